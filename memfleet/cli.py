@@ -1,0 +1,85 @@
+"""The command line: one module a command in `memfleet.commands`, imported when it is called for.
+
+Exit status: 0 done, 1 the answer is no (a check failed, an alert fires), 2 the command or a file given to it is wrong.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from telemetry.errors import ConfigError, EnvironmentFault, MemfleetError, UsageError
+
+COMMANDS: dict[str, str] = {
+    "agent": "Read devices at serial ports and publish their memory.",
+    "parse": "Show what a saved console log says about memory.",
+    "trace": "Replay allocation traces on an emulated allocator.",
+}
+"""Every command with its one line of help; `memfleet.commands.<name>` holds a Typer `app` or a function `command`."""
+
+
+class _LazyGroup(TyperGroup):
+    """Lists all commands without importing them, so that `memfleet --help` needs none of the optional packages."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, name: str) -> Any:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"memfleet.commands.{name.replace('-', '_')}")
+        if hasattr(module, "app"):
+            return typer.main.get_command(module.app)
+        single = typer.Typer(add_completion=False, rich_markup_mode="rich")
+        single.command(name, help=module.command.__doc__ or COMMANDS[name])(module.command)
+        return typer.main.get_command(single)
+
+
+app = typer.Typer(cls=_LazyGroup, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+@app.callback()
+def _root() -> None:
+    """Watches the memory of embedded fleets: leaks, fragmented heaps and thinning stacks, days before devices die."""
+
+
+def main() -> None:
+    """Run the command line; turn our own errors into one clear line and the right exit status."""
+    try:
+        app()
+    except (ConfigError, UsageError) as error:
+        _stop(error, 2)
+    except EnvironmentFault as error:
+        _stop(error, 1)
+    except MemfleetError as error:
+        _stop(error, 1)
+    except ModuleNotFoundError as error:
+        extra = _EXTRA_OF.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        _stop(f"this command needs the '{extra}' part: pip install 'memfleet[{extra}]' (missing: {error.name})", 2)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader (head, less) went away: nothing to say
+
+
+_EXTRA_OF = {
+    "amqtt": "demo",
+    "apprise": "notify",
+    "fastapi": "web",
+    "grafana_api": "web",
+    "httpx": "web",
+    "influxdb_client": "collector",
+    "nicegui": "web",
+    "numpy": "collector",
+    "prometheus_client": "collector",
+    "uvicorn": "web",
+}
+
+
+def _stop(error: object, status: int) -> None:
+    sys.stderr.write(f"memfleet: {error}\n")
+    raise SystemExit(status)
