@@ -1,11 +1,11 @@
 """Every error of ours, drawn once. An error says what its reader should do next.
 
-    MemfleetError
-    |- ConfigError      the user's file is wrong: every fault at once, each with its path; exit 2
-    |- UsageError       the command cannot be carried out as given; exit 2
-    |- EnvironmentFault a host, port, disk or server is missing; `retry` says whether waiting may help
-    |- WireError        bytes from outside do not follow the grammar; `reason` goes to quarantine
-    `- JournalError     a journal cannot be used as it is
+MemfleetError
+|- ConfigError      the user's file is wrong: every fault at once, each with its path; exit 2
+|- UsageError       the command cannot be carried out as given; exit 2
+|- EnvironmentFault a host, port, disk or server is missing; `retry` says whether waiting may help
+|- WireError        bytes from outside do not follow the grammar; `reason` goes to quarantine
+`- JournalError     a journal cannot be used as it is
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class EnvironmentFault(MemfleetError):  # noqa: N818 - a fault of the surroundin
 
 
 class WireError(MemfleetError):
-    """Bytes from outside do not follow the grammar. `reason` is a short fixed word for counters, `detail` is free text."""
+    """Bytes from outside do not follow the grammar: `reason` is a fixed word for counters, `detail` is free text."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         self.reason = reason

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 Value = int | str
 
 FLAGS = ("debugger", "unreliable", "modulus", "guess")
-"""debugger: inflated by a debugger; unreliable: the counter lost its footing; modulus: printed modulo 65536; guess: time not certain."""
+"""debugger: inflated by a debugger; unreliable: the counter lost its footing; modulus: printed modulo 65536;
+guess: time not certain."""
 
 PLATFORMS = ("mt3620", "esp32", "zephyr", "freertos", "other")
 
@@ -67,7 +68,8 @@ class Reading:
 
     `names` are the values of the kind's own tags, in the kind's order; `time_ms` is milliseconds since 1970 (or the
     sender's monotonic milliseconds where its clock is not trusted); `uptime_ms` is since the device's boot, None when
-    unknown; `boot` counts the boots of this device that its agent has seen; `values` maps fields to bytes, counts or text.
+    unknown; `boot` counts the boots of this device that its agent has seen; `values` maps fields to bytes, counts
+    or text.
     """
 
     device: str

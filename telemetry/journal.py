@@ -1,0 +1,407 @@
+"""The journal: one SQLite file of numbered frames. An agent's outbox is one, a collector keeps three.
+
+    meta(key, value)                  schema, generation (random, one life of the file), clean (closed in order)
+    frames(id, rows, crc, data)       id counts up from 1 and is never used twice; crc32 of data; rows in data
+    counters(name, value)             committed together with what they count
+
+One process writes a file; its own state may stand in further tables of it, so that both commit together. Readers open
+the file for themselves and keep their cursor, (generation, id), in a file of their own, committed with what they made
+of the frames: so each is exactly-once, and one that hangs inside a transaction cannot block the writer.
+
+Every commit is on disk when it returns (WAL, synchronous FULL). The log is folded into the file once a second, since
+one flipped bit in it hides all that follows. Damage costs the frames hit and what the log held, and is counted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import sqlite3
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from telemetry.errors import EnvironmentFault, JournalError
+
+SCHEMA = 1
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS frames(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, rows INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+_CURSORS = """
+CREATE TABLE IF NOT EXISTS cursors(
+    journal TEXT PRIMARY KEY, generation INTEGER NOT NULL, id INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+class Cursor(NamedTuple):
+    """How far a reader has come: everything up to and including `id` of that generation."""
+
+    generation: int
+    id: int
+
+
+START = Cursor(0, 0)
+
+
+class Frame(NamedTuple):
+    """One entry: its number, how many rows it holds, its bytes."""
+
+    id: int
+    rows: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What opening a damaged file saved: frames that could be read, frames known lost, where the old file went."""
+
+    saved: int
+    lost: int
+    kept_as: Path
+
+
+class Journal:
+    """The writing side; one process, one thread.
+
+    `tables` is SQL that creates the owner's own tables in the same file (IF NOT EXISTS); `quota_bytes` bounds the data,
+    the oldest frames go first and are counted in `evicted_frames` and `evicted_rows`.
+    """
+
+    def __init__(self, path: Path, *, tables: str = "", quota_bytes: int = 2**40, ballast_bytes: int = 0) -> None:
+        self.path = path
+        self.quota_bytes = quota_bytes
+        self.damage: Damage | None = None
+        self._tables = tables
+        self._ballast = path.with_name(path.name + ".ballast")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.db = self._open_or_salvage()
+        self.generation = self._meta("generation", secrets.randbits(62) + 1)
+        self._bytes: int = self.db.execute("SELECT coalesce(sum(length(data)), 0) FROM frames").fetchone()[0]
+        self._set_meta("clean", 0)
+        self._lay_ballast(ballast_bytes)
+
+    # -- opening -------------------------------------------------------------------------------------------------------
+
+    def _open_or_salvage(self) -> sqlite3.Connection:
+        try:
+            return self._open()
+        except sqlite3.OperationalError as error:  # no such folder, no permission, locked, disk full
+            raise EnvironmentFault(f"{self.path}: {error}", retry=False) from None
+        except sqlite3.DatabaseError:
+            return self._salvage()
+
+    def _open(self) -> sqlite3.Connection:
+        db = connect(self.path)
+        try:
+            clean = self._existing_meta(db, "clean")
+            if clean == 0:  # the last life ended without close(): look before trusting the file
+                verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+                if verdict != "ok":
+                    raise sqlite3.DatabaseError(verdict)
+            schema = self._existing_meta(db, "schema")
+            if schema is not None and schema > SCHEMA:
+                raise JournalError(
+                    f"{self.path}: written by a newer memfleet (schema {schema}, this one reads {SCHEMA})"
+                )
+            db.executescript(_TABLES + _CURSORS + self._tables)
+            db.execute("INSERT OR IGNORE INTO meta VALUES('schema', ?)", (SCHEMA,))
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    @staticmethod
+    def _existing_meta(db: sqlite3.Connection, key: str) -> int | None:
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+            return None
+        row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def _salvage(self) -> sqlite3.Connection:
+        """Set the damaged file aside; a new generation takes every frame and counter that can still be read.
+
+        Frames are numbered anew: to those who count, a new generation begins at 1 and has no holes.
+        """
+        kept_as = _free_name(self.path)
+        self.path.rename(kept_as)
+        for suffix in ("-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                self.path.with_name(self.path.name + suffix).rename(kept_as.with_name(kept_as.name + suffix))
+        db = self._open()
+        saved = lost = 0
+        old = connect(kept_as)
+        with contextlib.closing(old):
+            db.execute("BEGIN")
+            for frame in _readable_frames(old):
+                if frame is None:
+                    lost += 1
+                else:
+                    row = (frame.rows, zlib.crc32(frame.data), frame.data)
+                    db.execute("INSERT INTO frames(rows, crc, data) VALUES(?, ?, ?)", row)
+                    saved += 1
+            for table in ("counters", *_table_names(self._tables)):
+                _copy_readable(old, db, table)
+            db.execute("COMMIT")
+        self.damage = Damage(saved, lost, kept_as)
+        return db
+
+    def _meta(self, key: str, default: int) -> int:
+        self.db.execute("INSERT OR IGNORE INTO meta VALUES(?, ?)", (key, default))
+        value: int = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0]
+        return value
+
+    def _set_meta(self, key: str, value: int) -> None:
+        self.db.execute("INSERT OR REPLACE INTO meta VALUES(?, ?)", (key, value))
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Everything inside is on disk when the block ends, or nothing of it. A full disk raises EnvironmentFault."""
+        try:
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.db
+            except BaseException:
+                self.db.execute("ROLLBACK")
+                raise
+            self.db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if self.db.in_transaction:
+                self.db.execute("ROLLBACK")
+            self._drop_ballast()
+            raise EnvironmentFault(f"{self.path}: {error}", retry=True) from None
+
+    def append(self, frames: Sequence[tuple[bytes, int]]) -> int:
+        """Add (data, rows) pairs inside a transaction; the id of the last one."""
+        self.db.executemany(
+            "INSERT INTO frames(rows, crc, data) VALUES(?, ?, ?)",
+            [(rows, zlib.crc32(data), data) for data, rows in frames],
+        )
+        self._bytes += sum(len(data) for data, _ in frames)
+        return self.last_id()
+
+    def count(self, counts: Mapping[str, int]) -> None:
+        """Add to counters, inside the transaction of what they count."""
+        add_counts(self.db, counts)
+
+    def counters(self) -> dict[str, int]:
+        """All counters."""
+        return dict(self.db.execute("SELECT name, value FROM counters"))
+
+    def trim(self, upto: int) -> None:
+        """Forget the frames up to and including this id: every reader has them."""
+        self.db.execute("DELETE FROM frames WHERE id <= ?", (upto,))
+        self._recount()
+
+    def evict(self) -> int:
+        """Keep to the quota: drop the oldest frames, counted. Inside a transaction; how many frames went."""
+        gone = rows = 0
+        while self._bytes > self.quota_bytes:
+            oldest = self.db.execute("SELECT id, rows, length(data) FROM frames ORDER BY id LIMIT 256").fetchall()
+            if not oldest:
+                break
+            for id_, frame_rows, size in oldest:
+                if self._bytes <= self.quota_bytes:
+                    break
+                self.db.execute("DELETE FROM frames WHERE id = ?", (id_,))
+                self._bytes -= size
+                gone, rows = gone + 1, rows + frame_rows
+        if gone:
+            self.count({"evicted_frames": gone, "evicted_rows": rows})
+        return gone
+
+    def _recount(self) -> None:
+        self._bytes = self.db.execute("SELECT coalesce(sum(length(data)), 0) FROM frames").fetchone()[0]
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    def last_id(self) -> int:
+        """The highest id ever given out in this generation, 0 before the first."""
+        row = self.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'frames'").fetchone()
+        return row[0] if row else 0
+
+    def first_id(self) -> int:
+        """The oldest id still held; one past the last when nothing is."""
+        row = self.db.execute("SELECT min(id) FROM frames").fetchone()
+        return self.last_id() + 1 if row[0] is None else row[0]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of data held."""
+        return self._bytes
+
+    def after(self, id_: int, limit: int) -> list[Frame]:
+        """The next frames of our own file after that id (an outbox reads itself); damaged ones are left out."""
+        return _checked(self.db.execute(_NEXT, (id_, limit)).fetchall())[0]
+
+    # -- keeping -------------------------------------------------------------------------------------------------------
+
+    def checkpoint(self) -> None:
+        """Fold the log into the file; call it about once a second. A reader in the middle only delays it."""
+        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Close in order. Killing the process instead loses nothing that was committed."""
+        with contextlib.suppress(sqlite3.OperationalError):
+            self._set_meta("clean", 1)
+            self.checkpoint()
+        self.db.close()
+
+    def _lay_ballast(self, size: int) -> None:
+        if size and not self._ballast.exists():
+            with contextlib.suppress(OSError):
+                self._ballast.write_bytes(bytes(size))
+
+    def _drop_ballast(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._ballast.unlink()
+
+
+class JournalReader:
+    """The reading side of another process' journal. It never writes to the file and never waits for its writer."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.restarts = 0
+        self.damaged = 0
+        self._inode = 0
+        self._db: sqlite3.Connection | None = None
+
+    def read(self, cursor: Cursor, limit: int = 1000) -> tuple[list[Frame], Cursor]:
+        """The next frames after the cursor, and the cursor behind them.
+
+        A cursor of another generation, or one past the end, starts at the oldest frame and counts in `restarts`;
+        frames whose bytes fail their crc are left out and count in `damaged`. Nothing yet: an empty list.
+        """
+        db = self._connection()
+        if db is None:
+            return [], cursor
+        try:
+            row = db.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
+            if row is None:
+                return [], cursor
+            last = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'frames'").fetchone()
+            if cursor.generation != row[0] or cursor.id > (last[0] if last else 0):
+                self.restarts += cursor != START
+                cursor = Cursor(row[0], 0)
+            found = db.execute(_NEXT, (cursor.id, limit)).fetchall()
+        except sqlite3.DatabaseError:  # its writer is setting the file aside, or will at its next start
+            self.close()
+            return [], cursor
+        frames, damaged = _checked(found)
+        self.damaged += damaged
+        return frames, Cursor(cursor.generation, found[-1][0]) if found else cursor
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def _connection(self) -> sqlite3.Connection | None:
+        try:
+            inode = self.path.stat().st_ino
+        except FileNotFoundError:
+            self.close()
+            return None
+        if self._db is None or self._inode != inode:  # set aside after damage: the path is another file now
+            self.close()
+            self._db, self._inode = connect(self.path), inode
+            self._db.execute("PRAGMA query_only = ON")
+        return self._db
+
+
+_NEXT = "SELECT id, rows, crc, data FROM frames WHERE id > ? ORDER BY id LIMIT ?"
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection as every file of ours is opened: WAL, on disk at commit, transactions begun by hand."""
+    try:
+        db = sqlite3.connect(path, isolation_level=None, timeout=10)
+    except sqlite3.OperationalError as error:
+        raise EnvironmentFault(f"{path}: {error}", retry=False) from None
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    return db
+
+
+def add_counts(db: sqlite3.Connection, counts: Mapping[str, int]) -> None:
+    """Add to the counters table of a file of ours, inside the caller's transaction."""
+    db.executemany(
+        "INSERT INTO counters VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET value = value + excluded.value",
+        [(name, number) for name, number in counts.items() if number],
+    )
+
+
+def load_cursor(db: sqlite3.Connection, journal: str) -> Cursor:
+    """A consumer's cursor on a journal, from the consumer's own file (the table is made when missing)."""
+    db.executescript(_CURSORS)
+    row = db.execute("SELECT generation, id FROM cursors WHERE journal = ?", (journal,)).fetchone()
+    return Cursor(*row) if row else START
+
+
+def save_cursor(db: sqlite3.Connection, journal: str, cursor: Cursor) -> None:
+    """Move a consumer's cursor, inside the transaction of what it made of the frames."""
+    db.execute("INSERT OR REPLACE INTO cursors VALUES(?, ?, ?)", (journal, *cursor))
+
+
+def _checked(found: list[tuple[int, int, int, bytes]]) -> tuple[list[Frame], int]:
+    frames = [Frame(id_, rows, data) for id_, rows, crc, data in found if zlib.crc32(data) == crc]
+    return frames, len(found) - len(frames)
+
+
+def _readable_frames(old: sqlite3.Connection) -> Iterator[Frame | None]:
+    """Frames of a damaged file one by one; None for each that is known to have been there and cannot be read."""
+    try:
+        ids = [row[0] for row in old.execute("SELECT id FROM frames ORDER BY id")]
+    except sqlite3.DatabaseError:
+        ids = list(_reachable_ids(old))
+    for id_ in range(ids[0], ids[-1] + 1) if ids else ():  # the ids of a journal have no gaps
+        try:
+            row = old.execute("SELECT id, rows, crc, data FROM frames WHERE id = ?", (id_,)).fetchone()
+        except sqlite3.DatabaseError:
+            row = None
+        whole = row is not None and isinstance(row[3], bytes) and zlib.crc32(row[3]) == row[2]
+        yield Frame(row[0], row[1], row[3]) if whole else None
+
+
+def _reachable_ids(old: sqlite3.Connection) -> Iterator[int]:
+    """Ids from both ends inwards until damage stops the walk."""
+    seen: set[int] = set()
+    for order in ("ASC", "DESC"):
+        rows = None
+        with contextlib.suppress(sqlite3.DatabaseError):
+            rows = old.execute(f"SELECT id FROM frames ORDER BY id {order}")  # noqa: S608 - one of two words of ours
+            for (id_,) in rows:
+                seen.add(id_)
+    return iter(sorted(seen))
+
+
+def _copy_readable(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> None:
+    with contextlib.suppress(sqlite3.DatabaseError):
+        rows = old.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - a table name of ours
+        if rows:
+            marks = ", ".join("?" * len(rows[0]))
+            new.executemany(f"INSERT OR REPLACE INTO {table} VALUES({marks})", rows)
+
+
+def _table_names(tables: str) -> list[str]:
+    words = tables.replace("(", " ").split()
+    return [
+        words[i + 5] for i, word in enumerate(words[:-5]) if word.upper() == "CREATE" and words[i + 2].upper() == "IF"
+    ]
+
+
+def _free_name(path: Path) -> Path:
+    number = 1
+    while (candidate := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    return candidate

@@ -1,0 +1,52 @@
+"""The small messages beside the frames: status, ack and command, as JSON. Frames are in `telemetry.wire`."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from telemetry.errors import WireError
+
+
+class Status(msgspec.Struct, frozen=True):
+    """Retained: whether an agent is connected; it says nothing about its devices. The will is one with online false."""
+
+    online: bool
+    epoch: int
+    version: str = ""
+
+
+class Ack(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Everything of `epoch` up to `contig` is on the collector's disk.
+
+    `anchors` freezes clocks: the sender's boot id to the wall time of its monotonic 0, ms.
+    """
+
+    epoch: int
+    contig: int
+    anchors: dict[str, int] = {}
+
+
+class Command(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Retained desired state, so it is idempotent; void after `until_ms` (wall time)."""
+
+    until_ms: int
+    interval_s: float | None = None
+    log_devices: list[str] = []
+
+
+T = TypeVar("T", Status, Ack, Command)
+
+
+def encode(message: Status | Ack | Command) -> bytes:
+    """The payload of a message."""
+    return msgspec.json.encode(message)
+
+
+def decode(payload: bytes, kind: type[T]) -> T:
+    """Read a payload; WireError with reason `message` when it is not one."""
+    try:
+        return msgspec.json.decode(payload, type=kind)
+    except msgspec.DecodeError as error:
+        raise WireError("message", str(error)) from None

@@ -1,0 +1,281 @@
+"""The wire: frames of readings, as bytes. Pure; bad bytes raise WireError with a reason, never anything else.
+
+    frame  = header body                    at most 60,000 bytes
+    header = version u8, flags u8, epoch u64, seq u64, base u64, now_ms u64, crc32 u32      38 bytes, big-endian
+    body   = msgpack array of blocks, applied in order
+    block  = about | rows | clock
+    about  = [0, device, boot, {name: text, ...}, {limit: bytes, ...}]
+    rows   = [1, device, boot, kind, [name, ...], flags, resolution, t0, u0, [field, ...], [row, ...]]
+    row    = [dt, du, value, ...]           time = t0 + dt ms; uptime = u0 + du ms, both nil when unknown
+    value  = integer | text | nil           nil: this row has no such field
+    clock  = [2, boot id, anchor]           anchor: wall ms at monotonic 0, nil until a collector has answered
+
+epoch names one life of the sender's outbox (random), seq counts its frames from 1, base is the oldest seq that it still
+holds. now_ms is the sender's monotonic clock at publish. Header flag 1: t0 is on that monotonic clock, not wall time.
+crc32 (zlib) covers the header before it and the body. base and now_ms are set anew at each publish.
+A row's flags are bits in the order of `readings.FLAGS`. Kinds, names and fields are those of `readings.KINDS`.
+No ext types, no floats, no binary; the grammar itself bounds the depth at four.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import msgpack
+
+from telemetry.errors import WireError
+from telemetry.readings import FLAGS, KINDS, About, Reading, Value, fault_of
+from telemetry.topics import is_name
+
+VERSION = 1
+MAX_FRAME = 60_000
+MAX_ROWS = 5_000
+MAX_TEXT = 1_024
+MONOTONIC = 1
+
+_HEADER = struct.Struct(">BBQQQQI")
+HEADER_BYTES = _HEADER.size
+_ABOUT, _ROWS, _CLOCK = 0, 1, 2
+_FIELD = re.compile(r"[a-z][a-z0-9_]{0,31}").fullmatch
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]").search
+_MAX_TIME = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A frame's fixed header; see the grammar on top of this module for the meaning of each field."""
+
+    epoch: int
+    seq: int
+    base: int
+    now_ms: int
+    flags: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Readings that share device, boot, kind, names, flags and resolution. `rows` are as on the wire."""
+
+    device: str
+    boot: int
+    kind: str
+    names: tuple[str, ...]
+    flags: int
+    resolution: int
+    t0: int
+    u0: int | None
+    fields: tuple[str, ...]
+    rows: list[list[Any]]
+
+    def readings(self) -> list[Reading]:
+        """The same rows, one object each (slow: for tests, tools and odd corners)."""
+        flags = tuple(name for bit, name in enumerate(FLAGS) if self.flags >> bit & 1)
+        return [
+            Reading(
+                self.device,
+                self.kind,
+                self.names,
+                self.t0 + row[0],
+                {name: value for name, value in zip(self.fields, row[2:], strict=True) if value is not None},
+                self.boot,
+                None if self.u0 is None or row[1] is None else self.u0 + row[1],
+                flags,
+                self.resolution,
+            )
+            for row in self.rows
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Which boot of the sender the monotonic times belong to, and its place in wall time (None: not yet known)."""
+
+    boot_id: str
+    anchor_ms: int | None
+
+
+Block = About | Rows | Clock
+
+
+def flag_bits(flags: Sequence[str]) -> int:
+    """The flags of a reading as the bits of a rows block."""
+    return sum(1 << FLAGS.index(flag) for flag in flags)
+
+
+def seal(header: Header, body: bytes) -> bytes:
+    """A frame ready to publish."""
+    start = _HEADER.pack(VERSION, header.flags, header.epoch, header.seq, header.base, header.now_ms, 0)[:-4]
+    return start + zlib.crc32(body, zlib.crc32(start)).to_bytes(4, "big") + body
+
+
+def unseal(frame: bytes) -> tuple[Header, bytes]:
+    """Header and body of a frame. Reasons: too_large, too_short, version, crc, sequence."""
+    if len(frame) > MAX_FRAME:
+        raise WireError("too_large", f"{len(frame)} bytes, at most {MAX_FRAME}")
+    if len(frame) < HEADER_BYTES:
+        raise WireError("too_short", f"{len(frame)} bytes, a header alone has {HEADER_BYTES}")
+    version, flags, epoch, seq, base, now_ms, crc = _HEADER.unpack_from(frame)
+    if version != VERSION:
+        raise WireError("version", f"{version}, this collector reads {VERSION}")
+    body = frame[HEADER_BYTES:]
+    if crc != zlib.crc32(body, zlib.crc32(frame[: HEADER_BYTES - 4])):
+        raise WireError("crc")
+    if not 1 <= base <= seq:
+        raise WireError("sequence", f"base {base}, seq {seq}")
+    return Header(epoch, seq, base, now_ms, flags), body
+
+
+def encode_body(blocks: Sequence[Block]) -> bytes:
+    """The body that `decode_body` reads back. The caller keeps it within MAX_FRAME - HEADER_BYTES."""
+    return bytes(msgpack.packb([_listed(block) for block in blocks]))
+
+
+def _listed(block: Block) -> list[Any]:
+    if isinstance(block, Rows):
+        return [
+            _ROWS, block.device, block.boot, block.kind, list(block.names), block.flags, block.resolution,
+            block.t0, block.u0, list(block.fields), block.rows,
+        ]  # fmt: skip
+    if isinstance(block, About):
+        return [_ABOUT, block.device, block.boot, dict(block.texts), dict(block.limits)]
+    return [_CLOCK, block.boot_id, block.anchor_ms]
+
+
+def decode_body(body: bytes) -> list[Block]:
+    """The blocks of a body. Reasons: msgpack, grammar, kind, field, text, rows."""
+    try:
+        blocks = msgpack.unpackb(body, max_ext_len=0, max_bin_len=0)
+    except (ValueError, OverflowError, msgpack.UnpackException) as error:
+        raise WireError("msgpack", f"{type(error).__name__}: {error}") from None
+    if type(blocks) is not list:
+        raise WireError("grammar", "a body is an array of blocks")
+    return [_block(block) for block in blocks]
+
+
+def _block(block: Any) -> Block:
+    if type(block) is list and block:
+        if block[0] == _ROWS and len(block) == 11:
+            return _rows(block)
+        if block[0] == _ABOUT and len(block) == 5:
+            return _about(block)
+        if block[0] == _CLOCK and len(block) == 3:
+            return _clock(block)
+    raise WireError("grammar", "a block is [0, ...] about, [1, ...] rows or [2, ...] clock")
+
+
+def _about(block: list[Any]) -> About:
+    _, device, boot, texts, limits = block
+    _require_device(device, boot)
+    if type(texts) is not dict or type(limits) is not dict:
+        raise WireError("grammar", "an about block holds two maps")
+    for name, text in texts.items():
+        _require_field(name)
+        _require_text(text)
+    for name, limit in limits.items():
+        _require_field(name)
+        if type(limit) is not int or not 0 <= limit < 2**63:
+            raise WireError("grammar", f"limit {name} is not a size")
+    return About(device, boot, texts, limits)
+
+
+def _clock(block: list[Any]) -> Clock:
+    _, boot_id, anchor = block
+    if not is_name(boot_id) or not (anchor is None or (type(anchor) is int and 0 <= anchor < _MAX_TIME)):
+        raise WireError("grammar", "a clock block is [2, boot id, anchor or nil]")
+    return Clock(boot_id, anchor)
+
+
+def _rows(block: list[Any]) -> Rows:
+    _, device, boot, kind, names, flags, resolution, t0, u0, fields, rows = block
+    _require_device(device, boot)
+    known = KINDS.get(kind) if type(kind) is str else None
+    if known is None:
+        raise WireError("kind", repr(kind)[:80])
+    if type(names) is not list or len(names) != len(known.tags):
+        raise WireError("grammar", f"{kind} is named by {len(known.tags)} texts")
+    for name in names:
+        _require_text(name, 256)
+    numbers = (flags, resolution, t0) if u0 is None else (flags, resolution, t0, u0)
+    if any(type(number) is not int or not 0 <= number < _MAX_TIME for number in numbers) or resolution < 1:
+        raise WireError("grammar", "flags, resolution, t0 and u0 are whole numbers")
+    if flags >> len(FLAGS):
+        raise WireError("grammar", f"unknown flag bits {flags:#x}")
+    if type(fields) is not list or not fields:
+        raise WireError("grammar", "rows without fields")
+    for name in fields:
+        _require_field(name)
+        if not known.open_fields and name not in known.numbers and name not in known.texts:
+            raise WireError("field", f"{kind} has no field {name}")
+    _require_rows(rows, fields, known.texts, open_fields=known.open_fields)
+    return Rows(device, boot, kind, tuple(names), flags, resolution, t0, u0, tuple(fields), rows)
+
+
+def _require_rows(rows: Any, fields: list[str], texts: tuple[str, ...], *, open_fields: bool) -> None:
+    """Whole columns at a time: this runs for every reading of the fleet."""
+    if type(rows) is not list or not rows or len(rows) > MAX_ROWS:
+        raise WireError("rows", f"a block holds 1 to {MAX_ROWS} rows")
+    if set(map(type, rows)) != {list} or set(map(len, rows)) != {len(fields) + 2}:
+        raise WireError("rows", f"every row holds dt, du and {len(fields)} values")
+    if set(map(type, chain.from_iterable(rows))) <= {int, type(None)}:
+        if any(type(row[0]) is not int or not 0 <= row[0] < _MAX_TIME for row in rows):
+            raise WireError("rows", "dt is a whole number of milliseconds")
+        return
+    for row in rows:
+        if type(row[0]) is not int or not 0 <= row[0] < _MAX_TIME or type(row[1]) not in (int, type(None)):
+            raise WireError("rows", "dt and du are whole numbers of milliseconds")
+        for name, value in zip(fields, row[2:], strict=True):
+            if type(value) is str and (open_fields or name in texts):
+                _require_text(value)
+            elif value is not None and (type(value) is not int or name in texts):
+                raise WireError("rows", f"{name} is not {'text' if name in texts else 'a whole number'}")
+
+
+def _require_device(device: Any, boot: Any) -> None:
+    if not is_name(device):
+        raise WireError("grammar", f"device name {device!r:.80} is not [A-Za-z0-9][A-Za-z0-9_.-]{{0,63}}")
+    if type(boot) is not int or not 0 <= boot < 2**32:
+        raise WireError("grammar", "boot is a number below 2**32")
+
+
+def _require_field(name: Any) -> None:
+    if type(name) is not str or not _FIELD(name):
+        raise WireError("field", repr(name)[:80])
+
+
+def _require_text(text: Any, longest: int = MAX_TEXT) -> None:
+    if type(text) is not str or len(text) > longest or _CONTROL(text):
+        raise WireError("text", f"texts have at most {longest} characters and no control characters")
+
+
+def row_faults(block: Rows) -> dict[int, str]:
+    """Rows that no source can have printed: index to reason. Empty for nearly every block, and then cheap."""
+    if block.kind in ("log", "event", "device", "agent") or _plainly_sane(block):
+        return {}
+    flags = tuple(name for bit, name in enumerate(FLAGS) if block.flags >> bit & 1)
+    faults = {}
+    for index, row in enumerate(block.rows):
+        values: dict[str, Value] = {n: v for n, v in zip(block.fields, row[2:], strict=True) if v is not None}
+        fault = fault_of(block.kind, values, flags, block.resolution)
+        if fault:
+            faults[index] = fault
+    return faults
+
+
+def _plainly_sane(block: Rows) -> bool:
+    columns = list(zip(*block.rows, strict=True))[2:]
+    try:
+        if any(min(column) < 0 or max(column) >= 2**32 - 2**24 for column in columns):
+            return False
+    except TypeError:  # a nil or a text among them
+        return False
+    if "largest_free" not in block.fields or "free" not in block.fields:
+        return True
+    free, largest = columns[block.fields.index("free")], columns[block.fields.index("largest_free")]
+    slack = block.resolution - 1
+    return all(part <= whole + slack for part, whole in zip(largest, free, strict=True))
