@@ -1,0 +1,114 @@
+"""What a collector can be told. The text below each setting gives its meaning and unit; docs are made of these."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from telemetry.settings import Broker
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[int, Meta(ge=1)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+
+
+class _Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class StoreConfig(_Settings, frozen=True):
+    """One long-term store, written besides the embedded series."""
+
+    name: Name
+    """Names the store in status, metrics and files."""
+    kind: Literal["influxdb", "victoriametrics"]
+    """What the server is; it is never guessed."""
+    url: str
+    """Base address, `http://host:port`."""
+    api: Literal[1, 2, 3] = 1
+    """InfluxDB: the API it is written by. VictoriaMetrics: 2 (`/api/v2/write`) or 1 (`/write`)."""
+    database: str = "memfleet"
+    """API 1 and 3: the database, made when missing."""
+    bucket: str = "memfleet"
+    """API 2: the bucket."""
+    org: str = ""
+    """API 2: the organisation."""
+    token_file: str = ""
+    """API 2 and 3: file that holds the token."""
+    username: str = ""
+    """API 1: user name; empty: none."""
+    password_file: str = ""
+    """API 1: file that holds the password."""
+    prefix: str = "memfleet_"
+    """Put before each kind to name its measurement."""
+    batch_rows: Positive = 5000
+    """Most readings in one request."""
+    settle_s: Annotated[int, Meta(ge=0)] = 60
+    """VictoriaMetrics: how long an accepted write is kept to be written again, seconds."""
+
+
+class Page(_Settings, frozen=True):
+    """The page and the API."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Any other than loopback wants the token files."""
+    port: Port = 8080
+    """Port to listen on; 0: any free one."""
+    read_token_file: str = ""
+    """File that holds the token for reading."""
+    operator_token_file: str = ""
+    """File that holds the token for acting (acknowledge, silence, retry)."""
+
+
+class Judging(_Settings, frozen=True):
+    """The judge."""
+
+    rules_file: str = ""
+    """TOML file of rules; empty: the set that ships."""
+
+
+class Notify(_Settings, frozen=True):
+    """Whom to tell."""
+
+    urls: tuple[str, ...] = ()
+    """Apprise addresses (`ntfy://...`, `mailto://...`, `json://...`). Those with secrets belong in `url_file`."""
+    url_file: str = ""
+    """File with one apprise address a line."""
+    mode: Literal["send", "shadow"] = "send"
+    """shadow: judge and record, send nothing."""
+
+
+class Retention(_Settings, frozen=True):
+    """How long the embedded series and the journals are kept."""
+
+    raw_days: Positive = 14
+    """Every reading, days."""
+    rollup_days: Positive = 365
+    """Hourly least, most and last values, days."""
+    series_max_mb: Positive = 20_000
+    """Cap of the embedded series; the oldest readings go first, MiB."""
+    journal_max_mb: Positive = 10_000
+    """Quota of each journal: what a store that is down may miss before the oldest goes, counted, MiB."""
+
+
+class CollectorConfig(_Settings, frozen=True):
+    """A collector: one fleet, or some shards of it."""
+
+    fleet: Name = "fleet"
+    """Name of the fleet; a level of every topic and a tag of every series."""
+    name: Name = "collector"
+    """Client name at the broker; one a collector."""
+    data_dir: str = "/var/lib/memfleet"
+    """Where journals, series and state stand."""
+    shards: tuple[Annotated[str, Meta(pattern="^[0-9a-f]{2}$")], ...] | None = None
+    """Shards to own, two hex digits each; unset: all."""
+    silent_after_s: Positive = 300
+    """A device that says nothing for so long is silent, seconds."""
+    broker: Broker = Broker()
+    stores: tuple[StoreConfig, ...] = ()
+    page: Page = Page()
+    judging: Judging = Judging()
+    notify: Notify = Notify()
+    retention: Retention = Retention()

@@ -1,0 +1,45 @@
+"""What is known of each device, as the stream told it: kept in the consumer's own file, committed with its cursor."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from telemetry.readings import About
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS abouts(
+    device TEXT PRIMARY KEY, boot INTEGER NOT NULL, texts TEXT NOT NULL, limits TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+class DeviceBook:
+    """The newest `about` of each device. A replay from the start of the stream learns the very same."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        db.executescript(_TABLE)
+        self._db = db
+        self._abouts = {
+            device: About(device, boot, json.loads(texts), json.loads(limits))
+            for device, boot, texts, limits in db.execute("SELECT device, boot, texts, limits FROM abouts")
+        }
+
+    def learn(self, about: About) -> None:
+        """Take in a description, inside the consumer's transaction; a later boot's is not replaced by an earlier's."""
+        known = self._abouts.get(about.device)
+        if known is not None and (known.boot > about.boot or known == about):
+            return
+        self._abouts[about.device] = about
+        row = (about.device, about.boot, json.dumps(dict(about.texts)), json.dumps(dict(about.limits)))
+        self._db.execute("INSERT OR REPLACE INTO abouts VALUES(?, ?, ?, ?)", row)
+
+    def about(self, device: str) -> About:
+        """The description, empty for a device that has not been described."""
+        return self._abouts.get(device) or About(device, 0)
+
+    def platform(self, device: str) -> str:
+        """The device's platform, `other` when unknown."""
+        return self.about(device).texts.get("platform", "other")
+
+    def __len__(self) -> int:
+        return len(self._abouts)

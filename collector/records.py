@@ -1,0 +1,114 @@
+"""What stands in the collector's three journals. Pure encode and decode.
+
+    readings  = msgpack [0, time_ms]                              a tick: one a second, also when nothing arrives
+              | msgpack [1, received_ms, agent, anchor_ms, body]  an arrival: accepted rows, in the wire's own body
+    findings  = JSON of a Finding         desk = JSON of a Desk entry
+
+`anchor_ms` is added to the times of the body's rows: 0 where the sender stamped wall time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import msgpack
+import msgspec
+
+from telemetry.readings import About
+from telemetry.wire import Rows, decode_body
+
+_TICK, _ARRIVAL = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time as a record, wall ms: what the judge goes by."""
+
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What one frame brought: descriptions and accepted rows, times in wall ms, in the order sent."""
+
+    received_ms: int
+    agent: str
+    blocks: list[About | Rows]
+
+
+class Finding(msgspec.Struct, frozen=True, tag="finding"):
+    """The judge says: this fires, or is resolved.
+
+    `key` names what is wrong, the same each time ("rule|device|kind|name"); `episode` one firing..resolved span of it
+    (key@since_ms). Times are event time, wall ms. `reason` is a sentence with the numbers, `numbers` are those
+    behind it.
+    """
+
+    key: str
+    episode: str
+    status: str
+    rule: str
+    severity: str
+    device: str
+    kind: str
+    names: tuple[str, ...]
+    since_ms: int
+    at_ms: int
+    reason: str
+    platform: str = ""
+    firmware: str = ""
+    numbers: dict[str, float] = {}
+
+
+class Desk(msgspec.Struct, frozen=True, tag="desk"):
+    """What a person asked for at the page or the command line.
+
+    Actions: acknowledge (key), silence (key is a pattern, until_ms), unsilence (key), move (device, agent),
+    quarantine_retry and quarantine_purge (ids).
+    """
+
+    action: str
+    at_ms: int
+    by: str = ""
+    key: str = ""
+    device: str = ""
+    agent: str = ""
+    until_ms: int = 0
+    ids: tuple[int, ...] = ()
+
+
+def encode_tick(time_ms: int) -> bytes:
+    """A tick for the readings journal."""
+    return bytes(msgpack.packb([_TICK, time_ms]))
+
+
+def encode_arrival(received_ms: int, agent: str, anchor_ms: int, body: bytes) -> bytes:
+    """An arrival for the readings journal."""
+    return bytes(msgpack.packb([_ARRIVAL, received_ms, agent, anchor_ms, body]))
+
+
+def decode(data: bytes) -> Tick | Arrival:
+    """A frame of the readings journal."""
+    entry = msgpack.unpackb(data)
+    if entry[0] == _TICK:
+        return Tick(entry[1])
+    _, received_ms, agent, anchor_ms, body = entry
+    blocks = [block for block in decode_body(body) if isinstance(block, About | Rows)]
+    if anchor_ms:
+        blocks = [replace(b, t0=b.t0 + anchor_ms) if isinstance(b, Rows) else b for b in blocks]
+    return Arrival(received_ms, agent, blocks)
+
+
+encode_finding = encode_desk = msgspec.json.encode
+_findings = msgspec.json.Decoder(Finding)
+_desk = msgspec.json.Decoder(Desk)
+
+
+def decode_finding(data: bytes) -> Finding:
+    """A frame of the findings journal."""
+    return _findings.decode(data)
+
+
+def decode_desk(data: bytes) -> Desk:
+    """A frame of the desk journal."""
+    return _desk.decode(data)

@@ -1,0 +1,129 @@
+"""Configuration files: TOML into frozen values, every fault at once, each with its path. No network, no globals.
+
+Order: defaults < file < environment (`MEMFLEET_BROKER__URL`) < what the caller passes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_type_hints
+
+import msgspec
+
+from telemetry.errors import ConfigError
+
+PREFIX = "MEMFLEET_"
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The MQTT broker."""
+
+    url: str = "mqtt://127.0.0.1:1883"
+    """`mqtt://host:port`, or `mqtts://` for TLS."""
+    username: str = ""
+    """User name at the broker; empty: none."""
+    password_file: str = ""
+    """File that holds the password (readable by its owner only)."""
+    ca_file: str = ""
+    """Certificate authority to trust instead of the system's, PEM."""
+    cert_file: str = ""
+    """Client certificate, PEM."""
+    key_file: str = ""
+    """Key of the client certificate, PEM."""
+
+
+def load(kind: type[T], path: Path | None, environment: Mapping[str, str], **overrides: Any) -> T:
+    """A configuration of that kind. ConfigError lists every fault of the file."""
+    document: dict[str, Any] = {}
+    source = str(path) if path else "settings"
+    if path is not None:
+        try:
+            document = tomllib.loads(path.read_text())
+        except OSError as error:
+            raise ConfigError(source, [f"cannot be read: {error.strerror}"]) from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(source, [f"is not TOML: {error}"]) from None
+    _merge_environment(document, kind, environment)
+    document |= {name: value for name, value in overrides.items() if value is not None}
+    return convert(kind, document, source)
+
+
+def convert(kind: type[T], document: dict[str, Any], source: str) -> T:
+    """Check a document against its kind: all faults together, unlike a single conversion, which stops at the first."""
+    faults = list(_faults(kind, document, ""))
+    if faults:
+        raise ConfigError(source, faults)
+    return msgspec.convert(document, kind)
+
+
+def _faults(kind: Any, value: Any, path: str) -> list[str]:
+    struct = _struct_in(kind)
+    if struct is None or not isinstance(value, dict):
+        return _list_faults(kind, value, path) or _leaf_faults(kind, value, path)
+    hints = get_type_hints(struct, include_extras=True)
+    faults = [f"{_join(path, name)}: unknown setting{_hint(name, hints)}" for name in value if name not in hints]
+    required = {field.name for field in msgspec.structs.fields(struct) if field.required}
+    faults += [f"{_join(path, name)}: missing" for name in sorted(required - value.keys())]
+    for name in value.keys() & hints.keys():
+        faults += _faults(hints[name], value[name], _join(path, name))
+    return sorted(faults) or _leaf_faults(struct, value, path)
+
+
+def _list_faults(kind: Any, value: Any, path: str) -> list[str]:
+    if not isinstance(value, list):
+        return []
+    inner = next((arg for arg in get_args(kind) if _struct_in(arg)), None)
+    if inner is None:
+        return []
+    return [fault for index, item in enumerate(value) for fault in _faults(inner, item, f"{path}[{index}]")]
+
+
+def _leaf_faults(kind: Any, value: Any, path: str) -> list[str]:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        text = re.sub(r" - at `[^`]*`$", "", str(error))
+        return [f"{path or 'file'}: {text[0].lower()}{text[1:]}"]
+    return []
+
+
+def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return kind
+    return None
+
+
+def _hint(name: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _merge_environment(document: dict[str, Any], kind: type[msgspec.Struct], environment: Mapping[str, str]) -> None:
+    for key, text in environment.items():
+        if not key.startswith(PREFIX):
+            continue
+        parts = key.removeprefix(PREFIX).lower().split("__")
+        if parts[0] not in get_type_hints(kind):
+            continue  # another program's, or another kind's
+        table = document
+        for part in parts[:-1]:
+            table = table.setdefault(part, {})
+        table[parts[-1]] = _literal(text)
+
+
+def _literal(text: str) -> Any:
+    """Numbers, booleans and lists as TOML writes them; anything else is text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
