@@ -189,6 +189,8 @@ int heap_allocator_named(const char *name);                     /* the enum, or 
 enum { HEAP_RESERVE = 6 };
 
 struct heap_ops {
+    bool realloc_zero_frees; /* heap.c then answers realloc with 0 bytes by itself */
+
     /* Bytes of the control structure for this configuration, or a negative heap_error. */
     int64_t (*control_bytes)(const struct heap_config *config);
     /* Make the empty heap; control is zeroed, HEAP_RESERVE records are at hand. */
@@ -207,6 +209,8 @@ struct heap_ops {
     int (*walk)(const heap_t *heap, heap_visit *visit, void *context);
     int (*check)(const heap_t *heap);
     void (*view)(const heap_t *heap, uint32_t block, struct heap_view *view);
+    /* The running counts of pages, read after every operation of a replay; NULL for an allocator without pages. */
+    const struct heap_pages *(*pages)(const heap_t *heap);
 };
 
 extern const struct heap_ops heap_tlsf_ops;
