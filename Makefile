@@ -1,0 +1,76 @@
+# Everything that is done with this project, by name; `make help` lists it. CI runs `make test`.
+
+SHELL := /bin/bash
+export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
+
+PYTHON ?= $(shell tools/find-python)
+PARTS  := collector,emulators,web,notify,demo,dev
+ROOMS  := agent collector emulators memfleet telemetry
+CORE   := $(wildcard emulators/core/*.c emulators/*.c)
+CORE_H := $(wildcard emulators/core/*.h emulators/*.h)
+STRICT := -std=c11 -Wall -Wextra -Werror -Iemulators/core -I$(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')
+
+.DEFAULT_GOAL := help
+.PHONY: help install servers demo test check check-python check-c format bench soak fuzz pictures docs clean
+
+help: ## Say what there is to do
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
+		printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+install: .venv/.installed ## Put memfleet and all it needs into .venv (python 3.11 or newer, a C compiler)
+
+# The packages are fetched when pyproject.toml changes, the C core is built anew when its sources change. The rest is
+# read from the tree as it stands.
+.venv/.packages: pyproject.toml
+	@tools/make-venv "$(PYTHON)" "$(PARTS)"
+	@touch $@
+
+.venv/.installed: .venv/.packages $(wildcard CMakeLists.txt) $(CORE) $(CORE_H)
+	@pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+servers: ## Install the servers that the tests run against (asks first)
+	@tools/servers
+
+demo: install ## An emulated fleet with its page, at http://127.0.0.1:8080 (Ctrl-C ends it)
+	@memfleet demo
+
+test: install servers ## Run all tests, against real servers
+	@python -m pytest
+
+check: check-python check-c ## Format, lint, types, import floors; the C core without a warning
+
+check-python: install
+	ruff format --check .
+	ruff check .
+	mypy
+	python -m pytest -q tests/test_floors.py
+
+check-c: install
+	clang-format --dry-run -Werror $(CORE) $(CORE_H)
+	@for file in $(CORE); do \
+		echo "cc $(STRICT) -fanalyzer $$file"; cc $(STRICT) -O2 -fanalyzer -c -o /dev/null "$$file" || exit 1; done
+
+format: install ## Put Python and C into the house's format
+	ruff format .
+	ruff check --fix .
+	clang-format -i $(CORE) $(CORE_H)
+
+bench: install ## Run every benchmark; each prints one JSON object
+	@for file in bench/[a-z]*.py; do python "$$file" || exit 1; done
+
+soak: install ## Run the demo for an hour (SOAK_S=seconds) and watch its memory
+	@python tools/soak.py --seconds $${SOAK_S:-3600}
+
+fuzz: install ## Throw many more inputs at parsers, wire and journal than `make test` does
+	@python -m pytest -q --hypothesis-profile=fuzz -m "hypothesis" --timeout=3600
+
+docs: install ## Write the generated pages of docs/ and the dashboards of deploy/grafana/ anew
+	@python -m memfleet.docs
+	@python -m memfleet.grafana
+
+pictures: install ## Take the pictures of the documents from the running demo
+	@python tools/pictures.py
+
+clean: ## Remove everything that was built here, .venv too
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
