@@ -1,0 +1,417 @@
+/*
+ * The Python module emulators._core: a thin binding, meant for emulators/heap.py alone.
+ *
+ * Answers are plain ints and tuples, errors of the core are its negative codes; heap.py turns them into sentences.
+ * Columns come and go as buffers (NumPy arrays), so that this file needs no NumPy header. The GIL is released during
+ * replays.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stdlib.h>
+
+#include "replay.h"
+
+typedef struct {
+    PyObject_HEAD heap_t heap;
+    struct heap_config config;
+    bool open;
+    bool busy; /* another thread is in a replay of this heap */
+} HeapObject;
+
+static void *resize_raw(void *context, void *old, size_t old_bytes, size_t bytes) {
+    (void)context;
+    (void)old_bytes;
+    if (bytes == 0) {
+        free(old);
+        return NULL;
+    }
+    return realloc(old, bytes);
+}
+
+static bool usable(HeapObject *self) {
+    if (self->open && !self->busy) {
+        return true;
+    }
+    PyErr_SetString(PyExc_RuntimeError,
+                    self->open ? "this heap is in use by another thread" : "this heap could not be created");
+    return false;
+}
+
+/* ---- Creation ---- */
+
+static int heap_init(HeapObject *self, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"allocator", "size", "base", "max_request", "total_limit", "brk_limit", NULL};
+    unsigned int allocator = 0;
+    unsigned int size = 0;
+    unsigned int base = 0;
+    unsigned int max_request = 0;
+    unsigned int total_limit = 0;
+    unsigned int brk_limit = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "II|IIII", names, &allocator, &size, &base, &max_request,
+                                     &total_limit, &brk_limit)) {
+        return -1;
+    }
+    if (self->open) {
+        PyErr_SetString(PyExc_RuntimeError, "this heap exists already");
+        return -1;
+    }
+    self->config = (struct heap_config){
+        .allocator = (enum heap_allocator)allocator,
+        .base = base,
+        .size = size,
+        .max_request = max_request,
+        .total_limit = total_limit,
+        .brk_limit = brk_limit,
+        .memory = {resize_raw, NULL},
+    };
+    int error = heap_create(&self->heap, &self->config);
+    self->open = error == HEAP_OK;
+    if (error == HEAP_E_MEMORY) {
+        PyErr_NoMemory();
+    } else if (error != HEAP_OK) {
+        PyErr_SetObject(PyExc_ValueError, PyLong_FromLong(error));
+    }
+    return error == HEAP_OK ? 0 : -1;
+}
+
+static void heap_dealloc(HeapObject *self) {
+    if (self->open) {
+        heap_destroy(&self->heap);
+    }
+    PyTypeObject *type = Py_TYPE(self);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+/* ---- Single operations ---- */
+
+static PyObject *from_pointer(struct heap_pointer pointer) {
+    return Py_BuildValue("(Ii)", (unsigned int)pointer.block, (int)pointer.offset);
+}
+
+static PyObject *py_malloc(HeapObject *self, PyObject *args) {
+    unsigned int bytes;
+    if (!PyArg_ParseTuple(args, "I", &bytes) || !usable(self)) {
+        return NULL;
+    }
+    return from_pointer(heap_malloc(&self->heap, bytes));
+}
+
+static PyObject *py_calloc(HeapObject *self, PyObject *args) {
+    unsigned int count;
+    unsigned int bytes;
+    if (!PyArg_ParseTuple(args, "II", &count, &bytes) || !usable(self)) {
+        return NULL;
+    }
+    return from_pointer(heap_calloc(&self->heap, count, bytes));
+}
+
+static PyObject *py_aligned_alloc(HeapObject *self, PyObject *args) {
+    unsigned int align;
+    unsigned int bytes;
+    if (!PyArg_ParseTuple(args, "II", &align, &bytes) || !usable(self)) {
+        return NULL;
+    }
+    return from_pointer(heap_aligned_alloc(&self->heap, align, bytes));
+}
+
+static PyObject *py_realloc(HeapObject *self, PyObject *args) {
+    unsigned int block;
+    unsigned int bytes;
+    if (!PyArg_ParseTuple(args, "II", &block, &bytes) || !usable(self)) {
+        return NULL;
+    }
+    return from_pointer(heap_realloc(&self->heap, block, bytes));
+}
+
+static PyObject *py_free(HeapObject *self, PyObject *args) {
+    unsigned int block;
+    if (!PyArg_ParseTuple(args, "I", &block) || !usable(self)) {
+        return NULL;
+    }
+    return PyLong_FromLong(heap_free(&self->heap, block));
+}
+
+static PyObject *py_touch(HeapObject *self, PyObject *args) {
+    unsigned int block;
+    unsigned int from;
+    unsigned int bytes;
+    if (!PyArg_ParseTuple(args, "III", &block, &from, &bytes) || !usable(self)) {
+        return NULL;
+    }
+    return PyLong_FromLong(heap_touch(&self->heap, block, from, bytes));
+}
+
+static PyObject *py_usable(HeapObject *self, PyObject *args) {
+    unsigned int block;
+    if (!PyArg_ParseTuple(args, "I", &block) || !usable(self)) {
+        return NULL;
+    }
+    return PyLong_FromUnsignedLong(heap_usable(&self->heap, block));
+}
+
+/* ---- Looking at it ---- */
+
+enum { STATS_FIELDS = sizeof(struct heap_stats) / sizeof(uint32_t) };
+
+static const char *const STATS_NAMES[STATS_FIELDS] = {
+    "free",        "used",         "min_free",     "max_used",          "largest_free",      "largest_free_block",
+    "used_blocks", "free_blocks",  "solo_headers", "free_with_headers", "used_with_headers", "max_used_with_headers",
+    "brk_pages",   "mmap_pages",   "mappings",     "resident_brk",      "resident_mmap",     "brk_calls",
+    "mmap_calls",  "munmap_calls", "mremap_calls", "madvise_calls",     "brk_failures",      "mmap_failures",
+};
+
+static PyObject *py_stats(HeapObject *self, PyObject *Py_UNUSED(ignored)) {
+    if (!usable(self)) {
+        return NULL;
+    }
+    union {
+        struct heap_stats stats;
+        uint32_t fields[STATS_FIELDS];
+    } now;
+    heap_stats(&self->heap, &now.stats);
+    PyObject *tuple = PyTuple_New(STATS_FIELDS);
+    for (int field = 0; tuple != NULL && field < STATS_FIELDS; field++) {
+        PyObject *number = PyLong_FromUnsignedLong(now.fields[field]);
+        if (number == NULL) {
+            Py_CLEAR(tuple);
+        } else {
+            PyTuple_SET_ITEM(tuple, field, number);
+        }
+    }
+    return tuple;
+}
+
+static int append_view(void *context, const struct heap_view *view) {
+    PyObject *row =
+        Py_BuildValue("(IiiIIO)", (unsigned int)view->block, (int)view->chunk, (int)view->pointer,
+                      (unsigned int)view->chunk_bytes, (unsigned int)view->usable, view->used ? Py_True : Py_False);
+    int result = row == NULL ? -1 : PyList_Append(context, row);
+    Py_XDECREF(row);
+    return result;
+}
+
+static PyObject *py_walk(HeapObject *self, PyObject *Py_UNUSED(ignored)) {
+    if (!usable(self)) {
+        return NULL;
+    }
+    PyObject *rows = PyList_New(0);
+    if (rows != NULL && heap_walk(&self->heap, append_view, rows) != 0) {
+        Py_CLEAR(rows);
+    }
+    return rows;
+}
+
+static PyObject *py_check(HeapObject *self, PyObject *Py_UNUSED(ignored)) {
+    return usable(self) ? PyLong_FromLong(heap_check(&self->heap)) : NULL;
+}
+
+static PyObject *py_metadata_bytes(HeapObject *self, PyObject *Py_UNUSED(ignored)) {
+    return usable(self) ? PyLong_FromSize_t(heap_metadata_bytes(&self->heap)) : NULL;
+}
+
+/* ---- Replay ---- */
+
+/* The columns in the order of the arguments. */
+enum { KIND, ID, A, B, SLOTS, OFFSETS, STATS, PAGES, COLUMNS };
+
+static const struct {
+    const char *name;
+    size_t item; /* bytes of one row */
+    bool written, optional;
+} COLUMN[COLUMNS] = {
+    [KIND] = {"kind", 1, false, false},
+    [ID] = {"id", 4, false, false},
+    [A] = {"a", 4, false, false},
+    [B] = {"b", 4, false, false},
+    [SLOTS] = {"slots", 4, true, false},
+    [OFFSETS] = {"offsets", 4, true, true},
+    [STATS] = {"stats", sizeof(struct heap_stats), true, true},
+    [PAGES] = {"pages", sizeof(struct replay_page_change), true, true},
+};
+
+static void release(Py_buffer *views) {
+    for (int column = 0; column < COLUMNS; column++) {
+        if (views[column].obj != NULL) {
+            PyBuffer_Release(&views[column]);
+        }
+    }
+}
+
+static bool acquire(PyObject **objects, Py_buffer *views) {
+    for (int column = 0; column < COLUMNS; column++) {
+        if (objects[column] == Py_None && COLUMN[column].optional) {
+            continue;
+        }
+        int flags = COLUMN[column].written ? PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS : PyBUF_C_CONTIGUOUS;
+        if (PyObject_GetBuffer(objects[column], &views[column], flags) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static size_t rows(const Py_buffer *views, int column) {
+    return (size_t)views[column].len / COLUMN[column].item;
+}
+
+/* Each column is long enough for what the replay reads and writes there. */
+static bool long_enough(const Py_buffer *views, uint32_t stats_every) {
+    size_t count = rows(views, KIND);
+    size_t stats = stats_every == 0 ? 0 : count / stats_every + 1;
+    const size_t need[COLUMNS] = {
+        [ID] = count, [A] = count, [B] = count, [OFFSETS] = count, [STATS] = stats, [PAGES] = count};
+    for (int column = 0; column < COLUMNS; column++) {
+        if (views[column].obj != NULL && rows(views, column) < need[column]) {
+            PyErr_Format(PyExc_ValueError, "column %s has %zu rows, %zu are needed", COLUMN[column].name,
+                         rows(views, column), need[column]);
+            return false;
+        }
+    }
+    return true;
+}
+
+static PyObject *run(HeapObject *self, struct replay *replay) {
+    int error;
+    self->busy = true;
+    Py_BEGIN_ALLOW_THREADS;
+    error = replay_run(&self->heap, replay);
+    Py_END_ALLOW_THREADS;
+    self->busy = false;
+    return Py_BuildValue("(innnnn)", error, (Py_ssize_t)replay->done, (Py_ssize_t)replay->stats_count,
+                         (Py_ssize_t)replay->pages_count, (Py_ssize_t)replay->failed, (Py_ssize_t)replay->double_frees);
+}
+
+static PyObject *py_replay(HeapObject *self, PyObject *args) {
+    PyObject *objects[COLUMNS];
+    unsigned int stats_every;
+    int touch;
+    int strict;
+    if (!PyArg_ParseTuple(args, "OOOOOOOOIpp", &objects[KIND], &objects[ID], &objects[A], &objects[B], &objects[SLOTS],
+                          &objects[OFFSETS], &objects[STATS], &objects[PAGES], &stats_every, &touch, &strict) ||
+        !usable(self)) {
+        return NULL;
+    }
+    Py_buffer views[COLUMNS] = {0};
+    PyObject *result = NULL;
+    if (acquire(objects, views) && long_enough(views, stats_every)) {
+        struct replay replay = {
+            .kind = views[KIND].buf,
+            .id = views[ID].buf,
+            .a = views[A].buf,
+            .b = views[B].buf,
+            .count = rows(views, KIND),
+            .slots = views[SLOTS].buf,
+            .ids = (uint32_t)rows(views, SLOTS),
+            .touch = touch != 0,
+            .strict = strict != 0,
+            .offsets = views[OFFSETS].buf,
+            .stats_every = stats_every,
+            .stats = views[STATS].buf,
+            .pages = views[PAGES].buf,
+        };
+        result = run(self, &replay);
+    }
+    release(views);
+    return result;
+}
+
+/* ---- The module ---- */
+
+static PyMethodDef heap_methods[] = {
+    {"malloc", (PyCFunction)py_malloc, METH_VARARGS, "malloc(bytes) -> (block, offset or error)"},
+    {"calloc", (PyCFunction)py_calloc, METH_VARARGS, "calloc(count, bytes) -> (block, offset or error)"},
+    {"aligned_alloc", (PyCFunction)py_aligned_alloc, METH_VARARGS,
+     "aligned_alloc(align, bytes) -> (block, offset or error)"},
+    {"realloc", (PyCFunction)py_realloc, METH_VARARGS, "realloc(block, bytes) -> (block, offset or error)"},
+    {"free", (PyCFunction)py_free, METH_VARARGS, "free(block) -> 0 or error"},
+    {"touch", (PyCFunction)py_touch, METH_VARARGS, "touch(block, start, bytes) -> 0 or error"},
+    {"usable", (PyCFunction)py_usable, METH_VARARGS, "usable(block) -> bytes"},
+    {"stats", (PyCFunction)py_stats, METH_NOARGS, "stats() -> one int for each of STATS_NAMES"},
+    {"walk", (PyCFunction)py_walk, METH_NOARGS, "walk() -> [(block, chunk, pointer, chunk_bytes, usable, used)]"},
+    {"check", (PyCFunction)py_check, METH_NOARGS, "check() -> 0 or the broken invariant"},
+    {"metadata_bytes", (PyCFunction)py_metadata_bytes, METH_NOARGS, "metadata_bytes() -> host bytes behind the heap"},
+    {"replay", (PyCFunction)py_replay, METH_VARARGS,
+     "replay(kind, id, a, b, slots, offsets, stats, pages, stats_every, touch, strict)\n"
+     "-> (error, done, stats rows, pages rows, failed, double frees)"},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot heap_slots[] = {
+    {Py_tp_init, heap_init},
+    {Py_tp_dealloc, heap_dealloc},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_methods, heap_methods},
+    {Py_tp_doc, "Heap(allocator, size, base=0, max_request=0, total_limit=0, brk_limit=0)"},
+    {0, NULL},
+};
+
+static PyType_Spec heap_spec = {
+    .name = "emulators._core.Heap",
+    .basicsize = sizeof(HeapObject),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = heap_slots,
+};
+
+static PyObject *error_text(PyObject *Py_UNUSED(module), PyObject *args) {
+    int error;
+    return PyArg_ParseTuple(args, "i", &error) ? PyUnicode_FromString(heap_error_text(error)) : NULL;
+}
+
+static PyMethodDef module_methods[] = {
+    {"error_text", error_text, METH_VARARGS, "error_text(error) -> one clause"},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyObject *names(const char *const *texts, int count) {
+    PyObject *tuple = PyTuple_New(count);
+    for (int index = 0; tuple != NULL && index < count; index++) {
+        PyObject *text = PyUnicode_FromString(texts[index]);
+        if (text == NULL) {
+            Py_CLEAR(tuple);
+        } else {
+            PyTuple_SET_ITEM(tuple, index, text);
+        }
+    }
+    return tuple;
+}
+
+static PyObject *allocator_names(void) {
+    const char *texts[HEAP_ALLOCATORS];
+    for (int index = 0; index < HEAP_ALLOCATORS; index++) {
+        texts[index] = heap_allocator_name((enum heap_allocator)index);
+    }
+    return names(texts, HEAP_ALLOCATORS);
+}
+
+/* Adds a new reference under a name; false with an exception set when either is missing. */
+static bool add(PyObject *module, const char *name, PyObject *value) {
+    bool added = value != NULL && PyModule_AddObjectRef(module, name, value) == 0;
+    Py_XDECREF(value);
+    return added;
+}
+
+static int module_exec(PyObject *module) {
+    bool done = add(module, "Heap", PyType_FromSpec(&heap_spec)) && add(module, "ALLOCATORS", allocator_names()) &&
+                add(module, "STATS_NAMES", names(STATS_NAMES, STATS_FIELDS));
+    return done ? 0 : -1;
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+    {0, NULL},
+};
+
+static struct PyModuleDef module_definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "emulators._core",
+    .m_doc = "Exact emulations of embedded heaps; use emulators.heap.",
+    .m_size = 0,
+    .m_methods = module_methods,
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC PyInit__core(void) {
+    return PyModuleDef_Init(&module_definition);
+}

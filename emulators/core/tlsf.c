@@ -1,0 +1,550 @@
+/*
+ * ESP-IDF's heap: multi_heap over TLSF (two-level segregated fit), as heap_caps_malloc and its kin reach it.
+ *
+ * Free blocks hang in lists by size class. A class is a power of two (first level) cut into 2^log2_second parts (second
+ * level); sizes below `small` have a class for each word. Two levels of bitmaps find the next class that holds a block.
+ * Source of the method: Masmano, Ripoll, Crespo, Real: "TLSF: a new dynamic memory allocator for real-time systems".
+ *
+ * Device layout: heap record (20 bytes), control structure, pool; in the pool each block has a 4-byte header and ends
+ * where the next header begins; a sentinel header ends the pool. Here a block's offset is that of its payload.
+ */
+#include "blocks.h"
+
+enum {
+    WORD = 4,
+    HEADER = 4,
+    LEAST_PAYLOAD = 12, /* room for list links and the word that points back */
+    LEAST_BLOCK = LEAST_PAYLOAD + HEADER,
+    HEAP_RECORD = 20,             /* of multi_heap, in front of the control structure */
+    CONTROL_FIXED = 36,           /* of the control structure on the device, without bitmaps and lists */
+    POOL_OVERHEAD = 2 * HEADER,   /* first header and sentinel */
+    FIRST_LEVELS = 26,            /* the most that 32-bit sizes need */
+    DEFAULT_MAX_REQUEST = 4 << 20 /* HEAP_SIZE_MAX of the ESP32 */
+};
+
+/* What follows from the size of the region. */
+struct geometry {
+    uint32_t pool;      /* bytes after the heap record */
+    uint32_t control;   /* bytes of the device's control structure */
+    uint8_t log2_limit; /* no request reaches 2^log2_limit */
+    uint8_t log2_second;
+    uint8_t log2_small;
+    uint8_t first_levels;
+};
+
+struct tlsf {
+    struct geometry geometry;
+    uint32_t capacity; /* bytes the device counts as free in an empty heap */
+    uint32_t free;
+    uint32_t min_free;
+    uint32_t max_request;
+    uint32_t first_block; /* lowest in the pool; it never changes */
+    uint32_t first_map;
+    uint32_t second_map[FIRST_LEVELS];
+    uint32_t heads[]; /* first_levels << log2_second lists */
+};
+
+struct size_class {
+    uint32_t first, second;
+};
+
+static const struct heap_pointer NOTHING = {0, HEAP_OK};
+
+static inline uint32_t log2_floor(uint32_t value) {
+    return 31U - (uint32_t)__builtin_clz(value);
+}
+
+static inline uint32_t lowest_bit(uint32_t bits) {
+    return (uint32_t)__builtin_ctz(bits);
+}
+
+static inline uint64_t round_up(uint64_t value, uint64_t grain) {
+    return (value + grain - 1) & ~(grain - 1);
+}
+
+static inline struct tlsf *control_of(const heap_t *heap) {
+    return heap->control;
+}
+
+/* ---- Size classes ---- */
+
+static inline struct size_class class_of(const struct geometry *geometry, uint32_t bytes) {
+    if (bytes >> geometry->log2_small == 0) {
+        return (struct size_class){0, bytes / WORD};
+    }
+    uint32_t log2 = log2_floor(bytes);
+    uint32_t second = (bytes >> (log2 - geometry->log2_second)) - (1U << geometry->log2_second);
+    return (struct size_class){log2 - geometry->log2_small + 1, second};
+}
+
+static inline uint32_t class_grain(const struct geometry *geometry, uint32_t bytes) {
+    return 1U << (log2_floor(bytes) - geometry->log2_second);
+}
+
+/* The least size of the next class, so that any block found there fits. */
+static inline uint32_t round_to_class(const struct geometry *geometry, uint32_t bytes) {
+    if (bytes >> geometry->log2_small == 0) {
+        return bytes;
+    }
+    uint32_t grain = class_grain(geometry, bytes);
+    return (bytes + grain - 1) & ~(grain - 1);
+}
+
+static inline uint32_t *head_of(struct tlsf *tlsf, struct size_class class) {
+    return &tlsf->heads[(class.first << tlsf->geometry.log2_second) + class.second];
+}
+
+/* ---- Free lists: last in, first out ---- */
+
+static inline void list_insert(struct heap_block *blocks, struct tlsf *tlsf, uint32_t index) {
+    struct size_class class = class_of(&tlsf->geometry, block_size(&blocks[index]));
+    uint32_t *head = head_of(tlsf, class);
+    blocks[index].list_prev = 0;
+    blocks[index].list_next = *head;
+    blocks[*head].list_prev = index; /* record 0 takes the write when the list was empty */
+    *head = index;
+    tlsf->first_map |= 1U << class.first;
+    tlsf->second_map[class.first] |= 1U << class.second;
+}
+
+static inline void list_emptied(struct tlsf *tlsf, struct size_class class) {
+    tlsf->second_map[class.first] &= ~(1U << class.second);
+    if (tlsf->second_map[class.first] == 0) {
+        tlsf->first_map &= ~(1U << class.first);
+    }
+}
+
+static inline void list_remove_from(struct heap_block *blocks, struct tlsf *tlsf, uint32_t index,
+                                    struct size_class class) {
+    uint32_t next = blocks[index].list_next;
+    uint32_t prev = blocks[index].list_prev;
+    blocks[next].list_prev = prev;
+    if (prev != 0) {
+        blocks[prev].list_next = next;
+        return;
+    }
+    *head_of(tlsf, class) = next;
+    if (next == 0) {
+        list_emptied(tlsf, class);
+    }
+}
+
+static inline void list_remove(struct heap_block *blocks, struct tlsf *tlsf, uint32_t index) {
+    if (blocks[index].list_prev != 0) {
+        uint32_t next = blocks[index].list_next;
+        blocks[next].list_prev = blocks[index].list_prev;
+        blocks[blocks[index].list_prev].list_next = next;
+        return;
+    }
+    list_remove_from(blocks, tlsf, index, class_of(&tlsf->geometry, block_size(&blocks[index])));
+}
+
+/* Take the first block of the lowest class that holds none smaller than `bytes` (rounded to its class); 0 if none. */
+static inline uint32_t list_find(const heap_t *heap, struct tlsf *tlsf, uint32_t bytes) {
+    struct size_class class = class_of(&tlsf->geometry, bytes);
+    if (class.first >= tlsf->geometry.first_levels) {
+        return 0;
+    }
+    uint32_t map = tlsf->second_map[class.first] & (~0U << class.second);
+    if (map == 0) {
+        uint32_t above = tlsf->first_map & (uint32_t)(~UINT64_C(0) << (class.first + 1));
+        if (above == 0) {
+            return 0;
+        }
+        class.first = lowest_bit(above);
+        map = tlsf->second_map[class.first];
+    }
+    class.second = lowest_bit(map);
+    uint32_t found = *head_of(tlsf, class);
+    list_remove_from(heap->blocks, tlsf, found, class);
+    return found;
+}
+
+/* ---- Blocks ---- */
+
+/* Absorb the neighbour after `index`; neither may be in a list. */
+static inline void absorb_next(heap_t *heap, uint32_t index) {
+    uint32_t next = heap->blocks[index].next;
+    heap->blocks[index].size_flags += block_size(&heap->blocks[next]) + HEADER;
+    block_remove(heap, next);
+}
+
+static inline void merge_next(heap_t *heap, struct tlsf *tlsf, uint32_t index) {
+    uint32_t next = heap->blocks[index].next;
+    if (next != 0 && !block_used(&heap->blocks[next])) {
+        list_remove(heap->blocks, tlsf, next);
+        absorb_next(heap, index);
+    }
+}
+
+/* Cut `index` to `bytes` payload when a block fits in what is left; that block, or 0. It is in no list yet. */
+static inline uint32_t cut(heap_t *heap, uint32_t index, uint32_t bytes) {
+    uint32_t size = block_size(&heap->blocks[index]);
+    if (size < bytes + LEAST_BLOCK) {
+        return 0;
+    }
+    uint32_t tail = block_insert_after(heap, index);
+    struct heap_block *blocks = heap->blocks;
+    block_resize(&blocks[index], bytes);
+    blocks[tail].offset = blocks[index].offset + (int32_t)(bytes + HEADER);
+    blocks[tail].size_flags = size - bytes - HEADER;
+    return tail;
+}
+
+/* Hand out an unlisted block, cut to `bytes`. */
+static inline struct heap_pointer hand_out(heap_t *heap, struct tlsf *tlsf, uint32_t index, uint32_t bytes) {
+    uint32_t tail = cut(heap, index, bytes);
+    if (tail != 0) {
+        list_insert(heap->blocks, tlsf, tail);
+    }
+    heap->blocks[index].size_flags |= BLOCK_USED;
+    return (struct heap_pointer){index, heap->blocks[index].offset};
+}
+
+static inline void spend(struct tlsf *tlsf, uint32_t bytes) {
+    tlsf->free -= bytes;
+    if (tlsf->free < tlsf->min_free) {
+        tlsf->min_free = tlsf->free;
+    }
+}
+
+/* The payload for a request, or 0 when no heap of this size can have it. */
+static inline uint32_t payload_for(const struct tlsf *tlsf, uint32_t bytes) {
+    if (bytes == 0 || bytes > tlsf->max_request) {
+        return 0;
+    }
+    uint64_t payload = round_up(bytes, WORD);
+    if (payload >> tlsf->geometry.log2_limit != 0) {
+        return 0;
+    }
+    return payload < LEAST_PAYLOAD ? LEAST_PAYLOAD : (uint32_t)payload;
+}
+
+/* ---- Operations ---- */
+
+static inline struct heap_pointer allocate(heap_t *heap, uint32_t bytes, bool keep_rounding) {
+    struct tlsf *tlsf = control_of(heap);
+    uint32_t payload = payload_for(tlsf, bytes);
+    if (payload == 0) {
+        return NOTHING;
+    }
+    uint32_t rounded = round_to_class(&tlsf->geometry, payload);
+    uint32_t found = list_find(heap, tlsf, rounded);
+    if (found == 0) {
+        return NOTHING;
+    }
+    struct heap_pointer pointer = hand_out(heap, tlsf, found, keep_rounding ? rounded : payload);
+    spend(tlsf, block_size(&heap->blocks[found]) + HEADER);
+    return pointer;
+}
+
+static struct heap_pointer tlsf_malloc(heap_t *heap, uint32_t bytes) {
+    return allocate(heap, bytes, true);
+}
+
+static struct heap_pointer idf53_malloc(heap_t *heap, uint32_t bytes) {
+    return allocate(heap, bytes, false);
+}
+
+static struct heap_pointer tlsf_calloc(heap_t *heap, uint32_t count, uint32_t bytes) {
+    return heap->ops->malloc(heap, count * bytes);
+}
+
+static void tlsf_free(heap_t *heap, uint32_t block) {
+    struct tlsf *tlsf = control_of(heap);
+    heap->blocks[block].size_flags &= ~(uint32_t)BLOCK_FLAGS;
+    tlsf->free += block_size(&heap->blocks[block]) + HEADER;
+    uint32_t prev = heap->blocks[block].prev;
+    if (prev != 0 && !block_used(&heap->blocks[prev])) {
+        list_remove(heap->blocks, tlsf, prev);
+        absorb_next(heap, prev);
+        block = prev;
+    }
+    merge_next(heap, tlsf, block);
+    list_insert(heap->blocks, tlsf, block);
+}
+
+static struct heap_pointer move(heap_t *heap, uint32_t block, uint32_t bytes) {
+    struct tlsf *tlsf = control_of(heap);
+    uint32_t min_free = tlsf->min_free;
+    struct heap_pointer moved = heap->ops->malloc(heap, bytes);
+    tlsf->min_free = min_free; /* upstream counts a move as one step, never both blocks at once */
+    if (moved.block != 0) {
+        tlsf_free(heap, block);
+        spend(tlsf, 0);
+    }
+    return moved;
+}
+
+/* In place when it shrinks or when the next neighbour is free and large enough; never rounded to a class. */
+static struct heap_pointer tlsf_realloc(heap_t *heap, uint32_t block, uint32_t bytes) {
+    struct tlsf *tlsf = control_of(heap);
+    uint32_t payload = payload_for(tlsf, bytes);
+    if (payload == 0) {
+        return NOTHING;
+    }
+    struct heap_block *blocks = heap->blocks;
+    uint32_t size = block_size(&blocks[block]);
+    if (payload > size) {
+        uint32_t next = blocks[block].next;
+        bool fits = next != 0 && !block_used(&blocks[next]) && payload <= size + block_size(&blocks[next]) + HEADER;
+        if (!fits) {
+            return move(heap, block, bytes);
+        }
+        merge_next(heap, tlsf, block);
+    }
+    uint32_t tail = cut(heap, block, payload);
+    if (tail != 0) {
+        merge_next(heap, tlsf, tail);
+        list_insert(blocks, tlsf, tail);
+    }
+    tlsf->free += size;
+    spend(tlsf, block_size(&blocks[block]));
+    return (struct heap_pointer){block, blocks[block].offset};
+}
+
+/* Bytes from the payload at `offset` to the aligned address where the block will begin: 0, or room for a free block. */
+static uint32_t gap_before(const heap_t *heap, int32_t offset, uint32_t align) {
+    uint64_t address = (uint64_t)heap->config->base + (uint32_t)offset;
+    uint64_t aligned = round_up(address, align);
+    uint64_t gap = aligned - address;
+    if (gap != 0 && gap < LEAST_BLOCK) {
+        uint64_t further = LEAST_BLOCK - gap > align ? LEAST_BLOCK - gap : align;
+        aligned = round_up(aligned + further, align);
+    }
+    return (uint32_t)(aligned - address);
+}
+
+/* Split `gap` bytes off the front of an unlisted block, list them as free, and give the rest. */
+static uint32_t cut_front(heap_t *heap, struct tlsf *tlsf, uint32_t index, uint32_t gap) {
+    uint32_t rest = block_insert_after(heap, index);
+    struct heap_block *blocks = heap->blocks;
+    blocks[rest].offset = blocks[index].offset + (int32_t)gap;
+    blocks[rest].size_flags = block_size(&blocks[index]) - gap;
+    block_resize(&blocks[index], gap - HEADER);
+    list_insert(blocks, tlsf, index);
+    return rest;
+}
+
+static struct heap_pointer tlsf_aligned_alloc(heap_t *heap, uint32_t align, uint32_t bytes) {
+    if (align <= WORD) {
+        return heap->ops->malloc(heap, bytes);
+    }
+    struct tlsf *tlsf = control_of(heap);
+    uint32_t payload = payload_for(tlsf, bytes);
+    uint64_t search = round_up((uint64_t)payload + align + LEAST_BLOCK, align);
+    if (payload == 0 || search >> tlsf->geometry.log2_limit != 0) {
+        return NOTHING;
+    }
+    uint32_t found = list_find(heap, tlsf, round_to_class(&tlsf->geometry, (uint32_t)search));
+    if (found == 0) {
+        return NOTHING;
+    }
+    uint32_t gap = gap_before(heap, heap->blocks[found].offset, align);
+    if (gap != 0) {
+        found = cut_front(heap, tlsf, found, gap);
+    }
+    struct heap_pointer pointer = hand_out(heap, tlsf, found, payload);
+    spend(tlsf, block_size(&heap->blocks[found]) + HEADER);
+    return pointer;
+}
+
+/* ---- Creation ---- */
+
+static struct geometry geometry_of(uint32_t size) {
+    struct geometry geometry = {.pool = size - HEAP_RECORD};
+    uint32_t log2_second = geometry.pool <= 16384 ? 3 : geometry.pool <= 262144 ? 4 : 5;
+    uint32_t log2_limit = log2_floor(geometry.pool) + 1;
+    uint32_t log2_small = log2_second + 2;
+    uint32_t levels = log2_limit >= log2_small ? log2_limit - log2_small + 1 : 0;
+    geometry.log2_second = (uint8_t)log2_second;
+    geometry.log2_limit = (uint8_t)log2_limit;
+    geometry.log2_small = (uint8_t)log2_small;
+    geometry.first_levels = (uint8_t)levels;
+    geometry.control = CONTROL_FIXED + WORD * levels + WORD * (levels << log2_second);
+    return geometry;
+}
+
+static int64_t tlsf_control_bytes(const struct heap_config *config) {
+    if (config->base % WORD != 0 || config->size > INT32_MAX) {
+        return HEAP_E_CONFIG;
+    }
+    if (config->size <= HEAP_RECORD) {
+        return HEAP_E_SMALL;
+    }
+    struct geometry geometry = geometry_of(config->size);
+    if (geometry.pool < geometry.control + LEAST_PAYLOAD) {
+        return HEAP_E_SMALL;
+    }
+    size_t lists = (size_t)geometry.first_levels << geometry.log2_second;
+    return (int64_t)(sizeof(struct tlsf) + lists * sizeof(uint32_t));
+}
+
+static int tlsf_create(heap_t *heap) {
+    struct tlsf *tlsf = control_of(heap);
+    uint32_t max_request = heap->config->max_request;
+    tlsf->geometry = geometry_of(heap->config->size);
+    tlsf->max_request = max_request != 0 ? max_request : DEFAULT_MAX_REQUEST;
+    tlsf->capacity = tlsf->geometry.pool - tlsf->geometry.control;
+    tlsf->free = tlsf->min_free = tlsf->capacity;
+    tlsf->first_block = block_take(heap);
+    heap->blocks[tlsf->first_block] = (struct heap_block){
+        .offset = (int32_t)(HEAP_RECORD + tlsf->geometry.control + HEADER),
+        .size_flags = (tlsf->capacity - POOL_OVERHEAD) & ~(uint32_t)(WORD - 1),
+    };
+    list_insert(heap->blocks, tlsf, tlsf->first_block);
+    return HEAP_OK;
+}
+
+/* ---- Looking at it ---- */
+
+static void tlsf_view(const heap_t *heap, uint32_t index, struct heap_view *view) {
+    const struct heap_block *block = &heap->blocks[index];
+    *view = (struct heap_view){
+        .block = index,
+        .chunk = block->offset - HEADER,
+        .pointer = block->offset,
+        .chunk_bytes = block_size(block) + HEADER,
+        .usable = block_size(block),
+        .used = block_used(block),
+    };
+}
+
+static int tlsf_walk(const heap_t *heap, heap_visit *visit, void *context) {
+    int result = 0;
+    struct heap_view view;
+    for (uint32_t index = control_of(heap)->first_block; index != 0 && result == 0; index = heap->blocks[index].next) {
+        tlsf_view(heap, index, &view);
+        result = visit(context, &view);
+    }
+    return result;
+}
+
+/* The largest request that is sure to find a block of `bytes`: its class's least size. */
+static uint32_t sure_to_fit(const struct geometry *geometry, uint32_t bytes) {
+    if (bytes >> geometry->log2_small == 0) {
+        return bytes == 0 || bytes >= LEAST_PAYLOAD ? bytes : LEAST_PAYLOAD;
+    }
+    return bytes & ~(class_grain(geometry, bytes) - 1);
+}
+
+static void tlsf_stats(const heap_t *heap, struct heap_stats *stats) {
+    const struct tlsf *tlsf = control_of(heap);
+    const struct heap_block *blocks = heap->blocks;
+    uint32_t largest = 0;
+    for (uint32_t index = tlsf->first_block; index != 0; index = blocks[index].next) {
+        uint32_t size = block_size(&blocks[index]);
+        if (block_used(&blocks[index])) {
+            stats->used_blocks++;
+            stats->used += size;
+        } else {
+            stats->free_blocks++;
+            largest = size > largest ? size : largest;
+        }
+    }
+    stats->free = tlsf->free;
+    stats->min_free = tlsf->min_free;
+    stats->max_used = tlsf->capacity - tlsf->min_free;
+    stats->largest_free_block = largest;
+    stats->largest_free = sure_to_fit(&tlsf->geometry, largest);
+}
+
+static int check_chain(const heap_t *heap, uint32_t *free_blocks) {
+    const struct tlsf *tlsf = control_of(heap);
+    const struct heap_block *blocks = heap->blocks;
+    uint32_t prev = 0;
+    uint32_t count = 0;
+    uint32_t used = 0;
+    uint32_t at = HEAP_RECORD + tlsf->geometry.control + HEADER;
+    for (uint32_t index = tlsf->first_block; index != 0; prev = index, index = blocks[index].next) {
+        const struct heap_block *block = &blocks[index];
+        if (index >= heap->capacity || count++ > heap->live || (uint32_t)block->offset != at) {
+            return HEAP_E_ORDER;
+        }
+        if (block->prev != prev) {
+            return HEAP_E_LINK;
+        }
+        if (block_size(block) % WORD != 0) {
+            return HEAP_E_ALIGNED;
+        }
+        if (block_used(block)) {
+            used += block_size(block) + HEADER;
+        } else if (prev != 0 && !block_used(&blocks[prev])) {
+            return HEAP_E_MERGE;
+        } else {
+            (*free_blocks)++;
+        }
+        at += block_size(block) + HEADER;
+    }
+    if (at != HEAP_RECORD + tlsf->geometry.control + ((tlsf->capacity - POOL_OVERHEAD) & ~(uint32_t)(WORD - 1)) + 8) {
+        return HEAP_E_ORDER;
+    }
+    if (count + 1 != heap->live) {
+        return HEAP_E_RECORDS;
+    }
+    return tlsf->capacity - used == tlsf->free && tlsf->min_free <= tlsf->free ? HEAP_OK : HEAP_E_COUNT;
+}
+
+static int check_list(const heap_t *heap, struct size_class class, uint32_t *listed) {
+    struct tlsf *tlsf = control_of(heap);
+    const struct heap_block *blocks = heap->blocks;
+    uint32_t prev = 0;
+    for (uint32_t index = *head_of(tlsf, class); index != 0; prev = index, index = blocks[index].list_next) {
+        if (index >= heap->capacity || (*listed)++ > heap->live || block_used(&blocks[index])) {
+            return HEAP_E_LIST;
+        }
+        struct size_class its = class_of(&tlsf->geometry, block_size(&blocks[index]));
+        if (its.first != class.first || its.second != class.second || blocks[index].list_prev != prev) {
+            return HEAP_E_LIST;
+        }
+    }
+    bool bit = (tlsf->second_map[class.first] >> class.second & 1) != 0;
+    return bit == (*head_of(tlsf, class) != 0) ? HEAP_OK : HEAP_E_BITMAP;
+}
+
+static int tlsf_check(const heap_t *heap) {
+    const struct tlsf *tlsf = control_of(heap);
+    uint32_t free_blocks = 0;
+    uint32_t listed = 0;
+    int error = check_chain(heap, &free_blocks);
+    for (uint32_t first = 0; first < tlsf->geometry.first_levels; first++) {
+        for (uint32_t second = 0; second < 1U << tlsf->geometry.log2_second && error == HEAP_OK; second++) {
+            error = check_list(heap, (struct size_class){first, second}, &listed);
+        }
+        bool bit = (tlsf->first_map >> first & 1) != 0;
+        if (error == HEAP_OK && bit != (tlsf->second_map[first] != 0)) {
+            error = HEAP_E_BITMAP;
+        }
+    }
+    return error == HEAP_OK && listed != free_blocks ? HEAP_E_LIST : error;
+}
+
+const struct heap_ops heap_tlsf_ops = {
+    .realloc_zero_frees = true,
+    .control_bytes = tlsf_control_bytes,
+    .create = tlsf_create,
+    .malloc = tlsf_malloc,
+    .calloc = tlsf_calloc,
+    .realloc = tlsf_realloc,
+    .aligned_alloc = tlsf_aligned_alloc,
+    .free = tlsf_free,
+    .stats = tlsf_stats,
+    .walk = tlsf_walk,
+    .check = tlsf_check,
+    .view = tlsf_view,
+};
+
+const struct heap_ops heap_tlsf_idf53_ops = {
+    .realloc_zero_frees = true,
+    .control_bytes = tlsf_control_bytes,
+    .create = tlsf_create,
+    .malloc = idf53_malloc,
+    .calloc = tlsf_calloc,
+    .realloc = tlsf_realloc,
+    .aligned_alloc = tlsf_aligned_alloc,
+    .free = tlsf_free,
+    .stats = tlsf_stats,
+    .walk = tlsf_walk,
+    .check = tlsf_check,
+    .view = tlsf_view,
+};
