@@ -4,11 +4,8 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
 
 PYTHON ?= $(shell tools/find-python)
-PARTS  := collector,emulators,web,notify,demo,dev
-ROOMS  := agent collector emulators memfleet telemetry
-CORE   := $(wildcard emulators/core/*.c emulators/*.c)
-CORE_H := $(wildcard emulators/core/*.h emulators/*.h)
-STRICT := -std=c11 -Wall -Wextra -Werror -Iemulators/core -I$(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')
+PARTS := collector,emulators,web,notify,demo,dev
+CORE  := $(wildcard emulators/core/*.[ch])
 
 .DEFAULT_GOAL := help
 .PHONY: help install servers demo test check check-python check-c format bench soak fuzz pictures docs clean
@@ -25,7 +22,7 @@ install: .venv/.installed ## Put memfleet and all it needs into .venv (python 3.
 	@tools/make-venv "$(PYTHON)" "$(PARTS)"
 	@touch $@
 
-.venv/.installed: .venv/.packages $(wildcard CMakeLists.txt) $(CORE) $(CORE_H)
+.venv/.installed: .venv/.packages $(wildcard CMakeLists.txt) $(CORE)
 	@pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
@@ -47,14 +44,15 @@ check-python: install
 	python -m pytest -q tests/test_floors.py
 
 check-c: install
-	clang-format --dry-run -Werror $(CORE) $(CORE_H)
-	@for file in $(CORE); do \
-		echo "cc $(STRICT) -fanalyzer $$file"; cc $(STRICT) -O2 -fanalyzer -c -o /dev/null "$$file" || exit 1; done
+	@command -v clang-format >/dev/null || { echo 'clang-format is not on the PATH; on Debian: apt-get install clang-format'; exit 1; }
+	clang-format --dry-run -Werror $(CORE)
+	cmake -S . -B build/strict -G Ninja -DCMAKE_BUILD_TYPE=Release -DMEMFLEET_STRICT=ON -DPython_EXECUTABLE=$(CURDIR)/.venv/bin/python
+	cmake --build build/strict --clean-first
 
 format: install ## Put Python and C into the house's format
 	ruff format .
 	ruff check --fix .
-	clang-format -i $(CORE) $(CORE_H)
+	clang-format -i $(CORE)
 
 bench: install ## Run every benchmark; each prints one JSON object
 	@for file in bench/[a-z]*.py; do python "$$file" || exit 1; done

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from telemetry.errors import ConfigError, EnvironmentFault, MemfleetError, UsageError
 
@@ -29,8 +29,14 @@ class _LazyGroup(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, name: str) -> Any:
-        if name not in COMMANDS:
-            return None
+        return TyperCommand(name, help=COMMANDS[name]) if name in COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        found, _, rest = super().resolve_command(ctx, args)
+        return found, found and self._load(found), rest
+
+    @staticmethod
+    def _load(name: str) -> Any:
         module = importlib.import_module(f"memfleet.commands.{name.replace('-', '_')}")
         if hasattr(module, "app"):
             return typer.main.get_command(module.app)
