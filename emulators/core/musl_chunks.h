@@ -1,0 +1,94 @@
+/*
+ * What musl.c and musl_inspect.c share: how an emulated musl heap is laid out in records.
+ *
+ * A record's offset is the pointer that the program has or would have, 8 bytes past its header; its size is that of
+ * the chunk, header included. Areas (runs of pages that touch no other) follow each other in one chain in the order in
+ * which they were grown, each behind a sentinel of size 0; a sentinel is neither used nor free, so that nothing merges
+ * across it. A block with a mapping of its own stands outside of that chain, in a chain of its kind.
+ */
+#ifndef MEMFLEET_MUSL_CHUNKS_H
+#define MEMFLEET_MUSL_CHUNKS_H
+
+#include "blocks.h"
+#include "musl_pages.h"
+
+enum {
+    CHUNK_GRAIN = 16,
+    CHUNK_HEADER = 8,
+    BINS = 64,
+    LAST_BIN = BINS - 1,
+
+    SENTINEL = BLOCK_MARK,            /* size 0: the end of an area, and what precedes the next one in the chain */
+    MAPPED = BLOCK_USED | BLOCK_MARK, /* a used block with a mapping of its own */
+};
+
+/* A list link with this bit names the bin itself, not a record. */
+#define LINK_TO_BIN 0x80000000U
+
+/* First in, first out. An empty bin links to itself, both ways. */
+struct bin {
+    uint32_t first, last;
+};
+
+struct musl {
+    struct pages pages;
+    uint64_t area_end; /* address after the last area grown; not reduced modulo 2^32 */
+    uint64_t filled;   /* one bit a bin: it holds a chunk */
+    struct bin bins[BINS];
+    uint32_t origin;   /* the sentinel in front of the first area */
+    uint32_t last_end; /* the sentinel of the last area; its list_prev is that of the area before, up to origin */
+    uint32_t mappings; /* first block with a mapping of its own */
+    uint32_t map_step; /* areas mapped so far because the break could not grow */
+    bool merges_cuts;  /* up to 1.2.0: whatever is cut off is freed in full, and a grown area joins the free tail */
+    bool starved;      /* the host had no memory for the bits of further pages */
+    uint64_t words[];  /* the bits of the pages */
+};
+
+static inline struct musl *musl_of(const heap_t *heap) {
+    return heap->control;
+}
+
+static inline bool chunk_is_free(const struct heap_block *chunk) {
+    return (chunk->size_flags & BLOCK_FLAGS) == 0;
+}
+
+static inline bool chunk_is_mapped(const struct heap_block *chunk) {
+    return (chunk->size_flags & BLOCK_FLAGS) == MAPPED;
+}
+
+/* Bytes between the start of a mapping and the header of its block; kept where free chunks have a list link. */
+static inline uint32_t mapping_lead(const struct heap_block *mapped) {
+    return mapped->list_prev;
+}
+
+/*
+ * Bins are as fine as the grain up to 33 grains (528 bytes), then four for each power of two; the last one takes all
+ * from 7169 grains on.
+ */
+static inline uint32_t bin_of_grains_less_one(uint32_t grains) {
+    if (grains <= 32) {
+        return grains;
+    }
+    const uint32_t log2 = 31U - (uint32_t)__builtin_clz(grains);
+    const uint32_t bin = 4 * log2 + 8 + (grains >> (log2 - 2));
+    return bin < LAST_BIN ? bin : LAST_BIN;
+}
+
+/* The bin that a free chunk of this size hangs in. */
+static inline uint32_t bin_of(uint32_t size) {
+    return bin_of_grains_less_one(size / CHUNK_GRAIN - 1);
+}
+
+/* The lowest bin of which every chunk is at least this large. */
+static inline uint32_t bin_that_fits(uint32_t size) {
+    const uint32_t grains = size / CHUNK_GRAIN - 1;
+    return grains <= 32 ? grains : bin_of_grains_less_one(grains - 1) + 1;
+}
+
+void musl_stats(const heap_t *heap, struct heap_stats *stats);
+int musl_walk(const heap_t *heap, heap_visit *visit, void *context);
+int musl_check(const heap_t *heap);
+void musl_view(const heap_t *heap, uint32_t block, struct heap_view *view);
+const struct heap_pages *musl_page_counts(const heap_t *heap);
+
+#endif

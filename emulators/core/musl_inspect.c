@@ -1,0 +1,233 @@
+/* What can be seen of an emulated musl heap: statistics, blocks in address order, broken invariants. */
+#include "musl_chunks.h"
+
+const struct heap_pages *musl_page_counts(const heap_t *heap) {
+    return &musl_of(heap)->pages.counts;
+}
+
+void musl_view(const heap_t *heap, uint32_t block, struct heap_view *view) {
+    const struct heap_block *chunk = &heap->blocks[block];
+    *view = (struct heap_view){
+        .block = block,
+        .chunk = chunk->offset - CHUNK_HEADER,
+        .pointer = chunk->offset,
+        .chunk_bytes = block_size(chunk),
+        .usable = block_size(chunk) - CHUNK_HEADER,
+        .used = block_used(chunk),
+    };
+}
+
+static void count_block(const struct heap_block *chunk, struct heap_stats *stats) {
+    const uint32_t usable = block_size(chunk) - CHUNK_HEADER;
+    if (block_used(chunk)) {
+        stats->used_blocks++;
+        stats->used += usable;
+        stats->used_with_headers += block_size(chunk);
+        return;
+    }
+    stats->free_blocks++;
+    stats->free += usable;
+    stats->free_with_headers += block_size(chunk);
+    if (stats->largest_free_block < usable) {
+        stats->largest_free_block = usable;
+    }
+}
+
+void musl_stats(const heap_t *heap, struct heap_stats *stats) {
+    const struct musl *musl = musl_of(heap);
+    const struct heap_block *blocks = heap->blocks;
+    stats->pages = musl->pages.counts;
+    for (uint32_t index = blocks[musl->origin].next; index != 0; index = blocks[index].next) {
+        if (block_size(&blocks[index]) != 0) {
+            count_block(&blocks[index], stats);
+        }
+    }
+    for (uint32_t index = musl->mappings; index != 0; index = blocks[index].next) {
+        count_block(&blocks[index], stats);
+    }
+    stats->largest_free = stats->largest_free_block;
+}
+
+/* ---- Walking ---- */
+
+/* The run of records (an area, or one mapped block) that comes next in address order; 0 after the last. */
+static uint32_t next_run(const heap_t *heap, uint64_t from) {
+    const struct musl *musl = musl_of(heap);
+    const struct heap_block *blocks = heap->blocks;
+    uint64_t nearest = UINT64_MAX;
+    uint32_t found = 0;
+    for (uint32_t end = musl->last_end; end != musl->origin; end = blocks[end].list_prev) {
+        const uint32_t first = blocks[blocks[end].list_prev].next;
+        const uint64_t address = (uint32_t)blocks[first].offset;
+        if (address >= from && address < nearest) {
+            nearest = address;
+            found = first;
+        }
+    }
+    for (uint32_t index = musl->mappings; index != 0; index = blocks[index].next) {
+        const uint64_t address = (uint32_t)blocks[index].offset;
+        if (address >= from && address < nearest) {
+            nearest = address;
+            found = index;
+        }
+    }
+    return found;
+}
+
+int musl_walk(const heap_t *heap, heap_visit *visit, void *context) {
+    const struct heap_block *blocks = heap->blocks;
+    int result = 0;
+    uint64_t from = 0;
+    for (uint32_t run = next_run(heap, 0); run != 0 && result == 0; run = next_run(heap, from)) {
+        from = (uint64_t)(uint32_t)blocks[run].offset + 1;
+        uint32_t index = run;
+        do {
+            struct heap_view view;
+            musl_view(heap, index, &view);
+            result = visit(context, &view);
+            index = chunk_is_mapped(&blocks[index]) ? 0 : blocks[index].next;
+        } while (result == 0 && index != 0 && block_size(&blocks[index]) != 0);
+    }
+    return result;
+}
+
+/* ---- Checking ---- */
+
+/* What the chains add up to. */
+struct tally {
+    uint32_t records;
+    uint32_t free_blocks;
+    uint32_t break_bytes;
+    uint32_t mapped_bytes;
+    uint32_t mappings;
+};
+
+static int check_chunk(const heap_t *heap, uint32_t index) {
+    const struct heap_block *blocks = heap->blocks;
+    const struct heap_block *chunk = &blocks[index];
+    if (chunk->offset % CHUNK_GRAIN != 0 || block_size(chunk) % CHUNK_GRAIN != 0) {
+        return HEAP_E_ALIGNED;
+    }
+    if (chunk->next == 0 || chunk->next >= heap->capacity) {
+        return HEAP_E_ORDER;
+    }
+    const struct heap_block *next = &blocks[chunk->next];
+    if (next->offset != (int32_t)((uint32_t)chunk->offset + block_size(chunk))) {
+        return HEAP_E_ORDER;
+    }
+    return chunk_is_free(chunk) && chunk_is_free(next) ? HEAP_E_MERGE : HEAP_OK;
+}
+
+/* The bytes of an area whose first chunk and end sentinel these are. */
+static int tally_area(const struct heap_block *first, const struct heap_block *end, struct tally *tally) {
+    const uint32_t start = (uint32_t)first->offset - CHUNK_GRAIN;
+    const uint32_t bytes = (uint32_t)end->offset - start;
+    if (start % PAGE_BYTES != 0 || bytes % PAGE_BYTES != 0) {
+        return HEAP_E_ALIGNED;
+    }
+    if (start < MAPPINGS_START) {
+        tally->break_bytes += bytes;
+    } else {
+        tally->mapped_bytes += bytes;
+        tally->mappings++;
+    }
+    return HEAP_OK;
+}
+
+static int check_areas(const heap_t *heap, struct tally *tally) {
+    const struct musl *musl = musl_of(heap);
+    const struct heap_block *blocks = heap->blocks;
+    uint32_t last_end = musl->origin;
+    uint32_t prev = musl->origin;
+    for (uint32_t index = blocks[prev].next; index != 0; prev = index, index = blocks[index].next) {
+        const struct heap_block *chunk = &blocks[index];
+        int error = HEAP_OK;
+        if (index >= heap->capacity || tally->records++ > heap->live) {
+            return HEAP_E_ORDER;
+        }
+        if (chunk->prev != prev) {
+            return HEAP_E_LINK;
+        }
+        if (block_size(chunk) == 0) {
+            error =
+                chunk->list_prev == last_end ? tally_area(&blocks[blocks[last_end].next], chunk, tally) : HEAP_E_LINK;
+            last_end = index;
+        } else {
+            error = check_chunk(heap, index);
+            tally->free_blocks += chunk_is_free(chunk);
+        }
+        if (error != HEAP_OK) {
+            return error;
+        }
+    }
+    return last_end == musl->last_end ? HEAP_OK : HEAP_E_LINK;
+}
+
+static int check_mappings(const heap_t *heap, struct tally *tally) {
+    const struct heap_block *blocks = heap->blocks;
+    uint32_t prev = 0;
+    for (uint32_t index = musl_of(heap)->mappings; index != 0; prev = index, index = blocks[index].next) {
+        const struct heap_block *block = &blocks[index];
+        const uint32_t base = (uint32_t)block->offset - CHUNK_HEADER - mapping_lead(block);
+        const uint32_t bytes = block_size(block) + mapping_lead(block);
+        if (index >= heap->capacity || tally->records++ > heap->live || !chunk_is_mapped(block)) {
+            return HEAP_E_ORDER;
+        }
+        if (prev != 0 && block->prev != prev) {
+            return HEAP_E_LINK;
+        }
+        if (block->offset % CHUNK_GRAIN != 0 || base % PAGE_BYTES != 0 || bytes % PAGE_BYTES != 0) {
+            return HEAP_E_ALIGNED;
+        }
+        tally->mapped_bytes += bytes;
+        tally->mappings++;
+    }
+    return HEAP_OK;
+}
+
+static int check_bin(const heap_t *heap, uint32_t bin, uint32_t *listed) {
+    const struct musl *musl = musl_of(heap);
+    const struct heap_block *blocks = heap->blocks;
+    uint32_t prev = LINK_TO_BIN | bin;
+    uint32_t index = musl->bins[bin].first;
+    for (; (index & LINK_TO_BIN) == 0; prev = index, index = blocks[index].list_next) {
+        if (index == 0 || index >= heap->capacity || (*listed)++ > heap->live || !chunk_is_free(&blocks[index])) {
+            return HEAP_E_LIST;
+        }
+        if (blocks[index].list_prev != prev || bin_of(block_size(&blocks[index])) != bin) {
+            return HEAP_E_LIST;
+        }
+    }
+    if (index != (LINK_TO_BIN | bin) || musl->bins[bin].last != prev) {
+        return HEAP_E_LIST;
+    }
+    const bool empty = prev == (LINK_TO_BIN | bin);
+    return (musl->filled >> bin & 1) == !empty ? HEAP_OK : HEAP_E_BITMAP;
+}
+
+int musl_check(const heap_t *heap) {
+    const struct pages *pages = &musl_of(heap)->pages;
+    struct tally tally = {.records = 2}; /* the record of NULL and the origin */
+    uint32_t listed = 0;
+    int error = check_areas(heap, &tally);
+    if (error == HEAP_OK) {
+        error = check_mappings(heap, &tally);
+    }
+    for (uint32_t bin = 0; bin < BINS && error == HEAP_OK; bin++) {
+        error = check_bin(heap, bin, &listed);
+    }
+    if (error != HEAP_OK) {
+        return error;
+    }
+    if (tally.records != heap->live) {
+        return HEAP_E_RECORDS;
+    }
+    if (tally.free_blocks != listed) {
+        return HEAP_E_LIST;
+    }
+    if (tally.break_bytes / PAGE_BYTES != pages->counts.brk_pages ||
+        tally.mapped_bytes / PAGE_BYTES != pages->counts.mmap_pages || tally.mappings != pages->counts.mappings) {
+        return HEAP_E_PAGES;
+    }
+    return pages_check(pages);
+}
