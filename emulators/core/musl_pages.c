@@ -239,18 +239,16 @@ uint32_t pages_remap(struct pages *pages, uint32_t base, uint32_t old_bytes, uin
     const uint32_t old_count = old_bytes / PAGE_BYTES;
     const uint32_t new_count = new_bytes / PAGE_BYTES;
     const uint32_t first = map_first(base, old_count);
-    pages->counts.mremap_calls++;
+    uint32_t new_base = base;
     if (new_count <= old_count) {
         release_run(pages, first, old_count - new_count);
-        return base;
+    } else if (!within_limit(pages, new_count - old_count)) {
+        new_base = PAGES_REFUSED;
+    } else if (!grow_in_place(pages, first, new_count - old_count)) {
+        new_base = move_mapping(pages, base, old_count, new_count);
     }
-    if (!within_limit(pages, new_count - old_count)) {
-        return PAGES_REFUSED;
-    }
-    if (grow_in_place(pages, first, new_count - old_count)) {
-        return base;
-    }
-    return move_mapping(pages, base, old_count, new_count);
+    pages->counts.mremap_calls += new_base != PAGES_REFUSED;
+    return new_base;
 }
 
 void pages_drop(struct pages *pages, uint32_t base, uint32_t bytes) {

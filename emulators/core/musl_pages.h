@@ -23,7 +23,7 @@
 #define PAGES_MOST (MAPPINGS_START / PAGE_BYTES - 1)
 
 struct pages {
-    struct heap_pages counts;
+    struct heap_pages counts; /* calls are those granted; a refused mremap is counted nowhere, its mmap follows */
     uint64_t *break_resident; /* one bit for each page, from address 0 upwards */
     uint64_t *map_used;       /* one bit for each page, from the top of the address space downwards */
     uint64_t *map_resident;   /* as map_used */
