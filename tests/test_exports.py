@@ -1,0 +1,38 @@
+"""What `memfleet` offers to other programs."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import memfleet
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("name", memfleet.__all__)
+def test_every_public_name_exists_and_is_the_one_of_its_home(name: str) -> None:
+    public = getattr(memfleet, name)
+    if isinstance(public, type):
+        assert public.__name__ == name
+        assert getattr(importlib.import_module(public.__module__), name) is public
+        assert public.__doc__
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Reding'"):
+        memfleet.Reding  # noqa: B018
+
+
+def test_public_names_are_listed_for_completion() -> None:
+    assert set(memfleet.__all__) <= set(dir(memfleet))
+
+
+def test_importing_memfleet_loads_no_optional_package() -> None:
+    program = "import sys, memfleet; print(sorted({'numpy', 'fastapi', 'typer', 'paho'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[]\n", done.stderr
