@@ -1,26 +1,127 @@
-"""One port's parser: bytes in, facts out."""
+"""One port's parser: bytes in, facts out.
+
+    bytes -> Framer (lines) -> peel (what tools added) -> read_line (log prefix) -> forms -> facts
+
+Which forms see a line is decided by fixed words (`Form.needles`): almost all lines of a log hold none of them.
+"""
 
 from __future__ import annotations
 
+import re
+
+from agent.consoles import azure_sphere, esp_idf, zephyr
 from agent.consoles.fact import Fact
+from agent.consoles.form import Form, Session
+from agent.consoles.framer import Framer
+from agent.consoles.line import Line, read_line
+from agent.consoles.log import log_fact, may_be_log
+from agent.consoles.recogniser import recognise
+from agent.consoles.transport import peel, split_prompt
+
+FORMS: tuple[type[Form], ...] = (*zephyr.FORMS, *azure_sphere.FORMS, *esp_idf.FORMS)
+
+_PROMPT_WITHIN = 40
+_WHOLE_WITHOUT_LINE_FEED = re.compile(r"(?:bytes|[KMk]?i?[Bb]|[).:%*])$")
+"""How a torn last line must end to be believed: with a word that its form prints after the number, never a digit."""
 
 
 class Console:
     """One port's parser: takes the stream in any split, gives facts. Recognises the system by itself, or is told.
 
-    `lines` and `understood` count the lines read and those that gave or completed a fact; `system` is what was
-    recognised (or told), None until then.
+    `lines` and `understood` count the lines read and those that a form knew; `system` is what was recognised (or
+    told), None until then. Facts come in the order of the stream; those of a boot come before the next boot's first.
     """
 
     def __init__(self, system: str | None = None) -> None:
-        self.system = system
         self.lines = 0
         self.understood = 0
+        self._told = system is not None
+        self._session = Session(system)
+        self._framer = Framer()
+        self._forms = [form(self._session) for form in FORMS]
+        self._needles = [(needle, form) for form in self._forms for needle in form.needles]
+        self._waiting: list[Form] = []
+
+    @property
+    def system(self) -> str | None:
+        """The system on this port, None until it has shown itself."""
+        return self._session.system
+
+    @property
+    def oversized(self) -> int:
+        """Lines that were too long to look at."""
+        return self._framer.oversized
 
     def feed(self, data: bytes) -> list[Fact]:
         """Take the next bytes of the stream; the same stream gives the same facts however it is split."""
-        raise NotImplementedError
+        facts: list[Fact] = []
+        for text in self._framer.feed(data):
+            self.lines += 1
+            facts += self._take(peel(text))
+        return facts
+
+    def settle(self) -> list[Fact]:
+        """The port fell silent: give what open records say already, instead of waiting for further lines."""
+        return [fact for form in self._waiting for fact in form.flush()]
 
     def close(self) -> list[Fact]:
-        """End the stream: what open records and a torn last line may still say."""
-        raise NotImplementedError
+        """End the stream: what a torn last line and open records still say."""
+        facts: list[Fact] = []
+        if rest := self._framer.rest():
+            self.lines += 1
+            text = peel(rest)
+            if "Heap-Tracker" in text or _WHOLE_WITHOUT_LINE_FEED.search(text):
+                facts += self._take(text, complete=False)
+        return facts + [fact for form in self._forms for fact in form.flush()]
+
+    def _take(self, text: str, *, complete: bool = True) -> list[Fact]:
+        forms = [form for needle, form in self._needles if needle in text]
+        is_log = may_be_log(text)
+        if not forms and not self._waiting and not is_log:
+            if self._session.system is None:
+                self._session.system = recognise(text)
+            return []
+        facts = self._expired() if self._waiting else []
+        line = _prompted(self.lines, text, complete)
+        return facts + self._offer(line, forms) + (log_fact(line) if is_log else [])
+
+    def _offer(self, line: Line, forms: list[Form]) -> list[Fact]:
+        for form in [*forms, *self._waiting]:
+            facts = form.take(line)
+            if facts is not None:
+                self.understood += 1
+                if form.open_until and form not in self._waiting:
+                    self._waiting.append(form)
+                return self._ordered(facts, form)
+        return []
+
+    def _expired(self) -> list[Fact]:
+        """What records say whose lines did not come in time."""
+        number = self.lines
+        facts = [fact for form in self._waiting if number > form.open_until for fact in form.flush()]
+        self._waiting = [form for form in self._waiting if form.open_until]
+        return facts
+
+    def _ordered(self, facts: list[Fact], giver: Form) -> list[Fact]:
+        """The facts, and before the first one of a new boot all that was still open in the old one."""
+        ordered: list[Fact] = []
+        for fact in facts:
+            if fact.begins_boot:
+                for form in self._forms:
+                    if form is not giver:
+                        ordered += form.flush()
+                    form.new_boot()
+                self._session.named.clear()
+            if not self._told and (self._session.system is None or fact.begins_boot):
+                self._session.system = fact.system
+            ordered.append(fact)
+        return ordered
+
+
+def _prompted(number: int, text: str, complete: bool) -> Line:
+    """The line, its shell prompt set aside: a log line may stand behind one."""
+    head = text[:_PROMPT_WITHIN]
+    if "$ " in head or "> " in head or "# " in head:
+        prompt, text = split_prompt(text)
+        return read_line(number, text, complete=complete, prompt=prompt)
+    return read_line(number, text, complete=complete)

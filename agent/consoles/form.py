@@ -1,0 +1,81 @@
+"""What all forms share: a form reads one printed format, a session is what they know together of one port."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from agent.consoles.fact import Fact
+from agent.consoles.line import Line
+
+Numbers = dict[str, int | str]
+
+PATIENCE = 16
+"""Lines of others that may come between the lines of one record."""
+
+
+@dataclass(slots=True)
+class Session:
+    """What the forms of one port know together.
+
+    `debugger` is true while a debugger is attached; `reset_line` is the boot ROM's line of a boot whose system has not
+    yet introduced itself; `named` tells apart things of one name within a boot.
+    """
+
+    system: str | None = None
+    debugger: bool = False
+    reset_line: int | None = None
+    named: dict[str, str] = field(default_factory=dict)
+
+    def name(self, name: str, identity: str) -> str:
+        """`name` for the first thing that bears it in this boot, `name#identity` for the others."""
+        first = self.named.setdefault(name, identity)
+        return name if first == identity else f"{name}#{identity}"
+
+    def flags(self) -> tuple[str, ...]:
+        """Flags of what an operating system says of a process."""
+        return ("debugger",) if self.debugger else ()
+
+
+class Form:
+    """One printed format. Lines come in by `take`; a record of several lines is open in between.
+
+    `needles`: a line that holds none of them is offered only while a record is open (`open_until`).
+    """
+
+    needles: tuple[str, ...] = ()
+    system = "esp32"
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.open_until = 0
+        """The last line up to which an open record waits; 0 when none is open."""
+
+    def take(self, line: Line) -> list[Fact] | None:
+        """The facts that the line gives or completes; None when the line is not of this form."""
+        raise NotImplementedError
+
+    def flush(self) -> list[Fact]:
+        """Close the open record: what it says without the lines that did not come."""
+        self.open_until = 0
+        return []
+
+    def new_boot(self) -> None:
+        """The device began anew: forget everything that held for the last boot."""
+
+    def wait(self, line: Line, patience: int = PATIENCE) -> None:
+        """Keep the record open for `patience` more lines."""
+        self.open_until = line.number + patience
+
+    def fact(self, kind: str, names: tuple[str, ...], values: Numbers, line: Line, **more: object) -> Fact:
+        """A fact of this one line; `more` are further fields of `Fact`."""
+        given: dict[str, object] = {
+            "line": line.number,
+            "end_line": line.number,
+            "system": self.system,
+            "uptime_ms": line.uptime_ms,
+        }
+        return Fact(kind, names, values, **{**given, **more})  # type: ignore[arg-type]
+
+    def event(self, name: str, values: Numbers, line: Line, **more: object) -> Fact:
+        """An event of this one line."""
+        return self.fact("event", (name,), values, line, **more)

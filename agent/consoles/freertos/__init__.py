@@ -1,0 +1,1 @@
+"""FreeRTOS: task tables."""

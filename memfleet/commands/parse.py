@@ -1,0 +1,123 @@
+"""`memfleet parse`: what a saved console log says about memory."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import typer
+from rich.console import Console as Terminal
+from rich.table import Table
+
+from agent.consoles import Console, Fact
+from agent.consoles.fact import SYSTEMS
+from telemetry.errors import UsageError
+
+_CHUNK = 1 << 18
+_GZIP = b"\x1f\x8b"
+_ZSTANDARD = b"\x28\xb5\x2f\xfd"
+
+
+def command(
+    file: Annotated[str, typer.Argument(help="Console log, plain, gzip or zstd; '-' reads standard input.")],
+    system: Annotated[
+        str | None, typer.Option(help=f"Name the system instead of recognising it: {', '.join(SYSTEMS)}.")
+    ] = None,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Print a table instead of one JSON object a line.")
+    ] = False,
+) -> None:
+    """Show what a console log says about memory, one JSON object a line, sizes in bytes.
+
+    Example: memfleet parse --summary board.log.gz
+    """
+    if system is not None and system not in SYSTEMS:
+        raise UsageError(f"--system {system}: no such system; choose one of {', '.join(SYSTEMS)}")
+    console = Console(system)
+    facts = _facts(file, console)
+    if summary:
+        Terminal().print(_table(facts, console))
+        return
+    for fact in facts:
+        sys.stdout.write(json.dumps(as_object(fact), ensure_ascii=False) + "\n")
+
+
+def as_object(fact: Fact) -> dict[str, Any]:
+    """The fact as `parse` prints it: place, what, fields in bytes, and the rest only when there is any."""
+    shown: dict[str, Any] = {
+        "line": fact.line,
+        "end_line": fact.end_line,
+        "system": fact.system,
+        "kind": fact.kind,
+        "name": "/".join(fact.names),
+        **fact.values,
+    }
+    if fact.uptime_ms is not None:
+        shown["uptime_ms"] = fact.uptime_ms
+    if fact.flags:
+        shown["flags"] = list(fact.flags)
+    if fact.resolution != 1:
+        shown["resolution"] = fact.resolution
+    if fact.raw:
+        shown["raw"] = dict(fact.raw)
+    return shown
+
+
+def _facts(file: str, console: Console) -> Iterator[Fact]:
+    with _opened(file) as stream:
+        while data := stream.read(_CHUNK):
+            yield from console.feed(data)
+    yield from console.close()
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[IO[bytes]]:
+    """The log's own bytes, unpacked when its first bytes say that it is packed."""
+    if file == "-":
+        yield _unpacked(sys.stdin.buffer)
+        return
+    path = Path(file)
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise UsageError(
+            f"{file}: cannot be read ({error.strerror}); give a console log, or '-' for standard input"
+        ) from error
+    with stream:
+        yield _unpacked(stream)
+
+
+def _unpacked(stream: IO[bytes]) -> IO[bytes]:
+    import gzip
+
+    import zstandard
+
+    head = stream.peek(4)[:4] if hasattr(stream, "peek") else b""
+    if head.startswith(_GZIP):
+        return gzip.open(stream)  # type: ignore[return-value]
+    if head == _ZSTANDARD:
+        return zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+    return stream
+
+
+def _table(facts: Iterator[Fact], console: Console) -> Table:
+    """One row for each thing that was printed about: how often, and its first and last numbers."""
+    seen: dict[tuple[str, str], list[Fact]] = {}
+    for fact in facts:
+        key = fact.kind, "/".join(fact.names)
+        pair = seen.setdefault(key, [fact, fact])
+        pair[1] = fact
+    table = Table(title=f"{console.system or 'unknown system'}: {console.lines} lines, {console.understood} understood")
+    for heading in ("kind", "name", "first line", "last line", "first", "last"):
+        table.add_column(heading, overflow="fold")
+    for (kind, name), (first, last) in seen.items():
+        table.add_row(kind, name, str(first.line), str(last.end_line), _shown(first), _shown(last))
+    return table
+
+
+def _shown(fact: Fact) -> str:
+    return ", ".join(f"{name} {value}" for name, value in fact.values.items())
