@@ -198,8 +198,9 @@ class Journal:
 
     def trim(self, upto: int) -> None:
         """Forget the frames up to and including this id: every reader has them."""
+        gone = self.db.execute("SELECT coalesce(sum(length(data)), 0) FROM frames WHERE id <= ?", (upto,)).fetchone()
         self.db.execute("DELETE FROM frames WHERE id <= ?", (upto,))
-        self._recount()
+        self._bytes -= gone[0]
 
     def evict(self) -> int:
         """Keep to the quota: drop the oldest frames, counted. Inside a transaction; how many frames went."""
@@ -217,9 +218,6 @@ class Journal:
         if gone:
             self.count({"evicted_frames": gone, "evicted_rows": rows})
         return gone
-
-    def _recount(self) -> None:
-        self._bytes = self.db.execute("SELECT coalesce(sum(length(data)), 0) FROM frames").fetchone()[0]
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
@@ -345,6 +343,18 @@ def load_cursor(db: sqlite3.Connection, journal: str) -> Cursor:
     """A consumer's cursor on a journal, from the consumer's own file (the table is made when missing)."""
     db.executescript(_CURSORS)
     row = db.execute("SELECT generation, id FROM cursors WHERE journal = ?", (journal,)).fetchone()
+    return Cursor(*row) if row else START
+
+
+def peek_cursor(path: Path, journal: str) -> Cursor:
+    """Another consumer's cursor on a journal, read from its file without writing to it; START when it has none yet."""
+    if not path.exists():
+        return START
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1)) as db:
+        try:
+            row = db.execute("SELECT generation, id FROM cursors WHERE journal = ?", (journal,)).fetchone()
+        except sqlite3.DatabaseError:  # not made yet, or being made
+            return START
     return Cursor(*row) if row else START
 
 

@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -26,6 +26,8 @@ class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     url: str = "mqtt://127.0.0.1:1883"
     """`mqtt://host:port`, or `mqtts://` for TLS."""
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    """MQTT version; auto: 5, and 3.1.1 when the broker says that it does not speak 5."""
     username: str = ""
     """User name at the broker; empty: none."""
     password_file: str = ""

@@ -1,0 +1,94 @@
+"""The outbox: everything that the collector has not yet acknowledged, on disk. Its generation is the wire's epoch and
+its frame ids are the sequence numbers, so a new file is a new epoch and numbers are never used twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from telemetry.journal import Frame, Journal
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS boots(device TEXT PRIMARY KEY, boot INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS refused(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, reason TEXT NOT NULL, rows INTEGER NOT NULL, body BLOB NOT NULL);
+"""
+REFUSED_CAP = 1000
+
+
+class Outbox:
+    """Frames waiting for the collector's ack. Freed by `acknowledged` and by the quota, by nothing else."""
+
+    def __init__(self, path: Path, quota_bytes: int) -> None:
+        self._journal = Journal(path, tables=TABLES, quota_bytes=quota_bytes, ballast_bytes=2**20)
+        self.epoch = self._journal.generation
+        self.damage = self._journal.damage
+        self._first = self._journal.first_id()
+        self._last = self._journal.last_id()
+
+    @property
+    def base(self) -> int:
+        """The oldest sequence number still held; one past the last when nothing is."""
+        return self._first
+
+    @property
+    def last(self) -> int:
+        """The newest sequence number."""
+        return self._last
+
+    @property
+    def depth(self) -> int:
+        """Frames held."""
+        return self._last - self._first + 1
+
+    def add(self, bodies: Sequence[tuple[bytes, int]]) -> None:
+        """Put (body, rows) pairs on disk. Past the quota the oldest go, counted; `base` then tells the collector."""
+        with self._journal.transaction():
+            self._journal.trim(self._first - 1)
+            self._journal.append(bodies)
+            self._journal.evict()
+        self._first, self._last = self._journal.first_id(), self._journal.last_id()
+
+    def after(self, seq: int, limit: int) -> list[Frame]:
+        """The next frames after that number."""
+        return self._journal.after(seq, limit)
+
+    def acknowledged(self, contig: int) -> None:
+        """The collector has everything up to `contig` on its disk: forget it.
+
+        On our disk it is forgotten with the next commit; a crash before that sends it once more, which does no harm.
+        """
+        self._first = max(self._first, min(contig, self._last) + 1)
+
+    def set_aside(self, frame: Frame, reason: str) -> None:
+        """A frame that the broker will never take: out of the stream, kept for people, counted."""
+        with self._journal.transaction() as db:
+            db.execute("INSERT INTO refused(reason, rows, body) VALUES(?, ?, ?)", (reason, frame.rows, frame.data))
+            db.execute("DELETE FROM refused WHERE id <= (SELECT max(id) FROM refused) - ?", (REFUSED_CAP,))
+            self._journal.count({"refused_frames": 1, "refused_rows": frame.rows})
+            self._journal.trim(frame.id)
+        self._first = self._journal.first_id()
+
+    def boot_of(self, device: str) -> int:
+        """How many boots of the device have been seen, 0 for a device not seen before."""
+        row = self._journal.db.execute("SELECT boot FROM boots WHERE device = ?", (device,)).fetchone()
+        return row[0] if row else 0
+
+    def set_boot(self, device: str, boot: int) -> None:
+        """Remember the device's boot count."""
+        self._journal.db.execute("INSERT OR REPLACE INTO boots VALUES(?, ?)", (device, boot))
+
+    def counters(self) -> dict[str, int]:
+        """Evicted and refused frames and rows."""
+        return self._journal.counters()
+
+    def checkpoint(self) -> None:
+        """Fold SQLite's log into the file."""
+        if self._first > self._journal.first_id():
+            with self._journal.transaction():
+                self._journal.trim(self._first - 1)
+        self._journal.checkpoint()
+
+    def close(self) -> None:
+        """Close in order."""
+        self._journal.close()

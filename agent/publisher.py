@@ -1,0 +1,145 @@
+"""The publisher: outbox frames to the broker, in order, at most a window ahead of the collector's ack.
+
+After 5 s without progress it goes back and sends only the oldest frame, ever more slowly; with the next ack the window
+opens again. The broker's own acknowledgement covers one hop and frees nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+
+from agent.outbox import Outbox
+from telemetry.clock import monotonic_ms
+from telemetry.errors import WireError
+from telemetry.messages import Ack, Command, Status, decode, encode
+from telemetry.mqtt import Link, Message, Session
+from telemetry.settings import Broker
+from telemetry.topics import Topic
+from telemetry.wire import MONOTONIC, Header, seal
+
+_LOG = logging.getLogger("memfleet.agent")
+
+WINDOW = 32
+STALL_MS = 5_000
+STALL_MOST_MS = 60_000
+REFUSALS = 2
+"""A frame that the broker refuses so often is set aside: one poison frame must not hold the others."""
+
+
+class Publisher:
+    """Keeps the link up and the outbox moving. `step` does a round; one thread."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        broker: Broker,
+        topics: tuple[str, str],
+        *,
+        version: str = "",
+        monotonic_rows: bool = False,
+        clock_ms: Callable[[], int] = monotonic_ms,
+    ) -> None:
+        fleet, agent = topics
+        self._outbox = outbox
+        self._clock_ms = clock_ms
+        self._flags = MONOTONIC if monotonic_rows else 0
+        self._frame_topic = str(Topic.of(fleet, agent, "frame"))
+        self._status_topic = str(Topic.of(fleet, agent, "status"))
+        self._ack_topic = str(Topic.of(fleet, agent, "ack"))
+        self._command_topic = str(Topic.of(fleet, agent, "command"))
+        self._version = version
+        self.anchors: dict[str, int] = {}
+        self.command: Command | None = None
+        self._sent = outbox.base - 1
+        self._window = WINDOW
+        self._stall_ms = STALL_MS
+        self._progress_ms = clock_ms()
+        self._in_flight: dict[int, int] = {}
+        self._refusals = 0
+        will = (self._status_topic, encode(Status(False, outbox.epoch, version)))
+        session = Session(f"{fleet}-{agent}", (self._ack_topic, self._command_topic), will)
+        self.link = Link(broker, session, self, lambda: clock_ms() / 1000)
+
+    # -- called by the link --------------------------------------------------------------------------------------------
+
+    def connected(self) -> None:
+        """Say who is here; nobody knows what became of the frames in flight, so begin at the oldest."""
+        self.link.publish(self._status_topic, encode(Status(True, self._outbox.epoch, self._version)), 1, retain=True)
+        self._go_back(WINDOW)
+
+    def received(self, message: Message) -> None:
+        """An ack or a command."""
+        self.link.acknowledge(message)
+        try:
+            if message.topic == self._ack_topic:
+                self._take_ack(decode(message.payload, Ack))
+            elif message.topic == self._command_topic and message.payload:
+                self.command = decode(message.payload, Command)
+        except WireError as error:
+            _LOG.warning("message on %s is not understood: %s", message.topic, error)
+
+    def published(self, number: int, failure: str) -> None:
+        """The broker has a frame, or refuses it."""
+        seq = self._in_flight.pop(number, None)
+        if not failure or seq is None or seq != self._outbox.base:
+            return
+        self._refusals += 1
+        if self._refusals >= REFUSALS:
+            frame = self._outbox.after(seq - 1, 1)[0]
+            _LOG.error("the broker refuses frame %d (%s): set aside, %d readings", seq, failure, frame.rows)
+            self._outbox.set_aside(frame, failure)
+            self._refusals = 0
+        self._go_back(WINDOW)
+
+    def _take_ack(self, ack: Ack) -> None:
+        self.anchors.update(ack.anchors)
+        if ack.epoch != self._outbox.epoch or ack.contig < self._outbox.base:
+            return
+        self._outbox.acknowledged(min(ack.contig, self._outbox.last))
+        self._sent = max(self._sent, ack.contig)
+        self._window, self._stall_ms, self._refusals = WINDOW, STALL_MS, 0
+        self._progress_ms = self._clock_ms()
+
+    # -- the round -----------------------------------------------------------------------------------------------------
+
+    def step(self, timeout_s: float) -> None:
+        """Send what the window allows, then wait up to `timeout_s` for the broker."""
+        if self.link.up:
+            self._resend_when_stalled()
+            self._send()
+        self.link.step(timeout_s)
+
+    @property
+    def idle(self) -> bool:
+        """Whether the collector has everything."""
+        return self._outbox.depth == 0
+
+    def _send(self) -> None:
+        room = self._outbox.base - 1 + self._window - self._sent
+        if room <= 0 or self._sent >= self._outbox.last:
+            return
+        if self._outbox.base > self._sent:
+            self._sent = max(self._sent, self._outbox.base - 1)
+        for frame in self._outbox.after(self._sent, room):
+            header = Header(self._outbox.epoch, frame.id, self._outbox.base, self._clock_ms(), self._flags)
+            number = self.link.publish(self._frame_topic, seal(header, frame.data), 1)
+            if number is None:
+                return
+            self._in_flight[number] = frame.id
+            self._sent = frame.id
+
+    def _resend_when_stalled(self) -> None:
+        now = self._clock_ms()
+        if self.idle or self._sent < self._outbox.base:
+            self._progress_ms = now
+        elif now - self._progress_ms >= self._stall_ms:
+            self._stall_ms = min(STALL_MOST_MS, int(self._stall_ms * (1.5 + random.random())))  # noqa: S311 - jitter
+            self._go_back(1)
+
+    def _go_back(self, window: int) -> None:
+        self._sent = self._outbox.base - 1
+        self._window = window
+        self._progress_ms = self._clock_ms()
+        self._in_flight.clear()

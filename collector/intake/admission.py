@@ -1,0 +1,167 @@
+"""Admission: what becomes of one frame. Pure but for the state it is given; never raises for bad input.
+
+    base - 1 > contig   -> count the hole contig+1 .. base-1; contig = base - 1
+    seq <= contig       -> duplicate: ack again
+    seq == contig + 1   -> journal it (or quarantine what cannot be taken); contig += 1
+    otherwise           -> out of order: drop, count, ack again (the agent sends it once more)
+
+In rows: received = accepted + duplicate + quarantined. Frames out of order are not received yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from collector.intake.state import IntakeState, Refused
+from collector.records import encode_arrival
+from telemetry.errors import WireError
+from telemetry.readings import About
+from telemetry.topics import Topic
+from telemetry.wire import MONOTONIC, Block, Clock, Header, Rows, decode_body, encode_body, row_faults, unseal
+
+OLDEST_MS = 365 * 24 * 3600 * 1000
+NEWEST_MS = 5 * 60 * 1000
+"""Readings may be stamped from a year before they were received to five minutes after."""
+
+
+class Admission:
+    """Takes frames into the state: accepted as journal entries, refused into quarantine, everything counted."""
+
+    def __init__(self, state: IntakeState, fleet: str) -> None:
+        self.state = state
+        self._fleet = fleet
+        self._topics: dict[str, Topic] = {}
+
+    def take(self, topic_text: str, payload: bytes, received_ms: int) -> tuple[str, int] | None:
+        """Decide on one message; the (agent, epoch) that is to be acknowledged, None when the sender is unknown."""
+        try:
+            topic = self._topics.get(topic_text) or self._parse(topic_text)
+        except WireError as error:
+            self.refuse(received_ms, "", error, payload)
+            return None
+        try:
+            header, body = unseal(payload)
+        except WireError as error:
+            self.refuse(received_ms, topic.agent, error, payload)
+            return None
+        self._admit(topic.agent, header, body, received_ms)
+        return topic.agent, header.epoch
+
+    def _parse(self, text: str) -> Topic:
+        topic = Topic.parse(text)
+        if topic.fleet != self._fleet:
+            raise WireError("topic", f"fleet {topic.fleet}, this collector serves {self._fleet}")
+        self._topics[text] = topic
+        return topic
+
+    def _admit(self, agent: str, header: Header, body: bytes, received_ms: int) -> None:
+        state = self.state
+        contig = state.contig.get((agent, header.epoch), 0)
+        if header.base - 1 > contig:
+            state.counts["hole_frames"] += header.base - 1 - contig
+            contig = header.base - 1
+            state.move_contig(agent, header.epoch, contig)
+        if header.seq > contig + 1:
+            state.counts["out_of_order_frames"] += 1
+            return
+        if header.seq <= contig:
+            rows = _rows_in(body)
+            state.counts["duplicate_frames"] += 1
+            state.counts["duplicate_rows"] += rows
+            state.counts["received_rows"] += rows
+            return
+        try:
+            blocks = decode_body(body)
+        except WireError as error:
+            self.refuse(received_ms, agent, error, body)
+        else:
+            self.take_blocks(agent, header, blocks, body, received_ms)
+        state.move_contig(agent, header.epoch, header.seq)
+
+    def take_blocks(self, agent: str, header: Header, blocks: Sequence[Block], body: bytes, received_ms: int) -> None:
+        """Journal the blocks that may be taken and quarantine the others; `body` is what they were decoded from."""
+        anchor = self._anchor(agent, header, blocks, received_ms)
+        if anchor is None:
+            error = WireError("clock", "monotonic times without a clock block")
+            self.refuse(received_ms, agent, error, body, _row_count(blocks))
+            return
+        kept: list[Block] = []
+        for block in blocks:
+            kept += self._sift(block, agent, anchor, received_ms)
+        rows = _row_count(kept)
+        self.state.counts["received_rows"] += rows
+        self.state.counts["accepted_rows"] += rows
+        if kept:
+            whole = len(kept) == len(blocks) and all(a is b for a, b in zip(kept, blocks, strict=True))
+            entry = encode_arrival(received_ms, agent, anchor, body if whole else encode_body(kept))
+            self.state.frames.append((entry, rows))
+
+    def _anchor(self, agent: str, header: Header, blocks: Sequence[Block], received_ms: int) -> int | None:
+        """What to add to the rows' times: 0 for wall time, else frozen by the first frame of that sender's boot."""
+        if not header.flags & MONOTONIC:
+            return 0
+        clock = next((block for block in blocks if isinstance(block, Clock)), None)
+        if clock is None:
+            return None
+        known = self.state.anchors.get((agent, clock.boot_id))
+        if known is None:
+            known = clock.anchor_ms if clock.anchor_ms is not None else received_ms - header.now_ms
+            self.state.set_anchor(agent, clock.boot_id, known)
+        return known
+
+    def _sift(self, block: Block, agent: str, anchor: int, received_ms: int) -> list[Block]:
+        """The block, or what is left of it, or nothing; what is refused goes to quarantine."""
+        if isinstance(block, Clock):
+            return [block]
+        owner = self.state.owners.get(block.device)
+        if owner is None:
+            self.state.set_owner(block.device, agent, received_ms)
+        elif owner != agent:
+            error = WireError("owner", f"device {block.device} belongs to agent {owner}")
+            self.refuse(received_ms, agent, error, encode_body([_at_wall_time(block, anchor)]), _row_count([block]))
+            return []
+        if isinstance(block, About):
+            return [block]
+        faults = row_faults(block)
+        faults.update(_time_faults(block, anchor, received_ms))
+        if not faults:
+            return [block]
+        for index, reason in faults.items():
+            error = WireError(reason, f"{block.device} {block.kind} {'/'.join(block.names)}")
+            row = replace(block, rows=[block.rows[index]])
+            self.refuse(received_ms, agent, error, encode_body([_at_wall_time(row, anchor)]))
+        rows = [row for index, row in enumerate(block.rows) if index not in faults]
+        return [replace(block, rows=rows)] if rows else []
+
+    def refuse(self, received_ms: int, agent: str, error: WireError, body: bytes, rows: int = 1) -> None:
+        """Into quarantine with a reason. What cannot be decoded counts as one row."""
+        self.state.refused.append(Refused(received_ms, agent, error.reason, error.detail, rows, body))
+        self.state.counts["received_rows"] += rows
+        self.state.counts["quarantined_rows"] += rows
+        self.state.counts[f"quarantined_{error.reason}"] += rows
+
+
+def _at_wall_time(block: About | Rows, anchor: int) -> About | Rows:
+    """In quarantine nothing knows the sender's clock any more."""
+    return replace(block, t0=block.t0 + anchor) if isinstance(block, Rows) and anchor else block
+
+
+def _time_faults(block: Rows, anchor: int, received_ms: int) -> dict[int, str]:
+    base = block.t0 + anchor
+    oldest, newest = received_ms - OLDEST_MS - base, received_ms + NEWEST_MS - base
+    offsets = [row[0] for row in block.rows]
+    if min(offsets) >= oldest and max(offsets) <= newest:
+        return {}
+    return {index: "time" for index, dt in enumerate(offsets) if not oldest <= dt <= newest}
+
+
+def _row_count(blocks: Sequence[Block]) -> int:
+    return sum(len(block.rows) for block in blocks if isinstance(block, Rows))
+
+
+def _rows_in(body: bytes) -> int:
+    try:
+        return _row_count(decode_body(body))
+    except WireError:
+        return 1

@@ -1,0 +1,44 @@
+"""What people ask of intake: a device moved to another agent, quarantine tried again or thrown away."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from collector.intake.admission import Admission
+from collector.intake.state import IntakeState
+from collector.records import Desk
+from telemetry.errors import WireError
+from telemetry.wire import Header, decode_body
+
+
+def carry_out(entry: Desk, db: sqlite3.Connection, state: IntakeState, admission: Admission) -> None:
+    """Apply one desk entry to the state; others' entries (acknowledge, silence) are left to them."""
+    if entry.action == "move":
+        state.set_owner(entry.device, entry.agent, entry.at_ms)
+    elif entry.action == "quarantine_purge":
+        for id_ in entry.ids:
+            state.counts["quarantine_purged_rows"] += _take_out(db, id_)[0]
+    elif entry.action == "quarantine_retry":
+        for id_ in entry.ids:
+            _retry(db, id_, state, admission)
+
+
+def _retry(db: sqlite3.Connection, id_: int, state: IntakeState, admission: Admission) -> None:
+    """Once more through admission: counted as received no second time, so the identity in rows stays."""
+    rows, received_ms, agent, body = _take_out(db, id_)
+    if not rows:
+        return
+    state.counts["received_rows"] -= rows
+    state.counts["quarantined_rows"] -= rows
+    try:
+        blocks = decode_body(body)
+    except WireError as error:
+        admission.refuse(received_ms, agent, error, body, rows)
+        return
+    admission.take_blocks(agent, Header(0, 1, 1, 0), blocks, body, received_ms)
+
+
+def _take_out(db: sqlite3.Connection, id_: int) -> tuple[int, int, str, bytes]:
+    found = db.execute("SELECT rows, received_ms, agent, body FROM quarantine WHERE id = ?", (id_,)).fetchone()
+    db.execute("DELETE FROM quarantine WHERE id = ?", (id_,))
+    return found or (0, 0, "", b"")

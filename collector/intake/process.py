@@ -1,0 +1,201 @@
+"""The intake process: read MQTT, decide, commit, acknowledge; a tick a second; forget what every consumer has."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from collector.config import CollectorConfig
+from collector.consumer import Consumer, Stop
+from collector.intake.acks import Acks
+from collector.intake.admission import Admission
+from collector.intake.desk import carry_out
+from collector.intake.state import TABLES, IntakeState
+from collector.records import decode_desk, encode_tick
+from telemetry.clock import monotonic_ms, wall_ms
+from telemetry.errors import EnvironmentFault, WireError
+from telemetry.journal import Journal, peek_cursor
+from telemetry.messages import Ack, Status, decode, encode
+from telemetry.mqtt import Link, Message, Session
+from telemetry.topics import Topic, subscriptions
+
+_LOG = logging.getLogger("memfleet.intake")
+
+COMMIT_MS = 20
+BATCH = 2_000
+TICK_MS = 1_000
+HOUSE_MS = 1_000
+KEEP_SESSION_S = 24 * 3600
+BALLAST_BYTES = 4 * 1024 * 1024
+
+
+class Intake:
+    """One collector's intake. `step` does a round; nothing is acknowledged before it is on disk."""
+
+    def __init__(self, config: CollectorConfig, directory: Path, now_ms: Callable[[], int] = wall_ms) -> None:
+        self._now_ms = now_ms
+        self._config = config
+        self._directory = directory
+        quota = config.retention.journal_max_mb * 2**20
+        path = directory / "readings.journal"
+        self.journal = Journal(path, tables=TABLES, quota_bytes=quota, ballast_bytes=BALLAST_BYTES)
+        self._desk = Consumer(self.journal.db, {"desk": directory / "desk.journal"})
+        self._state = IntakeState(self.journal.db)
+        self._admission = Admission(self._state, config.fleet)
+        self._acks = Acks()
+        self._inbox: list[Message] = []
+        self._next_tick = self._next_house = 0
+        filters = (
+            *subscriptions(config.fleet, config.shards, "frame"),
+            *subscriptions(config.fleet, config.shards, "status"),
+        )
+        session = Session(f"{config.fleet}-{config.name}", filters, keep_s=KEEP_SESSION_S, receive_maximum=BATCH)
+        self.link = Link(config.broker, session, self, time.monotonic)
+
+    # -- called by the link --------------------------------------------------------------------------------------------
+
+    def connected(self) -> None:
+        """What was received and not yet acknowledged will come again under other numbers."""
+        self._inbox.clear()
+
+    def received(self, message: Message) -> None:
+        """Keep it for the commit."""
+        self._inbox.append(message)
+
+    def published(self, number: int, failure: str) -> None:
+        """Acks are QoS 0: nothing to wait for."""
+
+    # -- the round -----------------------------------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """Collect messages for up to 20 ms, commit them, acknowledge them."""
+        self._collect()
+        if not self._inbox and self._now_ms() < self._next_tick:
+            self._send_acks()
+            return
+        messages, self._inbox = self._inbox, []
+        received_ms = self._now_ms()
+        for message in messages:
+            self._take(message, received_ms)
+        self._tick_when_due(received_ms)
+        self._commit()
+        for message in messages:
+            self.link.acknowledge(message)
+        self._send_acks()
+        self._keep_house()
+
+    def _collect(self) -> None:
+        """Returns when the batch is full, the backlog is read, or the commit is due."""
+        deadline = monotonic_ms() + COMMIT_MS
+        self.link.step(COMMIT_MS / 1000)
+        while self._inbox and len(self._inbox) < BATCH:
+            before = len(self._inbox)
+            self.link.read_more()
+            if len(self._inbox) == before:
+                left = deadline - monotonic_ms()
+                if left <= 0:
+                    return
+                self.link.step(left / 1000)
+
+    def _take(self, message: Message, received_ms: int) -> None:
+        if message.topic.endswith("/status"):
+            self._take_status(message, received_ms)
+            return
+        sender = self._admission.take(message.topic, message.payload, received_ms)
+        if sender is not None:
+            self._acks.owe(*sender)
+
+    def _take_status(self, message: Message, received_ms: int) -> None:
+        try:
+            agent = Topic.parse(message.topic).agent
+            status = decode(message.payload, Status)
+        except WireError:
+            self._state.counts["status_refused"] += 1
+            return
+        self._state.note_agent(agent, status, received_ms)
+
+    def _tick_when_due(self, now_ms: int) -> None:
+        if now_ms >= self._next_tick:
+            self._state.frames.append((encode_tick(now_ms), 0))
+            self._next_tick = now_ms - now_ms % TICK_MS + TICK_MS
+
+    def _commit(self) -> None:
+        with self.journal.transaction() as db:
+            if self._state.frames:
+                self.journal.append(self._state.frames)
+                self.journal.evict()
+            self._state.write(db)
+        self._state.committed()
+
+    def _send_acks(self) -> None:
+        for agent, epoch in self._acks.due(monotonic_ms()):
+            contig = self._state.contig.get((agent, epoch), 0)
+            anchors = {boot: anchor for (who, boot), anchor in self._state.anchors.items() if who == agent}
+            topic = Topic.of(self._config.fleet, agent, "ack")
+            self.link.publish(str(topic), encode(Ack(epoch, contig, anchors)))
+
+    # -- once a second -------------------------------------------------------------------------------------------------
+
+    def _keep_house(self) -> None:
+        now = monotonic_ms()
+        if now < self._next_house:
+            return
+        self._next_house = now + HOUSE_MS
+        self._obey_desk()
+        self.journal.checkpoint()
+        least = least_cursor(consumer_files(self._config, self._directory), self.journal.generation)
+        if least >= self.journal.first_id():
+            with self.journal.transaction():
+                self.journal.trim(least)
+
+    def _obey_desk(self) -> None:
+        frames = self._desk.poll("desk")
+        if not frames:
+            return
+        with self._desk.transaction() as db:
+            for frame in frames:
+                carry_out(decode_desk(frame.data), db, self._state, self._admission)
+            if self._state.frames:
+                self.journal.append(self._state.frames)
+            self._state.write(db)
+        self._state.committed()
+
+    def close(self) -> None:
+        """Disconnect and close the journal; a kill instead loses nothing that was acknowledged."""
+        self.link.close()
+        self.journal.close()
+
+
+def consumer_files(config: CollectorConfig, directory: Path) -> list[Path]:
+    """The files of everyone who must have read a frame of the readings journal before it may be forgotten."""
+    return [
+        directory / "series.db",
+        directory / "findings.journal",
+        *(directory / f"store-{store.name}.db" for store in config.stores),
+    ]
+
+
+def least_cursor(files: list[Path], generation: int) -> int:
+    """The last id that every consumer has dealt with, 0 while one of them has not begun on this generation."""
+    cursors = [peek_cursor(path, "readings") for path in files]
+    return min((cursor.id if cursor.generation == generation else 0 for cursor in cursors), default=0)
+
+
+def run(config: CollectorConfig, directory: Path, stop: Stop) -> None:
+    """Take in frames until stopped. A full disk ends the process: what was not committed was not acknowledged."""
+    intake = Intake(config, directory)
+    said = ""
+    try:
+        while not stop.is_set():
+            intake.step()
+            if intake.link.trouble != said:
+                said = intake.link.trouble
+                if said:
+                    _LOG.warning("%s; trying again", said)
+    except EnvironmentFault:
+        intake.link.drop("the journal cannot be written")
+        raise
+    finally:
+        intake.close()

@@ -1,0 +1,117 @@
+"""What intake remembers: it stands in the readings journal's own file and commits together with the frames."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass
+
+from telemetry.journal import add_counts
+from telemetry.messages import Status
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS contig(
+    agent TEXT, epoch INTEGER, contig INTEGER NOT NULL, PRIMARY KEY(agent, epoch)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS owners(
+    device TEXT PRIMARY KEY, agent TEXT NOT NULL, since_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS anchors(
+    agent TEXT, boot_id TEXT, anchor_ms INTEGER NOT NULL, PRIMARY KEY(agent, boot_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS agents(
+    agent TEXT PRIMARY KEY, online INTEGER NOT NULL, epoch INTEGER NOT NULL, version TEXT NOT NULL,
+    seen_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS quarantine(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, received_ms INTEGER NOT NULL, agent TEXT NOT NULL, reason TEXT NOT NULL,
+    detail TEXT NOT NULL, rows INTEGER NOT NULL, body BLOB NOT NULL);
+"""
+
+QUARANTINE_CAP = 10_000
+"""Entries kept; the oldest go first and are counted in `quarantine_evicted_rows`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A frame, block or row that was not accepted, kept for people to look at and to try again."""
+
+    received_ms: int
+    agent: str
+    reason: str
+    detail: str
+    rows: int
+    body: bytes
+
+
+class IntakeState:
+    """The tables in memory, with what has changed since the last commit. Numbers above 2**63 are kept as SQLite's."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.contig: dict[tuple[str, int], int] = {
+            (agent, epoch % 2**64): contig
+            for agent, epoch, contig in db.execute("SELECT agent, epoch, contig FROM contig")
+        }
+        self.owners: dict[str, str] = dict(db.execute("SELECT device, agent FROM owners"))
+        self.anchors: dict[tuple[str, str], int] = {
+            (agent, boot_id): anchor for agent, boot_id, anchor in db.execute("SELECT * FROM anchors")
+        }
+        self.counts: Counter[str] = Counter()
+        self.frames: list[tuple[bytes, int]] = []
+        self.refused: list[Refused] = []
+        self._moved: set[tuple[str, int]] = set()
+        self._new_owners: list[tuple[str, str, int]] = []
+        self._new_anchors: list[tuple[str, str, int]] = []
+        self._agents: dict[str, tuple[str, int, int, str, int]] = {}
+
+    def move_contig(self, agent: str, epoch: int, contig: int) -> None:
+        """Everything of that epoch up to `contig` has been dealt with."""
+        self.contig[agent, epoch] = contig
+        self._moved.add((agent, epoch))
+
+    def set_owner(self, device: str, agent: str, now_ms: int) -> None:
+        """From now on the device belongs to that agent."""
+        self.owners[device] = agent
+        self._new_owners.append((device, agent, now_ms))
+
+    def set_anchor(self, agent: str, boot_id: str, anchor_ms: int) -> None:
+        """Freeze where a sender's monotonic 0 stands in wall time, for good."""
+        self.anchors[agent, boot_id] = anchor_ms
+        self._new_anchors.append((agent, boot_id, anchor_ms))
+
+    def note_agent(self, agent: str, status: Status, now_ms: int) -> None:
+        """An agent has come or gone."""
+        self._agents[agent] = (agent, int(status.online), _signed(status.epoch), status.version, now_ms)
+
+    def write(self, db: sqlite3.Connection) -> None:
+        """Put everything that has changed into the transaction, except `frames`, which are the journal's to append."""
+        db.executemany(
+            "INSERT OR REPLACE INTO contig VALUES(?, ?, ?)",
+            [(agent, _signed(epoch), self.contig[agent, epoch]) for agent, epoch in self._moved],
+        )
+        db.executemany("INSERT OR REPLACE INTO owners VALUES(?, ?, ?)", self._new_owners)
+        db.executemany("INSERT OR REPLACE INTO anchors VALUES(?, ?, ?)", self._new_anchors)
+        db.executemany("INSERT OR REPLACE INTO agents VALUES(?, ?, ?, ?, ?)", self._agents.values())
+        if self.refused:
+            self._write_refused(db)
+        add_counts(db, self.counts)
+
+    def _write_refused(self, db: sqlite3.Connection) -> None:
+        db.executemany(
+            "INSERT INTO quarantine(received_ms, agent, reason, detail, rows, body) VALUES(?, ?, ?, ?, ?, ?)",
+            [(r.received_ms, r.agent, r.reason, r.detail[:500], r.rows, r.body) for r in self.refused],
+        )
+        over = db.execute("SELECT max(id) - ? FROM quarantine", (QUARANTINE_CAP,)).fetchone()[0]
+        gone = db.execute("SELECT coalesce(sum(rows), 0) FROM quarantine WHERE id <= ?", (over,)).fetchone()[0]
+        db.execute("DELETE FROM quarantine WHERE id <= ?", (over,))
+        self.counts["quarantine_evicted_rows"] += gone
+
+    def committed(self) -> None:
+        """The transaction is on disk: nothing is pending any more."""
+        self.counts.clear()
+        self.frames.clear()
+        self.refused.clear()
+        self._moved.clear()
+        self._new_owners.clear()
+        self._new_anchors.clear()
+        self._agents.clear()
+
+
+def _signed(epoch: int) -> int:
+    return epoch - 2**64 if epoch >= 2**63 else epoch

@@ -1,0 +1,262 @@
+"""One MQTT connection, driven from outside: no thread, no queue of its own, a new client for every connection.
+
+A new client each time, because paho keeps what it had in flight and would send and acknowledge it on the next
+connection, whose message numbers mean other messages. What must be sent again is the caller's to know.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import select
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from telemetry.errors import EnvironmentFault
+from telemetry.secrets import read_secret
+from telemetry.settings import Broker
+
+KEEPALIVE_S = 30
+CONNECT_S = 5.0
+_UNSUPPORTED_VERSION = 132
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as received. `number` and `connection` identify it to `Link.acknowledge`."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    number: int
+    connection: int
+
+
+class Handler(Protocol):
+    """Who uses a link. All three are called from inside `Link.step`."""
+
+    def connected(self) -> None:
+        """A connection stands and the subscriptions are sent; what was in flight before is lost."""
+
+    def received(self, message: Message) -> None:
+        """A message came; it is acknowledged only by `Link.acknowledge`."""
+
+    def published(self, number: int, failure: str) -> None:
+        """The broker answered a publish: `failure` is empty, or why it refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """How to appear at the broker. A session may outlive its connection by `keep_s`: it keeps messages for us."""
+
+    client_id: str
+    subscriptions: tuple[str, ...] = ()
+    will: tuple[str, bytes] | None = None
+    keep_s: int = 0
+    receive_maximum: int = 1000
+
+
+@dataclass(slots=True)
+class _Retry:
+    """Full jitter over a growing range: many clients of one broker do not come back together."""
+
+    least_s: float = 0.5
+    most_s: float = 30.0
+    attempts: int = 0
+    rng: random.Random = field(default_factory=random.Random)
+
+    def next_s(self) -> float:
+        span = min(self.most_s, self.least_s * float(2 ** min(self.attempts, 10)))
+        self.attempts += 1
+        return self.least_s + self.rng.random() * span
+
+
+class Link:
+    """A connection that is kept up while `step` is called. One thread. `monotonic_s` is the clock of its time-outs."""
+
+    def __init__(self, broker: Broker, session: Session, handler: Handler, monotonic_s: Callable[[], float]) -> None:
+        self.up = False
+        self.trouble = "not connected yet"
+        self.connections = 0
+        self._broker = broker
+        self._session = session
+        self._handler = handler
+        self._now = monotonic_s
+        self._protocol = paho.MQTTv311 if broker.protocol == "3.1.1" else paho.MQTTv5
+        self._client: paho.Client | None = None
+        self._retry = _Retry()
+        self._next_try = self._now()
+        self._next_misc = 0.0
+
+    # -- driving -------------------------------------------------------------------------------------------------------
+
+    def step(self, timeout_s: float, wake: socket.socket | None = None) -> None:
+        """Connect when it is time, then read and write for up to `timeout_s`; returns early once something came.
+
+        `wake` is a further socket whose readability ends the wait.
+        """
+        sock = self._client.socket() if self._client else None
+        if self._client is None or sock is None:
+            self._connect_when_due()
+            self._wait(timeout_s, wake)
+            return
+        readers: list[Any] = [sock] if wake is None else [sock, wake]
+        writers = [sock] if self._client.want_write() else []
+        pending = getattr(sock, "pending", lambda: 0)()
+        readable, writable, _ = select.select(readers, writers, [], 0 if pending else timeout_s)
+        if pending or sock in readable:
+            self._client.loop_read()
+        if writable and self._client is not None:
+            self._client.loop_write()
+        now = self._now()
+        if self._client is not None and now >= self._next_misc:
+            self._next_misc = now + 1.0
+            self._client.loop_misc()
+
+    def _wait(self, timeout_s: float, wake: socket.socket | None) -> None:
+        if self._client is None:
+            until_try = max(0.0, self._next_try - self._now())
+            select.select([wake] if wake else [], [], [], min(timeout_s, until_try))
+
+    def read_more(self) -> None:
+        """Read one more packet without waiting; for callers that drain a backlog."""
+        if self._client is not None:
+            self._client.loop_read()
+
+    def publish(self, topic: str, payload: bytes, qos: int = 0, *, retain: bool = False) -> int | None:
+        """Send; the number under which `Handler.published` will answer, None while the link is down."""
+        if self._client is None or not self.up:
+            return None
+        info = self._client.publish(topic, payload, qos, retain)
+        return info.mid if info.rc == paho.MQTT_ERR_SUCCESS else None
+
+    def acknowledge(self, message: Message) -> None:
+        """Tell the broker that the message is safe with us. Of an earlier connection: nothing, it will come again."""
+        if self._client is not None and message.connection == self.connections:
+            self._client.ack(message.number, 1)
+
+    def drop(self, reason: str) -> None:
+        """Let the connection go at once (the broker will publish the will) and come back later."""
+        client, self._client = self._client, None
+        self.up = False
+        self.trouble = reason
+        self._next_try = self._now() + self._retry.next_s()
+        sock = client.socket() if client else None
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.close()
+
+    def close(self) -> None:
+        """Say good-bye (the will is not published)."""
+        if self._client is not None:
+            self._client.disconnect()
+            with contextlib.suppress(OSError, ValueError):
+                self._client.loop_write()
+        self._client = None
+        self.up = False
+
+    # -- connecting ----------------------------------------------------------------------------------------------------
+
+    def _connect_when_due(self) -> None:
+        if self._now() < self._next_try:
+            return
+        client = self._new_client()
+        parts = urlsplit(self._broker.url)
+        port = parts.port or (8883 if parts.scheme == "mqtts" else 1883)
+        kwargs: dict[str, Any] = {}
+        if self._protocol == paho.MQTTv5:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+            properties.SessionExpiryInterval = self._session.keep_s
+            properties.ReceiveMaximum = self._session.receive_maximum
+            kwargs = {"clean_start": self._session.keep_s == 0, "properties": properties}
+        try:
+            client.connect(parts.hostname or "127.0.0.1", port, KEEPALIVE_S, **kwargs)
+        except (OSError, ValueError) as error:
+            self.drop(_connect_trouble(self._broker.url, error))
+            return
+        self._client = client
+        self._next_try = self._now() + CONNECT_S
+
+    def _new_client(self) -> paho.Client:
+        clean = self._session.keep_s == 0 if self._protocol == paho.MQTTv311 else None
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._session.client_id,
+            clean_session=clean,
+            protocol=self._protocol,
+            manual_ack=True,
+        )
+        client.connect_timeout = CONNECT_S
+        client.max_inflight_messages_set(10_000)  # windows are the caller's
+        if self._broker.username:
+            password = read_secret(self._broker.password_file) if self._broker.password_file else None
+            client.username_pw_set(self._broker.username, password)
+        if urlsplit(self._broker.url).scheme == "mqtts":
+            client.tls_set_context(_tls(self._broker))
+        if self._session.will is not None:
+            client.will_set(*self._session.will, qos=1, retain=True)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        return client
+
+    def _on_connect(self, client: paho.Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            if reason.value == _UNSUPPORTED_VERSION and self._protocol == paho.MQTTv5:
+                self._protocol = paho.MQTTv311
+            self.drop(f"broker {self._broker.url} refused the connection: {reason}")
+            return
+        self.up, self.trouble = True, ""
+        self.connections += 1
+        self._retry.attempts = 0
+        for topic in self._session.subscriptions:
+            if self._protocol == paho.MQTTv5:
+                client.subscribe(topic, options=SubscribeOptions(qos=1, retainHandling=0))
+            else:
+                client.subscribe(topic, 1)
+        self._handler.connected()
+
+    def _on_disconnect(self, client: paho.Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if client is self._client:
+            self.drop(f"broker {self._broker.url} closed the connection: {reason}")
+
+    def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
+        self._handler.received(
+            Message(message.topic, bytes(message.payload), bool(message.retain), message.mid, self.connections)
+        )
+
+    def _on_publish(self, _client: paho.Client, _userdata: Any, mid: int, reason: Any, _properties: Any) -> None:
+        self._handler.published(mid, str(reason) if reason.is_failure else "")
+
+
+def _tls(broker: Broker) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=broker.ca_file or None)
+        if broker.cert_file:
+            context.load_cert_chain(broker.cert_file, broker.key_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise EnvironmentFault(f"TLS files of broker {broker.url}: {error}", retry=False) from None
+    return context
+
+
+def _connect_trouble(url: str, error: Exception) -> str:
+    if isinstance(error, socket.gaierror):
+        return f"broker {url}: no such host"
+    if isinstance(error, TimeoutError):
+        return f"broker {url}: no answer"
+    if isinstance(error, ssl.SSLError):
+        return f"broker {url}: TLS failed: {error.reason}"
+    if isinstance(error, ConnectionRefusedError):
+        return f"broker {url}: connection refused; is it running?"
+    return f"broker {url}: {error}"
