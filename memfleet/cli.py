@@ -16,6 +16,9 @@ from telemetry.errors import ConfigError, EnvironmentFault, MemfleetError, Usage
 
 COMMANDS: dict[str, str] = {
     "agent": "Read devices at serial ports and publish their memory.",
+    "check-config": "Name every fault of a configuration file.",
+    "grafana": "Put data source and dashboards into Grafana.",
+    "init": "Write a configuration file with every setting.",
     "parse": "Show what a saved console log says about memory.",
     "trace": "Replay allocation traces on an emulated allocator.",
 }

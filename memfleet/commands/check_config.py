@@ -1,0 +1,62 @@
+"""`memfleet check-config`: every fault of a configuration file at once, without starting anything."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from memfleet.commands.init import CONFIGURATIONS, Role
+from telemetry.errors import ConfigError, EnvironmentFault
+from telemetry.secrets import read_secret
+from telemetry.settings import load
+
+
+def command(
+    file: Annotated[Path, typer.Argument(help="The configuration file of a collector or an agent.")],
+    role: Annotated[Role | None, typer.Option(help="Whose it is; told by its settings when not given.")] = None,
+    elsewhere: Annotated[bool, typer.Option("--elsewhere", help="Do not look for the files that it names.")] = False,
+) -> None:
+    """Name every fault of a configuration file, each with its place in the file.
+
+    Example: memfleet check-config collector.toml
+    """
+    role = role or _role_of(file)
+    config = load(CONFIGURATIONS[role], file, os.environ)
+    faults = [] if elsewhere else list(_file_faults(config, ""))
+    if faults:
+        raise ConfigError(str(file), faults)
+    typer.echo(f"{file}: good as the configuration of {'an agent' if role is Role.agent else 'a collector'}")
+
+
+def _role_of(file: Path) -> Role:
+    """The role that knows most of the file's settings; what is wrong with the file otherwise is for `load` to say."""
+    try:
+        names = set(tomllib.loads(file.read_text()))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return Role.collector
+    return max(Role, key=lambda role: len(names & set(CONFIGURATIONS[role].__struct_fields__)))
+
+
+def _file_faults(value: Any, path: str) -> Iterator[str]:
+    """Settings named `*_file` whose file cannot be read from here, and secrets that others can read."""
+    if isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _file_faults(getattr(value, name), f"{path}.{name}" if path else name)
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _file_faults(item, f"{path}[{index}]")
+    elif path.endswith("_file") and value:
+        try:
+            if path.endswith(("password_file", "token_file")):
+                read_secret(value)
+            Path(value).open("rb").close()
+        except EnvironmentFault as fault:
+            yield f"{path}: {fault}"
+        except OSError as error:
+            yield f"{path}: {value}: {error.strerror}"

@@ -1,0 +1,107 @@
+"""`memfleet init` and `memfleet check-config`, as a user runs them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from memfleet.cli import app, main
+from memfleet.commands.init import CONFIGURATIONS, Role, template
+from telemetry.settings import convert
+
+
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    """Exit status and everything printed by one command."""
+    monkeypatch.setattr("sys.argv", ["memfleet", *words])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    printed = capsys.readouterr()
+    return int(stop.value.code or 0), printed.out + printed.err
+
+
+@pytest.mark.parametrize("role", Role)
+def test_what_init_writes_means_the_defaults(tmp_path: Path, role: Role) -> None:
+    file = tmp_path / "new" / "file.toml"
+    done = CliRunner().invoke(app, ["init", role, str(file)])
+    assert done.exit_code == 0, done.output
+    assert convert(CONFIGURATIONS[role], tomllib.loads(file.read_text()), "file") == CONFIGURATIONS[role]()
+
+
+@pytest.mark.parametrize("role", Role)
+def test_every_setting_that_init_writes_can_be_switched_on(role: Role) -> None:
+    text = template(CONFIGURATIONS[role]).replace('= ""', '= "influxdb"')  # a kind of store, and any other text
+    switched_on = re.sub(r"^#(\[|\w+ = (?!\(not set\)))", r"\1", text, flags=re.M)
+    assert switched_on != text
+    config = convert(CONFIGURATIONS[role], tomllib.loads(switched_on), "file")
+    assert isinstance(config, CONFIGURATIONS[role])
+    assert all(name in switched_on for name in CONFIGURATIONS[role].__struct_fields__)
+
+
+def test_init_does_not_write_over_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("precious")
+    status, printed = run(monkeypatch, capsys, "init", "collector", str(file))
+    assert (status, file.read_text()) == (2, "precious")
+    assert "--force" in printed
+    assert run(monkeypatch, capsys, "init", "collector", str(file), "--force")[0] == 0
+    assert file.read_text() != "precious"
+
+
+def test_init_says_why_a_file_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    (tmp_path / "file").touch()
+    status, printed = run(monkeypatch, capsys, "init", "agent", str(tmp_path / "file" / "below.toml"))
+    assert status == 1
+    assert "below.toml: " in printed
+    assert "Traceback" not in printed
+
+
+def test_check_config_names_every_fault_with_its_place(tmp_path: Path, monkeypatch, capsys) -> None:
+    file = tmp_path / "collector.toml"
+    file.write_text('flet = "a"\n[page]\nport = 70000\n[broker]\nurl = 5\n[[stores]]\nname = "s"\nkind = "influx"\n')
+    status, printed = run(monkeypatch, capsys, "check-config", str(file))
+    assert status == 2
+    assert "flet: unknown setting (did you mean fleet?)" in printed
+    for place in ("page.port", "broker.url", "stores[0].kind", "stores[0].url"):
+        assert f"{file}: {place}: " in printed
+
+
+def test_check_config_looks_for_the_files_that_are_named(tmp_path: Path, monkeypatch, capsys) -> None:
+    file = tmp_path / "agent.toml"
+    secret = tmp_path / "secret"
+    secret.write_text("word")
+    secret.chmod(0o644)
+    file.write_text(f'[outbox]\nmax_mb = 1\n[broker]\npassword_file = "{secret}"\nca_file = "/nowhere/ca"\n')
+    status, printed = run(monkeypatch, capsys, "check-config", str(file))
+    assert status == 2
+    assert f"broker.password_file: secret file {secret}: others can read it; chmod 600" in printed
+    assert "broker.ca_file: /nowhere/ca: No such file or directory" in printed
+    status, printed = run(monkeypatch, capsys, "check-config", str(file), "--elsewhere")
+    assert (status, printed) == (0, f"{file}: good as the configuration of an agent\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "No such file"), (b"a = ", "is not TOML"), (b"\xff\xfe", "is not TOML")],
+    ids=["missing", "broken", "binary"],
+)
+def test_check_config_says_what_is_wrong_with_the_file_itself(tmp_path, content, said, monkeypatch, capsys) -> None:
+    file = tmp_path / "collector.toml"
+    if content is not None:
+        file.write_bytes(content)
+    status, printed = run(monkeypatch, capsys, "check-config", str(file))
+    assert status == 2
+    assert said in printed
+    assert "Traceback" not in printed
+
+
+def test_settings_may_come_from_the_environment(tmp_path: Path, monkeypatch, capsys) -> None:
+    file = tmp_path / "collector.toml"
+    file.write_text("")
+    monkeypatch.setenv("MEMFLEET_PAGE__PORT", "many")
+    status, printed = run(monkeypatch, capsys, "check-config", str(file))
+    assert status == 2
+    assert "page.port" in printed

@@ -1,0 +1,62 @@
+"""The documents say what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from memfleet import docs
+from memfleet.cli import COMMANDS
+from memfleet.setting_texts import settings_of
+from telemetry.readings import FLAGS, KINDS, PLATFORMS, Kind
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted(DOCS.glob("*.md"))]
+
+
+@pytest.mark.parametrize("name", docs.PAGES)
+def test_generated_pages_are_up_to_date(name: str) -> None:
+    assert (DOCS / name).read_text() == docs.PAGES[name](), f"docs/{name} is stale: run `make docs`"
+
+
+@pytest.mark.parametrize("title", docs.CONFIGURATIONS)
+def test_every_setting_says_what_it_means(title: str) -> None:
+    kinds = [docs.CONFIGURATIONS[title]]
+    for kind in kinds:
+        assert kind.__doc__, f"{kind.__name__} has no text"
+        for setting in settings_of(kind):
+            assert setting.text, f"{kind.__name__}.{setting.name} has no text below it"
+            if setting.table is not None:
+                kinds.append(setting.table)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_every_kind_and_field_of_a_reading_is_explained(kind: Kind) -> None:
+    section = re.search(rf"^### `{kind.name}`\n(.*?)(?=^##|\Z)", (DOCS / "readings.md").read_text(), re.M | re.S)
+    assert section, f"docs/readings.md has no section on {kind.name}"
+    explained = set(re.findall(r"^\| `(\w+)` \|", section[1], re.M))
+    assert explained == {*kind.tags, *kind.numbers, *kind.texts}
+
+
+@pytest.mark.parametrize("word", FLAGS + PLATFORMS)
+def test_every_flag_and_platform_is_explained(word: str) -> None:
+    assert f"`{word}`" in (DOCS / "readings.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_documents_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        assert target.startswith("https://") or (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_documents_name_only_commands_and_targets_that_exist(page: Path) -> None:
+    text = page.read_text()
+    targets = set(re.findall(r"^([a-z-]+):.* ##", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"`(?:[A-Z_]+=\S+ )*make ([a-z-]+)", text)) <= targets
+    assert set(re.findall(r"^    make ([a-z-]+)", text, re.M)) <= targets
+    assert set(re.findall(r"(?:^    |`)memfleet ([a-z][a-z-]*)", text, re.M)) <= set(COMMANDS)
