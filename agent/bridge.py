@@ -1,4 +1,4 @@
-"""From what a console printed to readings of a device: adds who (device, boot) and when. Pure but for the boot counts."""
+"""From what a console printed to readings of a device: adds who (device, boot) and when."""
 
 from __future__ import annotations
 

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from telemetry.readings import About, Reading
-from telemetry.wire import HEADER_BYTES, MAX_FRAME, Block, Clock, Rows, encode_body, flag_bits
+from telemetry.wire import (
+    HEADER_BYTES,
+    MAX_FRAME,
+    MAX_NAME,
+    MAX_TEXT,
+    Block,
+    Clock,
+    Rows,
+    clean_text,
+    encode_body,
+    flag_bits,
+)
 
 CLOSE_ROWS = 500
 CLOSE_BYTES = MAX_FRAME - HEADER_BYTES - 8_000
@@ -41,6 +53,7 @@ class Framer:
             self._blocks.append(item)
             self._bytes += 64 + sum(len(k) + 4 * len(v) for k, v in item.texts.items()) + 40 * len(item.limits)
             return
+        item = _fit(item)
         time_ms = self._own_time(item)
         fields = tuple(item.values)
         key = (item.device, item.boot, item.kind, item.names, item.flags, item.resolution, fields)
@@ -79,6 +92,21 @@ class Framer:
         body, rows = encode_body(head + self._blocks), self._rows
         self._blocks, self._open, self._rows, self._bytes = [], {}, 0, 0
         return body, rows
+
+
+def _fit(item: Reading) -> Reading:
+    """The reading as the wire can carry it: texts without control characters and cut, numbers of 64 bits.
+
+    A number that does not fit is no size of anything; it goes on as text, and the collector quarantines its block.
+    """
+    texts = any(isinstance(value, str) or not -(2**63) <= value < 2**63 for value in item.values.values())
+    if not texts and all(name == clean_text(name, MAX_NAME) for name in item.names):
+        return item
+    values = {
+        field: value if isinstance(value, int) and -(2**63) <= value < 2**63 else clean_text(str(value), MAX_TEXT)
+        for field, value in item.values.items()
+    }
+    return replace(item, names=tuple(clean_text(name, MAX_NAME) for name in item.names), values=values)
 
 
 def bodies(items: Iterable[About | Reading], framer: Framer) -> list[tuple[bytes, int]]:

@@ -5,6 +5,7 @@ A port that is missing, taken, unplugged or refuses is said once and tried again
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
@@ -184,10 +185,8 @@ class Ports:
             return False
         if data:
             self._queue.put(Chunk(name, data, self._now_ms()))
-            try:
+            with contextlib.suppress(BlockingIOError):  # it is awake already
                 self._waker.send(b"\0")
-            except BlockingIOError:
-                pass  # it is awake already
         elif isinstance(source, _FileSource) and source.ended:
             self._drop(name, source)
             self._ended.add(name)
@@ -195,10 +194,8 @@ class Ports:
 
     def _drop(self, name: str, source: _Source) -> None:
         del self._sources[name]
-        try:
+        with contextlib.suppress(OSError, serial.SerialException):  # it was gone before
             source.close()
-        except (OSError, serial.SerialException):
-            pass  # it was gone before
 
     def _say(self, name: str, trouble: str) -> None:
         if self._trouble.get(name, "") != trouble:

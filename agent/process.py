@@ -1,4 +1,4 @@
-"""The agent: sources, framer, outbox and publisher put together. One thread decides; `agent.ports` has one that reads."""
+"""The agent: sources, framer, outbox, publisher. One thread decides; `agent.ports` has one that reads."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Agent:
         """Accept descriptions and readings, in order."""
         self._waiting += bodies(items, self._framer)
 
-    def step(self, timeout_s: float) -> None:
-        """Commit when it is time, publish, listen for acks for up to `timeout_s`."""
+    def step(self, timeout_s: float, wake: socket.socket | None = None) -> None:
+        """Commit when it is time, publish, listen for acks for up to `timeout_s` or until `wake` is readable."""
         now = monotonic_ms()
         if now >= self._next_commit:
             self._next_commit = now + self._commit_ms
@@ -52,7 +52,7 @@ class Agent:
         if now >= self._next_checkpoint:
             self._next_checkpoint = now + CHECKPOINT_MS
             self.outbox.checkpoint()
-        self.publisher.step(timeout_s)
+        self.publisher.step(timeout_s, wake)
 
     def commit(self) -> None:
         """Put everything taken so far on disk."""
@@ -98,13 +98,8 @@ class SerialAgent:
             items = self.bridges[chunk.port].feed(chunk.data, chunk.time_ms)
             self.agent.take(items)
             count += len(items)
-        self.agent.step(timeout_s)
+        self.agent.step(timeout_s, self.ports.wake)
         return count
-
-    @property
-    def wake(self) -> socket.socket:
-        """Readable when a port has something."""
-        return self.ports.wake
 
     def finish(self) -> None:
         """The sources have ended: take what their last lines still say."""

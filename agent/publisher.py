@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+import socket
 from collections.abc import Callable
 
 from agent.outbox import Outbox
@@ -104,12 +105,12 @@ class Publisher:
 
     # -- the round -----------------------------------------------------------------------------------------------------
 
-    def step(self, timeout_s: float) -> None:
-        """Send what the window allows, then wait up to `timeout_s` for the broker."""
+    def step(self, timeout_s: float, wake: socket.socket | None = None) -> None:
+        """Send what the window allows, then wait up to `timeout_s` for the broker, or for `wake`."""
         if self.link.up:
             self._resend_when_stalled()
             self._send()
-        self.link.step(timeout_s)
+        self.link.step(timeout_s, wake)
 
     @property
     def idle(self) -> bool:

@@ -15,7 +15,12 @@ from typer.core import TyperCommand, TyperGroup
 from telemetry.errors import ConfigError, EnvironmentFault, MemfleetError, UsageError
 
 COMMANDS: dict[str, str] = {
+    "demo": "Show an emulated fleet: broker, collector and page, all on this machine.",
+    "watch": "Watch the board on your desk: agent, broker, collector and page in one command.",
     "agent": "Read devices at serial ports and publish their memory.",
+    "replay": "Feed a saved console log through the whole path.",
+    "emulate": "Publish an emulated fleet.",
+    "collect": "Receive, store, judge and show a fleet.",
     "check-config": "Name every fault of a configuration file.",
     "grafana": "Put data source and dashboards into Grafana.",
     "init": "Write a configuration file with every setting.",

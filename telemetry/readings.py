@@ -58,6 +58,12 @@ KINDS: Mapping[str, Kind] = {
     )
 }  # fmt: skip
 
+RESERVED = frozenset(("time", "boot", "uptime", "fleet", "device", "platform", "firmware", "board"))
+"""Names that every stored row has beside its own fields; the fields of open kinds keep away from them."""
+
+MEMORY_KINDS = ("process", "heap", "task", "stack", "pool")
+"""Kinds whose numbers are sizes and counts of a device's memory: never negative, never near 2**32."""
+
 UNDERFLOW_FROM = 2**32 - 2**24
 """A 32-bit counter at or above this (and below 2**32) went below zero: no such device has the memory."""
 
@@ -102,7 +108,7 @@ def fault_of(kind: str, values: Mapping[str, Value], flags: Sequence[str] = (), 
     numbers = KINDS[kind].numbers
     for name, value in values.items():
         if isinstance(value, int):
-            fault = _number_fault(value, signed="unreliable" in flags or kind == "event")
+            fault = _number_fault(value, free="unreliable" in flags or kind not in MEMORY_KINDS)
             if fault and (name in numbers or fault == "not_64_bit"):
                 return fault
     if kind == "heap":
@@ -110,10 +116,10 @@ def fault_of(kind: str, values: Mapping[str, Value], flags: Sequence[str] = (), 
     return None
 
 
-def _number_fault(value: int, *, signed: bool) -> str | None:
+def _number_fault(value: int, *, free: bool) -> str | None:
     if not -(2**63) <= value < 2**63:
         return "not_64_bit"
-    if signed:
+    if free:
         return None
     if value < 0:
         return "negative"

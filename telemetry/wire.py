@@ -30,13 +30,14 @@ from typing import Any
 import msgpack
 
 from telemetry.errors import WireError
-from telemetry.readings import FLAGS, KINDS, About, Reading, Value, fault_of
+from telemetry.readings import FLAGS, KINDS, RESERVED, About, Kind, Reading, Value, fault_of
 from telemetry.topics import is_name
 
 VERSION = 1
 MAX_FRAME = 60_000
 MAX_ROWS = 5_000
 MAX_TEXT = 1_024
+MAX_NAME = 256
 MONOTONIC = 1
 
 _HEADER = struct.Struct(">BBQQQQI")
@@ -44,7 +45,9 @@ HEADER_BYTES = _HEADER.size
 _ABOUT, _ROWS, _CLOCK = 0, 1, 2
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,31}").fullmatch
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]").search
+_CONTROL_ALL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]").sub
 _MAX_TIME = 2**53
+_MAX_NUMBER = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,11 @@ class Clock:
 Block = About | Rows | Clock
 
 
+def clean_text(text: str, longest: int) -> str:
+    """The text as the wire takes it: control characters become U+FFFD, what is too long is cut."""
+    return _CONTROL_ALL("\ufffd", text)[:longest]
+
+
 def flag_bits(flags: Sequence[str]) -> int:
     """The flags of a reading as the bits of a rows block."""
     return sum(1 << FLAGS.index(flag) for flag in flags)
@@ -126,8 +134,8 @@ def unseal(frame: bytes) -> tuple[Header, bytes]:
     body = frame[HEADER_BYTES:]
     if crc != zlib.crc32(body, zlib.crc32(frame[: HEADER_BYTES - 4])):
         raise WireError("crc")
-    if not 1 <= base <= seq:
-        raise WireError("sequence", f"base {base}, seq {seq}")
+    if not 1 <= base <= seq < _MAX_NUMBER or epoch >= _MAX_NUMBER or now_ms >= _MAX_TIME:
+        raise WireError("sequence", f"base {base}, seq {seq}, epoch {epoch}, now {now_ms}")
     return Header(epoch, seq, base, now_ms, flags), body
 
 
@@ -149,17 +157,36 @@ def _listed(block: Block) -> list[Any]:
 
 def decode_body(body: bytes) -> list[Block]:
     """The blocks of a body. Reasons: msgpack, grammar, kind, field, text, rows."""
+    return [_block(block) for block in _unpacked(body)]
+
+
+def decode_each(body: bytes) -> tuple[list[Block], list[tuple[bytes, WireError]]]:
+    """The good blocks of a body, and each bad one as a body of its own with what is wrong with it.
+
+    WireError only when the body is no array of blocks at all.
+    """
+    good: list[Block] = []
+    bad = []
+    for block in _unpacked(body):
+        try:
+            good.append(_block(block))
+        except WireError as error:
+            bad.append((bytes(msgpack.packb([block])), error))
+    return good, bad
+
+
+def _unpacked(body: bytes) -> list[Any]:
     try:
         blocks = msgpack.unpackb(body, max_ext_len=0, max_bin_len=0)
     except (ValueError, OverflowError, msgpack.UnpackException) as error:
         raise WireError("msgpack", f"{type(error).__name__}: {error}") from None
     if type(blocks) is not list:
         raise WireError("grammar", "a body is an array of blocks")
-    return [_block(block) for block in blocks]
+    return blocks
 
 
 def _block(block: Any) -> Block:
-    if type(block) is list and block:
+    if type(block) is list and block and type(block[0]) is int:
         if block[0] == _ROWS and len(block) == 11:
             return _rows(block)
         if block[0] == _ABOUT and len(block) == 5:
@@ -179,7 +206,7 @@ def _about(block: list[Any]) -> About:
         _require_text(text)
     for name, limit in limits.items():
         _require_field(name)
-        if type(limit) is not int or not 0 <= limit < 2**63:
+        if type(limit) is not int or not 0 <= limit < _MAX_NUMBER:
             raise WireError("grammar", f"limit {name} is not a size")
     return About(device, boot, texts, limits)
 
@@ -200,20 +227,27 @@ def _rows(block: list[Any]) -> Rows:
     if type(names) is not list or len(names) != len(known.tags):
         raise WireError("grammar", f"{kind} is named by {len(known.tags)} texts")
     for name in names:
-        _require_text(name, 256)
+        _require_text(name, MAX_NAME)
     numbers = (flags, resolution, t0) if u0 is None else (flags, resolution, t0, u0)
     if any(type(number) is not int or not 0 <= number < _MAX_TIME for number in numbers) or resolution < 1:
         raise WireError("grammar", "flags, resolution, t0 and u0 are whole numbers")
     if flags >> len(FLAGS):
         raise WireError("grammar", f"unknown flag bits {flags:#x}")
-    if type(fields) is not list or not fields:
-        raise WireError("grammar", "rows without fields")
-    for name in fields:
-        _require_field(name)
-        if not known.open_fields and name not in known.numbers and name not in known.texts:
-            raise WireError("field", f"{kind} has no field {name}")
+    _require_fields(fields, known)
     _require_rows(rows, fields, known.texts, open_fields=known.open_fields)
     return Rows(device, boot, kind, tuple(names), flags, resolution, t0, u0, tuple(fields), rows)
+
+
+def _require_fields(fields: Any, kind: Kind) -> None:
+    if type(fields) is not list or not fields:
+        raise WireError("grammar", "rows without fields")
+    known = (*kind.numbers, *kind.texts)
+    for name in fields:
+        _require_field(name)
+        if name not in known and (not kind.open_fields or name in RESERVED or name in kind.tags):
+            raise WireError("field", f"{kind.name} has no field {name}")
+    if len(set(fields)) != len(fields):
+        raise WireError("field", "a field stands there twice")
 
 
 def _require_rows(rows: Any, fields: list[str], texts: tuple[str, ...], *, open_fields: bool) -> None:
@@ -222,18 +256,24 @@ def _require_rows(rows: Any, fields: list[str], texts: tuple[str, ...], *, open_
         raise WireError("rows", f"a block holds 1 to {MAX_ROWS} rows")
     if set(map(type, rows)) != {list} or set(map(len, rows)) != {len(fields) + 2}:
         raise WireError("rows", f"every row holds dt, du and {len(fields)} values")
+    _require_offsets(rows)
     if set(map(type, chain.from_iterable(rows))) <= {int, type(None)}:
-        if any(type(row[0]) is not int or not 0 <= row[0] < _MAX_TIME for row in rows):
-            raise WireError("rows", "dt is a whole number of milliseconds")
         return
     for row in rows:
-        if type(row[0]) is not int or not 0 <= row[0] < _MAX_TIME or type(row[1]) not in (int, type(None)):
-            raise WireError("rows", "dt and du are whole numbers of milliseconds")
         for name, value in zip(fields, row[2:], strict=True):
             if type(value) is str and (open_fields or name in texts):
                 _require_text(value)
             elif value is not None and (type(value) is not int or name in texts):
                 raise WireError("rows", f"{name} is not {'text' if name in texts else 'a whole number'}")
+
+
+def _require_offsets(rows: list[list[Any]]) -> None:
+    for row in rows:
+        dt, du = row[0], row[1]
+        if type(dt) is not int or not 0 <= dt < _MAX_TIME:
+            raise WireError("rows", "dt is a whole number of milliseconds from 0")
+        if du is not None and (type(du) is not int or not 0 <= du < _MAX_TIME):
+            raise WireError("rows", "du is a whole number of milliseconds from 0, or nil")
 
 
 def _require_device(device: Any, boot: Any) -> None:
@@ -255,7 +295,7 @@ def _require_text(text: Any, longest: int = MAX_TEXT) -> None:
 
 def row_faults(block: Rows) -> dict[int, str]:
     """Rows that no source can have printed: index to reason. Empty for nearly every block, and then cheap."""
-    if block.kind in ("log", "event", "device", "agent") or _plainly_sane(block):
+    if block.kind == "log" or _plainly_sane(block):
         return {}
     flags = tuple(name for bit, name in enumerate(FLAGS) if block.flags >> bit & 1)
     faults = {}

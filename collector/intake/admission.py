@@ -18,7 +18,7 @@ from collector.records import encode_arrival
 from telemetry.errors import WireError
 from telemetry.readings import About
 from telemetry.topics import Topic
-from telemetry.wire import MONOTONIC, Block, Clock, Header, Rows, decode_body, encode_body, row_faults, unseal
+from telemetry.wire import MONOTONIC, Block, Clock, Header, Rows, decode_each, encode_body, row_faults, unseal
 
 OLDEST_MS = 365 * 24 * 3600 * 1000
 NEWEST_MS = 5 * 60 * 1000
@@ -72,19 +72,24 @@ class Admission:
             state.counts["received_rows"] += rows
             return
         try:
-            blocks = decode_body(body)
+            blocks, bad = decode_each(body)
         except WireError as error:
             self.refuse(received_ms, agent, error, body)
         else:
-            self.take_blocks(agent, header, blocks, body, received_ms)
+            for block, fault in bad:
+                self.refuse(received_ms, agent, fault, block)
+            self.take_blocks(agent, header, blocks, b"" if bad else body, received_ms)
         state.move_contig(agent, header.epoch, header.seq)
 
     def take_blocks(self, agent: str, header: Header, blocks: Sequence[Block], body: bytes, received_ms: int) -> None:
-        """Journal the blocks that may be taken and quarantine the others; `body` is what they were decoded from."""
+        """Journal the blocks that may be taken and quarantine the others.
+
+        `body` is the blocks encoded, empty when nobody has them so: most frames are journaled as they came.
+        """
         anchor = self._anchor(agent, header, blocks, received_ms)
         if anchor is None:
             error = WireError("clock", "monotonic times without a clock block")
-            self.refuse(received_ms, agent, error, body, _row_count(blocks))
+            self.refuse(received_ms, agent, error, body or encode_body(blocks), _row_count(blocks))
             return
         kept: list[Block] = []
         for block in blocks:
@@ -93,7 +98,7 @@ class Admission:
         self.state.counts["received_rows"] += rows
         self.state.counts["accepted_rows"] += rows
         if kept:
-            whole = len(kept) == len(blocks) and all(a is b for a, b in zip(kept, blocks, strict=True))
+            whole = body and len(kept) == len(blocks) and all(a is b for a, b in zip(kept, blocks, strict=True))
             entry = encode_arrival(received_ms, agent, anchor, body if whole else encode_body(kept))
             self.state.frames.append((entry, rows))
 
@@ -162,6 +167,7 @@ def _row_count(blocks: Sequence[Block]) -> int:
 
 def _rows_in(body: bytes) -> int:
     try:
-        return _row_count(decode_body(body))
+        blocks, bad = decode_each(body)
+        return _row_count(blocks) + len(bad)
     except WireError:
         return 1

@@ -1,0 +1,5 @@
+"""`python -m memfleet`: the same as the command."""
+
+from memfleet.cli import main
+
+main()

@@ -1,0 +1,74 @@
+"""`memfleet agent`: consoles at serial ports to the broker."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.config import AgentConfig
+from agent.process import SerialAgent
+from memfleet.lifeline import die_with_parent, stop_on_signals
+from memfleet.version import VERSION
+from telemetry.errors import UsageError
+from telemetry.settings import load
+
+
+def command(
+    port: Annotated[list[str] | None, typer.Option(help="A console: /dev/ttyUSB0, a file, - for stdin.")] = None,
+    device: Annotated[list[str] | None, typer.Option(help="Name of the device at that port, same order.")] = None,
+    system: Annotated[str, typer.Option(help="mt3620, esp32, zephyr or freertos; auto: by what it prints.")] = "auto",
+    baud: Annotated[int, typer.Option(help="Speed of the ports, bits a second.")] = 115200,
+    broker: Annotated[str | None, typer.Option(help="mqtt://host:port or mqtts://host:port.")] = None,
+    fleet: Annotated[str | None, typer.Option(help="Name of the fleet.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of this agent.")] = None,
+    data: Annotated[str | None, typer.Option(help="Folder of the outbox.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Configuration file; options win over it.")] = None,
+) -> None:
+    """Read devices at serial ports and publish their memory.
+
+    What the broker or the collector cannot take now waits on disk.
+
+    [bold]Example:[/bold] memfleet agent --port /dev/ttyUSB0 --device bench-7 --broker mqtt://lab:1883 --data ~/outbox
+    """
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    settings = load(
+        AgentConfig,
+        config,
+        os.environ,
+        fleet=fleet,
+        name=name,
+        data_dir=data,
+        broker={"url": broker} if broker else None,
+        ports=_ports(port or [], device or [], system, baud) or None,
+    )
+    if not settings.ports:
+        raise UsageError("no port to read: give --port and --device, or [[ports]] in the configuration file")
+    die_with_parent()
+    stop = stop_on_signals()
+    agent = SerialAgent(settings, Path(settings.data_dir), VERSION)
+    said = ""
+    try:
+        while not stop.is_set() and not agent.ports.ended:
+            agent.step(0.5)
+            trouble = agent.agent.publisher.link.trouble
+            if trouble != said:
+                logging.log(logging.WARNING if trouble else logging.INFO, trouble or "connected to the broker")
+                said = trouble
+        if agent.ports.ended:
+            agent.finish()
+            agent.agent.drain(10)
+    finally:
+        agent.close()
+
+
+def _ports(ports: list[str], devices: list[str], system: str, baud: int) -> list[dict[str, object]]:
+    if len(ports) != len(devices):
+        raise UsageError(f"{len(ports)} --port and {len(devices)} --device: every port needs the name of its device")
+    return [
+        {"port": port, "device": device, "system": system, "baud": baud}
+        for port, device in zip(ports, devices, strict=True)
+    ]

@@ -1,0 +1,35 @@
+"""The processes of a collector, by name. Each runs alone under the supervisor, or as a service unit of its own."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+from collector.config import CollectorConfig
+from collector.consumer import Stop
+from telemetry.errors import UsageError
+
+_MODULES = {
+    "intake": "collector.intake",
+    "series": "collector.series",
+    "judge": "collector.judge",
+    "notify": "collector.notify",
+    "page": "collector.web",
+}
+
+
+def part_names(config: CollectorConfig) -> list[str]:
+    """All parts that this configuration asks for, in the order in which they are started."""
+    return [*_MODULES, *(f"store:{store.name}" for store in config.stores)]
+
+
+def run_part(name: str, config: CollectorConfig, directory: Path, stop: Stop) -> None:
+    """Run one part until stopped. UsageError for a name that is none."""
+    directory.mkdir(parents=True, exist_ok=True)
+    if name.startswith("store:"):
+        stores = importlib.import_module("collector.stores")
+        stores.run(config, directory, stop, name.removeprefix("store:"))
+    elif name in _MODULES:
+        importlib.import_module(_MODULES[name]).run(config, directory, stop)
+    else:
+        raise UsageError(f"no part {name!r}; this configuration has {', '.join(part_names(config))}")
