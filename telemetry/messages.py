@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
 from telemetry.errors import WireError
+
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class Status(msgspec.Struct, frozen=True):
     """Retained: whether an agent is connected; it says nothing about its devices. The will is one with online false."""
 
     online: bool
-    epoch: int
+    epoch: Number
     version: str = ""
 
 
@@ -23,15 +25,15 @@ class Ack(msgspec.Struct, frozen=True, omit_defaults=True):
     `anchors` freezes clocks: the sender's boot id to the wall time of its monotonic 0, ms.
     """
 
-    epoch: int
-    contig: int
-    anchors: dict[str, int] = {}
+    epoch: Number
+    contig: Number
+    anchors: dict[str, Number] = {}
 
 
 class Command(msgspec.Struct, frozen=True, omit_defaults=True):
     """Retained desired state, so it is idempotent; void after `until_ms` (wall time)."""
 
-    until_ms: int
+    until_ms: Number
     interval_s: float | None = None
     log_devices: list[str] = []
 

@@ -117,14 +117,22 @@ def _merge_environment(document: dict[str, Any], kind: type[msgspec.Struct], env
         parts = key.removeprefix(PREFIX).lower().split("__")
         if parts[0] not in get_type_hints(kind):
             continue  # another program's, or another kind's
-        table = document
+        table, inner = document, kind
         for part in parts[:-1]:
             table = table.setdefault(part, {})
-        table[parts[-1]] = _literal(text)
+            inner = _struct_in(get_type_hints(inner).get(part)) or msgspec.Struct
+            if not isinstance(table, dict):
+                raise ConfigError(key, [f"{part} is not a table of settings, so it holds no {parts[-1]}"])
+        table[parts[-1]] = _value(text, get_type_hints(inner, include_extras=True).get(parts[-1], Any))
 
 
-def _literal(text: str) -> Any:
-    """Numbers, booleans and lists as TOML writes them; anything else is text."""
+def _value(text: str, kind: Any) -> Any:
+    """The text itself where text is asked for; else numbers, booleans and lists as TOML writes them."""
+    try:
+        if kind is not Any:
+            return msgspec.convert(text, kind)
+    except msgspec.ValidationError:
+        pass
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

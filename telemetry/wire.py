@@ -268,12 +268,14 @@ def _require_rows(rows: Any, fields: list[str], texts: tuple[str, ...], *, open_
 
 
 def _require_offsets(rows: list[list[Any]]) -> None:
-    for row in rows:
-        dt, du = row[0], row[1]
-        if type(dt) is not int or not 0 <= dt < _MAX_TIME:
-            raise WireError("rows", "dt is a whole number of milliseconds from 0")
-        if du is not None and (type(du) is not int or not 0 <= du < _MAX_TIME):
-            raise WireError("rows", "du is a whole number of milliseconds from 0, or nil")
+    if not _all_spans([row[0] for row in rows]):
+        raise WireError("rows", "dt is a whole number of milliseconds from 0")
+    if not _all_spans([row[1] for row in rows if row[1] is not None]):
+        raise WireError("rows", "du is a whole number of milliseconds from 0, or nil")
+
+
+def _all_spans(numbers: list[Any]) -> bool:
+    return not numbers or (set(map(type, numbers)) == {int} and min(numbers) >= 0 and max(numbers) < _MAX_TIME)
 
 
 def _require_device(device: Any, boot: Any) -> None:
