@@ -30,7 +30,7 @@ except ImportError as error:
     ) from error
 
 Allocator = Literal["tlsf", "tlsf_idf53", "zephyr_sys", "zephyr_k", "zephyr_libc", "musl_oldmalloc", "musl_1_1_24"]
-"""ESP-IDF 5.4+ and 5.1-5.3; Zephyr's sys_heap, k_malloc and libc malloc; musl 1.2.1+ with oldmalloc and musl <= 1.2.0."""
+"""ESP-IDF 5.4+ and 5.1-5.3; Zephyr's sys_heap, k_malloc and libc malloc; musl 1.2.1+ (oldmalloc) and musl <= 1.2.0."""
 
 ALLOCATORS: tuple[Allocator, ...] = get_args(Allocator)
 
@@ -41,6 +41,21 @@ UNSEEN = np.iinfo(np.uint32).max
 """Stands in a column of slots for an id that was never allocated."""
 
 PAGE_BYTES = 4096
+
+
+_RUN_FAULTS = {
+    -64: "is no operation (m, c, a, r or f)",
+    -65: "names an id beyond the last",
+    -66: "allocates an id that still holds a block",
+    -67: "frees or resizes an id that was never allocated (a foreign free)",
+    -68: "frees or resizes an id that is freed already (a double free)",
+}
+"""enum replay_fault of core/replay.h in words."""
+
+
+def run_fault_text(code: int) -> str:
+    """`Run.error` as a clause about the operation at fault."""
+    return _RUN_FAULTS.get(code) or _core.error_text(code)
 
 
 class HeapError(MemfleetError):

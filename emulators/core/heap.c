@@ -6,11 +6,6 @@
 
 enum { FIRST_RECORDS = 16 };
 
-#pragma weak heap_zephyr_sys_ops
-#pragma weak heap_zephyr_k_ops
-#pragma weak heap_zephyr_libc_ops
-#pragma weak heap_musl_old_ops
-#pragma weak heap_musl_1_1_24_ops
 static const struct heap_ops *const OPS[HEAP_ALLOCATORS] = {
     [HEAP_TLSF] = &heap_tlsf_ops,
     [HEAP_TLSF_IDF53] = &heap_tlsf_idf53_ops,
@@ -90,9 +85,6 @@ int heap_create(heap_t *heap, const struct heap_config *config) {
     }
     heap->config = config;
     heap->ops = OPS[config->allocator];
-    if (heap->ops == NULL) {
-        return HEAP_E_CONFIG;
-    }
     int64_t bytes = heap->ops->control_bytes(config);
     if (bytes < 0) {
         return (int)bytes;
