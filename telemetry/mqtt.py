@@ -86,7 +86,7 @@ class Link:
 
     def __init__(self, broker: Broker, session: Session, handler: Handler, monotonic_s: Callable[[], float]) -> None:
         self.up = False
-        self.trouble = "not connected yet"
+        self.trouble = ""
         self.connections = 0
         self._broker = broker
         self._session = session
@@ -142,7 +142,8 @@ class Link:
 
     def acknowledge(self, message: Message) -> None:
         """Tell the broker that the message is safe with us. Of an earlier connection: nothing, it will come again."""
-        if self._client is not None and message.connection == self.connections:
+        wanted = message.number != 0  # QoS 0 has no number, and acknowledging it is a protocol error
+        if wanted and self._client is not None and message.connection == self.connections:
             self._client.ack(message.number, 1)
 
     def drop(self, reason: str) -> None:
@@ -158,12 +159,12 @@ class Link:
 
     def close(self) -> None:
         """Say good-bye (the will is not published)."""
-        if self._client is not None:
-            self._client.disconnect()
-            with contextlib.suppress(OSError, ValueError):
-                self._client.loop_write()
-        self._client = None
+        client, self._client = self._client, None
         self.up = False
+        if client is not None:
+            client.disconnect()
+            with contextlib.suppress(OSError, ValueError):
+                client.loop_write()
 
     # -- connecting ----------------------------------------------------------------------------------------------------
 

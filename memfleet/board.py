@@ -1,0 +1,42 @@
+"""The fleet as a table in the terminal, for demo and watch. Pure: from the API's answers to what rich draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+_COLOURS = {"critical": "bold red", "warning": "yellow", "silent": "magenta", "ok": "green"}
+BAR = 12
+
+
+def fleet_board(head: str, answer: Mapping[str, Any], alerts: Sequence[Mapping[str, Any]], rows: int) -> RenderableType:
+    """A line of totals and the worst devices with the reason of their alert. `answer` is that of /api/v1/devices."""
+    reasons = {alert["device"]: alert["reason"] for alert in reversed(alerts)}
+    table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
+    for name in ("state", "device", "platform", "firmware", "used", "", "why"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis", ratio=1 if name == "why" else None)
+    for device in answer["devices"][:rows]:
+        state = device["state"]
+        table.add_row(
+            Text(state, _COLOURS.get(state, "")),
+            device["device"],
+            device["platform"],
+            device["firmware"],
+            *_fill(device.get("used"), device.get("limit")),
+            reasons.get(device["device"], ""),
+        )
+    counts = ", ".join(f"{count} {state}" for state, count in answer["states"].items() if count)
+    return Group(Text(head, "bold"), Text(f"{answer['total']} devices: {counts or 'none has reported yet'}"), table)
+
+
+def _fill(used: int | None, limit: int | None) -> tuple[str, str]:
+    if used is None:
+        return "", ""
+    if not limit:
+        return "", f"{used / 1024:.0f} KiB"
+    full = min(BAR, round(BAR * used / limit))
+    return "█" * full + "░" * (BAR - full), f"{used / 1024:.0f} of {limit / 1024:.0f} KiB"

@@ -1,0 +1,153 @@
+"""`memfleet watch`: the desk in one command."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from agent.config import AgentConfig, Outbox, Port
+from agent.process import SerialAgent
+from memfleet.advice import no_memory_yet
+from memfleet.board import fleet_board
+from memfleet.lifeline import stop_on_signals
+from memfleet.local import LocalCollector
+from memfleet.spans import seconds
+from memfleet.version import VERSION
+from telemetry.clock import monotonic_ms
+from telemetry.errors import UsageError
+
+ADVISE_MS = 60_000
+LOOK_MS = 1_000
+
+
+def command(
+    source: Annotated[str, typer.Argument(help="The board's port, a log file that is being written, or - for stdin.")],
+    device: Annotated[str | None, typer.Option(help="Its name; by default that of the port.")] = None,
+    system: Annotated[str, typer.Option(help="mt3620, esp32, zephyr or freertos; auto: by what it prints.")] = "auto",
+    baud: Annotated[int, typer.Option(help="Speed of the port, bits a second.")] = 115200,
+    port: Annotated[int, typer.Option(help="Where the page should be.")] = 8080,
+    data: Annotated[Path | None, typer.Option(help="Where to keep what was seen, so that tomorrow continues.")] = None,
+    for_: Annotated[str | None, typer.Option("--for", help="End after that time, as 45s or 10m.")] = None,
+) -> None:
+    """Watch the board on your desk: agent, broker, collector and page in one command, no configuration.
+
+    [bold]Example:[/bold] memfleet watch /dev/ttyUSB0
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    span_s = seconds(for_) if for_ else None
+    name = device or _name_of(source)
+    directory = data or _default_directory(os.environ)
+    stop = stop_on_signals()
+    console = Console()
+    with _only_one(directory):
+        collector = LocalCollector(directory, "desk", port)
+        try:
+            with console.status("starting the page ..."):
+                collector.start({})
+            console.print(f"Watching [bold]{source}[/bold] as {name}. The page is at [bold]{collector.url}[/bold]")
+            agent = SerialAgent(_agent_config(collector, source, name, system, baud), directory / "agent", VERSION)
+            desk = _Desk(collector, agent, console)
+            until_ms = None if span_s is None else monotonic_ms() + span_s * 1000
+            try:
+                with Live(console=console, auto_refresh=False) as live:
+                    while not stop.is_set() and (until_ms is None or monotonic_ms() < until_ms):
+                        desk.round(live)
+            finally:
+                agent.close()
+        finally:
+            collector.close()
+
+
+class _Desk:
+    """One look after the other at the board: read it, keep the processes up, draw, advise."""
+
+    def __init__(self, collector: LocalCollector, agent: SerialAgent, console: Console) -> None:
+        self._collector = collector
+        self._agent = agent
+        self._console = console
+        self._heard_ms = self._look_ms = monotonic_ms()
+        self._ended = False
+
+    def round(self, live: Live) -> None:
+        if self._agent.step(0.2):
+            self._heard_ms = monotonic_ms()
+        now = monotonic_ms()
+        if now - self._look_ms < LOOK_MS:
+            return
+        self._look_ms = now
+        self._collector.watch()
+        if self._agent.ports.ended and not self._ended:
+            self._ended = True
+            self._agent.finish()
+            self._console.print("The input has ended; the page stays until Ctrl-C.")
+        if now - self._heard_ms >= ADVISE_MS and not self._ended:
+            self._advise((now - self._heard_ms) / 1000)
+            self._heard_ms = now
+        self._draw(live)
+
+    def _advise(self, waited_s: float) -> None:
+        trouble = self._agent.ports.trouble
+        if trouble:
+            self._console.print("; ".join(trouble.values()))
+            return
+        for bridge in self._agent.bridges.values():
+            found = bridge.console
+            self._console.print(no_memory_yet(waited_s, found.lines, found.understood, found.system))
+
+    def _draw(self, live: Live) -> None:
+        if not self._console.is_terminal:
+            return
+        answer = self._collector.get("/api/v1/devices?limit=20")
+        alerts = self._collector.get("/api/v1/alerts")
+        if answer and alerts:
+            live.update(
+                fleet_board(f"memfleet watch  {self._collector.url}", answer, alerts["alerts"], 20), refresh=True
+            )
+
+
+def _agent_config(collector: LocalCollector, source: str, name: str, system: str, baud: int) -> AgentConfig:
+    port = Port(port=source, device=name, baud=baud, system=system)  # type: ignore[arg-type]  # checked by convert below
+    return AgentConfig(
+        fleet=collector.fleet,
+        name="desk",
+        broker=collector.broker.settings,
+        ports=(port,),
+        outbox=Outbox(commit_ms=200),
+    )
+
+
+def _name_of(source: str) -> str:
+    """A device name from a port or file: its last part, with what a name cannot hold left out."""
+    if source == "-":
+        return "stdin"
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(source).name).strip("-_.")[:64]
+    if not name:
+        raise UsageError(f"{source!r} gives no name; name the device with --device")
+    return name
+
+
+def _default_directory(environment: os._Environ[str]) -> Path:
+    home = environment.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(home) / "memfleet" / "watch"
+
+
+@contextlib.contextmanager
+def _only_one(directory: Path) -> Iterator[None]:
+    """Two watchers on one folder would each believe the files their own."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(f"another `memfleet watch` keeps its data in {directory}; give this one --data") from None
+        yield
