@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from agent.consoles import azure_sphere, esp_idf, zephyr
+from agent.consoles import azure_sphere, esp_idf, freertos, zephyr
 from agent.consoles.fact import Fact
 from agent.consoles.form import Form, Session
 from agent.consoles.framer import Framer
@@ -18,7 +18,7 @@ from agent.consoles.log import log_fact, may_be_log
 from agent.consoles.recogniser import recognise
 from agent.consoles.transport import peel, split_prompt
 
-FORMS: tuple[type[Form], ...] = (*zephyr.FORMS, *azure_sphere.FORMS, *esp_idf.FORMS)
+FORMS: tuple[type[Form], ...] = (*zephyr.FORMS, *azure_sphere.FORMS, *freertos.FORMS, *esp_idf.FORMS)
 
 _PROMPT_WITHIN = 40
 _WHOLE_WITHOUT_LINE_FEED = re.compile(r"(?:bytes|[KMk]?i?[Bb]|[).:%*])$")
@@ -62,7 +62,9 @@ class Console:
 
     def settle(self) -> list[Fact]:
         """The port fell silent: give what open records say already, instead of waiting for further lines."""
-        return [fact for form in self._waiting for fact in form.flush()]
+        facts = [fact for form in self._waiting for fact in self._ordered(form.flush(), form)]
+        self._waiting = [form for form in self._waiting if form.open_until]
+        return facts
 
     def close(self) -> list[Fact]:
         """End the stream: what a torn last line and open records still say."""
@@ -72,7 +74,7 @@ class Console:
             text = peel(rest)
             if "Heap-Tracker" in text or _WHOLE_WITHOUT_LINE_FEED.search(text):
                 facts += self._take(text, complete=False)
-        return facts + [fact for form in self._forms for fact in form.flush()]
+        return facts + self.settle()
 
     def _take(self, text: str, *, complete: bool = True) -> list[Fact]:
         forms = [form for needle, form in self._needles if needle in text]
@@ -97,14 +99,18 @@ class Console:
 
     def _expired(self) -> list[Fact]:
         """What records say whose lines did not come in time."""
-        number = self.lines
-        facts = [fact for form in self._waiting if number > form.open_until for fact in form.flush()]
+        late = [form for form in self._waiting if self.lines > form.open_until]
+        facts = [fact for form in late for fact in self._ordered(form.flush(), form)]
         self._waiting = [form for form in self._waiting if form.open_until]
         return facts
 
     def _ordered(self, facts: list[Fact], giver: Form) -> list[Fact]:
         """The facts, and before the first one of a new boot all that was still open in the old one."""
         ordered: list[Fact] = []
+        if facts:
+            for form in self._waiting:
+                if form.begins_boot and form is not giver:
+                    ordered += self._ordered(form.flush(), form)
         for fact in facts:
             if fact.begins_boot:
                 for form in self._forms:

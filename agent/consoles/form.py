@@ -50,6 +50,11 @@ class Form:
         self.open_until = 0
         """The last line up to which an open record waits; 0 when none is open."""
 
+    @property
+    def begins_boot(self) -> bool:
+        """True while the open record will say that a boot began: everything else then comes after it."""
+        return False
+
     def take(self, line: Line) -> list[Fact] | None:
         """The facts that the line gives or completes; None when the line is not of this form."""
         raise NotImplementedError

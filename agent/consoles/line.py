@@ -14,7 +14,8 @@ _ESP_IDF = re.compile(r"\s*([EWIDV]) \(([^()]{1,32})\) ([^:]{1,64}):\s?(.*)", re
 _ESP_IDF_UNTIMED = re.compile(r"([EWIDV]) ([\w.\[\], -]{1,48}): (.*)", re.DOTALL)
 _ARDUINO = re.compile(r"\s*\[ *(\d{1,10})\]\[([EWIDVA])\]\[([^\]]{1,80})\] ?(?:(\w+)\(\): )?(.*)", re.DOTALL)
 _ZEPHYR = re.compile(
-    r"\s*\[(?:(\d\d):(\d\d):(\d\d)\.(\d{3}),(\d{3})| *(\d+)\.(\d{6})|\d{8,10})\] <(err|wrn|inf|dbg)> ([^:]{1,64}): (.*)",
+    r"\s*\[(?:(\d\d):(\d\d):(\d\d)\.(\d{3}),(\d{3})| *(\d+)\.(\d{6})|\d{8,10})\] "
+    r"<(err|wrn|inf|dbg)> ([^:]{1,64}): (.*)",
     re.DOTALL,
 )
 _ZEPHYR_UNTIMED = re.compile(r"<(err|wrn|inf|dbg)> ([^:]{1,64}): (.*)", re.DOTALL)

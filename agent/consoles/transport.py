@@ -23,7 +23,8 @@ _STAMP = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?(?: |$)"  # idf.py monitor --timestamps
     r"|\d\d:\d\d:\d\d(?:\.\d{1,6})? -?>(?: |$)"  # Arduino IDE, PlatformIO
     r"|\d\d> "  # SEGGER RTT Viewer
-    r"|\[(?:(?:[A-Z][a-z]{2} ){1,2} ?\d{1,2} |\d{4}[-/.]\d\d[-/.]\d\d[ _T])?\d\d:\d\d:\d\d(?:[.:]\d{1,6})?(?: \d{4})?\] ?"
+    r"|\[(?:(?:[A-Z][a-z]{2} ){1,2} ?\d{1,2} |\d{4}[-/.]\d\d[-/.]\d\d[ _T])?"  # SSCOM, CoolTerm, Tera Term, mos
+    r"\d\d:\d\d:\d\d(?:[.:]\d{1,6})?(?: \d{4})?\] ?"
     r"| {0,8}console: "  # labgrid, BMC
 )
 _STAMP_FIRST = frozenset("0123456789[ c")

@@ -1,7 +1,7 @@
 """Azure Sphere Gallery's HeapTracker library: a counter of allocated bytes, printed at each operation.
 
-    Heap-Tracker lib: malloc(1024)=0xbeee9010... SUCCESS: heap_allocated (1024 bytes) - delta with heap_threshold(254976 bytes)
-    |------ operation, printed first, no line feed ----| |------ status, printed second ----------------------------------|
+    Heap-Tracker lib: malloc(1024)=0xbeee9010...                                           operation, no line feed
+    SUCCESS: heap_allocated (1024 bytes) - delta with heap_threshold(254976 bytes)         status, on the same line
 
 Between the two another thread's text may land; the status is then paired with the latest operation that has none.
 What the library counts wrongly (see `Counter`) is printed as it is; the corrected number is added beside it.
@@ -21,7 +21,8 @@ _PAIRING_PATIENCE = 8
 _NULL = frozenset(("(nil)", "0", "00000000", "0x0", "(null)"))
 
 _OPERATION = re.compile(
-    r"Heap-Tracker(?: lib)?: (_?(?:malloc|calloc|aligned_alloc|alloc_aligned|realloc|free))\(([^()]*(?:\(nil\)[^()]*)?)\)"
+    r"Heap-Tracker(?: lib)?: (_?(?:malloc|calloc|aligned_alloc|alloc_aligned|realloc|free))"
+    r"\(([^()]*(?:\(nil\)[^()]*)?)\)"
     r"(?:=(\(nil\)|\w+))?\.\.\. ?"
 )
 _STATUS = re.compile(
@@ -204,6 +205,8 @@ class HeapTrackerForm(Form):
         if counter.used is not None:
             raw["used_corrected"] = counter.used
         first = operation.line if operation else line
+        if first is not line:
+            raw["call_line"] = first.number
         flags = () if counter.reliable else ("unreliable",)
         facts = [self.fact("heap", HEAP, values, first, end_line=line.number, flags=flags, raw=raw)]
         return facts + self._consequences(operation, values, match, line)

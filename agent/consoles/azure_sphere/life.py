@@ -13,7 +13,8 @@ _BUFFER = re.compile(r"Allocating a buffer of (\d+) elements \* (\d+) bytes\.$")
 _LIST = re.compile(r"(Adding a node to|Deleting the last node from) the linked list \(list size = (\d+)\)\.$")
 _KILLED = re.compile(r"Child terminated with signal = 0x([0-9A-Fa-f]+) \((\w+)\)")
 _FAILED = re.compile(
-    r"ERROR: (Could not (?:create a new node|initialize user data|create socket|initialize the buffer)[^(]*?)\s*\((\d+)\)\.?$"
+    r"ERROR: (Could not (?:create a new node|initialize user data|create socket|initialize the buffer)[^(]*?)"
+    r"\s*\((\d+)\)\.?$"
     r"|ERROR: (Applications_Get\w+) failed: ([^(]*?)\s*\((\d+)\)"
 )
 _OUT_OF_MEMORY = 12  # ENOMEM

@@ -1,4 +1,4 @@
-"""Azure Sphere: memory of the application process, as applications, the command line tools and the device's REST API print it.
+"""Azure Sphere: memory of the application process, as applications and the REST API print it.
 
 User memory: 48 KB.            sample MemoryUsage; three lines make one reading. KB means KiB.
 Peak user memory: 48 KB.
@@ -82,7 +82,9 @@ class ProcessRecord:
         if values:
             resolution = max(resolution for _, resolution in printed.values())
             flags = self._session.flags()
-            facts.append(self._form.fact("process", (), values, first, flags=flags, resolution=resolution, end_line=last))
+            facts.append(
+                self._form.fact("process", (), values, first, flags=flags, resolution=resolution, end_line=last)
+            )
         if failed := [field for field in self.FIELDS if field in printed and not printed[field][0]]:
             text = f"the device could not read {', '.join(failed)}"
             raw = dict.fromkeys(failed, 0)

@@ -88,8 +88,16 @@ class FatalForm(Form):
     """
 
     system = "zephyr"
-    needles = ("*****", "** FATAL EXCEPTION", "ZEPHYR FATAL ERROR", "Stack overflow (context", "Current thread", _CAUGHT,
-               "Halting system", "Executing thread")  # fmt: skip
+    needles = (
+        "*****",
+        "** FATAL EXCEPTION",
+        "ZEPHYR FATAL ERROR",
+        "Stack overflow (context",
+        "Current thread",
+        _CAUGHT,
+        "Halting system",
+        "Executing thread",
+    )
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -153,8 +161,16 @@ class ShortageForm(Form):
     """Allocations that failed, in the words of the kernel's subsystems and of the tutorial."""
 
     system = "zephyr"
-    needles = (") failed", "allocation failed", "Failed to allocate net_", "No buffer available", "heap exhausted",
-               "ASSERTION FAIL [net_buf", "messages dropped ---", " stats")  # fmt: skip
+    needles = (
+        ") failed",
+        "allocation failed",
+        "Failed to allocate net_",
+        "No buffer available",
+        "heap exhausted",
+        "ASSERTION FAIL [net_buf",
+        "messages dropped ---",
+        " stats",
+    )
 
     def take(self, line: Line) -> list[Fact] | None:
         if match := _SHORTAGE.search(line.text):

@@ -1,0 +1,86 @@
+"""ESP-IDF `heap_caps_print_heap_info` (v3.0 and later).
+
+    Heap summary for capabilities 0x00001800:
+      At 0x3ffb9310 len 158960 free 21904 allocated 134380 min_free 4012
+        largest_free_block 9216 alloc_blocks 401 free_blocks 17 total_blocks 418
+      Totals:
+        free 22076 allocated 139972 min_free 4184 largest_free_block 9216
+
+Each region is a heap of its own, named by its address; the totals are a heap named by the capabilities asked for.
+Totals are not the sums of the regions, and totals of different capabilities overlap: nothing is ever added up.
+"""
+
+from __future__ import annotations
+
+import re
+
+from agent.consoles.fact import Fact
+from agent.consoles.form import Form, Numbers, Session
+from agent.consoles.line import Line
+
+_HEADER = re.compile(r"\s*Heap summary for capabilities 0x([0-9A-Fa-f]{1,8}):$")
+_REGION = re.compile(r"\s*At (0x[0-9a-f]+) len (\d+) free (\d+) allocated (\d+) min_free (\d+)$")
+_BLOCKS = re.compile(r"\s*largest_free_block (\d+) alloc_blocks (\d+) free_blocks (\d+) total_blocks (\d+)$")
+_TOTALS = re.compile(r"\s*free (\d+) allocated (\d+) min_free (\d+) largest_free_block (\d+)$")
+
+
+class HeapSummaryForm(Form):
+    """Regions with their block counts, and the totals."""
+
+    needles = ("Heap summary for", "min_free ", "largest_free_block ")
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._caps: str | None = None
+        self._region: tuple[Line, str, Numbers] | None = None
+
+    def take(self, line: Line) -> list[Fact] | None:
+        text = line.text
+        if match := _REGION.match(text):
+            facts = self._end_region(line)
+            address, *sizes = match.groups()
+            values: Numbers = dict(zip(("size", "free", "used", "min_free"), map(int, sizes), strict=True))
+            self._region = line, address, values
+            self.wait(line)
+            return facts
+        if match := _BLOCKS.match(text):
+            return self._blocks(*map(int, match.groups()), line=line)
+        if match := _TOTALS.match(text):
+            return self._totals(match, line)
+        if match := _HEADER.match(text):
+            facts = self.flush()
+            self._caps = match[1].zfill(8)
+            self.wait(line)
+            return facts
+        return None
+
+    def flush(self) -> list[Fact]:
+        facts = self._end_region(None)
+        self._caps, self.open_until = None, 0
+        return facts
+
+    def _blocks(self, largest: int, used: int, free: int, total: int, *, line: Line) -> list[Fact]:
+        if self._region is None or used + free != total:
+            return self._end_region(None)  # the region's line was lost, or this one is torn
+        self._region[2].update(largest_free=largest, alloc_blocks=used, free_blocks=free)
+        return self._end_region(line)
+
+    def _end_region(self, line: Line | None) -> list[Fact]:
+        region, self._region = self._region, None
+        if region is None:
+            return []
+        first, address, values = region
+        end_line = line.number if line and "alloc_blocks" in values else first.number
+        blocks = values.get("alloc_blocks", 0), values.get("free_blocks", 0)
+        raw = {"total_blocks": sum(map(int, blocks))} if "alloc_blocks" in values else {}
+        return [self.fact("heap", (address,), values, first, end_line=end_line, raw=raw)]
+
+    def _totals(self, match: re.Match[str], line: Line) -> list[Fact]:
+        facts = self._end_region(None)
+        free, used, min_free, largest = map(int, match.groups())
+        caps, self._caps, self.open_until = self._caps, None, 0
+        values: Numbers = {"free": free, "used": used, "min_free": min_free, "largest_free": largest}
+        if free == used == 0:  # no heap has these capabilities: that is not an exhausted heap
+            return [*facts, self.event("no_such_heap", values, line, raw={"caps": f"0x{caps}"} if caps else {})]
+        name = f"caps 0x{caps}" if caps else "unknown caps"
+        return [*facts, self.fact("heap", (name,), values, line)]

@@ -1,0 +1,109 @@
+"""FreeRTOS `vTaskList`: a task's stack high-water mark, among other columns.
+
+    Task Name       Status  Prio    HWM     Task#   Affinity          the application's own header, or none
+    main            X       1       2048    4       0                 state, priority, mark, number[, core]
+    tiT             B       18      2147483647  1916    8             ESP-IDF 5.2.0 and 5.2.1: core before mark
+
+Names repeat and hold blanks, so rows are read from the right. ESP-IDF counts in bytes, vanilla FreeRTOS in words.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from agent.consoles.fact import Fact
+from agent.consoles.form import Form, Numbers, Session
+from agent.consoles.line import Line
+
+WORD = 4
+"""Bytes of a stack word on the 32-bit cores that FreeRTOS runs on here."""
+
+_NO_AFFINITY = (-1, 2147483647)
+_CORES = frozenset((0, 1, *_NO_AFFINITY))
+_TABLE_PATIENCE = 2
+
+_HEADER = re.compile(r"\s*(?:Task ?Name|Name|Task)\b.*\b(?:HWM|High ?Water|Stack|Watermark)\b.*$", re.IGNORECASE)
+_MARK = re.compile(r"HWM|High ?Water|Stack|Watermark", re.IGNORECASE)
+_CORE = re.compile(r"Affinity|Core", re.IGNORECASE)
+_ROW = re.compile(r"(\S.*?)?(\s+)([XRBSD])\s+(\d+)\s+(-?\d+)\s+(-?\d+)(?:\s+(-?\d+))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    line: Line
+    task: str
+    state: str
+    priority: int
+    columns: tuple[int, ...]
+
+
+class TaskTableForm(Form):
+    """Rows one by one when the columns are known; else the whole table, once it tells which column is the core."""
+
+    system = "freertos"
+    needles = ("\tX\t", "\tR\t", "\tB\t", "\tS\t", "\tD\t", "HWM", "Water", "water", "Stack")
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._core_first: bool | None = None
+        self._columns: int | None = None
+        self._unsure: list[_Row] = []
+
+    def take(self, line: Line) -> list[Fact] | None:
+        match = _ROW.match(line.text)
+        if match and ("\t" in line.text or self._columns is not None) and match[1]:
+            return self._row(match, line)
+        if _HEADER.match(line.text) and not line.level and not re.search(r"\d", line.text):
+            facts = self.flush()
+            self._read_header(line)
+            return facts
+        return None
+
+    def flush(self) -> list[Fact]:
+        rows, self._unsure = self._unsure, []
+        self._core_first, self._columns, self.open_until = None, None, 0
+        if not rows:
+            return []
+        core_first = all(row.columns[0] in _CORES for row in rows) and not all(row.columns[2] in _CORES for row in rows)
+        return [self._stack(row, core_first) for row in rows]
+
+    def _read_header(self, line: Line) -> None:
+        mark, core = _MARK.search(line.text), _CORE.search(line.text)
+        self._columns = 3 if core else 2
+        self._core_first = bool(mark and core and core.start() < mark.start())
+        self.wait(line, _TABLE_PATIENCE)
+
+    def _row(self, match: re.Match[str], line: Line) -> list[Fact]:
+        columns = tuple(int(column) for column in match.groups()[4:] if column is not None)
+        row = _Row(line, match[1], match[3], int(match[4]), columns)
+        self.wait(line, _TABLE_PATIENCE)
+        if self._columns is not None:
+            return [self._stack(row, bool(self._core_first))] if len(columns) == self._columns else []
+        if len(columns) == 3:
+            self._unsure.append(row)
+            return []
+        return [self._stack(row, core_first=False)]
+
+    def _stack(self, row: _Row, core_first: bool) -> Fact:
+        has_core = len(row.columns) == 3
+        mark, number = row.columns[1:] if has_core and core_first else row.columns[:2]
+        esp_idf = has_core or self.session.system == "esp32"
+        raw: dict[str, object] = {
+            "state": row.state,
+            "priority": row.priority,
+            "number": number,
+            "high_water_mark": mark,
+        }
+        if has_core:
+            raw["core"] = row.columns[0] if core_first else row.columns[2]
+        values: Numbers = {"min_free": mark if esp_idf else mark * WORD}
+        return self.fact(
+            "stack",
+            (self.session.name(row.task, str(number)),),
+            values,
+            row.line,
+            system="esp32" if esp_idf else self.system,
+            resolution=1 if esp_idf else WORD,
+            raw=raw,
+        )
