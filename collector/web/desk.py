@@ -1,0 +1,72 @@
+"""What people ask for, written down: the desk journal, read by judge, intake and series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from collector.records import Desk, encode_desk
+from telemetry.clock import wall_ms
+from telemetry.errors import UsageError
+from telemetry.journal import Journal
+
+_QUOTA_BYTES = 64 * 2**20  # a few hundred thousand entries: what a person can ask for in years
+
+
+class DeskBook:
+    """The page's own journal. An entry is on disk when its method returns; a full disk raises EnvironmentFault."""
+
+    def __init__(self, path: Path, now_ms: Callable[[], int] = wall_ms) -> None:
+        self._journal = Journal(path, quota_bytes=_QUOTA_BYTES)
+        self._now_ms = now_ms
+
+    def acknowledge(self, key: str, by: str) -> None:
+        """Somebody has seen this finding."""
+        self._write(Desk("acknowledge", self._now_ms(), by, key=_required(key, "key")))
+
+    def silence(self, pattern: str, until_ms: int, by: str) -> None:
+        """Keep quiet about the findings whose keys match the pattern (`*`, `?`), until then."""
+        now_ms = self._now_ms()
+        if until_ms <= now_ms:
+            raise UsageError(f"until_ms: {until_ms} is in the past (it is {now_ms} now, milliseconds since 1970)")
+        self._write(Desk("silence", now_ms, by, key=_required(pattern, "pattern"), until_ms=until_ms))
+
+    def unsilence(self, pattern: str, by: str) -> None:
+        """End a silence early."""
+        self._write(Desk("unsilence", self._now_ms(), by, key=_required(pattern, "pattern")))
+
+    def move(self, device: str, agent: str, by: str) -> None:
+        """Let another agent speak for a device."""
+        entry = Desk("move", self._now_ms(), by, device=_required(device, "device"), agent=_required(agent, "agent"))
+        self._write(entry)
+
+    def retry_quarantine(self, ids: Sequence[int], by: str) -> None:
+        """Take these quarantined bodies in again."""
+        self._write(Desk("quarantine_retry", self._now_ms(), by, ids=_some(ids)))
+
+    def purge_quarantine(self, ids: Sequence[int], by: str) -> None:
+        """Throw these quarantined bodies away."""
+        self._write(Desk("quarantine_purge", self._now_ms(), by, ids=_some(ids)))
+
+    def _write(self, entry: Desk) -> None:
+        with self._journal.transaction():
+            self._journal.append([(encode_desk(entry), 1)])
+            self._journal.evict()
+            self._journal.count({entry.action: 1})
+        self._journal.checkpoint()
+
+    def close(self) -> None:
+        """Close the journal in order."""
+        self._journal.close()
+
+
+def _required(text: str, name: str) -> str:
+    if not text:
+        raise UsageError(f"{name}: missing")
+    return text
+
+
+def _some(ids: Sequence[int]) -> tuple[int, ...]:
+    if not ids:
+        raise UsageError("ids: missing; name at least one quarantined body")
+    return tuple(ids)

@@ -1,0 +1,210 @@
+"""The device view: what it is, what is wrong, how its memory went, what it said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from fastapi import Request
+from nicegui import ui
+
+from collector.series import reader
+from collector.series.rows import DeviceRow, LogRow, Points, SeriesRow
+from collector.web.fleet import Fleet
+from collector.web.page import text
+from collector.web.page.alerts import AlertList
+from collector.web.page.charts import Panel, Seen, panels_of
+from collector.web.page.fleet import memory_html
+from collector.web.page.frame import frame
+from collector.web.page.live_chart import LiveChart, Source
+from collector.web.page.parts import markup, switch, turn_switch
+from collector.web.services import Services
+from telemetry.errors import EnvironmentFault
+
+_MINUTE = 60_000
+_HOUR = 60 * _MINUTE
+RANGES = {"15 min": 15 * _MINUTE, "1 h": _HOUR, "6 h": 6 * _HOUR, "24 h": 24 * _HOUR, "7 d": 168 * _HOUR}
+_FIRST_RANGE = "1 h"
+_POINTS = 600
+_LOG_LINES = 50
+_LOG_SPAN = 7 * 86_400_000
+
+
+def register(services: Services) -> None:
+    """Serve the view at /device/NAME."""
+
+    @ui.page("/device/{name}")
+    async def device_page(request: Request, name: str) -> None:
+        ui.page_title(f"{name} · memfleet")
+        row, fleet = None, Fleet()
+        try:
+            fleet = await services.fleet.look()
+            row = await services.fleet.device(name)
+        except EnvironmentFault:
+            pass  # no series yet: no device either
+        with frame(services, request, "", fleet):
+            if row is None:
+                _unknown(name)
+                return
+            view = DeviceView(services, request, row)
+            await view.draw()
+        ui.timer(1.0, view.refresh)
+
+
+def _unknown(name: str) -> None:
+    words = (
+        f'<h1>{escape(name[:80])}</h1><p>No device of that name has reported yet.</p><p><a href="/">All devices</a></p>'
+    )
+    markup(words).classes("card empty")
+
+
+class DeviceView:
+    """One device as one browser sees it."""
+
+    def __init__(self, services: Services, request: Request, row: DeviceRow) -> None:
+        self._services = services
+        self._device = row.device
+        self._limits = row.limits or {}
+        self._range = _FIRST_RANGE
+        self._panels: list[Panel] = []
+        self._charts: list[LiveChart] = []
+        self._logs: Sequence[LogRow] | None = None
+        self._head = markup("").classes("title")
+        self._facts = markup("", "dl").classes("facts card")
+        with ui.element("section").classes("card").props('aria-label="Open alerts"'):
+            markup("Open alerts", "h2")
+            self._alerts = AlertList(services, request, name_device=False)
+        with ui.element("div").classes("tools").props('role=group aria-label="Time range"'):
+            self._ranges = {name: self._range_chip(name) for name in RANGES}
+            markup("Ctrl and wheel to zoom", "span").classes("quiet")
+        self._place = ui.element("div").classes("charts")
+        with ui.element("section").classes("card").props('aria-label="Log lines"'):
+            markup("Log lines", "h2")
+            self._log = markup("").classes("log").props("role=log tabindex=0")
+
+    def _range_chip(self, name: str) -> ui.html:
+        return switch(name, on=name == self._range).on("click", lambda: self._choose(name))
+
+    async def _choose(self, name: str) -> None:
+        self._range = name
+        for each, chip in self._ranges.items():
+            turn_switch(chip, on=each == name)
+        await self._redraw()
+
+    async def draw(self) -> None:
+        """Draw everything for the first time."""
+        await self._update_texts()
+        series = await self._services.series.ask(reader.series_of, self._device)
+        await self._lay_out(series)
+
+    async def refresh(self) -> None:
+        """Bring the view up to date; what has not changed is not sent."""
+        try:
+            await self._update_texts()
+            series = await self._services.series.ask(reader.series_of, self._device)
+            if self._titles(series) != [panel.title for panel in self._panels]:
+                await self._lay_out(series)  # the device has begun to tell something new
+            else:
+                await self._append(series)
+        except EnvironmentFault:
+            return  # the banner says what is missing
+
+    async def _update_texts(self) -> None:
+        now_ms = self._services.now_ms()
+        row = await self._services.fleet.device(self._device)
+        if row is None:
+            return
+        self._head.content = f"<h1>{escape(row.device)}</h1>{text.state_html(row.state)}"
+        self._facts.content = facts_html(row, now_ms)
+        ask = self._services.series.ask
+        self._alerts.show(await ask(reader.alerts, active_only=True, device=self._device, limit=50))
+        logs = await ask(reader.logs, self._device, now_ms - _LOG_SPAN, now_ms, _LOG_LINES)
+        if logs != self._logs:
+            self._logs = logs
+            self._log.content = logs_html(logs)
+
+    def _titles(self, series: Sequence[SeriesRow]) -> list[str]:
+        return [panel.title for panel in self._panels_of(series)]
+
+    def _panels_of(self, series: Sequence[SeriesRow]) -> list[Panel]:
+        return panels_of([Seen(one.kind, one.names, one.values) for one in series], self._limits)
+
+    async def _lay_out(self, series: Sequence[SeriesRow]) -> None:
+        self._panels = self._panels_of(series)
+        between = self._between()
+        columns = await self._columns(
+            self._sources(self._panels), dict.fromkeys(self._sources(self._panels), between[0])
+        )
+        self._place.clear()
+        with self._place:
+            self._charts = [LiveChart(panel, columns, between) for panel in self._panels]
+            if not self._panels:
+                words = "No memory reading yet: the device is known by its log lines or events only."
+                markup(words, "p").classes("quiet")
+        self._name_values(series)
+
+    async def _redraw(self) -> None:
+        between = self._between()
+        sources = self._sources(self._panels)
+        columns = await self._columns(sources, dict.fromkeys(sources, between[0]))
+        for chart in self._charts:
+            chart.redraw(columns, between)
+
+    async def _append(self, series: Sequence[SeriesRow]) -> None:
+        newest = {(one.kind, one.names): one.time_ms for one in series}
+        between = self._between()
+        for chart in self._charts:
+            since = {source: chart.end_of(source, between[0]) for source in chart.sources}
+            late = {source: since[source] + 1 for source in since if newest.get(source, 0) > since[source]}
+            if late and not chart.append(await self._columns(list(late), late), between):
+                everything = dict.fromkeys(chart.sources, between[0])
+                chart.redraw(await self._columns(chart.sources, everything), between)
+        self._name_values(series)
+
+    def _name_values(self, series: Sequence[SeriesRow]) -> None:
+        last = {(one.kind, one.names): one.values for one in series}
+        for chart in self._charts:
+            chart.name_values(last)
+
+    async def _columns(self, sources: Sequence[Source], since: Mapping[Source, int]) -> dict[Source, Points]:
+        end = self._services.now_ms() + _MINUTE  # a device's clock may be a little ahead
+        ask = self._services.series.ask
+        return {
+            (kind, names): await ask(reader.points, self._device, kind, names, since[kind, names], end, _POINTS)
+            for kind, names in sources
+        }
+
+    @staticmethod
+    def _sources(panels: Sequence[Panel]) -> list[Source]:
+        return list(dict.fromkeys(line.source for panel in panels for line in panel.lines))
+
+    def _between(self) -> tuple[int, int]:
+        now_ms = self._services.now_ms()
+        return now_ms - RANGES[self._range], now_ms
+
+
+def facts_html(row: DeviceRow, now_ms: int) -> str:
+    """What is known of the device, and how full it is."""
+    memory = f"<div style='min-width:14rem'><dt>Memory, KiB</dt><dd>{memory_html(row)}</dd></div>"
+    return memory + text.facts_html(
+        (
+            ("Platform", text.platform_name(row.platform)),
+            ("Board", row.board),
+            ("Firmware", row.firmware),
+            ("Agent", row.agent),
+            ("Boot", str(row.boot)),
+            ("Uptime", text.span(row.uptime_ms)),
+            ("Last seen", text.ago(row.last_seen_ms, now_ms)),
+        )
+    )
+
+
+def logs_html(logs: Sequence[LogRow]) -> str:
+    """Log lines, newest first, each with its time."""
+    if not logs:
+        return '<p class="quiet">No log line in the last seven days. Agents forward warnings and worse.</p>'
+    return "".join(
+        f'<div class="{escape(log.level or "")}"><span class="time">{text.local_time_html(log.time_ms, "time")}</span>'
+        f"{escape(' '.join(part for part in (log.level, log.module, log.text) if part))}</div>"
+        for log in reversed(logs)
+    )

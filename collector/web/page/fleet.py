@@ -1,0 +1,165 @@
+"""The fleet view: every device in a row, the worst first; a page of rows at a time, whatever the size of the fleet."""
+
+from __future__ import annotations
+
+import contextlib
+from html import escape
+
+from fastapi import Request
+from nicegui import events, ui
+
+from collector.series.rows import AlertRow, DeviceRow
+from collector.web.fleet import STATES, Fleet, fullness, hours_left
+from collector.web.page import text
+from collector.web.page.frame import frame
+from collector.web.page.parts import markup, switch, turn_switch
+from collector.web.services import Services
+from telemetry.errors import EnvironmentFault
+
+ROWS = 50
+_COLUMNS = ("State", "Device", "Platform", "Firmware", "Memory, KiB", "Outlook", "Last seen")
+
+
+def register(services: Services) -> None:
+    """Serve the view at /."""
+
+    @ui.page("/", title="memfleet")
+    async def fleet_page(request: Request, find: str = "", state: str = "") -> None:
+        fleet = Fleet()
+        with contextlib.suppress(EnvironmentFault):
+            fleet = await services.fleet.look()
+        with frame(services, request, "/", fleet):
+            view = FleetTable(services, find, {state} & set(STATES))
+            view.show(fleet)
+        ui.timer(1.0, view.refresh)
+
+
+class FleetTable:
+    """The table with its filter, as one browser sees it."""
+
+    def __init__(self, services: Services, find: str, states: set[str]) -> None:
+        self._services = services
+        self._find = find
+        self._states = states
+        self._first = 0
+        self._fleet = Fleet()
+        with ui.element("div") as self._empty:
+            markup(_empty_html(services.config.broker.url)).classes("card empty")
+        with ui.element("div") as self._full:
+            markup("Fleet", "h1")
+            self._build_tools()
+            self._build_rows()
+
+    def _build_tools(self) -> None:
+        with ui.element("div").classes("tools"):
+            field = ui.element("input").classes("find").props("type=search")
+            field.props["placeholder"] = "Find a device, board, firmware …"
+            field.props["value"] = self._find
+            field.props["aria-label"] = "Find devices"
+            field.on("input", self._search, js_handler="event => emit(event.target.value)", throttle=0.2)
+            self._chips = {state: self._chip(state) for state in STATES}
+            ui.element("div").classes("grow")
+            self._position = markup("", "span").classes("quiet number").props("role=status")
+            self._back = self._step("Previous", -ROWS)
+            self._on = self._step("Next", ROWS)
+
+    def _chip(self, state: str) -> ui.html:
+        return switch("", on=state in self._states).on("click", lambda: self._toggle(state))
+
+    def _step(self, words: str, rows: int) -> ui.html:
+        return markup(words, "button").classes("plain").on("click", lambda: self._turn(rows))
+
+    def _build_rows(self) -> None:
+        heads = "".join(f'<th scope="col">{column}</th>' for column in _COLUMNS)
+        with ui.element("div").classes("card table-wrap"), ui.element("table").classes("fleet"):
+            with ui.element("thead"):
+                markup(heads, "tr")
+            with ui.element("tbody"):
+                self._rows = [markup("", "tr") for _ in range(ROWS)]
+
+    async def refresh(self) -> None:
+        """Look again; only rows whose text has changed are sent."""
+        with contextlib.suppress(EnvironmentFault):
+            self.show(await self._services.fleet.look())
+
+    def show(self, fleet: Fleet) -> None:
+        """Bring the view to this state of the fleet."""
+        self._fleet = fleet
+        self._empty.visible = not fleet.devices
+        self._full.visible = bool(fleet.devices)
+        found = fleet.select(self._find, tuple(self._states))
+        self._first = max(0, min(self._first, (len(found) - 1) // ROWS * ROWS))
+        shown = found[self._first : self._first + ROWS]
+        now_ms = self._services.now_ms()
+        for index, row in enumerate(self._rows):
+            device = shown[index] if index < len(shown) else None
+            row.content = row_html(device, fleet.worst.get(device.device), now_ms) if device else ""
+        for state, count in fleet.counts().items():
+            self._chips[state].content = f"{text.state_html(state)} <span class='number'>{count:,}</span>"
+        last = self._first + len(shown)
+        self._position.content = f"{self._first + 1:,}–{last:,} of {len(found):,}" if found else "No device matches"
+        self._back.props["disabled"] = self._first == 0
+        self._on.props["disabled"] = last >= len(found)
+
+    def _search(self, event: events.GenericEventArguments) -> None:
+        self._find = str(event.args)[:200]
+        self._first = 0
+        self.show(self._fleet)
+
+    def _toggle(self, state: str) -> None:
+        self._states ^= {state}
+        turn_switch(self._chips[state], on=state in self._states)
+        self._first = 0
+        self.show(self._fleet)
+
+    def _turn(self, rows: int) -> None:
+        self._first += rows
+        self.show(self._fleet)
+
+
+def row_html(device: DeviceRow, alert: AlertRow | None, now_ms: int) -> str:
+    """The cells of one device."""
+    name = escape(device.device)
+    cells = (
+        text.state_html(device.state),
+        f'<a href="{text.device_address(device.device)}">{name}</a>',
+        f"{escape(text.platform_name(device.platform))}<small>{escape(device.board or '')}</small>",
+        escape(device.firmware or "–"),
+        memory_html(device),
+        outlook_html(alert),
+        f'<span class="number">{text.ago(device.last_seen_ms, now_ms)}</span>',
+    )
+    return "".join(f'<td class="reason">{cell}</td>' if i == 5 else f"<td>{cell}</td>" for i, cell in enumerate(cells))
+
+
+def memory_html(device: DeviceRow) -> str:
+    """Numbers and a bar; the numbers alone when no limit is known."""
+    if device.used is None:
+        return '<span class="quiet">–</span>'
+    share = fullness(device)
+    of = f" of {text.kib(device.limit)}" if device.limit else ""
+    what = f" <small style='display:inline'>{escape(device.used_of)}</small>" if device.used_of else ""
+    numbers = f'<span class="number">{text.kib(device.used)}{of}</span>{what}'
+    if share is None:
+        return numbers
+    level = "full" if share >= 0.95 else "high" if share >= 0.8 else ""
+    return f'{numbers}<div class="bar {level}" aria-hidden="true"><i style="width:{min(share, 1):.0%}"></i></div>'
+
+
+def outlook_html(alert: AlertRow | None) -> str:
+    """Hours left and the reason of the worst alert."""
+    if alert is None:
+        return ""
+    left = hours_left(alert)
+    hours = f"<b>{text.hours(left)}</b> " if left is not None else ""
+    return f'<span title="{escape(alert.reason)}">{hours}{escape(alert.reason)}</span>'
+
+
+def _empty_html(broker: str) -> str:
+    return (
+        "<h1>No device has reported yet</h1>"
+        f"<p>The collector listens at <code>{escape(broker)}</code>.</p>"
+        "<p>A board on a serial port: <code>memfleet agent --port /dev/ttyUSB0 --device kitchen-1</code></p>"
+        "<p>No board at hand: <code>memfleet demo</code></p>"
+        "<p>This page shows a device as soon as its first reading arrives.</p>"
+    )

@@ -1,0 +1,88 @@
+"""What all views share: head, navigation, the line that says whether what you see is current."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from html import escape
+from importlib.resources import files
+
+from fastapi import Request
+from nicegui import ui
+
+from collector.web.access import Role
+from collector.web.fleet import Fleet
+from collector.web.page.parts import markup
+from collector.web.services import Services
+from telemetry.errors import EnvironmentFault
+
+THEMES = {"auto": None, "light": False, "dark": True}
+
+
+def add_head() -> None:
+    """Put style and scripts into every view's head."""
+    here = files("collector.web.page")
+    style = here.joinpath("style.css").read_text()
+    script = here.joinpath("page.js").read_text()
+    ui.add_head_html(f"<style>{style}</style><script>{script}</script>", shared=True)
+
+
+@contextlib.contextmanager
+def frame(services: Services, request: Request, here: str, fleet: Fleet) -> Iterator[None]:
+    """The frame around a view's content; `here` is the address of the view in the navigation."""
+    theme = ui.dark_mode(THEMES.get(request.cookies.get("memfleet_theme", "")))
+    markup("Skip to content", "a").classes("skip").props("href=#main")
+    with ui.element("header").classes("top"):
+        markup(f"memfleet<span>{escape(services.config.fleet)}</span>", "a").classes("brand").props("href=/")
+        with ui.element("nav").props('aria-label="Views"'):
+            _link("/", "Fleet", here)
+            alerts = _link("/alerts", "Alerts" + _count_html(fleet), here)
+        _theme_button(theme)
+    banner = markup("").classes("banner").props("role=status")
+    with ui.element("main").props("id=main"):
+        yield
+
+    async def refresh() -> None:
+        now = Fleet()
+        with contextlib.suppress(EnvironmentFault):
+            now = await services.fleet.look()
+        alerts.content = "Alerts" + _count_html(now)
+        _, reasons = await services.health.look()
+        banner.content = escape("What you see may be old: " + "; ".join(reasons) + ".") if reasons else ""
+
+    ui.timer(2.0, refresh)
+
+
+def may_act(request: Request) -> bool:
+    """Whether whoever asked for the view may acknowledge and silence."""
+    return getattr(request.state, "role", Role.NOBODY) >= Role.OPERATOR
+
+
+def caller(request: Request) -> str:
+    """Who acts, for the record."""
+    return request.client.host if request.client else ""
+
+
+def _link(address: str, text: str, here: str) -> ui.html:
+    link = markup(text, "a").props(f"href={address}")
+    return link.props("aria-current=page") if address == here else link
+
+
+def _count_html(fleet: Fleet) -> str:
+    waiting = sum(1 for alert in fleet.alerts if not alert.acknowledged_ms)
+    words = f"{waiting} not acknowledged"
+    return f'<span class="count{" some" if waiting else ""}" title="{words}" aria-label="{words}">{waiting}</span>'
+
+
+def _theme_button(theme: ui.dark_mode) -> None:
+    def name() -> str:
+        return next(name for name, value in THEMES.items() if value == theme.value)
+
+    def turn() -> None:
+        names = list(THEMES)
+        chosen = names[(names.index(name()) + 1) % len(names)]
+        theme.value = THEMES[chosen]
+        button.content = f"Theme: {chosen}"
+        ui.run_javascript(f"memfleetTheme('{chosen}')")
+
+    button = markup(f"Theme: {name()}", "button").classes("plain").on("click", turn)

@@ -1,0 +1,27 @@
+"""What API and page are given to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from collector.config import CollectorConfig
+from collector.web.desk import DeskBook
+from collector.web.files import ReadOnlyFile
+from collector.web.fleet import FleetView
+from collector.web.status import Health
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One page process' means: the series and the quarantine to ask, the desk to write to."""
+
+    config: CollectorConfig
+    directory: Path
+    series: ReadOnlyFile
+    quarantine: ReadOnlyFile
+    fleet: FleetView
+    health: Health
+    desk: DeskBook
+    now_ms: Callable[[], int]

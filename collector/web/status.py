@@ -1,0 +1,169 @@
+"""How each process of the collector is doing, as its files tell: counters, journal depth, and how far behind it is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from collector.records import Tick, decode
+from collector.web.files import open_read_only
+from telemetry.clock import monotonic_ms, wall_ms
+
+JOURNALS = ("readings", "findings", "desk")
+
+INTAKE_QUIET_MS = 5_000
+"""Intake journals a tick each second; without one for so long it hangs."""
+SERIES_BEHIND_MS = 30_000
+"""The page shows what the series hold: further behind than this it would show old numbers as new."""
+_LEAST_AGE_MS = 1_000
+_NEEDED = ("intake", "series", "judge")  # with every store: notify has nothing to do where nobody is to be told
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStatus:
+    """One process. `lag_frames`: unread frames of each journal it reads; `behind_ms`: age of the oldest unread reading.
+
+    `frames` are held in its own journal (None: it keeps none); `changed_ms` is its last write (wall time); `held` says
+    why a store takes nothing, empty when it does.
+    """
+
+    process: str
+    file: str
+    running: bool = False
+    bytes: int = 0
+    changed_ms: int = 0
+    frames: int | None = None
+    behind_ms: int = 0
+    held: str = ""
+    counters: dict[str, int] = field(default_factory=dict)
+    lag_frames: dict[str, int] = field(default_factory=dict)
+
+
+class Health:
+    """The newest look at the processes, a second old at most, shared by everybody who asks."""
+
+    def __init__(self, directory: Path, stores: Sequence[str], now_ms: Callable[[], int] = wall_ms) -> None:
+        self._directory = directory
+        self._stores = stores
+        self._now_ms = now_ms
+        self._lock = asyncio.Lock()
+        self._found: list[ProcessStatus] = []
+        self._reasons: list[str] = []
+        self._stale_at_ms = 0
+
+    async def look(self) -> tuple[list[ProcessStatus], list[str]]:
+        """Every process, and why the collector does not do its work (empty: it does)."""
+        async with self._lock:
+            if monotonic_ms() >= self._stale_at_ms:
+                now_ms = self._now_ms()
+                self._found = await asyncio.to_thread(statuses, self._directory, self._stores, now_ms)
+                self._reasons = unready(self._found, now_ms)
+                self._stale_at_ms = monotonic_ms() + _LEAST_AGE_MS
+            return self._found, self._reasons
+
+
+def process_files(stores: Sequence[str]) -> dict[str, str]:
+    """Every process of a collector with the file it owns."""
+    files = {
+        "intake": "readings.journal",
+        "series": "series.db",
+        "judge": "findings.journal",
+        "notify": "notify.db",
+        "page": "desk.journal",
+    }
+    return files | {f"store:{name}": f"store-{name}.db" for name in stores}
+
+
+def statuses(directory: Path, stores: Sequence[str], now_ms: int) -> list[ProcessStatus]:
+    """The state of every process; one whose file is missing or cannot be read counts as not running."""
+    return [_status(directory, process, file, now_ms) for process, file in process_files(stores).items()]
+
+
+def unready(found: Sequence[ProcessStatus], now_ms: int) -> list[str]:
+    """Why the collector is not doing its work, one sentence each; empty when it is."""
+    reasons = [
+        f"{one.process} is not running yet ({one.file} is missing)"
+        for one in found
+        if not one.running and (one.process in _NEEDED or one.process.startswith("store:"))
+    ]
+    for one in found:
+        if one.process == "intake" and one.running and now_ms - one.changed_ms > INTAKE_QUIET_MS:
+            reasons.append(f"intake has written nothing for {(now_ms - one.changed_ms) // 1000} s")
+        if one.process == "series" and one.behind_ms > SERIES_BEHIND_MS:
+            reasons.append(f"the series are {one.behind_ms // 1000} s behind")
+        if one.held:
+            reasons.append(f"{one.process} is held: {one.held}")
+    return reasons
+
+
+def _status(directory: Path, process: str, file: str, now_ms: int) -> ProcessStatus:
+    path = directory / file
+    try:
+        with contextlib.closing(open_read_only(path)) as db:
+            lags, behind_ms = _lags(db, directory, now_ms)
+            return ProcessStatus(
+                process,
+                file,
+                running=True,
+                bytes=sum(each.stat().st_size for each in _with_log(path)),
+                changed_ms=max(int(each.stat().st_mtime * 1000) for each in _with_log(path)),
+                frames=_frames_held(db) if file.endswith(".journal") else None,
+                behind_ms=behind_ms,
+                held=_held(db),
+                counters=dict(db.execute("SELECT name, value FROM counters ORDER BY name")),
+                lag_frames=lags,
+            )
+    except (sqlite3.Error, OSError, ValueError):
+        return ProcessStatus(process, file)
+
+
+def _with_log(path: Path) -> list[Path]:
+    return [each for each in (path, path.with_name(path.name + "-wal")) if each.exists()]
+
+
+def _frames_held(db: sqlite3.Connection) -> int:
+    first = db.execute("SELECT min(id) FROM frames").fetchone()[0]
+    return 0 if first is None else _last_id(db) - int(first) + 1
+
+
+def _last_id(db: sqlite3.Connection) -> int:
+    row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'frames'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _lags(db: sqlite3.Connection, directory: Path, now_ms: int) -> tuple[dict[str, int], int]:
+    """Unread frames by journal, and the age of the oldest unread reading."""
+    lags: dict[str, int] = {}
+    behind_ms = 0
+    for name, generation, id_ in db.execute("SELECT journal, generation, id FROM cursors").fetchall():
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(_open_journal(directory, name)) as journal:
+            known = journal.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
+            read_to = id_ if known and known[0] == generation else 0
+            unread = journal.execute(
+                "SELECT id, data FROM frames WHERE id > ? ORDER BY id LIMIT 1", (read_to,)
+            ).fetchone()
+            lags[name] = _last_id(journal) - unread[0] + 1 if unread else 0
+            if unread and name == "readings":
+                behind_ms = max(0, now_ms - _stamp_ms(unread[1]))
+    return lags, behind_ms
+
+
+def _open_journal(directory: Path, name: str) -> sqlite3.Connection:
+    return open_read_only(directory / f"{name}.journal")
+
+
+def _stamp_ms(data: bytes) -> int:
+    entry = decode(data)
+    return entry.time_ms if isinstance(entry, Tick) else entry.received_ms
+
+
+def _held(db: sqlite3.Connection) -> str:
+    """Why a store takes nothing: its writer keeps the sentence in a table of its own."""
+    with contextlib.suppress(sqlite3.Error):
+        row = db.execute("SELECT hold FROM state").fetchone()
+        return str(row[0] or "") if row else ""
+    return ""

@@ -1,0 +1,105 @@
+"""A client of a collector's HTTP API, for the commands that list and act."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from telemetry.errors import EnvironmentFault, UsageError
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+_PAGE = 1_000
+
+UrlOption = Annotated[str, typer.Option("--url", envvar="MEMFLEET_URL", help="Address of the collector's page.")]
+TokenOption = Annotated[
+    Path | None,
+    typer.Option("--token-file", help="File that holds the token; MEMFLEET_TOKEN holds the token itself."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+class Client:
+    """Calls with one clear sentence for each way in which they can go wrong."""
+
+    def __init__(self, url: str, token_file: Path | None = None, environment: Mapping[str, str] = os.environ) -> None:
+        self._url = url.rstrip("/")
+        token = _token(token_file, environment)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(base_url=self._url, headers=headers, timeout=30, follow_redirects=False)
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The answer of GET /api/v1/PATH; a query value of None is left out."""
+        return self._call("GET", path, params={name: value for name, value in query.items() if value is not None})
+
+    def get_all(self, path: str, key: str, **query: Any) -> list[Any]:
+        """All items of a list that is answered in parts."""
+        items: list[Any] = []
+        while True:
+            answer = self.get(path, limit=_PAGE, offset=len(items), **query)
+            items += answer[key]
+            if not answer[key] or len(items) >= answer["total"]:
+                return items
+
+    def get_bytes(self, path: str) -> bytes:
+        """The body of GET /api/v1/PATH as it is."""
+        return self._answer("GET", path).content
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """The answer of POST /api/v1/PATH."""
+        return self._call("POST", path, json=body)
+
+    def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        answer = self._answer(method, path, **arguments)
+        try:
+            return answer.json()
+        except ValueError:
+            raise EnvironmentFault(
+                f"{self._url} is not a collector's page: it does not answer JSON", retry=False
+            ) from None
+
+    def _answer(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, f"/api/v1/{path}", **arguments)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            raise UsageError(f"--url {self._url} is not an address; it looks like {DEFAULT_URL}") from None
+        except httpx.HTTPError as error:
+            raise EnvironmentFault(
+                f"no collector answers at {self._url} ({_why(error)}); start one with 'memfleet collect' or "
+                "'memfleet demo', or name another with --url",
+                retry=True,
+            ) from None
+        if answer.is_success:
+            return answer
+        raise _fault(self._url, answer)
+
+
+def _fault(url: str, answer: httpx.Response) -> EnvironmentFault | UsageError:
+    try:
+        sentence = str(answer.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        return EnvironmentFault(f"{url} is not a collector's page: status {answer.status_code}", retry=False)
+    if answer.status_code == 401:
+        return UsageError(f"{url} wants a token: set MEMFLEET_TOKEN or give --token-file")
+    if answer.status_code in (400, 403, 404):
+        return UsageError(sentence)
+    return EnvironmentFault(sentence, retry=answer.status_code == 503)
+
+
+def _token(file: Path | None, environment: Mapping[str, str]) -> str:
+    if file is None:
+        return environment.get("MEMFLEET_TOKEN", "")
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        raise UsageError(f"--token-file {file}: {error.strerror}") from None
+
+
+def _why(error: httpx.HTTPError) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "no answer within 30 s"
+    return str(error).split("] ")[-1].lower() or type(error).__name__

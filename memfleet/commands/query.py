@@ -1,0 +1,47 @@
+"""`memfleet query`: the readings of one series."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
+from memfleet.tables import clock, moment_ms, print_json, print_table
+from telemetry.clock import wall_ms
+
+
+def command(
+    device: Annotated[str, typer.Argument(help="Name of the device.")],
+    kind: Annotated[str, typer.Argument(help="process, heap, task, stack, pool, device or agent.")],
+    name: Annotated[list[str] | None, typer.Argument(help="The heap, the thread, or the task and its heap.")] = None,
+    start: Annotated[str, typer.Option(help="From: an age (10m, 2h, 3d), a date with time, or ms since 1970.")] = "1h",
+    end: Annotated[str, typer.Option(help="To: the same, or 'now'.")] = "now",
+    points: Annotated[int, typer.Option(min=2, max=100_000, help="Most points; least and most are kept.")] = 1000,
+    url: UrlOption = DEFAULT_URL,
+    token_file: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the readings of one series, oldest first.
+
+    Example: [bold]memfleet query kitchen-1 process --start 6h[/bold]
+    """
+    now_ms = wall_ms()
+    answer = Client(url, token_file).get(
+        "points",
+        device=device,
+        kind=kind,
+        name=name,
+        start=moment_ms(start, now_ms),
+        end=moment_ms(end, now_ms),
+        max_points=points,
+    )
+    if as_json:
+        print_json(answer)
+        return
+    fields = list(answer["values"])
+    print_table(
+        ("time", ">boot", *(f">{field}" for field in fields)),
+        zip(map(clock, answer["t"]), answer["boot"], *(answer["values"][field] for field in fields), strict=True),
+        f"Nothing was read of {kind} {' '.join(name or ())} in that time.",
+    )

@@ -1,0 +1,75 @@
+"""How the list commands print: rich tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from memfleet.spans import seconds
+from telemetry.errors import UsageError
+
+STATE_STYLES = {"critical": "bold red", "warning": "yellow", "silent": "dim", "ok": "green", "info": "cyan"}
+_SPAN = re.compile(r"^[\d.]+\s*(ms|s|m|h|d)$")
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on standard output."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201 - the command's answer
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) -> None:
+    """A table; a column that begins with `>` is set to the right. Without rows: the sentence."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text("" if cell is None else str(cell)) for cell in row))
+    console = Console()
+    console.print(table if table.row_count else Text(empty))
+
+
+def state(word: str) -> Text:
+    """A state or severity in its colour."""
+    return Text(word, STATE_STYLES.get(word, ""))
+
+
+def kib(size: float | None) -> str:
+    """Bytes as KiB."""
+    return "" if size is None else f"{size / 1024:,.1f}"
+
+
+def used_of(used: int | None, limit: int | None) -> str:
+    """`used / limit` in KiB."""
+    if used is None:
+        return ""
+    return f"{kib(used)} / {kib(limit)}" if limit else kib(used)
+
+
+def clock(time_ms: int | None) -> str:
+    """Local time, to the second; empty when there is none."""
+    if not time_ms:
+        return ""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def moment_ms(text: str, now_ms: int) -> int:
+    """A time as people give it: `10m`, `2h`, `3d` ago, `now`, a date with time, or milliseconds since 1970."""
+    if text == "now":
+        return now_ms
+    if text.isdigit():
+        return int(text)
+    if _SPAN.match(text):
+        return now_ms - int(seconds(text) * 1000)
+    try:
+        return int(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is not a time: give an age (10m, 2h, 3d), 'now', 2026-11-20T13:45 or milliseconds since 1970"
+        ) from None
