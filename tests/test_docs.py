@@ -60,3 +60,11 @@ def test_documents_name_only_commands_and_targets_that_exist(page: Path) -> None
     assert set(re.findall(r"`(?:[A-Z_]+=\S+ )*make ([a-z-]+)", text)) <= targets
     assert set(re.findall(r"^    make ([a-z-]+)", text, re.M)) <= targets
     assert set(re.findall(r"(?:^    |`)memfleet ([a-z][a-z-]*)", text, re.M)) <= set(COMMANDS)
+
+
+def test_every_reason_to_refuse_a_frame_is_explained() -> None:
+    code = "".join((ROOT / "telemetry" / name).read_text() for name in ("wire.py", "topics.py", "messages.py"))
+    reasons = set(re.findall(r'WireError\("(\w+)"', code))
+    assert {"crc", "rows", "topic"} <= reasons
+    refusals = (DOCS / "wire.md").read_text().split("## Refusals")[1]
+    assert reasons <= set(re.findall(r"`(\w+)`", refusals))
