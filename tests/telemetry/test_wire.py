@@ -119,18 +119,37 @@ def test_rows_that_pass_the_sanity_rules_fit_every_store(blocks: list[Block]) ->
                     assert all(-(2**63) <= number < 2**63 for number in numbers)
 
 
+REASONS = {
+    "too_large",
+    "too_short",
+    "version",
+    "crc",
+    "sequence",
+    "msgpack",
+    "grammar",
+    "kind",
+    "field",
+    "text",
+    "rows",
+}
+
+
+def reason_of(frame: bytes) -> str | None:
+    """Why a frame is refused, None when it is read; any other exception goes through."""
+    try:
+        decode_body(unseal(frame)[1])
+    except WireError as error:
+        return error.reason
+    return None
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_frame_or_a_wire_error(data: bytes) -> None:
-    for frame in (data, seal(Header(1, 1, 1, 0), data)):
-        try:
-            decode_body(unseal(frame)[1])
-        except WireError as error:
-            assert error.reason
+    assert reason_of(data) in REASONS
+    assert reason_of(seal(Header(1, 1, 1, 0), data)) in REASONS | {None}
 
 
-LEAVES = (
-    st.none() | st.booleans() | st.floats() | NUMBERS | TEXTS | st.binary(max_size=4) | st.sampled_from(list(KINDS))
-)
+LEAVES = st.none() | st.booleans() | st.floats() | NUMBERS | TEXTS | st.binary(max_size=4) | st.just("heap")
 THINGS = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=5) | st.dictionaries(TEXTS, inner, max_size=3))
 
 
