@@ -1,0 +1,184 @@
+"""What the judge knows: the newest values of every series, the histories of used memory, the boots of the devices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from collector.judge.columns import GROWING_KINDS, LEAK_COLUMNS, LEAK_LEVEL, limit_of
+from collector.judge.detectors.history import WIDTHS_MS, History
+from collector.judge.detectors.leak import find_leaks
+from collector.judge.hearing import LIVE_MS
+from collector.judge.series import Rows as RowNumbers
+from collector.judge.series import Table
+from telemetry.readings import FLAGS, KINDS, About
+from telemetry.wire import Rows
+
+_NOT_JUDGED = 1 << FLAGS.index("debugger") | 1 << FLAGS.index("unreliable")
+_GUESSED = 1 << FLAGS.index("guess")
+_WARM_UP_MS = 20_000
+"""Start-up is no leak: used memory is not looked at for so long after a boot, where the uptime is known."""
+
+
+class Book(Protocol):
+    """Descriptions of devices (`collector.devices.DeviceBook`)."""
+
+    def learn(self, about: About) -> None: ...
+    def about(self, device: str) -> About: ...
+
+
+class Samples:
+    """Used memory that came in since the last tick, by kind."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self.times: list[int] = []
+        self.used: list[float] = []
+
+
+class Board:
+    """One table a kind, one history a growing kind. `restarted` collects the rows whose device began a new boot."""
+
+    def __init__(self) -> None:
+        self.tables = {kind: Table(kind) for kind in KINDS if kind != "log"}
+        self.histories = {kind: History() for kind in GROWING_KINDS}
+        self.boots: dict[str, int] = {}
+        self.series_of: dict[str, list[tuple[str, int]]] = {}
+        self.added: list[tuple[str, int]] = []
+        self.restarted: list[tuple[str, int]] = []
+        self._samples = {kind: Samples() for kind in GROWING_KINDS}
+
+    def add_series(self, kind: str, device: str, names: tuple[str, ...], about: About) -> int:
+        """A row for a series that was not seen before."""
+        table = self.tables[kind]
+        row = table.add(device, names)
+        if kind in self.histories:
+            self.histories[kind].make_room(table.capacity)
+        self.series_of.setdefault(device, []).append((kind, row))
+        self.describe_row(kind, row, about)
+        self.added.append((kind, row))
+        return row
+
+    def describe_row(self, kind: str, row: int, about: About) -> None:
+        """Take over what the description says about this series."""
+        table = self.tables[kind]
+        if table.has("limit"):
+            table.set(row, "limit", limit_of(kind, about))
+
+    def take(self, block: Rows, received_ms: int, newest_ms: int, about: About) -> None:
+        """Rows of one series; `newest_ms` is the device's newest sample before them, `about` its description."""
+        if block.kind not in self.tables or block.flags & _NOT_JUDGED or not block.rows:
+            return
+        time_ms = block.t0 + block.rows[-1][0]
+        if not self._is_current_boot(block, time_ms, newest_ms):
+            return
+        table = self.tables[block.kind]
+        row = table.find(block.device, block.names)
+        if row is None:
+            row = self.add_series(block.kind, block.device, block.names, about)
+            table.boot[row] = block.boot
+        if table.boot[row] != block.boot:
+            table.begin_boot(row, block.boot)
+            table.outdated[row] = False
+            if block.kind in self.histories:
+                self.histories[block.kind].forget(row)
+        table.resolution[row] = block.resolution
+        table.changed.add(row)
+        self._take_values(table, row, block, received_ms)
+        if block.kind in self.histories:
+            self._take_history(table, row, block)
+
+    def tick(self) -> None:
+        """Look for leaks in all series that closed a bucket since the last tick."""
+        for kind, samples in self._samples.items():
+            if samples.rows:
+                rows = np.array(samples.rows, dtype=np.int64)
+                closed = self.histories[kind].add(rows, np.array(samples.times), np.array(samples.used))
+                for level, due in enumerate(closed):
+                    if len(due):
+                        self._look(kind, level, due)
+                self._samples[kind] = Samples()
+
+    def _is_current_boot(self, block: Rows, time_ms: int, newest_ms: int) -> bool:
+        known = self.boots.get(block.device)
+        if known == block.boot:
+            return True
+        later = time_ms > newest_ms and not block.flags & _GUESSED  # counted anew: another agent, or a lost outbox
+        if known is not None and block.boot < known and not later:
+            return False
+        self.boots[block.device] = block.boot
+        if known is not None:
+            for kind, row in self.series_of.get(block.device, ()):
+                self.tables[kind].outdated[row] = kind != "device"
+                self.tables[kind].changed.add(row)
+                self.restarted.append((kind, row))
+        return True
+
+    def _take_values(self, table: Table, row: int, block: Rows, received_ms: int) -> None:
+        last = max(block.rows, key=lambda cells: cells[0])
+        time_ms = block.t0 + last[0]
+        if received_ms - time_ms > LIVE_MS or time_ms < table.time_ms[row]:
+            return
+        table.time_ms[row], table.heard_ms[row] = time_ms, received_ms
+        if table.kind == "event":
+            table.texts[row] = {}
+        for place, name in enumerate(block.fields, start=2):
+            value = last[place] if last[place] is not None else _newest(block.rows, place)
+            if isinstance(value, str):
+                table.texts[row][name] = value
+            elif value is not None and table.has(name):
+                table.set(row, name, value)
+        table.touched.add(row)
+
+    def _take_history(self, table: Table, row: int, block: Rows) -> None:
+        samples = self._samples[table.kind]
+        for cells in block.rows:
+            uptime = None if block.u0 is None or cells[1] is None else block.u0 + cells[1]
+            used = _used(table, row, dict(zip(block.fields, cells[2:], strict=True)))
+            if used is not None and (uptime is None or uptime >= _WARM_UP_MS):
+                samples.rows.append(row)
+                samples.times.append(block.t0 + cells[0])
+                samples.used.append(used)
+
+    def _look(self, kind: str, level: int, rows: RowNumbers) -> None:
+        """A level that told a leak takes it back when it sees none; another level's is left alone."""
+        table, history = self.tables[kind], self.histories[kind]
+        limits = table.view(rows)["limit"]
+        leaks = find_leaks(
+            history.windows(rows, level),
+            WIDTHS_MS[level],
+            limits,
+            history.ceiling(rows),
+            table.resolution[rows].astype(np.float64),
+        )
+        told = ~np.isnan(leaks.rate)
+        told_by = table.column(LEAK_LEVEL)
+        takes_back = ~told & (told_by[rows] == level)
+        told_by[rows[told]], told_by[rows[takes_back]] = level, np.nan
+        for name, values in zip(LEAK_COLUMNS, leaks, strict=True):
+            column = table.column(name)
+            column[rows[told]] = values[told]
+            column[rows[takes_back]] = np.nan
+        news = rows[told | takes_back].tolist()
+        table.touched.update(news)
+        table.changed.update(news)
+
+
+def _newest(rows: Sequence[Sequence[Any]], place: int) -> Any:
+    return next((cells[place] for cells in reversed(rows) if cells[place] is not None), None)
+
+
+def _used(table: Table, row: int, values: dict[str, Any]) -> float | None:
+    """Used memory of one sample of a growing kind, bytes; None when it cannot be known."""
+    if table.kind == "process":
+        used = values.get("user_mode")
+    elif table.kind == "task":
+        used = values.get("current")
+    else:
+        used = values.get("used")
+        free, size = values.get("free"), values.get("size")
+        if used is None and free is not None:
+            used = (table.get(row, "size") if size is None else size) - free
+    return None if used is None or used != used else float(used)

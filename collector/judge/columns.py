@@ -1,0 +1,86 @@
+"""Which columns a rule may read for each kind, and how those that no device prints follow from those it does. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from collector.judge.expression import Columns, Numbers
+from telemetry.readings import KINDS, MT3620_LIMIT, About
+
+LEAK_COLUMNS = ("leak_rate", "leak_rate_low", "leak_rate_high", "leak_hours_left", "leak_minutes", "leak_grown")
+"""Of a told leak: bytes/hour and the ends of its interval, hours until memory ends, minutes and bytes behind it."""
+
+LEAK_LEVEL = "leak_level"
+"""Which level of the history told the leak."""
+
+SILENCE_COLUMNS = ("silent_s", "silent_after_s")
+"""Seconds since the device was heard (unknown while it may not be judged), and the configured limit."""
+
+GROWING_KINDS = ("process", "heap", "task", "pool")
+"""Kinds whose used memory is watched for leaks."""
+
+_STORED_EXTRAS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(GROWING_KINDS, ("limit", *LEAK_COLUMNS, LEAK_LEVEL)),
+    "stack": ("limit",),
+    "device": SILENCE_COLUMNS,
+}
+_DERIVED: Mapping[str, tuple[str, ...]] = {
+    "process": ("used", "fill"),
+    "heap": ("fill",),
+    "task": ("used", "fill"),
+    "stack": ("used", "fill"),
+    "pool": ("free", "fill"),
+}
+_LIMIT_NAMES: Mapping[str, str] = {"process": "user_mode", "heap": "heap", "task": "heap", "stack": "stack"}
+
+
+def stored_columns(kind: str) -> tuple[str, ...]:
+    """Columns that are kept for each series of the kind: its fields and what judging adds."""
+    return KINDS[kind].numbers + _STORED_EXTRAS.get(kind, ())
+
+
+def rule_columns(kind: str) -> tuple[str, ...]:
+    """Columns that a rule on the kind may read."""
+    return stored_columns(kind) + _DERIVED.get(kind, ())
+
+
+def limit_of(kind: str, about: About) -> float:
+    """What the description of a device limits things of this kind to, bytes; NaN when it says nothing."""
+    limit = about.limits.get(_LIMIT_NAMES.get(kind, ""))
+    if limit is None and kind == "process" and about.texts.get("platform") == "mt3620":
+        limit = MT3620_LIMIT
+    return float("nan") if limit is None else float(limit)
+
+
+def derive(kind: str, stored: Columns) -> Columns:
+    """All columns of `rule_columns(kind)`: used, size and free follow from each other, fill is used / limit."""
+    columns = dict(stored)
+    if kind == "process":
+        columns["used"] = stored["user_mode"]
+        columns["limit"] = _first(stored["quota"], stored["limit"])
+    elif kind == "heap":
+        columns["size"] = _first(stored["size"], stored["used"] + stored["free"])
+        columns["used"] = _first(stored["used"], stored["size"] - stored["free"])
+        columns["free"] = _first(stored["free"], stored["size"] - stored["used"])
+        columns["limit"] = _first(columns["size"], stored["limit"])
+    elif kind == "task":
+        columns["used"] = stored["current"]
+        columns["limit"] = _first(stored["heap_size"], stored["limit"])
+    elif kind == "stack":
+        columns["used"] = _first(stored["max_used"], stored["size"] - stored["min_free"])
+        columns["limit"] = _first(stored["size"], stored["limit"])
+        columns["min_free"] = _first(stored["min_free"], columns["limit"] - columns["used"])
+    elif kind == "pool":
+        columns["free"] = stored["size"] - stored["used"]
+        columns["limit"] = _first(stored["size"], stored["limit"])
+    else:
+        return columns
+    with np.errstate(all="ignore"):
+        columns["fill"] = columns["used"] / columns["limit"]
+    return columns
+
+
+def _first(preferred: Numbers, otherwise: Numbers) -> Numbers:
+    return np.where(np.isnan(preferred), otherwise, preferred)

@@ -1,0 +1,182 @@
+"""The judge: batches of arrivals between ticks in, findings out. Pure: no clock, no file; the same in, the same out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from collector.judge.alerts import Alerts
+from collector.judge.board import Board, Book
+from collector.judge.expression import Columns, Truths
+from collector.judge.hearing import LIVE_MS, Hearing
+from collector.judge.reasons import Value, fill
+from collector.judge.rules import Rule
+from collector.judge.series import Rows as RowNumbers
+from collector.judge.series import Table
+from collector.records import Arrival, Finding
+from telemetry.readings import About
+from telemetry.wire import Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The rows of a table that are judged at a tick: their times, which had news, all their columns."""
+
+    table: Table
+    rows: RowNumbers
+    times: RowNumbers
+    touched: Truths
+    columns: Columns
+
+
+class Judge:
+    """Holds all state. After a restart `collector.judge.state` puts it back as it was at the last commit."""
+
+    def __init__(self, rules: Sequence[Rule], book: Book, silent_after_s: float) -> None:
+        self.board = Board()
+        self.hearing = Hearing(int(silent_after_s * 1000))
+        self.alerts = {rule.name: Alerts(rule) for rule in rules}
+        self._book = book
+        self._alerts_on: dict[str, list[Alerts]] = {}
+        for alerts in self.alerts.values():
+            self._alerts_on.setdefault(alerts.rule.kind, []).append(alerts)
+
+    def batch(self, arrivals: Sequence[Arrival], tick_ms: int) -> list[Finding]:
+        """Take in everything up to a tick, then judge as of the tick."""
+        for arrival in arrivals:
+            self._hear(arrival)
+        self.hearing.tick(tick_ms)
+        self.board.tick()
+        self._settle_rows()
+        self._note_silence()
+        return [finding for kind in self.board.tables for finding in self._judge_kind(kind, tick_ms)]
+
+    def add_series(self, kind: str, device: str, names: tuple[str, ...]) -> None:
+        """Put back a series that the state on disk holds; rows must come in their order."""
+        self.board.add_series(kind, device, names, self._book.about(device))
+
+    def orphan(self, rule: str, kind: str, row: int, since_ms: int) -> Finding:
+        """The end of an alert whose rule is gone."""
+        table = self.board.tables[kind]
+        device, names = table.devices[row], table.names[row]
+        key = _key(rule, device, kind, names)
+        at_ms = max(since_ms, self.hearing.tick_ms)
+        reason = "The rule is no longer in the file of rules."
+        return Finding(key, f"{key}@{since_ms}", "resolved", rule, "info", device, kind, names, since_ms, at_ms, reason)
+
+    def _hear(self, arrival: Arrival) -> None:
+        self.hearing.arrival(arrival.agent, arrival.received_ms)
+        for block in arrival.blocks:
+            if isinstance(block, About):
+                self._describe(block)
+            elif block.rows:
+                self._take(block, arrival)
+
+    def _describe(self, about: About) -> None:
+        known = self._book.about(about.device)
+        if known == about:
+            return
+        self._book.learn(about)
+        described = self._book.about(about.device)
+        for kind, row in self.board.series_of.get(about.device, ()):
+            self.board.describe_row(kind, row, described)
+            self.board.tables[kind].changed.add(row)
+            self._select(kind, row, described)
+
+    def _take(self, block: Rows, arrival: Arrival) -> None:
+        about = self._book.about(block.device)
+        row = self.board.tables["device"].find(block.device, ())
+        if row is None:
+            row = self.board.add_series("device", block.device, (), about)
+            self.board.tables["device"].changed.add(row)
+        self.board.take(block, arrival.received_ms, self.hearing.newest(row), about)
+        newest_ms = block.t0 + max(cells[0] for cells in block.rows)
+        self.hearing.sample(arrival.agent, row, min(arrival.received_ms, newest_ms))
+
+    def _settle_rows(self) -> None:
+        """Give new rows their states; take pending ones back where a device began a new boot."""
+        for kind, row in self.board.added:
+            self._select(kind, row, self._book.about(self.board.tables[kind].devices[row]))
+        for kind, row in self.board.restarted:
+            for alerts in self.alerts_on(kind):
+                alerts.forget_pending(row)
+        self.board.added.clear()
+        self.board.restarted.clear()
+
+    def alerts_on(self, kind: str) -> list[Alerts]:
+        """The states of the rules on a kind, in the order of the rules."""
+        return self._alerts_on.get(kind, [])
+
+    def _select(self, kind: str, row: int, about: About) -> None:
+        table = self.board.tables[kind]
+        for alerts in self.alerts_on(kind):
+            alerts.make_room(table.capacity)
+            alerts.selected[row] = alerts.rule.selects(about, table.names[row])
+
+    def _note_silence(self) -> None:
+        table = self.board.tables["device"]
+        table.column("silent_after_s")[:] = self.hearing.silent_after_ms / 1000
+        table.column("silent_s")[:] = self.hearing.silence_s(len(table))
+
+    def _judge_kind(self, kind: str, now: int) -> list[Finding]:
+        table, on_kind = self.board.tables[kind], self.alerts_on(kind)
+        touched = np.array(sorted(table.touched), dtype=np.int64)
+        table.touched.clear()
+        if kind == "device":
+            rows = np.flatnonzero(~np.isnan(table.column("silent_s")))
+            times = self.hearing.newest_ms[rows]
+        else:
+            rows = np.unique(np.concatenate([touched, *(alerts.active() for alerts in on_kind)]))
+            if kind != "event":  # what has no news is neither good nor bad; only events end by themselves
+                rows = rows[(now - table.heard_ms[rows] <= LIVE_MS) | table.outdated[rows]]
+            times = table.time_ms[rows]
+        if not len(rows) or not on_kind:
+            return []
+        sight = Sight(table, rows, times, np.isin(rows, touched), table.view(rows))
+        return [finding for alerts in on_kind for finding in self._judge_rule(alerts, sight, now)]
+
+    def _judge_rule(self, alerts: Alerts, sight: Sight, now: int) -> list[Finding]:
+        rule, columns, count = alerts.rule, sight.columns, len(sight.rows)
+        breach = rule.when(columns, count) if rule.when else np.ones(count, dtype=np.bool_)
+        if rule.kind == "event":  # an event is over as soon as it has happened
+            breach = breach & sight.touched
+        over = sight.table.outdated[sight.rows]
+        clear = rule.clear(columns, count) if rule.clear else ~breach
+        selected = alerts.selected[sight.rows]
+        breach, clear = breach & selected & ~over, clear | over | ~selected
+        fired, resolved = alerts.advance(sight.rows, breach, clear, sight.times, now)
+        findings = [self._finding(alerts, sight, int(row), "firing") for row in fired]
+        return findings + [self._finding(alerts, sight, int(row), "resolved") for row in resolved]
+
+    def _finding(self, alerts: Alerts, sight: Sight, row: int, status: str) -> Finding:
+        rule, table = alerts.rule, sight.table
+        place = int(np.searchsorted(sight.rows, row))
+        device, names = table.devices[row], table.names[row]
+        since_ms, at_ms = int(alerts.since_ms[row]), int(sight.times[place])
+        if rule.kind == "device" or status == "resolved":
+            at_ms = max(since_ms, self.hearing.tick_ms)
+        numbers = {name: float(sight.columns[name][place]) for name in rule.numbers}
+        known = {name: number for name, number in numbers.items() if math.isfinite(number)}
+        values: dict[str, Value] = {
+            **table.texts[row],
+            **{name: float(column[place]) for name, column in sight.columns.items()},
+            "names": ", ".join(names),
+            "lasted": (at_ms - since_ms) / 1000,
+        }
+        if status == "resolved" and table.outdated[row]:
+            reason = "The device restarted, and this did not come back."
+        else:
+            reason = fill(rule.reason if status == "firing" else rule.resolved, values)
+        about = self._book.about(device)
+        key = _key(rule.name, device, rule.kind, names)
+        return Finding(
+            key, f"{key}@{since_ms}", status, rule.name, rule.severity, device, rule.kind, names, since_ms, at_ms,
+            reason, about.texts.get("platform", ""), about.texts.get("firmware", ""), known,
+        )  # fmt: skip
+
+
+def _key(rule: str, device: str, kind: str, names: tuple[str, ...]) -> str:
+    return "|".join((rule, device, kind, *names))

@@ -1,0 +1,92 @@
+"""Who was heard when: the ground for judging silence. Pure; times are wall ms, and only ticks move time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from collector.judge.expression import Numbers
+from collector.judge.series import grown
+
+LIVE_MS = 120_000
+"""A sample that arrives later than this after its own time is history: it never starts or ends a live alert."""
+
+_OUTAGE_MS = 5_000
+
+
+@dataclass(slots=True)
+class Agent:
+    """`arrived_ms`: the last arrival; `frontier_ms`: the newest sample it brought. Far apart: it drains a backlog."""
+
+    number: int
+    arrived_ms: int = 0
+    frontier_ms: int = 0
+
+
+class Hearing:
+    """Keeps the ear on agents (by name) and devices (by their row in the table of devices).
+
+    `newest_ms` is each device's newest sample, never later than its arrival, `agent_of` the number of the agent that
+    brought it. `changed` are the agents that differ from what is on disk, `changed_devices` the rows.
+    """
+
+    def __init__(self, silent_after_ms: int) -> None:
+        self.silent_after_ms = silent_after_ms
+        self.agents: dict[str, Agent] = {}
+        self.newest_ms = np.zeros(0, dtype=np.int64)
+        self.agent_of = np.zeros(0, dtype=np.int64)
+        self.tick_ms = 0
+        self.deaf_until_ms = 0
+        self.changed: set[str] = set()
+        self.changed_devices: set[int] = set()
+
+    def make_room(self, row: int) -> None:
+        """Have room for the device of that row."""
+        if row >= len(self.newest_ms):
+            capacity = max(64, 2 * row)
+            self.newest_ms, self.agent_of = grown(self.newest_ms, capacity, 0), grown(self.agent_of, capacity, 0)
+
+    def newest(self, row: int) -> int:
+        """The time of the device's newest sample, 0 before the first."""
+        return int(self.newest_ms[row]) if row < len(self.newest_ms) else 0
+
+    def arrival(self, agent: str, received_ms: int) -> None:
+        """A frame of that agent came."""
+        heard = self.agents.setdefault(agent, Agent(len(self.agents)))
+        heard.arrived_ms = max(heard.arrived_ms, received_ms)
+        self.changed.add(agent)
+
+    def sample(self, agent: str, row: int, time_ms: int) -> None:
+        """It held a sample of that device of that time (not later than its arrival)."""
+        heard = self.agents[agent]
+        heard.frontier_ms = max(heard.frontier_ms, time_ms)
+        self.make_room(row)
+        self.newest_ms[row] = max(self.newest_ms[row], time_ms)
+        self.agent_of[row] = heard.number
+        self.changed_devices.add(row)
+
+    def tick(self, now_ms: int) -> None:
+        """Time moves on. A gap means that we were deaf: nobody is called silent for what was said meanwhile."""
+        if now_ms - self.tick_ms > _OUTAGE_MS:
+            self.deaf_until_ms = now_ms
+        self.tick_ms = now_ms
+
+    def silence_s(self, devices: int) -> Numbers:
+        """For how long nothing was heard of each of the first so many devices; NaN while that may not be judged.
+
+        That is: after our own outage, until it was heard again or had the whole time to speak; and while its agent
+        still brings samples of the past.
+        """
+        now, newest = self.tick_ms, self.newest_ms[:devices]
+        spared = (newest < self.deaf_until_ms) & (now - self.deaf_until_ms < self.silent_after_ms)
+        draining = np.array(
+            [
+                now - agent.arrived_ms < self.silent_after_ms and now - agent.frontier_ms > LIVE_MS
+                for agent in self.agents.values()
+            ],
+            dtype=np.bool_,
+        )
+        if devices:
+            spared |= draining[self.agent_of[:devices]]
+        return np.where(spared, np.nan, np.maximum(0, now - newest) / 1000)

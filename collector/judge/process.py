@@ -1,0 +1,83 @@
+"""The judge as a process: the readings journal in, the findings journal out; it owns the latter."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from collector.config import CollectorConfig
+from collector.consumer import Stop, run_steps
+from collector.devices import DeviceBook
+from collector.judge import state
+from collector.judge.batches import Batches
+from collector.judge.engine import Judge
+from collector.judge.rules import Rule, load_rules
+from collector.records import Finding, encode_finding
+from telemetry.clock import monotonic_ms
+from telemetry.journal import Journal
+
+READINGS, FINDINGS = "readings.journal", "findings.journal"
+_FRAMES_AT_ONCE = 2_000
+_CHECKPOINT_MS = 1_000
+
+
+class JudgeProcess:
+    """One judge on the files of a collector's directory. After an exception make a new one: it goes on from disk."""
+
+    def __init__(self, directory: Path, rules: Sequence[Rule], silent_after_s: float, quota_bytes: int) -> None:
+        self.journal = Journal(directory / FINDINGS, tables=state.TABLES, quota_bytes=quota_bytes)
+        self.judge = Judge(rules, DeviceBook(self.journal.db), silent_after_s)
+        state.restore(self.journal.db, self.judge)
+        self._batches = Batches(self.journal.db, directory / READINGS)
+        self._resolve_orphans()
+
+    def step(self, frames_at_once: int = _FRAMES_AT_ONCE) -> bool:
+        """Judge what has come; everything made of it commits at once. Whether there was anything."""
+        batches = self._batches.poll(frames_at_once)
+        if not batches:
+            return False
+        with self.journal.transaction() as db:
+            findings = [finding for batch in batches for finding in self.judge.batch(*batch)]
+            self._append(findings)
+            self.journal.count({"ticks": len(batches), "arrivals": sum(len(batch.arrivals) for batch in batches)})
+            state.save(db, self.judge)
+            self._batches.save(db)
+        return True
+
+    def close(self) -> None:
+        """Close the files in order."""
+        self._batches.close()
+        self.journal.close()
+
+    def _append(self, findings: Sequence[Finding]) -> None:
+        if findings:
+            self.journal.append([(encode_finding(finding), 1) for finding in findings])
+            self.journal.count(Counter(f"findings_{finding.status}" for finding in findings))
+            self.journal.evict()
+
+    def _resolve_orphans(self) -> None:
+        """A rule was taken out of the file: what fires by it would never end."""
+        with self.journal.transaction() as db:
+            orphans = state.firing_without_rule(db, self.judge)
+            self._append([self.judge.orphan(*orphan) for orphan in orphans])
+
+
+def run(config: CollectorConfig, directory: Path, stop: Stop, clock_ms: Callable[[], int] = monotonic_ms) -> None:
+    """Judge until stopped. ConfigError when the rules are wrong."""
+    rules = load_rules(Path(config.judging.rules_file) if config.judging.rules_file else None)
+    process = JudgeProcess(directory, rules, config.silent_after_s, config.retention.journal_max_mb * 2**20)
+    checkpointed = clock_ms()
+
+    def step() -> bool:
+        nonlocal checkpointed
+        worked = process.step()
+        if clock_ms() - checkpointed >= _CHECKPOINT_MS:
+            process.journal.checkpoint()
+            checkpointed = clock_ms()
+        return worked
+
+    try:
+        run_steps(step, stop, idle_s=0.1)
+    finally:
+        process.close()

@@ -1,0 +1,99 @@
+"""Sentences with numbers, from templates in the rules. Pure.
+
+    "Free heap is {free:size}[, {fill:percent} of it used][ in {names}]."
+
+`{column:format}` is replaced; a part in [brackets] is left out when a value in it is unknown. Formats: size (bytes),
+percent (of a ratio), rate (bytes/hour), hours, seconds, minutes, number. Texts: `{names}`, and an event's own texts.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import string
+from collections.abc import Callable, Mapping
+
+Value = float | str
+
+_OPTIONAL = re.compile(r"\[([^\]]*)\]")
+_KIB = 1024
+
+
+class TemplateError(Exception):
+    """The template cannot be filled; the message says which part of it."""
+
+
+def size(bytes_: float) -> str:
+    """Bytes as people say them: `512 bytes`, `22.0 KiB`, `3.9 MiB`."""
+    if abs(bytes_) < _KIB:
+        return f"{bytes_:.0f} byte{'' if bytes_ == 1 else 's'}"
+    if abs(bytes_) < _KIB * _KIB:
+        return f"{bytes_ / _KIB:.1f} KiB"
+    return f"{bytes_ / _KIB / _KIB:.1f} MiB"
+
+
+def span(seconds: float) -> str:
+    """A span as people say it: `45 s`, `12 min`, `3.5 hours`, `9 days`."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * 3600:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} hours"
+    return f"{seconds / 86400:.0f} days"
+
+
+_FORMATS: Mapping[str, Callable[[float], str]] = {
+    "size": size,
+    "percent": lambda ratio: f"{ratio * 100:.0f} %",
+    "rate": lambda rate: f"{size(rate)}/h",
+    "hours": lambda hours: span(hours * 3600),
+    "minutes": lambda minutes: span(minutes * 60),
+    "seconds": span,
+    "number": lambda number: f"{number:g}",
+}
+
+
+def names_in(template: str) -> tuple[str, ...]:
+    """The columns and texts that a template names; TemplateError when it cannot be read."""
+    found: dict[str, None] = {}
+    try:
+        for _, name, form, _ in string.Formatter().parse(template):
+            if name is None:
+                continue
+            if form and form not in _FORMATS:
+                raise TemplateError(f"{{{name}:{form}}}: formats are {', '.join(_FORMATS)}")
+            found[name] = None
+    except ValueError as error:
+        raise TemplateError(f"cannot be read: {error}") from None
+    return tuple(found)
+
+
+def fill(template: str, values: Mapping[str, Value]) -> str:
+    """The sentence. What is unknown outside of brackets is called so."""
+    return _fill(_OPTIONAL.sub(lambda part: _fill_optional(part[1], values), template), values)
+
+
+def _fill_optional(part: str, values: Mapping[str, Value]) -> str:
+    if all(_is_known(values.get(name)) for name in names_in(part)):
+        return _fill(part, values)
+    return ""
+
+
+def _fill(template: str, values: Mapping[str, Value]) -> str:
+    pieces = []
+    for literal, name, form, _ in string.Formatter().parse(template):
+        pieces.append(literal)
+        if name is not None:
+            pieces.append(_formatted(values.get(name), form or "number"))
+    return "".join(pieces)
+
+
+def _formatted(value: Value | None, form: str) -> str:
+    if isinstance(value, str):
+        return value.replace("{", "(").replace("}", ")").replace("[", "(").replace("]", ")") or "unknown"
+    return _FORMATS[form](value) if value is not None and not math.isnan(value) else "unknown"
+
+
+def _is_known(value: Value | None) -> bool:
+    return bool(value) if isinstance(value, str) else value is not None and not math.isnan(value)

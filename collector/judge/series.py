@@ -1,0 +1,113 @@
+"""The newest values of all series of one kind, as columns: one row a series, rows are never given away again."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from collector.judge.columns import derive, stored_columns
+from collector.judge.expression import Columns, Numbers
+
+Rows = npt.NDArray[np.int64]
+Names = tuple[str, ...]
+
+T = TypeVar("T", bound=np.generic)
+
+_FIRST_CAPACITY = 64
+
+
+def grown(array: npt.NDArray[T], capacity: int, blank: float) -> npt.NDArray[T]:
+    """The array with room for `capacity` rows, the new ones holding `blank`."""
+    larger = np.full((capacity, *array.shape[1:]), blank, dtype=array.dtype)
+    larger[: len(array)] = array
+    return larger
+
+
+class Table:
+    """Series of one kind. Unknown values are NaN; a value stays until a newer one of the same boot replaces it.
+
+    `time_ms` is the sample's time, `heard_ms` when the newest live one was received (0: none yet), `boot` the boot it
+    belongs to, `resolution` that of its source in bytes; `outdated` rows are of a boot that is over. `touched` are the
+    rows with news since the last tick, `changed` those that differ from what is on disk.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.columns = stored_columns(kind)
+        self.devices: list[str] = []
+        self.names: list[Names] = []
+        self.texts: list[dict[str, str]] = []
+        self.touched: set[int] = set()
+        self.changed: set[int] = set()
+        self.values: npt.NDArray[np.float64] = np.full((_FIRST_CAPACITY, len(self.columns)), np.nan)
+        self.time_ms, self.heard_ms, self.resolution, self.boot = (
+            np.zeros(_FIRST_CAPACITY, dtype=np.int64) for _ in range(4)
+        )
+        self.outdated = np.zeros(_FIRST_CAPACITY, dtype=np.bool_)
+        self._place = {name: place for place, name in enumerate(self.columns)}
+        self._index: dict[tuple[str, Names], int] = {}
+
+    def __len__(self) -> int:
+        return len(self.devices)
+
+    @property
+    def capacity(self) -> int:
+        """How many rows there is room for; arrays that run beside this table are grown to it."""
+        return len(self.values)
+
+    def find(self, device: str, names: Names) -> int | None:
+        """The row of a series, None when there is none."""
+        return self._index.get((device, names))
+
+    def add(self, device: str, names: Names) -> int:
+        """A row for a new series."""
+        row = len(self.devices)
+        if row == self.capacity:
+            self._grow()
+        self.devices.append(device)
+        self.names.append(names)
+        self.texts.append({})
+        self._index[device, names] = row
+        self.resolution[row] = 1
+        return row
+
+    def begin_boot(self, row: int, boot: int) -> None:
+        """Forget what the earlier boot said; limits are the device's and stay."""
+        kept = {name: self.get(row, name) for name in ("limit", "silent_after_s") if name in self._place}
+        self.values[row] = np.nan
+        for name, value in kept.items():
+            self.set(row, name, value)
+        self.texts[row] = {}
+        self.time_ms[row] = self.heard_ms[row] = 0
+        self.boot[row] = boot
+
+    def set(self, row: int, name: str, value: float) -> None:
+        """Set one value."""
+        self.values[row, self._place[name]] = value
+
+    def get(self, row: int, name: str) -> float:
+        """One value, NaN when unknown."""
+        return float(self.values[row, self._place[name]])
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a column."""
+        return name in self._place
+
+    def column(self, name: str) -> Numbers:
+        """A whole column, to read or to write to."""
+        return self.values[: len(self), self._place[name]]
+
+    def view(self, rows: Rows) -> Columns:
+        """All columns that a rule may read, for those rows."""
+        chosen = self.values[rows]
+        return derive(self.kind, {name: chosen[:, place] for name, place in self._place.items()})
+
+    def _grow(self) -> None:
+        capacity = 2 * self.capacity
+        self.values = grown(self.values, capacity, np.nan)
+        self.outdated = grown(self.outdated, capacity, False)
+        self.time_ms, self.heard_ms, self.resolution, self.boot = (
+            grown(array, capacity, 0) for array in (self.time_ms, self.heard_ms, self.resolution, self.boot)
+        )

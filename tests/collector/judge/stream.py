@@ -1,0 +1,87 @@
+"""Streams for the judge: readings of made-up devices, minute by minute, as intake journals them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from collector.judge.engine import Judge
+from collector.judge.rules import load_rules, parse_rules
+from collector.records import Arrival, Finding, encode_arrival, encode_tick
+from telemetry.journal import Journal
+from telemetry.readings import About
+from telemetry.wire import Rows, encode_body, flag_bits
+
+START_MS = 1_790_000_000_000
+
+
+class Shelf:
+    """Descriptions in memory."""
+
+    def __init__(self) -> None:
+        self.abouts: dict[str, About] = {}
+
+    def learn(self, about: About) -> None:
+        self.abouts[about.device] = about
+
+    def about(self, device: str) -> About:
+        return self.abouts.get(device) or About(device, 0)
+
+
+def rows(
+    device: str, kind: str, names: tuple[str, ...], time_ms: int, values: dict[str, Any], **more: Any
+) -> Rows:
+    """One reading as a block."""
+    flags = flag_bits(more.get("flags", ()))
+    uptime = more.get("uptime_ms")
+    return Rows(
+        device, more.get("boot", 1), kind, names, flags, more.get("resolution", 1), time_ms, uptime,
+        tuple(values), [[0, None if uptime is None else 0, *values.values()]],
+    )  # fmt: skip
+
+
+class Bench:
+    """A judge and a clock: each `second` is one tick."""
+
+    def __init__(self, rules: str | None = None, silent_after_s: float = 300) -> None:
+        chosen = load_rules(None) if rules is None else parse_rules(rules)
+        self.judge = Judge(chosen, Shelf(), silent_after_s)
+        self.now_ms = START_MS
+        self.findings: list[Finding] = []
+
+    def second(self, *blocks: About | Rows, agent: str = "agent", seconds: float = 1) -> list[Finding]:
+        """Let that much time pass in one tick, with those blocks arriving just before it."""
+        self.now_ms += int(seconds * 1000)
+        arrivals = [Arrival(self.now_ms - 10, agent, list(blocks))] if blocks else []
+        found = self.judge.batch(arrivals, self.now_ms)
+        self.findings += found
+        return found
+
+    def wait(self, seconds: int) -> list[Finding]:
+        """So many ticks without an arrival."""
+        return [finding for _ in range(seconds) for finding in self.second()]
+
+    def heap(self, free: int, size: int = 22_528, **more: Any) -> list[Finding]:
+        """One second with one reading of the heap `main` of `board-1`."""
+        return self.second(
+            rows("board-1", "heap", ("main",), self.now_ms + 900, {"size": size, "free": free}, **more)
+        )
+
+
+def told(findings: Sequence[Finding]) -> list[tuple[str, str]]:
+    """Rule and status of each finding."""
+    return [(finding.rule, finding.status) for finding in findings]
+
+
+def write_journal(path: Path, seconds: Sequence[Sequence[tuple[str, Sequence[About | Rows]]]]) -> int:
+    """A readings journal: for each second its arrivals as (agent, blocks), then the tick. How many frames it has."""
+    journal = Journal(path)
+    with journal.transaction():
+        for number, arrivals in enumerate(seconds):
+            now = START_MS + 1000 * number
+            frames = [(encode_arrival(now - 5, agent, 0, encode_body(blocks)), 1) for agent, blocks in arrivals]
+            journal.append([*frames, (encode_tick(now), 0)])
+    count = journal.last_id()
+    journal.close()
+    return count

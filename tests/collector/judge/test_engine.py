@@ -1,0 +1,224 @@
+"""The judge over ticks: states, hysteresis, boots, late samples, silence."""
+
+from __future__ import annotations
+
+import pytest
+
+from telemetry.readings import About
+from tests.collector.judge.stream import Bench, rows, told
+
+LOW = """
+[[rule]]
+name = "low"
+kind = "heap"
+severity = "warning"
+when = "free < 1000"
+clear = "free > 2000"
+for = "5s"
+keep_firing_for = "10s"
+reason = "{free:size} free of {names}."
+"""
+
+SILENT = """
+[[rule]]
+name = "silent"
+kind = "device"
+severity = "warning"
+when = "silent_s >= silent_after_s"
+keep_firing_for = "0s"
+reason = "Nothing for {silent_s:seconds}."
+"""
+
+
+def test_fires_after_for_and_is_resolved_after_keep_firing_for() -> None:
+    bench = Bench(LOW)
+    started = bench.now_ms + 900
+    assert [told(bench.heap(900)) for _ in range(6)] == [[], [], [], [], [], [("low", "firing")]]
+    fired = bench.findings[0]
+    assert (fired.since_ms, fired.key) == (started, "low|board-1|heap|main")
+    assert fired.reason == "900 bytes free of main."
+    assert fired.numbers == {"free": 900.0}
+    for _ in range(10):
+        assert not bench.heap(3000)
+    bench.heap(3000)
+    assert told(bench.findings) == [("low", "firing"), ("low", "resolved")]
+    assert bench.findings[1].episode == fired.episode
+
+
+def test_a_shorter_breach_does_not_fire() -> None:
+    bench = Bench(LOW)
+    for _ in range(20):
+        for free in (900, 900, 900, 900, 5000):
+            bench.heap(free)
+    assert bench.findings == []
+
+
+def test_ten_minutes_around_the_threshold_make_one_alert() -> None:
+    bench = Bench(LOW.replace('"5s"', '"0s"'))
+    for second in range(600):
+        bench.heap(990 if second % 2 else 2010)
+    for _ in range(20):
+        bench.heap(5000)
+    assert told(bench.findings) == [("low", "firing"), ("low", "resolved")]
+
+
+def test_between_the_two_thresholds_it_goes_on_firing() -> None:
+    bench = Bench(LOW)
+    for _ in range(7):
+        bench.heap(900)
+    for _ in range(60):
+        bench.heap(1500)
+    assert told(bench.findings) == [("low", "firing")]
+
+
+def test_a_new_boot_takes_pending_back_and_ends_firing() -> None:
+    bench = Bench(LOW)
+    for _ in range(4):
+        bench.heap(900, boot=1)
+    for _ in range(4):
+        bench.heap(900, boot=2)
+    assert bench.findings == []
+    for _ in range(4):
+        bench.heap(900, boot=2)
+    assert told(bench.findings) == [("low", "firing")]
+    bench.second(rows("board-1", "device", (), bench.now_ms + 900, {"uptime": 1}, boot=3))
+    bench.wait(15)
+    assert told(bench.findings)[1:] == [("low", "resolved")]
+    assert bench.findings[1].reason == "The device restarted, and this did not come back."
+
+
+def test_a_boot_count_that_begins_anew_is_a_new_boot() -> None:
+    bench = Bench(LOW)
+    bench.heap(5000, boot=7)
+    for _ in range(7):
+        bench.heap(900, boot=1)
+    assert told(bench.findings) == [("low", "firing")]
+
+
+def test_rows_of_an_earlier_boot_say_nothing_of_now() -> None:
+    bench = Bench(LOW)
+    bench.heap(5000, boot=2)
+    for _ in range(10):
+        late = rows("board-1", "heap", ("main",), bench.now_ms - 60_000, {"size": 22_528, "free": 10}, boot=1)
+        bench.second(late)
+    assert bench.findings == []
+
+
+@pytest.mark.parametrize("flag", ["debugger", "unreliable"])
+def test_flagged_readings_are_not_judged(flag: str) -> None:
+    bench = Bench(LOW)
+    for _ in range(30):
+        bench.heap(10, flags=(flag,))
+    assert bench.findings == []
+
+
+def test_samples_older_than_two_minutes_neither_start_nor_end_an_alert() -> None:
+    bench = Bench(LOW)
+    for _ in range(10):
+        bench.second(rows("board-1", "heap", ("main",), bench.now_ms - 121_000, {"size": 22_528, "free": 10}))
+    assert bench.findings == []
+    for _ in range(10):
+        bench.heap(10)
+    for _ in range(30):
+        bench.second(rows("board-1", "heap", ("main",), bench.now_ms - 121_000, {"size": 22_528, "free": 9000}))
+    assert told(bench.findings) == [("low", "firing")]
+
+
+def test_an_alert_stays_when_the_device_falls_silent() -> None:
+    bench = Bench(LOW)
+    for _ in range(10):
+        bench.heap(10)
+    bench.wait(400)
+    assert told(bench.findings) == [("low", "firing")]
+
+
+def test_selectors_follow_the_description() -> None:
+    bench = Bench(LOW.replace('for = "5s"', 'for = "0s"\nplatform = "zephyr"\nfirmware = "2.*"\ndevice = "board-*"'))
+    bench.second(About("board-1", 1, {"platform": "zephyr", "firmware": "1.9"}))
+    assert not bench.heap(10)
+    bench.second(About("board-1", 1, {"platform": "zephyr", "firmware": "2.0"}))
+    found = bench.heap(10)
+    assert told(found) == [("low", "firing")]
+    assert (found[0].platform, found[0].firmware) == ("zephyr", "2.0")
+
+
+def test_a_silent_device_is_told_and_taken_back() -> None:
+    bench = Bench(SILENT, silent_after_s=60)
+    for _ in range(70):
+        bench.heap(9000)
+    last_heard = bench.now_ms - 100
+    bench.wait(58)
+    assert bench.findings == []
+    bench.wait(3)
+    assert told(bench.findings) == [("silent", "firing")]
+    assert bench.findings[0].since_ms == last_heard
+    bench.heap(9000)
+    assert told(bench.findings)[1:] == [("silent", "resolved")]
+
+
+def test_our_own_outage_makes_nobody_silent() -> None:
+    bench = Bench(SILENT, silent_after_s=60)
+    bench.heap(9000)
+    bench.second(seconds=3600)
+    bench.wait(58)
+    assert bench.findings == []
+    bench.wait(3)
+    assert told(bench.findings) == [("silent", "firing")]
+
+
+def test_an_agent_that_drains_its_backlog_makes_nobody_silent() -> None:
+    bench = Bench(SILENT, silent_after_s=60)
+    bench.heap(9000)
+    offline_from = bench.now_ms
+    bench.second(seconds=4)
+    for second in range(600):
+        time_ms = offline_from + second * 1000  # ten minutes behind, and it comes one second a second
+        bench.now_ms = max(bench.now_ms, offline_from + 600_000)
+        bench.second(rows("board-1", "heap", ("main",), time_ms, {"size": 22_528, "free": 9000}))
+    assert bench.findings == []
+
+
+def test_events_fire_once_and_end_by_themselves() -> None:
+    bench = Bench()
+    event = {"size": 2312, "caller": "pb_decode"}
+    bench.second(rows("board-1", "event", ("alloc_failed",), bench.now_ms + 900, event))
+    for _ in range(5):
+        bench.second(rows("board-1", "event", ("alloc_failed",), bench.now_ms + 900, event))
+    for _ in range(298):
+        bench.heap(9000)
+    assert told(bench.findings) == [("allocation-failed", "firing")]
+    assert bench.findings[0].reason == "An allocation of 2.3 KiB failed in pb_decode."
+    bench.wait(5)
+    assert told(bench.findings)[1:] == [("allocation-failed", "resolved")]
+
+
+def test_mt3620_memory_is_measured_against_256_kib() -> None:
+    bench = Bench()
+    bench.second(About("sphere", 1, {"platform": "mt3620"}))
+    for used in (100, 240, 250):
+        for _ in range(12):
+            values = {"total": 300 * 1024, "user_mode": used * 1024, "peak_user_mode": used * 1024}
+            bench.second(rows("sphere", "process", (), bench.now_ms + 900, values, resolution=1024))
+    assert told(bench.findings) == [("user-memory-high", "firing"), ("user-memory-critical", "firing")]
+    assert bench.findings[0].reason == (
+        "User-mode memory is 240.0 KiB, 94 % of the 256.0 KiB at which the application is killed."
+    )
+
+
+def test_default_rules_tell_low_stacks_thresholds_and_dead_tasks() -> None:
+    bench = Bench()
+    for _ in range(40):
+        time_ms = bench.now_ms + 900
+        bench.second(
+            rows("a", "stack", ("main",), time_ms, {"size": 1024, "min_free": 64}),
+            rows("a", "stack", ("idle",), time_ms, {"min_free": 300}),
+            rows("a", "stack", ("net",), time_ms, {"min_free": 200}),
+            rows("a", "heap", ("HeapTracker",), time_ms, {"used": 30_000, "threshold": 20_000}),
+            rows("a", "task", ("worker", "DRAM"), time_ms, {"current": 512, "alive": 0, "blocks": 3}),
+        )
+    assert sorted(finding.key for finding in bench.findings) == [
+        "deleted-task-holds-memory|a|task|worker|DRAM",
+        "heap-above-threshold|a|heap|HeapTracker",
+        "stack-low-of-unknown-size|a|stack|net",
+        "stack-low|a|stack|main",
+    ]
