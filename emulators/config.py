@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
+
+from emulators.boards import BOARDS
+from emulators.workloads import WORKLOADS
+from telemetry.errors import ConfigError
+from telemetry.topics import is_name
+
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
+
+
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the devices' readings come through."""
+
+    offline_percent: Percent = 0
+    """Share of the time in which a device cannot be reached; what it reads meanwhile arrives when it is back."""
+    offline_ms: Annotated[int, msgspec.Meta(ge=1000)] = 60_000
+    """How long it cannot be reached each time, milliseconds."""
+    duplicate_percent: Percent = 0
+    """Share of the reports that arrive twice."""
 
 
 class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -12,7 +32,9 @@ class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     name: str
     """Devices are named `<name>-001`, `<name>-002`, ..."""
-    count: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    first: Annotated[int, msgspec.Meta(ge=1)] = 1
+    """Number of the first one."""
+    count: Count = 1
     """How many."""
     board: str
     """A board of `emulators/boards.py`, for example `esp32s3` or `mt3620`."""
@@ -20,6 +42,10 @@ class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """What the firmware does, a name of `emulators/workloads`, for example `steady` or `slow-leak`."""
     firmware: str = "1.0.0"
     """Version that the devices report."""
+    report_ms: Annotated[int, msgspec.Meta(ge=100)] = 10_000
+    """Milliseconds between two reports of a device."""
+    network: Network = Network()
+    """How their readings come through."""
 
 
 class FleetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -27,7 +53,39 @@ class FleetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     seed: int = 1
     """The same seed gives the same readings, byte for byte."""
-    report_ms: Annotated[int, msgspec.Meta(ge=100)] = 10_000
-    """Milliseconds between two reports of a device."""
     groups: list[Group]
     """The devices."""
+
+
+def require_sound(config: FleetConfig, source: str) -> FleetConfig:
+    """The configuration itself when boards, workloads and names exist and fit; ConfigError lists every fault."""
+    faults = [fault for index, group in enumerate(config.groups) for fault in _faults(group, f"groups[{index}]")]
+    faults += _repeated(config.groups)
+    if faults:
+        raise ConfigError(source, faults)
+    return config
+
+
+def _faults(group: Group, path: str) -> list[str]:
+    faults = []
+    board, workload = BOARDS.get(group.board), WORKLOADS.get(group.workload)
+    if not is_name(f"{group.name}-{group.first + group.count - 1:03}"):
+        faults.append(f"{path}.name: {group.name!r} cannot begin a device's name: letters, digits, '_', '.', '-'")
+    if board is None:
+        faults.append(f"{path}.board: no board {group.board!r}; there are {', '.join(BOARDS)}")
+    if workload is None:
+        faults.append(f"{path}.workload: no workload {group.workload!r}; there are {', '.join(WORKLOADS)}")
+    if board and workload and board.platform not in workload.platforms:
+        faults.append(f"{path}.workload: {group.workload} does not run on {board.platform} ({group.board})")
+    return faults
+
+
+def _repeated(groups: Sequence[Group]) -> list[str]:
+    """Groups of one name whose numbers overlap: their devices would share names."""
+    faults = []
+    ends: dict[str, int] = {}
+    for group in sorted(groups, key=lambda group: (group.name, group.first)):
+        if group.first <= ends.get(group.name, 0):
+            faults.append(f"groups: two devices {group.name}-{group.first:03}; give one group another name or `first`")
+        ends[group.name] = max(ends.get(group.name, 0), group.first + group.count - 1)
+    return faults

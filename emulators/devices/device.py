@@ -1,0 +1,195 @@
+"""An emulated device: boots, runs its tasks in turn, dies, starts anew, and reports what its platform tells.
+
+Time is milliseconds of the caller's clock; the device never looks at one itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
+
+from emulators.boards import Board
+from emulators.chance import Chance
+from emulators.devices.esp32 import Esp32Memory
+from emulators.devices.measure import Measure
+from emulators.devices.mt3620 import Mt3620Memory
+from emulators.devices.zephyr import ZephyrMemory
+from emulators.firmware import Memory, Plan, Reset, Runtime, Task
+from telemetry.readings import MT3620_LIMIT, About, Reading, Value
+
+
+class DeviceMemory(Memory, Protocol):
+    """Memory that can be read as well."""
+
+    def measures(self) -> Iterator[Measure]:
+        """What the platform tells about its memory now."""
+
+
+MEMORIES: Mapping[str, Callable[..., DeviceMemory]] = {
+    "mt3620": Mt3620Memory,
+    "esp32": Esp32Memory,
+    "zephyr": ZephyrMemory,
+}
+
+LIMITS: Mapping[str, Mapping[str, int]] = {"mt3620": {"user_mode": MT3620_LIMIT}}
+
+
+class _Running:
+    __slots__ = ("name", "steps", "wake_ms")
+
+    def __init__(self, name: str, steps: Iterator[int], wake_ms: int) -> None:
+        self.name = name
+        self.steps = steps
+        self.wake_ms = wake_ms
+
+
+class Device:
+    """One device with its firmware. `power_on_ms` is when it gets power; `printer` takes what it prints.
+
+    `pending` gathers what it has reported and was not yet taken, in order of time.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        board: Board,
+        plan: Plan,
+        chance: Chance,
+        *,
+        version: str = "1.0.0",
+        tracking: bool = False,
+        power_on_ms: int = 0,
+        printer: Callable[[str], None] | None = None,
+        on_boot: Callable[[str], None] | None = None,
+    ) -> None:
+        self.name = name
+        self.board = board
+        self.plan = plan
+        self.version = version
+        self.boot = 0
+        self.boot_ms = power_on_ms
+        self.uptime_ms = 0
+        self.reset_reason = "power on"
+        self.pending: list[About | Reading] = []
+        self.memory: DeviceMemory
+        self._chance = chance
+        self._tracking = tracking
+        self._printer = printer
+        self._on_boot = on_boot
+        self._tasks: list[_Running] = []
+        self._failed = False
+        self._logged_ms = -1
+        self._up = False
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    def advance(self, now_ms: int) -> None:
+        """Let the firmware run up to now, through resets where it comes to them."""
+        while now_ms >= self.boot_ms:
+            try:
+                if not self._up:
+                    self._start_up()
+                self._run(now_ms - self.boot_ms)
+                return
+            except Reset as reset:
+                self._go_down(reset)
+
+    def is_up(self) -> bool:
+        """Between a boot and the next reset."""
+        return self._up
+
+    def _start_up(self) -> None:
+        self._up = True
+        self.boot += 1
+        self.uptime_ms = 0
+        self._failed = False
+        self._tasks = []
+        board = self.board
+        texts = {"platform": board.platform, "board": board.name, "firmware": self.version, "os": board.os}
+        self.pending.append(About(self.name, self.boot, texts, LIMITS.get(board.platform, {})))
+        life: dict[str, Value] = {"uptime": 0, "boots": self.boot, "reset_reason": self.reset_reason}
+        self._add(Measure("device", (), life | {"firmware": self.version, "board": board.name, "os": board.os}))
+        self._add(Measure("event", ("boot",), {"reason": self.reset_reason}))
+        self.memory = MEMORIES[board.platform](board, tracking=self._tracking)
+        if self._on_boot:
+            self._on_boot(self.reset_reason)
+        for task in self.plan.tasks:
+            self.start(task, "main")
+
+    def _run(self, until_ms: int) -> None:
+        while self._tasks:
+            task = min(self._tasks, key=_wake_ms)
+            if task.wake_ms > until_ms:
+                break
+            self.uptime_ms = task.wake_ms
+            sleep_ms = next(task.steps, None)
+            if sleep_ms is None:
+                self.delete(task.name)
+            else:
+                task.wake_ms += max(sleep_ms, 1)
+        self.uptime_ms = max(self.uptime_ms, until_ms)
+
+    def _go_down(self, reset: Reset) -> None:
+        self._add(Measure("event", (reset.event,), {"reason": reset.reason}))
+        level = "W" if reset.event == "restart" else "E"
+        self._log(level, "system", reset.reason)
+        self.reset_reason = reset.reason
+        self.boot_ms += self.uptime_ms + self.board.reboot_ms
+        self._up = False
+
+    # -- what tasks ask of it (emulators.firmware.World) ---------------------------------------------------------------
+
+    def print(self, text: str) -> None:
+        """Print to the console, where there is one."""
+        if self._printer:
+            self._printer(text)
+
+    def start(self, task: Task, by: str) -> None:
+        """Start a task at this moment."""
+        self.memory.begin(task, by)
+        runtime = Runtime(self, task.name, self._chance.child(f"{self.boot}/{task.name}"))
+        self._tasks.append(_Running(task.name, task.run(runtime), self.uptime_ms))
+
+    def delete(self, task: str) -> None:
+        """Delete a task; its memory stays as it is."""
+        self._tasks = [running for running in self._tasks if running.name != task]
+        self.memory.end(task)
+
+    def allocation_failed(self, task: str, size: int) -> None:
+        """Note that malloc gave NULL: once between two reports, however often it happens."""
+        if self._failed:
+            return
+        self._failed = True
+        self._add(Measure("event", ("alloc_failed",), {"size": size, "caller": task}))
+        self._log("E", task, f"allocation of {size} bytes failed")
+
+    # -- reports -------------------------------------------------------------------------------------------------------
+
+    def report(self) -> None:
+        """Read all that the platform tells at this moment of the device's time."""
+        if self._up:
+            self._failed = False
+            for measure in self.memory.measures():
+                self._add(measure)
+
+    def take(self) -> list[About | Reading]:
+        """What was reported since the last call."""
+        pending, self.pending = self.pending, []
+        return pending
+
+    def _add(self, measure: Measure, later_ms: int = 0) -> None:
+        kind, names, values, resolution = measure
+        uptime_ms = self.uptime_ms + later_ms
+        time_ms = self.boot_ms + uptime_ms
+        reading = Reading(self.name, kind, names, time_ms, values, self.boot, uptime_ms, (), resolution)
+        self.pending.append(reading)
+
+    def _log(self, level: str, module: str, text: str) -> None:
+        """A line of the device's log; two lines never share a moment."""
+        now_ms = self.boot_ms + self.uptime_ms
+        self._logged_ms = max(self._logged_ms + 1, now_ms)
+        self._add(Measure("log", (), {"level": level, "module": module, "text": text}), self._logged_ms - now_ms)
+
+
+def _wake_ms(task: _Running) -> int:
+    return task.wake_ms

@@ -1,0 +1,109 @@
+"""An application on the MT3620: what Azure Sphere counts for it, and when it kills it.
+
+User mode is anonymous memory: the process' own pages, libraries' data and stacks (`user_base`), and those pages of
+musl's heap that were ever written and not given back. Total adds what the kernel holds for it, such as the buffers of
+sockets. Freed heap memory stays with the process (facts in Azure Sphere's 'Memory use in high-level applications').
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from emulators.boards import Board
+from emulators.devices.measure import Measure
+from emulators.devices.region import ProcessRegion
+from emulators.firmware import Allocation, Reset, Task
+from emulators.heap import PAGE_BYTES, Block
+from telemetry.readings import MT3620_LIMIT
+
+SOCKET_BYTES = 4096
+"""Kernel memory of an idle TCP socket, bytes: a page; not documented, a choice."""
+
+FIRST_BREAK, MMAP_TOP = 0xBEEE9000, 0xBEE0E000
+"""Where the heap begins, so that malloc's first answers are those in the HeapTracker's README."""
+
+KILLED = "Child terminated with signal = 0x9 (SIGKILL)"
+
+KIB = 1024
+
+
+class Mt3620Memory:
+    """The memory of one run of an application. `debugger` is what a debugging server adds to it, bytes."""
+
+    def __init__(self, board: Board, *, tracking: bool = False, debugger: int = 0) -> None:
+        self.region = ProcessRegion(board.allocator, FIRST_BREAK, MMAP_TOP)
+        self.base = board.user_base + debugger
+        self.kernel = board.kernel_base
+        self.peak = self.user_mode()
+
+    def user_mode(self) -> int:
+        """User memory now, bytes."""
+        stats = self.region.heap.stats()
+        return self.base + (stats.resident_brk + stats.resident_mmap) * PAGE_BYTES
+
+    def total(self) -> int:
+        """User and kernel memory now, bytes."""
+        return self.user_mode() + self.kernel
+
+    def free_bytes(self) -> int:
+        """Bytes to the limit."""
+        return max(0, MT3620_LIMIT - self.user_mode())
+
+    def malloc(self, task: str, size: int, *, written: bool) -> Allocation | None:
+        """Allocate; the system overcommits, so NULL is rare and SIGKILL is not."""
+        block = self.region.heap.malloc(size)
+        if block and written and size:
+            self.region.heap.touch(block, 0, size)
+        return self._given(block)
+
+    def calloc(self, task: str, count: int, size: int) -> Allocation | None:
+        """Allocate zeroed memory; pages that are zero already are not touched."""
+        return self._given(self.region.heap.calloc(count, size))
+
+    def realloc(self, task: str, held: Allocation | None, size: int) -> Allocation | None:
+        """Resize."""
+        return self._given(self.region.heap.realloc(held.block if held else None, size))
+
+    def free(self, held: Allocation | None) -> None:
+        """Give back to musl; the system hardly ever gets it."""
+        self.region.heap.free(held.block if held else None)
+
+    def open_socket(self, task: str) -> object | None:
+        """A socket takes kernel memory: total grows, user mode does not."""
+        self.kernel += SOCKET_BYTES
+        return SOCKET_BYTES
+
+    def close_socket(self, socket: object) -> None:
+        """Its kernel memory is given back at once."""
+        self.kernel -= SOCKET_BYTES
+
+    def begin(self, task: Task, by: str) -> None:
+        """Threads' stacks are part of the base."""
+
+    def end(self, task: str) -> None:
+        """Nothing to give back."""
+
+    def use_stack(self, task: str, depth: int) -> bool:
+        """Azure Sphere does not tell how deep stacks are."""
+        return True
+
+    def measures(self) -> Iterator[Measure]:
+        """What the Applications_Get...MemoryUsageInKB functions tell: whole KiB."""
+        user = self.user_mode()
+        numbers = {
+            "total": (user + self.kernel) // KIB * KIB,
+            "user_mode": user // KIB * KIB,
+            "peak_user_mode": self.peak // KIB * KIB,
+            "quota": MT3620_LIMIT,
+        }
+        yield Measure("process", (), numbers, KIB)
+
+    def _given(self, block: Block | None) -> Allocation | None:
+        if block is None:
+            return None
+        user = self.user_mode()
+        if user > self.peak:
+            self.peak = user
+            if user > MT3620_LIMIT:
+                raise Reset("oom_kill", KILLED)
+        return Allocation(self.region, block)
