@@ -23,7 +23,7 @@ CLOSE_ROWS = 500
 CLOSE_BYTES = MAX_FRAME - HEADER_BYTES - 8_000
 """A body is closed at this estimate, which leaves room for one more reading of the largest kind."""
 
-_Key = tuple[str, int, str, tuple[str, ...], tuple[str, ...], int, tuple[str, ...]]
+_Key = tuple[str, int, str, tuple[str, ...], tuple[str, ...], int, tuple[str, ...], bool]
 
 
 class Framer:
@@ -56,7 +56,16 @@ class Framer:
         item = _fit(item)
         time_ms = self._own_time(item)
         fields = tuple(item.values)
-        key = (item.device, item.boot, item.kind, item.names, item.flags, item.resolution, fields)
+        key = (
+            item.device,
+            item.boot,
+            item.kind,
+            item.names,
+            item.flags,
+            item.resolution,
+            fields,
+            item.uptime_ms is None,
+        )
         block = self._open.get(key)
         if block is None or time_ms < block.t0 or (item.uptime_ms or 0) < (block.u0 or 0):
             block = self._begin(item, time_ms, fields, key)

@@ -41,12 +41,11 @@ class Refused:
 
 
 class IntakeState:
-    """The tables in memory, with what has changed since the last commit. Numbers above 2**63 are kept as SQLite's."""
+    """The tables in memory, with what has changed since the last commit."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.contig: dict[tuple[str, int], int] = {
-            (agent, epoch % 2**64): contig
-            for agent, epoch, contig in db.execute("SELECT agent, epoch, contig FROM contig")
+            (agent, epoch): contig for agent, epoch, contig in db.execute("SELECT agent, epoch, contig FROM contig")
         }
         self.owners: dict[str, str] = dict(db.execute("SELECT device, agent FROM owners"))
         self.anchors: dict[tuple[str, str], int] = {
@@ -77,13 +76,13 @@ class IntakeState:
 
     def note_agent(self, agent: str, status: Status, now_ms: int) -> None:
         """An agent has come or gone."""
-        self._agents[agent] = (agent, int(status.online), _signed(status.epoch), status.version, now_ms)
+        self._agents[agent] = (agent, int(status.online), status.epoch, status.version, now_ms)
 
     def write(self, db: sqlite3.Connection) -> None:
         """Put everything that has changed into the transaction, except `frames`, which are the journal's to append."""
         db.executemany(
             "INSERT OR REPLACE INTO contig VALUES(?, ?, ?)",
-            [(agent, _signed(epoch), self.contig[agent, epoch]) for agent, epoch in self._moved],
+            [(agent, epoch, self.contig[agent, epoch]) for agent, epoch in self._moved],
         )
         db.executemany("INSERT OR REPLACE INTO owners VALUES(?, ?, ?)", self._new_owners)
         db.executemany("INSERT OR REPLACE INTO anchors VALUES(?, ?, ?)", self._new_anchors)
@@ -111,7 +110,3 @@ class IntakeState:
         self._new_owners.clear()
         self._new_anchors.clear()
         self._agents.clear()
-
-
-def _signed(epoch: int) -> int:
-    return epoch - 2**64 if epoch >= 2**63 else epoch

@@ -1,0 +1,66 @@
+"""The outbox: numbers are never used twice, nothing is freed but by an ack or the quota."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.outbox import Outbox
+
+
+def bodies(count: int, size: int = 100) -> list[tuple[bytes, int]]:
+    return [(bytes([n % 256]) * size, 2) for n in range(count)]
+
+
+def test_frames_are_numbered_from_one_and_freed_by_the_ack(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox", 10**9)
+    outbox.add(bodies(5))
+    assert (outbox.base, outbox.last, outbox.depth) == (1, 5, 5)
+    outbox.acknowledged(3)
+    assert (outbox.base, outbox.depth) == (4, 2)
+    assert [frame.id for frame in outbox.after(outbox.base - 1, 10)] == [4, 5]
+    outbox.acknowledged(2)  # an old ack takes nothing back
+    outbox.acknowledged(99)  # nor does a wrong one free what was never sent
+    assert (outbox.base, outbox.last, outbox.depth) == (6, 5, 0)
+
+
+def test_numbers_go_on_after_a_restart(tmp_path: Path) -> None:
+    first = Outbox(tmp_path / "outbox", 10**9)
+    first.add(bodies(3))
+    first.acknowledged(3)
+    first.checkpoint()
+    first.close()
+    second = Outbox(tmp_path / "outbox", 10**9)
+    second.add(bodies(1))
+    assert (second.epoch, second.base, second.last) == (first.epoch, 4, 4)
+
+
+def test_an_ack_that_did_not_reach_our_disk_only_sends_again(tmp_path: Path) -> None:
+    first = Outbox(tmp_path / "outbox", 10**9)
+    first.add(bodies(3))
+    first.acknowledged(2)  # no commit follows: as after a kill
+    assert Outbox(tmp_path / "outbox", 10**9).base == 1
+
+
+def test_past_the_quota_the_oldest_go_and_are_counted(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox", 1000)
+    outbox.add(bodies(25))
+    assert outbox.base == 16
+    assert outbox.counters() == {"evicted_frames": 15, "evicted_rows": 30}
+
+
+def test_a_lost_file_is_a_new_epoch(tmp_path: Path) -> None:
+    first = Outbox(tmp_path / "outbox", 10**9)
+    first.add(bodies(3))
+    first.close()
+    (tmp_path / "outbox").unlink()
+    second = Outbox(tmp_path / "outbox", 10**9)
+    assert second.epoch != first.epoch
+    assert (second.base, second.last) == (1, 0)
+
+
+def test_a_frame_that_the_broker_refuses_is_set_aside(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox", 10**9)
+    outbox.add(bodies(2))
+    outbox.set_aside(outbox.after(0, 1)[0], "Packet too large")
+    assert outbox.base == 2
+    assert outbox.counters() == {"refused_frames": 1, "refused_rows": 2}
