@@ -38,7 +38,8 @@ class Task:
 class Plan:
     """What a device's firmware does, and what is wrong with it.
 
-    A `leak` is (bytes of one block, milliseconds from one to the next); it sets in at uptime `from_ms`.
+    A `leak` is (bytes of one block, milliseconds from one to the next); it sets in at uptime `from_ms`. `tracking`: built
+    with ESP-IDF's heap task tracking; `debugger`: an MT3620 runs it under the debugger.
     """
 
     tasks: tuple[Task, ...]
@@ -46,6 +47,8 @@ class Plan:
     leak: tuple[int, int] | None = None
     from_ms: int = 0
     note: str = ""
+    tracking: bool = False
+    debugger: bool = False
 
 
 class Allocation(NamedTuple):
@@ -61,11 +64,13 @@ class Allocation(NamedTuple):
 
 
 class Reset(Exception):  # noqa: N818 - the end of a boot, not an error of ours
-    """The device starts anew. `event` is the type of event that it leaves behind, `reason` says why in words."""
+    """The device starts anew. `event` is the type of event that it leaves behind, `reason` says why in words, `task` is
+    whose fault it was where that is known."""
 
-    def __init__(self, event: str, reason: str) -> None:
+    def __init__(self, event: str, reason: str, task: str = "") -> None:
         self.event = event
         self.reason = reason
+        self.task = task
         super().__init__(reason)
 
 
@@ -186,7 +191,7 @@ class Runtime:
     def use_stack(self, depth: int) -> None:
         """Go `depth` bytes deep into the stack; deeper than it is ends the boot."""
         if not self._memory.use_stack(self.task, depth):
-            raise Reset("stack_overflow", f"stack overflow in task {self.task}")
+            raise Reset("stack_overflow", f"stack overflow in task {self.task}", self.task)
 
     def print(self, text: str) -> None:
         """Print text to the console; the platform makes its own line ends of line feeds."""
@@ -202,8 +207,8 @@ class Runtime:
 
     def restart(self, reason: str) -> NoReturn:
         """Restart in order, as firmware does that heals itself."""
-        raise Reset("restart", reason)
+        raise Reset("restart", reason, self.task)
 
     def abort(self, reason: str) -> NoReturn:
         """Give up: the device panics."""
-        raise Reset("panic", reason)
+        raise Reset("panic", reason, self.task)

@@ -77,11 +77,9 @@ class Fleet:
         self._started = True
         for group, name in self._names():
             chance, plan = self._drawn(group, name)
-            board, workload = BOARDS[group.board], WORKLOADS[group.workload]
+            board = BOARDS[group.board]
             first_ms = now_ms + chance.child("phase").below(group.report_ms)
-            device = Device(
-                name, board, plan, chance, version=group.firmware, tracking=workload.tracking, power_on_ms=now_ms
-            )
+            device = Device(name, board, plan, chance, version=group.firmware, power_on_ms=now_ms)
             self._queue.append((first_ms, len(self._members)))
             link = Link(group.network, chance.child("network"))
             self._members.append(_Member(device, group.report_ms, link))
@@ -99,4 +97,4 @@ class Fleet:
 
     def _drawn(self, group: Group, name: str) -> tuple[Chance, Plan]:
         chance = Chance(self._seed).child(name)
-        return chance, WORKLOADS[group.workload].build(BOARDS[group.board], chance.child("plan"))
+        return chance, WORKLOADS[group.workload].plan(BOARDS[group.board], chance.child("plan"))

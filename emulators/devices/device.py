@@ -25,11 +25,25 @@ class DeviceMemory(Memory, Protocol):
         """What the platform tells about its memory now."""
 
 
-MEMORIES: Mapping[str, Callable[..., DeviceMemory]] = {
+MEMORIES: Mapping[str, Callable[[Board, Plan], DeviceMemory]] = {
     "mt3620": Mt3620Memory,
     "esp32": Esp32Memory,
     "zephyr": ZephyrMemory,
 }
+
+
+class Listener(Protocol):
+    """Who listens to a device's console."""
+
+    def printed(self, text: str) -> None:
+        """The firmware printed text."""
+
+    def booted(self, device: Device) -> None:
+        """The device has started, no task has run yet."""
+
+    def died(self, device: Device, reset: Reset) -> None:
+        """The boot is over."""
+
 
 LIMITS: Mapping[str, Mapping[str, int]] = {"mt3620": {"user_mode": MT3620_LIMIT}}
 
@@ -44,7 +58,7 @@ class _Running:
 
 
 class Device:
-    """One device with its firmware. `power_on_ms` is when it gets power; `printer` takes what it prints.
+    """One device with its firmware. `power_on_ms` is when it gets power; `listener` takes what it prints.
 
     `pending` gathers what it has reported and was not yet taken, in order of time.
     """
@@ -57,25 +71,23 @@ class Device:
         chance: Chance,
         *,
         version: str = "1.0.0",
-        tracking: bool = False,
+        project: str = "firmware",
         power_on_ms: int = 0,
-        printer: Callable[[str], None] | None = None,
-        on_boot: Callable[[str], None] | None = None,
+        listener: Listener | None = None,
     ) -> None:
         self.name = name
         self.board = board
         self.plan = plan
         self.version = version
+        self.project = project
         self.boot = 0
         self.boot_ms = power_on_ms
         self.uptime_ms = 0
-        self.reset_reason = "power on"
+        self.reset_event, self.reset_reason = "power_on", "power on"
         self.pending: list[About | Reading] = []
         self.memory: DeviceMemory
         self._chance = chance
-        self._tracking = tracking
-        self._printer = printer
-        self._on_boot = on_boot
+        self._listener = listener
         self._tasks: list[_Running] = []
         self._failed = False
         self._logged_ms = -1
@@ -110,9 +122,9 @@ class Device:
         life: dict[str, Value] = {"uptime": 0, "boots": self.boot, "reset_reason": self.reset_reason}
         self._add(Measure("device", (), life | {"firmware": self.version, "board": board.name, "os": board.os}))
         self._add(Measure("event", ("boot",), {"reason": self.reset_reason}))
-        self.memory = MEMORIES[board.platform](board, tracking=self._tracking)
-        if self._on_boot:
-            self._on_boot(self.reset_reason)
+        self.memory = MEMORIES[board.platform](board, self.plan)
+        if self._listener:
+            self._listener.booted(self)
         for task in self.plan.tasks:
             self.start(task, "main")
 
@@ -130,10 +142,12 @@ class Device:
         self.uptime_ms = max(self.uptime_ms, until_ms)
 
     def _go_down(self, reset: Reset) -> None:
+        if self._listener:
+            self._listener.died(self, reset)
         self._add(Measure("event", (reset.event,), {"reason": reset.reason}))
         level = "W" if reset.event == "restart" else "E"
         self._log(level, "system", reset.reason)
-        self.reset_reason = reset.reason
+        self.reset_event, self.reset_reason = reset.event, reset.reason
         self.boot_ms += self.uptime_ms + self.board.reboot_ms
         self._up = False
 
@@ -141,8 +155,8 @@ class Device:
 
     def print(self, text: str) -> None:
         """Print to the console, where there is one."""
-        if self._printer:
-            self._printer(text)
+        if self._listener:
+            self._listener.printed(text)
 
     def start(self, task: Task, by: str) -> None:
         """Start a task at this moment."""

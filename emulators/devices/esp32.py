@@ -9,7 +9,7 @@ from emulators.devices.measure import Measure
 from emulators.devices.region import LiveRegion
 from emulators.devices.stacks import Stacks
 from emulators.devices.task_tracking import OWNER_BYTES, TaskTracking
-from emulators.firmware import Allocation, Task
+from emulators.firmware import Allocation, Plan, Task
 from emulators.heap import HeapStats
 
 ALWAYS_INTERNAL = 16384
@@ -22,24 +22,25 @@ HEAP_ARRAY = 164
 PRE_SCHEDULER = (
     8, 8, 12, 20, 32, 36, 32, 36, 84, 84, 84, 428, 84, 84, 84, 128, 128, 84, 12, 1308, 340,
 )  # fmt: skip
-IPC0 = (1308, 340, 12, 4220, 340, 1564, 340, 1564, 340, 12)
+IPC0_EARLY, IPC0_FREED, IPC0_LATE = (1308, 340), 8, (4220, 340, 1564, 340, 1564, 340, 12)
 IPC1 = (12, 12)
 MAIN_EARLY, MAIN_LATE = (84, 84, 84), (16, 8, 12, 16, 16)
-"""What ESP-IDF itself allocates on the way to app_main, from the README of its heap_task_tracking example."""
+"""What ESP-IDF itself allocates on the way to app_main, from the README of its heap_task_tracking example: among it the
+stacks of the idle and main tasks, and in ipc0 a block that is freed again."""
 
 SOCKET_BLOCKS = (104, 172, 216)
 """lwIP's netconn, mailbox and control block of a TCP socket, bytes: a choice."""
 
 
 class Esp32Memory:
-    """The memory of one boot, from reset to app_main. `tracking`: heap task tracking is compiled in."""
+    """The memory of one boot, from reset to app_main."""
 
-    def __init__(self, board: Board, *, tracking: bool = False) -> None:
-        owner = OWNER_BYTES if tracking else 0
+    def __init__(self, board: Board, plan: Plan) -> None:
+        owner = OWNER_BYTES if plan.tracking else 0
         self.regions = [LiveRegion(spec, board.allocator, owner) for spec in board.regions]
         self._internal = [region for region in self.regions if region.spec.internal and not region.spec.late]
         self._external = [region for region in self.regions if not region.spec.internal]
-        self.tracking = TaskTracking(self._internal[0]) if tracking else None
+        self.tracking = TaskTracking(self._internal[0]) if plan.tracking else None
         self.stacks = Stacks()
         self._of_tasks: dict[str, tuple[Allocation | None, Allocation | None]] = {}
         self._boot()
@@ -51,13 +52,20 @@ class Esp32Memory:
             start_up.owner_bytes = 0  # the heap array stands before there are owners
             self.tracking.taken("Pre-scheduler", Allocation(start_up, block))
             start_up.owner_bytes = OWNER_BYTES
-        early = (("Pre-scheduler", PRE_SCHEDULER), ("ipc0", IPC0), ("ipc1", IPC1), ("main", MAIN_EARLY))
-        for task, sizes in early:
-            for size in sizes:
-                self.malloc(task, size, written=False)
+        self._take("Pre-scheduler", PRE_SCHEDULER)
+        self._take("ipc0", IPC0_EARLY)
+        freed = self.malloc("ipc0", IPC0_FREED, written=False)
+        self._take("ipc0", (12,))
+        self.free(freed)
+        self._take("ipc0", IPC0_LATE)
+        self._take("ipc1", IPC1)
+        self._take("main", MAIN_EARLY)
         self._internal = [region for region in self.regions if region.spec.internal]
-        for size in MAIN_LATE:
-            self.malloc("main", size, written=False)
+        self._take("main", MAIN_LATE)
+
+    def _take(self, task: str, sizes: tuple[int, ...]) -> None:
+        for size in sizes:
+            self.malloc(task, size, written=False)
 
     def malloc(self, task: str, size: int, *, written: bool) -> Allocation | None:
         """heap_caps_malloc with the default capabilities."""
@@ -123,12 +131,14 @@ class Esp32Memory:
                 self.free(held)
 
     def begin(self, task: Task, by: str) -> None:
-        """xTaskCreate: stack and control block come from the heap, owned by the creator."""
+        """xTaskCreate: stack and control block come from the heap, owned by the creator; main has them since the boot."""
+        self.stacks.begin(task.name, task.stack, task.depth)
+        if task.name == "main":
+            return
         self._of_tasks[task.name] = (
             self.malloc(by, task.stack, written=False),
             self.malloc(by, TCB_BYTES, written=False),
         )
-        self.stacks.begin(task.name, task.stack, task.depth)
 
     def end(self, task: str) -> None:
         """vTaskDelete: the idle task frees stack and control block."""
@@ -146,17 +156,16 @@ class Esp32Memory:
         """esp_get_free_heap_size: all heaps."""
         return sum(region.heap.stats().free for region in self.regions)
 
-    def region_stats(self) -> list[tuple[LiveRegion, HeapStats]]:
-        """Each heap with what it tells about itself."""
-        return [(region, region.heap.stats()) for region in self.regions]
+    def info(self, *, internal: bool) -> dict[str, int]:
+        """heap_caps_get_info of internal or external RAM; empty where the chip has none."""
+        part = [(region, region.heap.stats()) for region in self.regions if region.spec.internal is internal]
+        return _summed(part) if part else {}
 
     def measures(self) -> Iterator[Measure]:
-        """heap_caps_get_info of internal and external RAM, stacks, tasks when they are tracked."""
-        stats = self.region_stats()
+        """Internal and external RAM, stacks, and tasks when they are tracked."""
         for name, internal in (("internal", True), ("psram", False)):
-            part = [(region, one) for region, one in stats if region.spec.internal is internal]
-            if part:
-                yield Measure("heap", (name,), _summed(part))
+            if info := self.info(internal=internal):
+                yield Measure("heap", (name,), info)
         yield from self.stacks.measures()
         if self.tracking:
             yield from self.tracking.measures()
@@ -164,13 +173,18 @@ class Esp32Memory:
 
 def _summed(part: list[tuple[LiveRegion, HeapStats]]) -> dict[str, int]:
     """Several heaps as heap_caps_get_info sums them: the largest block is the largest of any, the minimum is the sum of
-    minima that were not simultaneous."""
+    minima that were not simultaneous, and owners' words are taken off: of each used block, once of each heap's free
+    bytes, and of the largest block again at each heap."""
+    largest = 0
+    for region, stats in part:
+        largest = max(largest, stats.largest_free)
+        largest -= region.owner_bytes if largest else 0
     return {
         "size": sum(region.spec.size for region, _ in part),
-        "free": sum(stats.free for _, stats in part),
-        "used": sum(stats.used for _, stats in part),
-        "min_free": sum(stats.min_free for _, stats in part),
-        "largest_free": max(stats.largest_free for _, stats in part),
+        "free": sum(stats.free - region.owner_bytes for region, stats in part),
+        "used": sum(stats.used - stats.used_blocks * region.owner_bytes for region, stats in part),
+        "min_free": sum(stats.min_free - region.owner_bytes for region, stats in part),
+        "largest_free": largest,
         "alloc_blocks": sum(stats.used_blocks for _, stats in part),
         "free_blocks": sum(stats.free_blocks for _, stats in part),
     }

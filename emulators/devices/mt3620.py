@@ -12,12 +12,15 @@ from collections.abc import Iterator
 from emulators.boards import Board
 from emulators.devices.measure import Measure
 from emulators.devices.region import ProcessRegion
-from emulators.firmware import Allocation, Reset, Task
+from emulators.firmware import Allocation, Plan, Reset, Task
 from emulators.heap import PAGE_BYTES, Block
 from telemetry.readings import MT3620_LIMIT
 
 SOCKET_BYTES = 4096
 """Kernel memory of an idle TCP socket, bytes: a page; not documented, a choice."""
+
+DEBUGGER_BYTES = 20480
+"""What the debugging server adds to all three numbers, but not to what counts against the limit, bytes: a choice."""
 
 FIRST_BREAK, MMAP_TOP = 0xBEEE9000, 0xBEE0E000
 """Where the heap begins, so that malloc's first answers are those in the HeapTracker's README."""
@@ -28,11 +31,15 @@ KIB = 1024
 
 
 class Mt3620Memory:
-    """The memory of one run of an application. `debugger` is what a debugging server adds to it, bytes."""
+    """The memory of one run of an application."""
 
-    def __init__(self, board: Board, *, tracking: bool = False, debugger: int = 0) -> None:
-        self.region = ProcessRegion(board.allocator, FIRST_BREAK, MMAP_TOP)
-        self.base = board.user_base + debugger
+    def __init__(self, board: Board, plan: Plan) -> None:
+        self.region = ProcessRegion(board.allocator, DEBUGGER_BYTES = 20480
+"""What the debugging server adds to all three numbers, but not to what counts against the limit, bytes: a choice."""
+
+FIRST_BREAK, MMAP_TOP)
+        self.debugger = DEBUGGER_BYTES if plan.debugger else 0
+        self.base = board.user_base + self.debugger
         self.kernel = board.kernel_base
         self.peak = self.user_mode()
 
@@ -47,7 +54,7 @@ class Mt3620Memory:
 
     def free_bytes(self) -> int:
         """Bytes to the limit."""
-        return max(0, MT3620_LIMIT - self.user_mode())
+        return max(0, MT3620_LIMIT - (self.user_mode() - self.debugger))
 
     def malloc(self, task: str, size: int, *, written: bool) -> Allocation | None:
         """Allocate; the system overcommits, so NULL is rare and SIGKILL is not."""
@@ -104,6 +111,6 @@ class Mt3620Memory:
         user = self.user_mode()
         if user > self.peak:
             self.peak = user
-            if user > MT3620_LIMIT:
+            if user - self.debugger > MT3620_LIMIT:
                 raise Reset("oom_kill", KILLED)
         return Allocation(self.region, block)

@@ -8,7 +8,7 @@ from emulators.boards import Board
 from emulators.devices.measure import Measure
 from emulators.devices.region import LiveRegion
 from emulators.devices.stacks import Stacks
-from emulators.firmware import Allocation, Task
+from emulators.firmware import Allocation, Plan, Task
 
 SOCKETS = 8
 """CONFIG_NET_MAX_CONTEXTS and its kin: sockets come from a fixed pool, not from the heap."""
@@ -17,7 +17,7 @@ SOCKETS = 8
 class ZephyrMemory:
     """The memory of one boot."""
 
-    def __init__(self, board: Board, *, tracking: bool = False) -> None:
+    def __init__(self, board: Board, plan: Plan) -> None:
         self.region = LiveRegion(board.regions[0], board.allocator)
         self.stacks = Stacks()
         self._sockets = 0

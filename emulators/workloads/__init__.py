@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emulators.boards import Board
 from emulators.chance import Chance
@@ -15,13 +15,18 @@ ANY = ("mt3620", "esp32", "zephyr")
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One entry: `build` draws a plan for a board; `prints`: the firmware itself prints its memory; `tracking`: it is
-    built with ESP-IDF's heap task tracking."""
+    """One entry: `build` draws a plan for a board; `prints`: the firmware itself prints its memory; `tracking` and
+    `debugger` are those of its plan."""
 
     build: Callable[[Board, Chance], Plan]
     platforms: tuple[str, ...] = ANY
     prints: bool = False
     tracking: bool = False
+    debugger: bool = False
+
+    def plan(self, board: Board, chance: Chance) -> Plan:
+        """What one device does."""
+        return replace(self.build(board, chance), tracking=self.tracking, debugger=self.debugger)
 
 
 WORKLOADS: Mapping[str, Workload] = {
@@ -43,9 +48,9 @@ WORKLOADS: Mapping[str, Workload] = {
     "stack-creep": Workload(faulty.stack_creep, ("esp32", "zephyr")),
     "overuse-restart": Workload(faulty.overuse_restart, ("mt3620",)),
     "memory-usage": Workload(memory_usage.plan, ("mt3620",), prints=True),
-    "heap-tracker-malloc": Workload(heap_tracker.malloc_plan, ("mt3620",), prints=True),
-    "heap-tracker-realloc": Workload(heap_tracker.realloc_plan, ("mt3620",), prints=True),
-    "heap-tracker-quiet": Workload(heap_tracker.quiet_plan, ("mt3620",), prints=True),
+    "heap-tracker-malloc": Workload(heap_tracker.malloc_plan, ("mt3620",), prints=True, debugger=True),
+    "heap-tracker-realloc": Workload(heap_tracker.realloc_plan, ("mt3620",), prints=True, debugger=True),
+    "heap-tracker-quiet": Workload(heap_tracker.quiet_plan, ("mt3620",), prints=True, debugger=True),
     "heap-task-tracking": Workload(heap_task_tracking.plan, ("esp32",), prints=True, tracking=True),
     "tutorial-leak": Workload(zephyr_tutorial.leaking_plan, ("zephyr",), prints=True),
     "tutorial-mended": Workload(zephyr_tutorial.mended_plan, ("zephyr",), prints=True),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from emulators.boards import Board
 from emulators.chance import Chance
+from emulators.devices.mt3620 import KIB, Mt3620Memory
 from emulators.firmware import Allocation, Plan, Run, Runtime, Task
 from emulators.workloads.pieces import leak, services
 
@@ -113,6 +114,8 @@ def overuse_restart(board: Board, chance: Chance) -> Plan:
         while True:
             device.malloc(block)
             if device.free_bytes() < 16 * 1024:
+                if isinstance(device.memory, Mt3620Memory):
+                    device.print(f"ERROR: TotalMemoryUsed reached: {device.memory.total() // KIB} KB\n")
                 device.restart("memory overuse detected")
             yield every_ms
 

@@ -1,0 +1,40 @@
+"""Azure Sphere: an application's output as the debugger shows it. Line feeds alone."""
+
+from __future__ import annotations
+
+from emulators.devices.device import Device
+from emulators.devices.mt3620 import KIB, Mt3620Memory
+from emulators.firmware import Reset
+
+
+class AzureSphereVoice:
+    """The debugger's lines around the application's."""
+
+    def boot(self, device: Device) -> str:
+        """The debugger attaches; each run has a port of its own. Without it the application's lines are all there is."""
+        if not device.plan.debugger:
+            return ""
+        return f"Remote debugging from host 192.168.35.1, port {60827 + device.boot}\n"
+
+    def report(self, device: Device) -> str:
+        """The three numbers, as the MemoryUsage sample prints them."""
+        memory = device.memory
+        if not isinstance(memory, Mt3620Memory):
+            return ""
+        return (
+            f"User memory: {memory.user_mode() // KIB} KB.\n"
+            f"Peak user memory: {memory.peak // KIB} KB.\n"
+            f"Total memory: {memory.total() // KIB} KB.\n"
+        )
+
+    def last_words(self, device: Device, reset: Reset) -> str:
+        """The debugger tells how the application ended."""
+        if not device.plan.debugger:
+            return ""
+        if reset.event == "oom_kill":
+            return f"\n{reset.reason}\n"
+        return "\nChild exited with status 0\n"
+
+    def bytes_of(self, text: str) -> bytes:
+        """As they are."""
+        return text.encode()
