@@ -38,8 +38,8 @@ class Task:
 class Plan:
     """What a device's firmware does, and what is wrong with it.
 
-    A `leak` is (bytes of one block, milliseconds from one to the next); it sets in at uptime `from_ms`. `tracking`: built
-    with ESP-IDF's heap task tracking; `debugger`: an MT3620 runs it under the debugger.
+    A `leak` is (bytes of one block, milliseconds from one to the next); it sets in at uptime `from_ms`. `tracking`:
+    built with ESP-IDF's heap task tracking; `debugger`: an MT3620 runs it under the debugger.
     """
 
     tasks: tuple[Task, ...]

@@ -11,7 +11,7 @@ class AzureSphereVoice:
     """The debugger's lines around the application's."""
 
     def boot(self, device: Device) -> str:
-        """The debugger attaches; each run has a port of its own. Without it the application's lines are all there is."""
+        """The debugger attaches, at another port each time; without it the application's lines are all there is."""
         if not device.plan.debugger:
             return ""
         return f"Remote debugging from host 192.168.35.1, port {60827 + device.boot}\n"

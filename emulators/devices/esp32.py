@@ -131,7 +131,7 @@ class Esp32Memory:
                 self.free(held)
 
     def begin(self, task: Task, by: str) -> None:
-        """xTaskCreate: stack and control block come from the heap, owned by the creator; main has them since the boot."""
+        """xTaskCreate: stack and control block come from the heap, owned by the creator; main has its since boot."""
         self.stacks.begin(task.name, task.stack, task.depth)
         if task.name == "main":
             return

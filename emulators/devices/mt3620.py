@@ -34,10 +34,7 @@ class Mt3620Memory:
     """The memory of one run of an application."""
 
     def __init__(self, board: Board, plan: Plan) -> None:
-        self.region = ProcessRegion(board.allocator, DEBUGGER_BYTES = 20480
-"""What the debugging server adds to all three numbers, but not to what counts against the limit, bytes: a choice."""
-
-FIRST_BREAK, MMAP_TOP)
+        self.region = ProcessRegion(board.allocator, FIRST_BREAK, MMAP_TOP)
         self.debugger = DEBUGGER_BYTES if plan.debugger else 0
         self.base = board.user_base + self.debugger
         self.kernel = board.kernel_base
