@@ -131,6 +131,11 @@ class Ports:
         return dict(self._trouble)
 
     @property
+    def opened(self) -> set[str]:
+        """Ports that are being read. What a board prints before its port is opened is lost, as with any terminal."""
+        return set(self._sources)
+
+    @property
     def ended(self) -> bool:
         """Whether every source has come to an end (standard input closed); serial ports and files never do."""
         return len(self._ended) == len(self._ports)

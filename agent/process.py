@@ -75,7 +75,7 @@ class Agent:
     def close(self) -> None:
         """Commit, say good-bye, close the files."""
         self.commit()
-        self.publisher.link.close()
+        self.publisher.close()
         self.outbox.close()
 
 

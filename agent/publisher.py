@@ -112,6 +112,11 @@ class Publisher:
             self._send()
         self.link.step(timeout_s, wake)
 
+    def close(self) -> None:
+        """Say good-bye: the agent has gone in order."""
+        self.link.publish(self._status_topic, encode(Status(False, self._outbox.epoch, self._version)), 1, retain=True)
+        self.link.close()
+
     @property
     def idle(self) -> bool:
         """Whether the collector has everything."""

@@ -1,0 +1,147 @@
+"""Ports: real pseudo-terminals that talk, vanish, come back, or are in somebody else's hands."""
+
+from __future__ import annotations
+
+import os
+import pty
+import time
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import serial
+
+from agent.config import Port
+from agent.ports import Chunk, Ports
+
+
+class Board:
+    """A pseudo-terminal under a name that stays while the terminal behind it changes, as /dev/serial/by-id does."""
+
+    def __init__(self, link: Path) -> None:
+        self.link = link
+        self.plug_in()
+
+    def plug_in(self) -> None:
+        self.master, self._slave = pty.openpty()
+        tty.setraw(self._slave)
+        self.link.unlink(missing_ok=True)
+        self.link.symlink_to(os.ttyname(self._slave))
+
+    def unplug(self) -> None:
+        os.close(self._slave)
+        os.close(self.master)
+        self.link.unlink()
+
+    def print(self, data: bytes) -> None:
+        os.write(self.master, data)
+
+
+def read(ports: Ports, size: int, limit_s: float = 10) -> bytes:
+    """What comes, until it is that much."""
+    data, deadline = b"", time.monotonic() + limit_s
+    while len(data) < size:
+        assert time.monotonic() < deadline, f"only {data!r}; {ports.trouble}"
+        data += b"".join(chunk.data for chunk in ports.get())
+        time.sleep(0.005)
+    return data
+
+
+def wait_until_open(ports: Ports) -> None:
+    deadline = time.monotonic() + 10
+    while not ports.opened:
+        assert time.monotonic() < deadline, ports.trouble
+        time.sleep(0.005)
+
+
+def wait_for_trouble(ports: Ports, name: str, words: str) -> None:
+    deadline = time.monotonic() + 10
+    while words not in ports.trouble.get(name, ""):
+        assert time.monotonic() < deadline, ports.trouble
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Board:
+    return Board(tmp_path / "ttyBoard")
+
+
+@pytest.fixture
+def ports(board: Board) -> Iterator[Ports]:
+    opened = Ports([Port(port=str(board.link), device="d")])
+    opened.start()
+    wait_until_open(opened)
+    yield opened
+    opened.close()
+
+
+def test_bytes_arrive_as_they_were_sent(board: Board, ports: Ports) -> None:
+    data = bytes(range(256)) * 200
+    received = b""
+    for start in range(0, len(data), 1024):
+        board.print(data[start : start + 1024])
+        received += read(ports, 1)
+    received += read(ports, len(data) - len(received))
+    assert received == data
+
+
+def test_an_unplugged_port_is_said_and_taken_up_again(board: Board, ports: Ports) -> None:
+    board.print(b"one")
+    assert read(ports, 3) == b"one"
+    board.unplug()
+    wait_for_trouble(ports, str(board.link), "no such port; waiting for it")
+    board.plug_in()
+    wait_until_open(ports)
+    board.print(b"two")
+    assert read(ports, 3) == b"two"
+
+
+def test_a_port_that_another_program_has_is_said(board: Board) -> None:
+    with serial.Serial(str(board.link), exclusive=True):
+        ports = Ports([Port(port=str(board.link), device="d")])
+        ports.start()
+        wait_for_trouble(ports, str(board.link), "another program has it")
+    wait_until_open(ports)
+    board.print(b"free")
+    assert read(ports, 4) == b"free"
+    ports.close()
+
+
+def test_one_broken_port_does_not_disturb_the_others(tmp_path: Path, board: Board) -> None:
+    ports = Ports([Port(port=str(tmp_path / "absent"), device="x"), Port(port=str(board.link), device="d")])
+    ports.start()
+    wait_until_open(ports)
+    board.print(b"hello")
+    assert read(ports, 5) == b"hello"
+    ports.close()
+
+
+def test_a_file_is_read_and_followed(tmp_path: Path) -> None:
+    log = tmp_path / "board.log"
+    log.write_bytes(b"first\n")
+    ports = Ports([Port(port=str(log), device="d")], now_ms=lambda: 42)
+    ports.start()
+    assert read(ports, 6) == b"first\n"
+    with log.open("ab") as more:
+        more.write(b"second\n")
+    assert read(ports, 7) == b"second\n"
+    assert not ports.ended
+    ports.close()
+
+
+def test_a_pipe_comes_to_an_end(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    ports = Ports([Port(port=str(pipe), device="d")], now_ms=lambda: 42)
+    ports.start()
+    with pipe.open("wb") as writer:
+        writer.write(b"all there is\n")
+    chunks: list[Chunk] = []
+    deadline = time.monotonic() + 10
+    while not (ports.ended and chunks):
+        assert time.monotonic() < deadline
+        chunks += ports.get()
+        time.sleep(0.01)
+    assert chunks == [Chunk(str(pipe), b"all there is\n", 42)]
+    ports.close()

@@ -1,0 +1,159 @@
+"""The publisher against a real broker: order, window, acks, silence of the collector, loss of the broker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.outbox import Outbox
+from agent.publisher import WINDOW, Publisher
+from telemetry.clock import monotonic_ms
+from telemetry.messages import Ack, Status, decode, encode
+from telemetry.mqtt import Link, Message, Session
+from telemetry.settings import Broker
+from telemetry.topics import Topic
+from telemetry.wire import unseal
+from tests.servers import Mosquitto, mosquitto
+
+FLEET, AGENT = "plant", "rig"
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    with mosquitto(tmp_path_factory.mktemp("broker")) as server:
+        yield server
+
+
+class Collector:
+    """What a test plays: hears frames and acknowledges as it is told."""
+
+    def __init__(self, broker: Mosquitto) -> None:
+        self.heard: list[tuple[int, int]] = []
+        self.status: Status | None = None
+        session = Session("collector", tuple(str(Topic.of(FLEET, AGENT, name)) for name in ("frame", "status")))
+        self.link = Link(Broker(url=broker.url), session, self, time.monotonic)
+        wait(self, until=lambda: self.link.up)
+
+    def connected(self) -> None:
+        pass
+
+    def received(self, message: Message) -> None:
+        self.link.acknowledge(message)
+        if message.topic.endswith("status"):
+            self.status = decode(message.payload, Status)
+        else:
+            header, _ = unseal(message.payload)
+            self.heard.append((header.seq, header.base))
+
+    def published(self, number: int, failure: str) -> None:
+        pass
+
+    def ack(self, epoch: int, contig: int) -> None:
+        self.link.publish(str(Topic.of(FLEET, AGENT, "ack")), encode(Ack(epoch, contig)))
+
+    def step(self, timeout_s: float) -> None:
+        self.link.step(timeout_s)
+
+
+def wait(*parts: Collector | Publisher, until: Callable[[], bool], limit_s: float = 10) -> None:
+    """Drive both sides until it holds."""
+    deadline = time.monotonic() + limit_s
+    while not until():
+        assert time.monotonic() < deadline, "it does not come about"
+        for part in parts:
+            part.step(0.005)
+
+
+@pytest.fixture
+def collector(broker: Mosquitto) -> Iterator[Collector]:
+    playing = Collector(broker)
+    yield playing
+    playing.link.close()
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Outbox:
+    return Outbox(tmp_path / "outbox", 10**9)
+
+
+def publisher_of(outbox: Outbox, broker: Mosquitto, hurry: int = 1) -> Publisher:
+    """A publisher whose clock runs `hurry` times as fast."""
+    settings = Broker(url=broker.url)
+    return Publisher(outbox, settings, (FLEET, AGENT), version="1", clock_ms=lambda: monotonic_ms() * hurry)
+
+
+def fill(outbox: Outbox, count: int) -> None:
+    outbox.add([(b"body", 1)] * count)
+
+
+def test_frames_go_in_order_and_only_a_window_ahead(broker: Mosquitto, collector: Collector, outbox: Outbox) -> None:
+    fill(outbox, WINDOW + 10)
+    publisher = publisher_of(outbox, broker)
+    wait(publisher, collector, until=lambda: len(collector.heard) == WINDOW)
+    assert [seq for seq, _ in collector.heard] == list(range(1, WINDOW + 1))
+    assert outbox.base == 1, "the broker's own acknowledgement frees nothing"
+    collector.ack(outbox.epoch, WINDOW)
+    wait(publisher, collector, until=lambda: len(collector.heard) == WINDOW + 10)
+    assert collector.heard[-1] == (WINDOW + 10, WINDOW + 1)
+    collector.ack(outbox.epoch, WINDOW + 10)
+    wait(publisher, collector, until=lambda: publisher.idle)
+    publisher.close()
+
+
+def test_an_ack_of_another_epoch_frees_nothing(broker: Mosquitto, collector: Collector, outbox: Outbox) -> None:
+    fill(outbox, 3)
+    publisher = publisher_of(outbox, broker)
+    wait(publisher, collector, until=lambda: len(collector.heard) == 3)
+    collector.ack(outbox.epoch + 1, 3)
+    collector.ack(outbox.epoch, 1)
+    wait(publisher, collector, until=lambda: outbox.base > 1)
+    assert outbox.base == 2
+    publisher.close()
+
+
+def test_while_the_collector_is_silent_only_the_oldest_is_sent_again(
+    broker: Mosquitto, collector: Collector, outbox: Outbox
+) -> None:
+    fill(outbox, 5)
+    publisher = publisher_of(outbox, broker, hurry=50)
+    wait(publisher, collector, until=lambda: len(collector.heard) >= 7)
+    assert [seq for seq, _ in collector.heard[:7]] == [1, 2, 3, 4, 5, 1, 1]
+    collector.ack(outbox.epoch, 1)
+    wait(publisher, collector, until=lambda: (5, 2) in collector.heard)
+    publisher.close()
+
+
+def test_who_is_here_and_who_has_gone_is_retained(broker: Mosquitto, collector: Collector, outbox: Outbox) -> None:
+    publisher = publisher_of(outbox, broker)
+    wait(publisher, collector, until=lambda: collector.status == Status(True, outbox.epoch, "1"))
+    publisher.link.drop("lost")
+    wait(collector, until=lambda: collector.status == Status(False, outbox.epoch, "1"))
+
+
+def test_after_the_loss_of_the_broker_everything_is_sent_again(tmp_path: Path, outbox: Outbox) -> None:
+    with mosquitto(tmp_path) as own:
+        collector = Collector(own)
+        fill(outbox, 4)
+        publisher = publisher_of(outbox, own, hurry=10)
+        wait(publisher, collector, until=lambda: len(collector.heard) == 4)
+        own.kill()
+        wait(publisher, collector, until=lambda: not publisher.link.up and not collector.link.up)
+        assert "closed the connection" in publisher.link.trouble
+        own.start()
+        wait(publisher, collector, until=lambda: (1, 1) in collector.heard[4:], limit_s=40)
+        collector.ack(outbox.epoch, 1)
+        wait(publisher, collector, until=lambda: (4, 2) in collector.heard[4:], limit_s=40)
+        publisher.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [("mqtt://127.0.0.1:1", "connection refused; is it running?"), ("mqtt://no.such.host.invalid", "no such host")],
+)
+def test_an_unreachable_broker_is_one_clear_line(outbox: Outbox, url: str, sentence: str) -> None:
+    publisher = Publisher(outbox, Broker(url=url), (FLEET, AGENT))
+    wait(publisher, until=lambda: bool(publisher.link.trouble), limit_s=30)
+    assert publisher.link.trouble == f"broker {url}: {sentence}"
