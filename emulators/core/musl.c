@@ -18,6 +18,9 @@ enum {
     FIRST_CUT_IN_PLACE = 40,             /* 1.1.24: chunks of lower bins change bins when cut */
 };
 
+/* What happens once in thousands of operations stays out of the functions that always run. */
+#define COLD __attribute__((cold, noinline))
+
 static inline uint32_t round_up(uint32_t value, uint32_t grain) {
     return (value + grain - 1) & ~(grain - 1);
 }
@@ -34,34 +37,43 @@ static inline uint32_t address_of(const struct heap_block *chunk) {
     return (uint32_t)chunk->offset;
 }
 
-/* ---- Bins ---- */
-
-static inline uint32_t *link_onwards(struct musl *musl, struct heap_block *blocks, uint32_t link) {
-    return link & LINK_TO_BIN ? &musl->bins[link & LAST_BIN].first : &blocks[link].list_next;
-}
-
-static inline uint32_t *link_back(struct musl *musl, struct heap_block *blocks, uint32_t link) {
-    return link & LINK_TO_BIN ? &musl->bins[link & LAST_BIN].last : &blocks[link].list_prev;
-}
+/* ---- Bins. Record 0 takes the writes to the neighbours that the ends of a list do not have. ---- */
 
 static inline void unbin(struct musl *musl, struct heap_block *blocks, uint32_t index) {
+    const uint32_t number = bin_of(block_size(&blocks[index]));
     const uint32_t next = blocks[index].list_next;
     const uint32_t prev = blocks[index].list_prev;
-    *link_onwards(musl, blocks, prev) = next;
-    *link_back(musl, blocks, next) = prev;
-    if (next == prev) { /* both are the bin, which is empty now */
-        musl->filled &= ~(UINT64_C(1) << (next & LAST_BIN));
-    }
+    struct bin *bin = &musl->bins[number];
+    const struct bin old = *bin;
+    blocks[prev].list_next = next;
+    blocks[next].list_prev = prev;
+    bin->first = prev == 0 ? next : old.first;
+    bin->last = next == 0 ? prev : old.last;
+    musl->filled ^= (uint64_t)((prev | next) == 0) << number;
 }
 
 static inline void append_to_bin(struct musl *musl, struct heap_block *blocks, uint32_t index) {
-    const uint32_t bin = bin_of(block_size(&blocks[index]));
-    const uint32_t last = musl->bins[bin].last;
-    blocks[index].list_next = LINK_TO_BIN | bin;
-    blocks[index].list_prev = last;
-    *link_onwards(musl, blocks, last) = index;
-    musl->bins[bin].last = index;
-    musl->filled |= UINT64_C(1) << bin;
+    const uint32_t number = bin_of(block_size(&blocks[index]));
+    struct bin *bin = &musl->bins[number];
+    const struct bin old = *bin;
+    blocks[index].list_next = 0;
+    blocks[index].list_prev = old.last;
+    blocks[old.last].list_next = index;
+    bin->first = old.last == 0 ? index : old.first;
+    bin->last = index;
+    musl->filled |= UINT64_C(1) << number;
+}
+
+/* Takes out the first chunk of a bin that has one. */
+static inline void take_first(struct musl *musl, struct heap_block *blocks, uint32_t number) {
+    struct bin *bin = &musl->bins[number];
+    const uint32_t index = bin->first;
+    const uint32_t next = blocks[index].list_next;
+    const uint32_t last = bin->last;
+    blocks[next].list_prev = 0;
+    bin->first = next;
+    bin->last = next == 0 ? 0 : last;
+    musl->filled ^= (uint64_t)(next == 0) << number;
 }
 
 /* ---- Pages ---- */
@@ -121,7 +133,7 @@ static bool prepare_pages(heap_t *heap, uint32_t size) {
 
 /* ---- Blocks with a mapping of their own ---- */
 
-static uint32_t map_block(heap_t *heap, uint32_t size) {
+static COLD uint32_t map_block(heap_t *heap, uint32_t size) {
     if (!prepare_pages(heap, size)) {
         return 0;
     }
@@ -149,7 +161,7 @@ static inline uint32_t mapping_base(const struct heap_block *block) {
     return address_of(block) - CHUNK_HEADER - mapping_lead(block);
 }
 
-static void unmap_block(heap_t *heap, uint32_t index) {
+static COLD void unmap_block(heap_t *heap, uint32_t index) {
     struct musl *musl = musl_of(heap);
     const struct heap_block *block = &heap->blocks[index];
     pages_unmap(&musl->pages, mapping_base(block), block_size(block) + mapping_lead(block));
@@ -170,49 +182,80 @@ static void reclaim(struct musl *musl, const struct heap_block *chunk) {
 }
 
 /* Whether adding `more` to `size` makes a chunk that is long, and longer than the next power of two was. */
-static inline bool grew_long(uint32_t size, uint32_t more) {
+static bool grew_long(uint32_t size, uint32_t more) {
     return size + more > LEAST_RECLAIMED && ((size + more) ^ more) > more;
+}
+
+/* For a chunk just freed, which took in a free one before and one after it; their sizes are 0 where there was none. */
+static COLD void reclaim_if_grown(struct musl *musl, const struct heap_block *chunk, uint32_t before, uint32_t after) {
+    const uint32_t freed = block_size(chunk) - before - after;
+    bool grown = grew_long(freed, before + after);
+    if (musl->merges_cuts) { /* 1.1.24 looks at each step by itself */
+        grown = (before != 0 && grew_long(freed, before)) || (after != 0 && grew_long(freed, after));
+    }
+    if (grown) {
+        reclaim(musl, chunk);
+    }
+}
+
+/* Takes a chunk of an area out of the chain, where it always has neighbours. */
+static inline void unlink_chunk(heap_t *heap, struct heap_block *blocks, uint32_t index) {
+    const uint32_t prev = blocks[index].prev;
+    const uint32_t next = blocks[index].next;
+    blocks[prev].next = next;
+    blocks[next].prev = prev;
+    block_give_back(heap, index);
 }
 
 /* Frees a chunk of an area: merges it with its free neighbours and puts the whole last in its bin. */
 static void release(heap_t *heap, uint32_t index) {
     struct musl *musl = musl_of(heap);
     struct heap_block *blocks = heap->blocks;
-    const uint32_t freed = block_size(&blocks[index]);
     const uint32_t prev = blocks[index].prev;
     const uint32_t next = blocks[index].next;
     uint32_t before = 0;
     uint32_t after = 0;
+    uint32_t whole = block_size(&blocks[index]);
 
     if (chunk_is_free(&blocks[next])) {
         after = block_size(&blocks[next]);
+        whole += after;
         unbin(musl, blocks, next);
-        block_remove(heap, next);
+        unlink_chunk(heap, blocks, next);
     }
     if (chunk_is_free(&blocks[prev])) {
         before = block_size(&blocks[prev]);
+        whole += before;
         unbin(musl, blocks, prev);
-        block_remove(heap, index);
+        unlink_chunk(heap, blocks, index);
         index = prev;
     } else {
         touch_links(musl, &blocks[index]);
     }
-    blocks[index].size_flags = before + freed + after;
+    blocks[index].size_flags = whole;
     append_to_bin(musl, blocks, index);
-
-    const bool grew = musl->merges_cuts
-                          ? (before != 0 && grew_long(freed, before)) || (after != 0 && grew_long(freed, after))
-                          : grew_long(freed, before + after);
-    if (grew) {
-        reclaim(musl, &blocks[index]);
+    if (whole > LEAST_RECLAIMED) {
+        reclaim_if_grown(musl, &blocks[index], before, after);
     }
 }
 
 /* ---- Cutting ---- */
 
+/* A new record behind a chunk of an area, which always has a neighbour there. */
+static inline uint32_t insert_after(heap_t *heap, uint32_t index) {
+    const uint32_t made = block_take(heap);
+    struct heap_block *blocks = heap->blocks;
+    const uint32_t next = blocks[index].next;
+    blocks[made].prev = index;
+    blocks[made].next = next;
+    blocks[index].next = made;
+    blocks[next].prev = made;
+    return made;
+}
+
 /* Cuts a chunk at `size`; the rest is a new chunk behind it, whose flags are the caller's to set. */
 static inline uint32_t split(heap_t *heap, uint32_t index, uint32_t size) {
-    const uint32_t rest = block_insert_after(heap, index);
+    const uint32_t rest = insert_after(heap, index);
     struct heap_block *chunk = &heap->blocks[index];
     struct heap_block *tail = &heap->blocks[rest];
     tail->offset = (int32_t)(address_of(chunk) + size);
@@ -256,12 +299,12 @@ static bool cut_in_place(heap_t *heap, uint32_t index, uint32_t size, uint32_t b
         return false;
     }
     const uint32_t next = blocks[index].list_next;
-    const uint32_t prev = blocks[index].list_prev;
     const uint32_t rest = split(heap, index, size);
     blocks[rest].list_next = next;
-    blocks[rest].list_prev = prev;
-    *link_onwards(musl, blocks, prev) = rest;
-    *link_back(musl, blocks, next) = rest;
+    blocks[rest].list_prev = 0;
+    blocks[next].list_prev = rest;
+    musl->bins[bin].first = rest;
+    musl->bins[bin].last = next == 0 ? rest : musl->bins[bin].last;
     touch_links(musl, &blocks[rest]);
     return true;
 }
@@ -323,7 +366,7 @@ static uint32_t join_previous(heap_t *heap, uint32_t index) {
     }
     unbin(musl_of(heap), blocks, prev);
     blocks[prev].size_flags = (block_size(&blocks[prev]) + block_size(&blocks[index])) | BLOCK_USED;
-    block_remove(heap, index);
+    unlink_chunk(heap, blocks, index);
     return prev;
 }
 
@@ -333,12 +376,12 @@ static void absorb_next(heap_t *heap, uint32_t index) {
     const uint32_t next = blocks[index].next;
     unbin(musl_of(heap), blocks, next);
     blocks[index].size_flags += block_size(&blocks[next]);
-    block_remove(heap, next);
+    unlink_chunk(heap, blocks, next);
 }
 
 /* ---- The calls, on chunk sizes ---- */
 
-static uint32_t allocate_by_growing(heap_t *heap, uint32_t size) {
+static COLD uint32_t allocate_by_growing(heap_t *heap, uint32_t size) {
     uint32_t index = grow(heap, size);
     if (index != 0) {
         if (musl_of(heap)->merges_cuts) {
@@ -349,12 +392,12 @@ static uint32_t allocate_by_growing(heap_t *heap, uint32_t size) {
     return index;
 }
 
-static uint32_t allocate(heap_t *heap, uint32_t size) {
+static inline uint32_t allocate(heap_t *heap, uint32_t size) {
     if (size > LEAST_MAPPED) {
         return map_block(heap, size);
     }
     struct musl *musl = musl_of(heap);
-    const uint64_t fitting = musl->filled >> bin_that_fits(size) << bin_that_fits(size);
+    const uint64_t fitting = musl->filled & (~UINT64_C(0) << bin_that_fits(size));
     if (fitting == 0) {
         return allocate_by_growing(heap, size);
     }
@@ -363,7 +406,7 @@ static uint32_t allocate(heap_t *heap, uint32_t size) {
     if (musl->merges_cuts && cut_in_place(heap, index, size, bin)) {
         return index;
     }
-    unbin(musl, heap->blocks, index);
+    take_first(musl, heap->blocks, bin);
     heap->blocks[index].size_flags |= BLOCK_USED;
     trim(heap, index, size);
     return index;
@@ -505,9 +548,6 @@ static int musl_create(heap_t *heap) {
     struct musl *musl = musl_of(heap);
     const struct heap_config *config = heap->config;
     pages_init(&musl->pages, config->total_limit, config->brk_limit);
-    for (uint32_t bin = 0; bin < BINS; bin++) {
-        musl->bins[bin] = (struct bin){LINK_TO_BIN | bin, LINK_TO_BIN | bin};
-    }
     musl->merges_cuts = config->allocator == HEAP_MUSL_1_1_24;
     musl->area_end = UINT64_MAX; /* nothing adjoins the first area */
     musl->origin = block_take(heap);

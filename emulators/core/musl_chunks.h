@@ -22,10 +22,7 @@ enum {
     MAPPED = BLOCK_USED | BLOCK_MARK, /* a used block with a mapping of its own */
 };
 
-/* A list link with this bit names the bin itself, not a record. */
-#define LINK_TO_BIN 0x80000000U
-
-/* First in, first out. An empty bin links to itself, both ways. */
+/* The ends of a list; 0 and 0 when it is empty. First in, first out. */
 struct bin {
     uint32_t first, last;
 };
@@ -62,27 +59,48 @@ static inline uint32_t mapping_lead(const struct heap_block *mapped) {
 }
 
 /*
- * Bins are as fine as the grain up to 33 grains (528 bytes), then four for each power of two; the last one takes all
- * from 7169 grains on.
+ * The bin of free chunks of n + 1 grains. Bins are as fine as the grain up to 33 grains (528 bytes), then four for each
+ * power of two; the last one takes all from 7169 grains on. The table spares the sizes that are common a branch which
+ * would be mispredicted often.
  */
-static inline uint32_t bin_of_grains_less_one(uint32_t grains) {
-    if (grains <= 32) {
-        return grains;
-    }
-    const uint32_t log2 = 31U - (uint32_t)__builtin_clz(grains);
-    const uint32_t bin = 4 * log2 + 8 + (grains >> (log2 - 2));
+enum { COMMON_GRAINS = 128 };
+
+static const uint8_t BIN_OF_COMMON[COMMON_GRAINS] = {
+    // clang-format off
+     0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14, 15,
+    16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+    32, 32, 32, 32, 32, 32, 32, 32, 33, 33, 33, 33, 33, 33, 33, 33,
+    34, 34, 34, 34, 34, 34, 34, 34, 35, 35, 35, 35, 35, 35, 35, 35,
+    36, 36, 36, 36, 36, 36, 36, 36, 36, 36, 36, 36, 36, 36, 36, 36,
+    37, 37, 37, 37, 37, 37, 37, 37, 37, 37, 37, 37, 37, 37, 37, 37,
+    38, 38, 38, 38, 38, 38, 38, 38, 38, 38, 38, 38, 38, 38, 38, 38,
+    39, 39, 39, 39, 39, 39, 39, 39, 39, 39, 39, 39, 39, 39, 39, 39,
+    // clang-format on
+};
+
+static inline uint32_t bin_of_uncommon(uint32_t grains_less_one) {
+    const uint32_t log2 = 31U - (uint32_t)__builtin_clz(grains_less_one);
+    const uint32_t bin = 4 * log2 + 8 + (grains_less_one >> (log2 - 2));
     return bin < LAST_BIN ? bin : LAST_BIN;
+}
+
+static inline uint32_t bin_of_grains(uint32_t grains_less_one) {
+    return grains_less_one < COMMON_GRAINS ? BIN_OF_COMMON[grains_less_one] : bin_of_uncommon(grains_less_one);
 }
 
 /* The bin that a free chunk of this size hangs in. */
 static inline uint32_t bin_of(uint32_t size) {
-    return bin_of_grains_less_one(size / CHUNK_GRAIN - 1);
+    return bin_of_grains(size / CHUNK_GRAIN - 1);
 }
 
-/* The lowest bin of which every chunk is at least this large. */
+/*
+ * The lowest bin of which every chunk is at least this large; `size` needs no mapping of its own. Bins of one size
+ * serve that size. Of the others, the bin after the one that a grain less would hang in begins at `size` or above.
+ */
 static inline uint32_t bin_that_fits(uint32_t size) {
-    const uint32_t grains = size / CHUNK_GRAIN - 1;
-    return grains <= 32 ? grains : bin_of_grains_less_one(grains - 1) + 1;
+    const uint32_t grains_less_one = size / CHUNK_GRAIN - 1;
+    const uint32_t wide = grains_less_one > 32;
+    return bin_of_grains(grains_less_one - wide) + wide;
 }
 
 void musl_stats(const heap_t *heap, struct heap_stats *stats);

@@ -185,24 +185,23 @@ static int check_mappings(const heap_t *heap, struct tally *tally) {
     return HEAP_OK;
 }
 
-static int check_bin(const heap_t *heap, uint32_t bin, uint32_t *listed) {
+static int check_bin(const heap_t *heap, uint32_t number, uint32_t *listed) {
     const struct musl *musl = musl_of(heap);
     const struct heap_block *blocks = heap->blocks;
-    uint32_t prev = LINK_TO_BIN | bin;
-    uint32_t index = musl->bins[bin].first;
-    for (; (index & LINK_TO_BIN) == 0; prev = index, index = blocks[index].list_next) {
-        if (index == 0 || index >= heap->capacity || (*listed)++ > heap->live || !chunk_is_free(&blocks[index])) {
+    const struct bin *bin = &musl->bins[number];
+    uint32_t prev = 0;
+    for (uint32_t index = bin->first; index != 0; prev = index, index = blocks[index].list_next) {
+        if (index >= heap->capacity || (*listed)++ > heap->live || !chunk_is_free(&blocks[index])) {
             return HEAP_E_LIST;
         }
-        if (blocks[index].list_prev != prev || bin_of(block_size(&blocks[index])) != bin) {
+        if (blocks[index].list_prev != prev || bin_of(block_size(&blocks[index])) != number) {
             return HEAP_E_LIST;
         }
     }
-    if (index != (LINK_TO_BIN | bin) || musl->bins[bin].last != prev) {
+    if (bin->last != prev) {
         return HEAP_E_LIST;
     }
-    const bool empty = prev == (LINK_TO_BIN | bin);
-    return (musl->filled >> bin & 1) == !empty ? HEAP_OK : HEAP_E_BITMAP;
+    return (musl->filled >> number & 1) == (bin->first != 0) ? HEAP_OK : HEAP_E_BITMAP;
 }
 
 int musl_check(const heap_t *heap) {
