@@ -5,8 +5,8 @@ A leak is told when, over the closed buckets of one level,
 * the envelope grew by a part of the limit that is the smaller the longer was looked: 12 % in a minute, 1 % in half an
   hour; and by several steps of the source's resolution;
 * it grew in every third of the time alike: no single step, no last tooth of a saw, no plateau;
-* even slowing down as it did from the first half to the second (by q, so for ever by 1 + q + q^2 + ...) it would reach
-  the limit: a cache that warms up would not;
+* even slowing down as it did from the first half to the second (by q, so for ever by q + q^2 + ...) it would reach the
+  limit: a cache that warms up would not. q is taken low by what the interval of the slope leaves open;
 * a single rise without a fall is above the peaks from which memory fell before: else it is the next tooth;
 * the slope, the median of the slopes of all pairs (Theil 1950, Sen 1968), has an interval (Sen's, by Kendall's
   variance, 95 %) that lies above half of it.
@@ -26,7 +26,11 @@ _LEAST_SAMPLES = 8
 _SLOW_SPAN_S, _SLOW_PART, _PART_EXPONENT = 1800.0, 0.01, 0.73
 _STEPS = 6
 _THIRD = 0.5
-_UNLIMITED_PART, _UNLIMITED_RATIO = 0.25, 0.9
+_FALL = 0.25
+"""A fall by less than this part of what it grew is noise on a single rise."""
+_UNLIMITED_PART, _UNLIMITED_RATIO = 0.25, 0.8
+_RATIO_DOUBT = 2.0
+"""By how many half-widths of the slope's interval q is taken lower: halves know their slopes less well."""
 _Z = 1.96
 _CHUNK = 2048
 
@@ -71,7 +75,7 @@ def _may_leak(windows: Numbers, width_s: float, limits: Numbers, ceilings: Numbe
         values: Numbers = held[np.arange(len(held)), first + np.rint(span * part).astype(np.int64)]
         return values
 
-    begin, third, half, two_thirds, end = (level(part) for part in (0, 1 / 3, 1 / 2, 2 / 3, 1))
+    begin, third, two_thirds, end = (level(part) for part in (0, 1 / 3, 2 / 3, 1))
     grown = end - begin
     least_part = np.maximum(_SLOW_PART, _SLOW_PART * (_SLOW_SPAN_S / (span * width_s)) ** _PART_EXPONENT)
     enough = np.where(np.isnan(limits), _UNLIMITED_PART * begin, least_part * limits)
@@ -83,16 +87,9 @@ def _may_leak(windows: Numbers, width_s: float, limits: Numbers, ceilings: Numbe
         & (grown >= enough)
         & (grown >= _STEPS * steps)
         & alike
-        & _will_end(begin, half, end, limits)
-        & _is_no_tooth(windows, end, ceilings, np.maximum(0.02 * end, 2 * steps))
+        & _is_no_tooth(windows, end, ceilings, np.maximum(_FALL * grown, 2 * steps))
     )
     return may_leak
-
-
-def _will_end(begin: Numbers, half: Numbers, end: Numbers, limits: Numbers) -> Truths:
-    ratio = (end - half) / (half - begin)
-    still_to_come = np.where(ratio < 1, (end - half) * ratio / (1 - ratio), np.inf)
-    return np.where(np.isnan(limits), ratio >= _UNLIMITED_RATIO, end + still_to_come >= limits).astype(np.bool_)
 
 
 def _is_no_tooth(windows: Numbers, end: Numbers, ceilings: Numbers, slack: Numbers) -> Truths:
@@ -104,8 +101,9 @@ def _is_no_tooth(windows: Numbers, end: Numbers, ceilings: Numbers, slack: Numbe
 def _tell(found: Leaks, rows: npt.NDArray[np.int64], windows: Numbers, width_hours: float, limits: Numbers) -> None:
     held = np.where(np.isfinite(windows), envelope(windows), np.nan)
     rate, low, high = _slopes(held)
-    told = low > 0.5 * rate
     now, begin = np.fmax.reduce(held, axis=1), np.fmin.reduce(held, axis=1)
+    doubt = _RATIO_DOUBT * (high - low) / 2 / rate
+    told = (low > 0.5 * rate) & _will_end(held, doubt, now - begin, limits - now)
     known = np.isfinite(held)
     span = windows.shape[1] - 1 - known[:, ::-1].argmax(axis=1) - known.argmax(axis=1)
     values = Leaks(
@@ -118,6 +116,18 @@ def _tell(found: Leaks, rows: npt.NDArray[np.int64], windows: Numbers, width_hou
     )
     for column, value in zip(found, values, strict=True):
         column[rows] = np.where(told, value, np.nan)
+
+
+def _will_end(held: Numbers, doubt: Numbers, grown: Numbers, left: Numbers) -> Truths:
+    """Whether what is left would be used up though growth slows down as it did within the window."""
+    known = np.isfinite(held)
+    places = np.cumsum(known, axis=1) / known.sum(axis=1)[:, None]
+    earlier, _, _ = _slopes(np.where(places <= 0.5, held, np.nan))
+    later, _, _ = _slopes(np.where(places > 0.5, held, np.nan))
+    ratio = later / earlier * (1 - doubt)
+    to_come = np.where(ratio < 1, grown * ratio / (1 + ratio) * ratio / (1 - ratio), np.inf)
+    will_end: Truths = np.where(np.isnan(left), ratio >= _UNLIMITED_RATIO, to_come >= left)
+    return will_end
 
 
 def _slopes(held: Numbers) -> tuple[Numbers, Numbers, Numbers]:

@@ -29,9 +29,7 @@ class Shelf:
         return self.abouts.get(device) or About(device, 0)
 
 
-def rows(
-    device: str, kind: str, names: tuple[str, ...], time_ms: int, values: dict[str, Any], **more: Any
-) -> Rows:
+def rows(device: str, kind: str, names: tuple[str, ...], time_ms: int, values: dict[str, Any], **more: Any) -> Rows:
     """One reading as a block."""
     flags = flag_bits(more.get("flags", ()))
     uptime = more.get("uptime_ms")
@@ -64,9 +62,7 @@ class Bench:
 
     def heap(self, free: int, size: int = 22_528, **more: Any) -> list[Finding]:
         """One second with one reading of the heap `main` of `board-1`."""
-        return self.second(
-            rows("board-1", "heap", ("main",), self.now_ms + 900, {"size": size, "free": free}, **more)
-        )
+        return self.second(rows("board-1", "heap", ("main",), self.now_ms + 900, {"size": size, "free": free}, **more))
 
 
 def told(findings: Sequence[Finding]) -> list[tuple[str, str]]:

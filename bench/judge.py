@@ -1,0 +1,93 @@
+"""How fast the judge is: prints one JSON object.
+
+    python bench/judge.py [--series 100000] [--ticks 5]
+
+`batch_s`: seconds for one batch in which every series has a new reading, arrivals decoded before (median of the ticks);
+of these `tick_s` goes into judging as such: histories, leaks, rules. `idle_tick_s`: a tick without an arrival.
+`commit_s`: writing the state of all series to disk. `bytes_a_series`: growth of the process' memory by series.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+from collector.devices import DeviceBook
+from collector.judge import state
+from collector.judge.engine import Judge
+from collector.judge.rules import load_rules
+from collector.records import Arrival
+from telemetry.journal import Journal
+from telemetry.readings import About
+from telemetry.wire import Rows
+
+SERIES_A_DEVICE = 20
+START_MS = 1_790_000_000_000
+
+
+def arrivals(series: int, now_ms: int) -> list[Arrival]:
+    """One reading of each series, fifty series a frame; one heap in a hundred leaks 100 bytes a second."""
+    blocks: list[About | Rows] = []
+    for number in range(series):
+        device, place = f"device-{number // SERIES_A_DEVICE}", number % SERIES_A_DEVICE
+        leaked = (now_ms - START_MS) // 10 if number % 100 == 0 else 0
+        fields, values = ("size", "free"), [262_144, 200_000 - leaked - (now_ms + number) % 500]
+        kind, names = ("heap", (f"heap-{place}",)) if place < 10 else ("stack", (f"thread-{place}",))
+        if kind == "stack":
+            fields, values = ("size", "min_free"), [2048, 900]
+        blocks.append(Rows(device, 1, kind, names, 0, 1, now_ms - 300, None, fields, [[0, None, *values]]))
+    return [Arrival(now_ms - 100, "agent", blocks[at : at + 50]) for at in range(0, len(blocks), 50)]
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long it takes."""
+    gc.collect()
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--series", type=int, default=100_000)
+    parser.add_argument("--ticks", type=int, default=5)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        journal = Journal(Path(directory) / "findings.journal", tables=state.TABLES)
+        judge = Judge(load_rules(None), DeviceBook(journal.db), 300)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        judge.batch(arrivals(chosen.series, START_MS), START_MS)
+        batches, ticks, idle, found = [], [], [], 0
+        now = START_MS
+        for _ in range(chosen.ticks + 16):  # the first sixteen fill the histories
+            now += 5_000
+            taken = arrivals(chosen.series, now)
+            batches.append(seconds(lambda: [judge._hear(arrival) for arrival in taken]))  # noqa: B023
+            ticks.append(seconds(lambda: judge.batch([], now)))  # noqa: B023
+            idle.append(seconds(lambda: judge.batch([], now)))  # noqa: B023
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        with journal.transaction() as db:
+            commit = seconds(lambda: state.save(db, judge))
+        journal.close()
+    tick = median(ticks[-chosen.ticks :])
+    result = {
+        "series": chosen.series,
+        "batch_s": round(median(batches[-chosen.ticks :]) + tick, 3),
+        "tick_s": round(tick, 3),
+        "idle_tick_s": round(median(idle[-chosen.ticks :]), 4),
+        "commit_s": round(commit, 3),
+        "bytes_a_series": memory * 1024 // chosen.series,
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
