@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,8 @@ from memfleet.spans import seconds
 from telemetry.errors import UsageError
 
 STATE_STYLES = {"critical": "bold red", "warning": "yellow", "silent": "dim", "ok": "green", "info": "cyan"}
+_PROSE = ("reason", "detail", "newest values (bytes)")
+_WIDE = 2_000  # a file or another program takes whole lines
 _SPAN = re.compile(r"^[\d.]+\s*(ms|s|m|h|d)$")
 
 
@@ -28,10 +31,14 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: st
     """A table; a column that begins with `>` is set to the right. Without rows: the sentence."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left", overflow="fold")
+        name = column.lstrip(">")
+        right = column.startswith(">")
+        table.add_column(
+            name, justify="right" if right else "left", no_wrap=name.strip() not in _PROSE, overflow="fold"
+        )
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text("" if cell is None else str(cell)) for cell in row))
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
     console.print(table if table.row_count else Text(empty))
 
 

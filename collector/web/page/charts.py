@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -164,12 +165,15 @@ def chart_options(
     panel: Panel, data: Sequence[list[Pair]], boots: Iterable[tuple[int, int]], between: tuple[int, int]
 ) -> dict[str, Any]:
     """Options of the chart element: one data list a line, and one more for the triangles of a panel with peaks."""
-    series = [_line_series(line, points) for line, points in zip(panel.lines, data, strict=False)]
+    series = [
+        _line_series(line, points) | {"z": 10 - index}  # where lines meet, the first named stays in sight
+        for index, (line, points) in enumerate(zip(panel.lines, data, strict=False))
+    ]
     if panel.peak_field:
         series.append(_peak_series(data[len(panel.lines)]))
     if series:
         series[0]["markLine"] = _marks(panel, boots)
-    most = scaled(panel.limit, panel.unit) or 0
+    room = _room_above(scaled(panel.limit, panel.unit) or 0)
     return {
         "animation": False,
         "grid": {"left": 8, "right": 14, "top": 18, "bottom": 4, "containLabel": True},
@@ -191,13 +195,22 @@ def chart_options(
         "yAxis": {
             "type": "value",
             "min": 0,
-            ":max": f"range => Math.max({most * 1.08:.0f}, range.max) || 1",
+            ":max": f"range => range.max > {room} ? null : {room}" if room else "() => null",
             "axisLabel": {"color": GREY},
             "splitLine": {"lineStyle": {"color": "rgba(125,137,152,.2)"}},
         },
         "dataZoom": [{"type": "inside", "zoomOnMouseWheel": "ctrl", "filterMode": "none"}],
         "series": series,
     }
+
+
+def _room_above(limit: float) -> float:
+    """A round number above a limit, so that its line is in the picture whatever the readings are."""
+    if limit <= 0:
+        return 0
+    magnitude = 10 ** math.floor(math.log10(limit))
+    step = next(part for part in (0.1, 0.2, 0.25, 0.5, 1) if limit / (part * magnitude) <= 10) * magnitude
+    return math.ceil(limit * 1.05 / step) * step
 
 
 def _line_series(line: Line, points: list[Pair]) -> dict[str, Any]:
@@ -218,9 +231,9 @@ def _peak_series(points: list[Pair]) -> dict[str, Any]:
         "type": "scatter",
         "data": points,
         "symbol": "triangle",
-        "symbolSize": 11,
+        "symbolSize": 9,
         "color": ORANGE,
-        "z": 5,
+        "z": 12,
     }
 
 

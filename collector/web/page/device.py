@@ -205,6 +205,6 @@ def logs_html(logs: Sequence[LogRow]) -> str:
         return '<p class="quiet">No log line in the last seven days. Agents forward warnings and worse.</p>'
     return "".join(
         f'<div class="{escape(log.level or "")}"><span class="time">{text.local_time_html(log.time_ms, "time")}</span>'
-        f"{escape(' '.join(part for part in (log.level, log.module, log.text) if part))}</div>"
+        f"{escape(f'{log.level} {log.module}'.strip() + ': ' + log.text)}</div>"
         for log in reversed(logs)
     )

@@ -32,14 +32,14 @@ def frame(services: Services, request: Request, here: str, fleet: Fleet) -> Iter
     """The frame around a view's content; `here` is the address of the view in the navigation."""
     theme = ui.dark_mode(THEMES.get(request.cookies.get("memfleet_theme", "")))
     markup("Skip to content", "a").classes("skip").props("href=#main")
-    with ui.element("header").classes("top"):
+    with ui.header(fixed=False, bordered=False).classes("top", remove="row"):
         markup(f"memfleet<span>{escape(services.config.fleet)}</span>", "a").classes("brand").props("href=/")
         with ui.element("nav").props('aria-label="Views"'):
             _link("/", "Fleet", here)
             alerts = _link("/alerts", "Alerts" + _count_html(fleet), here)
         _theme_button(theme)
     banner = markup("").classes("banner").props("role=status")
-    with ui.element("main").props("id=main"):
+    with ui.element("div").classes("view").props("id=main"):
         yield
 
     async def refresh() -> None:

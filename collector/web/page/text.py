@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 from urllib.parse import quote
 
-_PLATFORMS = {"mt3620": "Azure Sphere MT3620", "esp32": "ESP32", "zephyr": "Zephyr", "freertos": "FreeRTOS"}
+_PLATFORMS = {"mt3620": "Azure Sphere", "esp32": "ESP32", "zephyr": "Zephyr", "freertos": "FreeRTOS"}
 STATE_WORDS = {"critical": "critical", "warning": "warning", "silent": "silent", "ok": "fine"}
 _SECOND, _MINUTE, _HOUR, _DAY = 1_000, 60_000, 3_600_000, 86_400_000
 

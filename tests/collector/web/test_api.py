@@ -1,0 +1,164 @@
+"""The HTTP API on a page process that really runs."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from collector.records import Desk, decode_desk
+from telemetry.journal import START, JournalReader
+from tests.collector.web.conftest import Running
+
+
+def test_devices_come_worst_first(running: Running) -> None:
+    answer = running.http.get("/api/v1/devices").json()
+    names = [one["device"] for one in answer["devices"]]
+    assert names[:3] == ["meter-0042", "kitchen-1", "lock-18"]  # critical, warning, silent
+    assert answer["total"] == len(names) == 13
+    assert answer["states"] == {"critical": 1, "warning": 1, "silent": 1, "ok": 10}
+
+
+def test_devices_are_filtered_and_paged(running: Running) -> None:
+    def names(**query: object) -> list[str]:
+        return [one["device"] for one in running.http.get("/api/v1/devices", params=query).json()["devices"]]
+
+    assert names(text="NRF52840 lock-17") == ["lock-17"]
+    assert names(state=["critical", "silent"]) == ["meter-0042", "lock-18"]
+    assert set(names(platform="esp32")) == {"kitchen-1", "sensor-1001", "sensor-1004", "sensor-1007"}
+    everything = names()
+    assert names(limit=5) + names(limit=1000, offset=5) == everything
+
+
+def test_a_device_comes_with_its_alerts_and_limits(running: Running) -> None:
+    device = running.http.get("/api/v1/devices/meter-0042").json()
+    assert device["state"] == "critical"
+    assert device["limits"] == {"user_mode": 256 * 1024}
+    assert [one["rule"] for one in device["open_alerts"]] == ["leak"]
+
+
+def test_points_are_those_that_arrived(running: Running) -> None:
+    query = {"device": "meter-0042", "kind": "process", "start": running.seeded_ms - 4_000_000}
+    points = running.http.get("/api/v1/points", params=query).json()
+    assert len(points["t"]) == points["total"] == 360
+    assert points["t"][-1] == running.seeded_ms - 10_000
+    assert sorted(set(points["boot"])) == [1, 2]
+    assert max(points["values"]["user_mode"]) == points["values"]["peak_user_mode"][-1]
+
+
+def test_thinned_points_keep_the_highest(running: Running) -> None:
+    query = {"device": "kitchen-1", "kind": "heap", "name": "DRAM", "start": running.seeded_ms - 4_000_000}
+    whole = running.http.get("/api/v1/points", params=query).json()
+    thin = running.http.get("/api/v1/points", params=query | {"max_points": 40}).json()
+    assert len(thin["t"]) <= 40 < len(whole["t"])
+    for field in ("free", "largest_free"):
+        assert max(thin["values"][field]) == max(whole["values"][field])
+        assert min(thin["values"][field]) == min(whole["values"][field])
+
+
+def test_series_logs_and_events(running: Running) -> None:
+    series = running.http.get("/api/v1/devices/kitchen-1/series").json()["series"]
+    assert {(one["kind"], *one["names"]) for one in series} >= {
+        ("heap", "DRAM"),
+        ("heap", "SPIRAM"),
+        ("task", "wifi", "DRAM"),
+    }
+    logs = running.http.get("/api/v1/logs", params={"device": "kitchen-1"}).json()["logs"]
+    assert [one["text"] for one in logs][-1] == "sensor timeout, retry 1"
+    assert running.http.get("/api/v1/events", params={"device": "kitchen-1"}).json() == {"events": []}
+
+
+def test_quarantine_lists_and_gives_the_bytes(running: Running) -> None:
+    (entry,) = running.http.get("/api/v1/quarantine", params={"reason": "underflow"}).json()["quarantine"]
+    assert entry["size"] == 9
+    assert running.http.get(f"/api/v1/quarantine/{entry['id']}/body").content == b"\x91\x00refused"
+    assert running.http.get("/api/v1/quarantine", params={"agent": "nobody"}).json() == {"quarantine": []}
+    assert running.http.get("/api/v1/quarantine/999/body").status_code == 404
+
+
+def test_what_people_ask_for_stands_in_the_desk_journal(running: Running) -> None:
+    until_ms = running.seeded_ms + 3_600_000
+    calls = {
+        "/api/v1/alerts/acknowledge": {"key": "some|key", "by": "ann"},
+        "/api/v1/silences": {"pattern": "*|kitchen-1|*", "until_ms": until_ms},
+        "/api/v1/quarantine/retry": {"ids": [1, 2]},
+        "/api/v1/quarantine/purge": {"ids": [3]},
+    }
+    for path, body in calls.items():
+        assert running.http.post(path, json=body).status_code == 202
+    frames, _ = JournalReader(running.collector.directory / "desk.journal").read(START)
+    written = [msgspec.structs.replace(decode_desk(frame.data), at_ms=0) for frame in frames]
+    assert written == [
+        Desk("acknowledge", 0, "ann", key="some|key"),
+        Desk("silence", 0, "127.0.0.1", key="*|kitchen-1|*", until_ms=until_ms),
+        Desk("quarantine_retry", 0, "127.0.0.1", ids=(1, 2)),
+        Desk("quarantine_purge", 0, "127.0.0.1", ids=(3,)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/api/v1/devices/nobody", 404, "no device named 'nobody' has reported"),
+        ("/api/v1/devices/nobody/series", 404, "no device named"),
+        ("/api/v1/points?device=a&kind=weather", 400, "'weather' is none of process, heap"),
+        ("/api/v1/points?device=a&kind=task&name=wifi", 400, "task takes 2 (the task and the heap), 1 given"),
+        ("/api/v1/points?device=a&kind=process&start=2&end=1", 400, "start 2 is after end 1"),
+        ("/api/v1/points?device=a&kind=log", 400, "has no points"),
+        ("/api/v1/devices?limit=0", 400, "limit: "),
+        ("/api/v1/logs", 400, "device: "),
+        ("/api/v1/nonsense", 404, "the API has no /api/v1/nonsense"),
+    ],
+)
+def test_a_wrong_request_gets_one_clear_sentence(running: Running, path: str, status: int, words: str) -> None:
+    answer = running.http.get(path)
+    assert answer.status_code == status
+    assert words in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/v1/alerts/acknowledge", {"key": ""}),
+        ("/api/v1/silences", {"pattern": "*", "until_ms": 1}),
+        ("/api/v1/quarantine/purge", {"ids": []}),
+        ("/api/v1/quarantine/retry", {"ids": ["x"]}),
+    ],
+)
+def test_a_wrong_wish_is_refused(running: Running, path: str, body: dict[str, object]) -> None:
+    answer = running.http.post(path, json=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+
+
+def test_metrics_are_what_the_files_counted(running: Running) -> None:
+    running.collector.arrive([])
+    families = {family.name: family for family in text_string_to_metric_families(running.http.get("/metrics").text)}
+    counts = {(s.labels["process"], s.labels["name"]): s.value for s in families["memfleet_events"].samples}
+    assert counts["intake", "frames"] == running.collector.readings.counters()["frames"]
+    running_now = {s.labels["process"]: s.value for s in families["memfleet_process_running"].samples}
+    assert running_now == {"intake": 1, "series": 1, "judge": 1, "notify": 0, "page": 1}
+    devices = {s.labels["state"]: s.value for s in families["memfleet_devices"].samples}
+    assert sum(devices.values()) == 13
+
+
+def test_status_and_health(running: Running) -> None:
+    running.collector.arrive([])
+    running.collector.settle()
+    assert running.http.get("/healthz").text == "ok\n"
+    status = running.http.get("/api/v1/status").json()
+    by_process = {one["process"]: one for one in status["processes"]}
+    assert by_process["series"]["counters"]["series_findings"] == 2
+    assert by_process["intake"]["frames"] >= 26
+    assert not by_process["notify"]["running"]
+
+
+def test_every_route_is_in_the_openapi_document(running: Running) -> None:
+    document = running.http.get("/api/v1/openapi.json").json()
+    assert {"/api/v1/devices", "/api/v1/points", "/api/v1/silences"} <= set(document["paths"])
+
+
+def test_nothing_is_loaded_from_elsewhere(running: Running) -> None:
+    answer = running.http.get("/")
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert "https://" not in answer.text

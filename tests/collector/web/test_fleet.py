@@ -1,0 +1,55 @@
+"""Order and filter of the fleet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from collector.series.rows import AlertRow, DeviceRow
+from collector.web.fleet import build_fleet, fullness
+
+_DEVICE = DeviceRow("d", "esp32", "board", "1.0", "gateway", "ok", 10, 100, "heap", 0, 1, 1, 1)
+_ALERT = AlertRow("k", "k@1", "firing", "leak", "critical", "d", "esp32", "1.0", "heap", (), 1, 1, "why", {}, 0, "", 0)
+
+
+def test_worst_first() -> None:
+    devices = [
+        replace(_DEVICE, device="b-fine"),
+        replace(_DEVICE, device="a-fine"),
+        replace(_DEVICE, device="fuller", used=90),
+        replace(_DEVICE, device="silent", state="silent"),
+        replace(_DEVICE, device="later", state="critical"),
+        replace(_DEVICE, device="sooner", state="critical"),
+        replace(_DEVICE, device="warned", state="warning"),
+    ]
+    alerts = [
+        replace(_ALERT, device="later", numbers={"leak_hours_left": 9.0}),
+        replace(_ALERT, device="sooner", numbers={"leak_hours_left": 2.0}),
+    ]
+    order = [device.device for device in build_fleet(devices, alerts).devices]
+    assert order == ["sooner", "later", "warned", "silent", "fuller", "a-fine", "b-fine"]
+
+
+def test_nearly_the_same_fill_keeps_the_order_by_name() -> None:
+    devices = [replace(_DEVICE, device="b", used=33), replace(_DEVICE, device="a", used=31)]
+    assert [device.device for device in build_fleet(devices, []).devices] == ["a", "b"]
+
+
+def test_the_worst_alert_is_shown_and_an_acknowledged_one_only_alone() -> None:
+    warning = replace(_ALERT, severity="warning", reason="warning")
+    seen = replace(_ALERT, reason="seen", acknowledged_ms=5)
+    assert build_fleet([_DEVICE], [warning, _ALERT]).worst["d"].reason == "why"
+    assert build_fleet([_DEVICE], [seen, warning]).worst["d"].reason == "warning"
+    assert build_fleet([_DEVICE], [seen]).worst["d"].reason == "seen"
+
+
+def test_every_word_has_to_be_found() -> None:
+    fleet = build_fleet([_DEVICE, replace(_DEVICE, device="kitchen", firmware="2.0")], [])
+    assert [device.device for device in fleet.select("KIT 2.0")] == ["kitchen"]
+    assert fleet.select("kit 1.0") == []
+    assert len(fleet.select("")) == 2
+
+
+def test_no_limit_is_no_share() -> None:
+    assert fullness(replace(_DEVICE, limit=None)) is None
+    assert fullness(replace(_DEVICE, used=None)) is None
+    assert fullness(_DEVICE) == 0.1

@@ -1,0 +1,89 @@
+"""The pure parts of the page: charts and texts."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.series.rows import DeviceRow
+from collector.web.page import charts, text
+from collector.web.page.charts import Seen
+from collector.web.page.fleet import row_html
+
+KIB = 1024
+_PROCESS = Seen("process", (), {"total": 9, "user_mode": 5, "peak_user_mode": 6})
+
+
+def test_an_azure_sphere_device_gets_three_lines_a_limit_and_triangles() -> None:
+    (panel,) = charts.panels_of([_PROCESS], {})
+    assert [line.field for line in panel.lines] == ["total", "user_mode", "peak_user_mode"]
+    assert panel.limit == 256 * KIB
+    times, boots, peaks = [0, 1000, 2000], [1, 1, 1], [KIB, KIB, 2 * KIB]
+    triangles = [[times[i], peaks[i] / KIB] for i in charts.new_peaks(times, boots, peaks)]
+    lines = [charts.pairs(times, boots, peaks, panel.unit) for _ in panel.lines]
+    options = charts.chart_options(panel, [*lines, triangles], [], (0, 2000))
+    assert [one["type"] for one in options["series"]] == ["line", "line", "line", "scatter"]
+    assert options["series"][3]["data"] == [[2000, 2.0]]
+    assert options["series"][0]["markLine"]["data"][-1]["yAxis"] == 256
+
+
+def test_unlike_things_get_charts_of_their_own() -> None:
+    series = [
+        Seen("heap", ("DRAM",), {"size": 320 * KIB, "free": 1, "largest_free": 1}),
+        Seen("heap", ("SPIRAM",), {"size": 2048 * KIB, "free": 1}),
+        Seen("task", ("wifi", "DRAM"), {"current": 5}),
+        Seen("stack", ("main",), {"size": 1024, "min_free": 100}),
+        Seen("log", (), {"text": "x"}),
+    ]
+    titles = [panel.title for panel in charts.panels_of(series, {})]
+    assert titles == ["Heap SPIRAM, 2,048 KiB", "Heap DRAM, 320 KiB", "Memory held by tasks", "Stack never used yet"]
+
+
+def test_a_reboot_and_a_pause_break_the_line() -> None:
+    times = [0, 1000, 2000, 3000, 60_000, 61_000]
+    boots = [1, 1, 2, 2, 2, 2]
+    drawn = charts.pairs(times, boots, [KIB] * 6, "KiB")
+    assert [point[0] for point in drawn if point[1] is None] == [1001, 3001]
+    assert charts.boot_marks(times, boots) == [(2000, 2)]
+
+
+@given(st.lists(st.integers(0, 2**20), min_size=1, max_size=60))
+def test_new_peaks_of_one_boot_are_the_rises_of_the_running_maximum(values: list[int]) -> None:
+    found = charts.new_peaks(range(len(values)), [1] * len(values), values)
+    assert found == [i for i in range(1, len(values)) if values[i] > max(values[:i])]
+
+
+def test_a_new_boot_begins_its_peaks_anew_and_the_known_peak_counts() -> None:
+    assert charts.new_peaks([0, 1, 2], [1, 2, 2], [9, 3, 4]) == [2]
+    assert charts.new_peaks([5, 6], [1, 1], [8, 10], known=9) == [1]
+    assert charts.new_peaks([5], [1], [10], known=9) == [0]
+
+
+@pytest.mark.parametrize(
+    ("passed", "words"),
+    [
+        (0, "now"),
+        (9_999, "now"),
+        (59_000, "50 s ago"),
+        (61_000, "1 min ago"),
+        (7_380_000, "2 h 3 min ago"),
+        (172_800_000, "2 d ago"),
+    ],
+)
+def test_ago(passed: int, words: str) -> None:
+    assert text.ago(1_000, 1_000 + passed) == words
+
+
+def test_sizes_are_read_as_people_write_them() -> None:
+    assert [text.kib(size) for size in (None, 0, 1536, 200 * KIB, 2**30)] == ["–", "0.0", "1.5", "200", "1,048,576"]
+
+
+def test_names_from_outside_are_escaped() -> None:
+    device = DeviceRow(
+        "d", "<b>", "<script>alert(1)</script>", '"><img src=x>', "a", "ok", 1, 2, "heap <i>", 0, 1, 1, 1
+    )
+    html = row_html(device, None, 2)
+    assert "<script>" not in html
+    assert "<img" not in html
+    assert "<i>" not in html.replace('<i style="width:50%">', "")

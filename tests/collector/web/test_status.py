@@ -1,0 +1,63 @@
+"""What the files tell about the processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from collector.web.status import ProcessStatus, statuses, unready
+from telemetry.clock import wall_ms
+from tests.collector.web.seeding import Collector
+
+
+@pytest.fixture
+def collector(tmp_path: Path) -> Collector:
+    return Collector(tmp_path)
+
+
+def _by_process(directory: Path, now_ms: int, stores: tuple[str, ...] = ()) -> dict[str, ProcessStatus]:
+    return {one.process: one for one in statuses(directory, stores, now_ms)}
+
+
+def test_lag_is_what_has_not_been_read(collector: Collector) -> None:
+    now_ms = wall_ms()
+    collector.arrive([], received_ms=now_ms - 90_000)
+    collector.settle()
+    collector.arrive([], received_ms=now_ms - 60_000)
+    collector.arrive([], received_ms=now_ms)
+    found = _by_process(collector.directory, now_ms)
+    assert found["series"].lag_frames["readings"] == 4
+    assert found["series"].behind_ms == 60_000
+    assert found["intake"].frames == 6
+    assert "the series are 60 s behind" in unready(list(found.values()), now_ms)
+    collector.settle()
+    assert _by_process(collector.directory, now_ms)["series"].lag_frames["readings"] == 0
+
+
+def test_another_generation_counts_as_unread(collector: Collector) -> None:
+    collector.arrive([])
+    collector.settle()
+    collector.readings.db.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
+    assert _by_process(collector.directory, wall_ms())["series"].lag_frames["readings"] == 2
+
+
+def test_missing_processes_are_named_and_the_notifier_is_not_needed(collector: Collector) -> None:
+    now_ms = wall_ms()
+    found = statuses(collector.directory, ("influx",), now_ms)
+    assert [one.process for one in found if not one.running] == ["notify", "page", "store:influx"]
+    assert unready(found, now_ms) == ["store:influx is not running yet (store-influx.db is missing)"]
+
+
+def test_an_intake_that_writes_no_ticks_is_noticed(collector: Collector) -> None:
+    collector.arrive([])
+    later_ms = wall_ms() + 20_000
+    assert any(
+        "intake has written nothing for" in each
+        for each in unready(statuses(collector.directory, (), later_ms), later_ms)
+    )
+
+
+def test_a_file_that_is_no_database_counts_as_not_running(tmp_path: Path) -> None:
+    (tmp_path / "series.db").write_bytes(b"not a database at all, but long enough to be read as one" * 100)
+    assert not _by_process(tmp_path, wall_ms())["series"].running

@@ -1,0 +1,94 @@
+"""The list commands against a page that really runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from memfleet.cli import main
+from memfleet.tables import moment_ms
+from telemetry.clock import wall_ms
+from telemetry.errors import UsageError
+from tests.collector.web.seeding import Collector, seed_fleet
+from tests.collector.web.server import page_process
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    directory: Path = tmp_path_factory.mktemp("seeded")
+    collector = Collector(directory)
+    seed_fleet(collector, wall_ms(), others=3)
+    collector.refuse("crc", b"\x00\x01")
+    with page_process(directory) as url:
+        yield url
+    collector.close()
+
+
+class Memfleet(Protocol):
+    def __call__(self, *arguments: str, status: int = 0) -> str:
+        """Standard output of a command, or its standard error when it is to fail with that status."""
+
+
+@pytest.fixture
+def memfleet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Memfleet:
+    def call(*arguments: str, status: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["memfleet", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        assert (ended.value.code or 0) == status, said.err
+        return said.err if status else said.out
+
+    return call
+
+
+def test_devices(address: str, memfleet: Memfleet) -> None:
+    listed = json.loads(memfleet("devices", "--url", address, "--json"))
+    assert [one["device"] for one in listed][:3] == ["meter-0042", "kitchen-1", "lock-18"]
+    assert "meter-0042" in memfleet("devices", "--url", address, "--state", "critical")
+    assert "No device matches." in memfleet("devices", "nothing-like-it", "--url", address)
+
+
+def test_show_and_query(address: str, memfleet: Memfleet) -> None:
+    shown = json.loads(memfleet("show", "meter-0042", "--url", address, "--json"))
+    assert shown["platform"] == "mt3620"
+    assert [one["kind"] for one in shown["series"]] == ["process"]
+    assert "leak" in str(shown["open_alerts"])
+    assert "User-mode memory grows" in memfleet("show", "meter-0042", "--url", address).replace("\n", " ")
+    points = json.loads(memfleet("query", "kitchen-1", "heap", "DRAM", "--start", "2h", "--url", address, "--json"))
+    assert len(points["t"]) == 360
+    assert "largest_free" in memfleet("query", "kitchen-1", "heap", "DRAM", "--url", address)
+
+
+def test_alerts_and_quarantine(address: str, memfleet: Memfleet) -> None:
+    keys = [one["key"] for one in json.loads(memfleet("alerts", "--url", address, "--json"))]
+    assert keys == ["leak|meter-0042|process|", "fragmentation|kitchen-1|heap|DRAM"]
+    assert "acknowledged" in memfleet("alerts", "acknowledge", keys[0], "--url", address)
+    assert "silenced" in memfleet("alerts", "silence", "*|kitchen-1|*", "--for", "2h", "--url", address)
+    (entry,) = json.loads(memfleet("quarantine", "--url", address, "--json"))
+    assert entry["reason"] == "crc"
+    assert "purge of 1" in memfleet("quarantine", "purge", str(entry["id"]), "--url", address)
+
+
+def test_what_goes_wrong_is_one_clear_line(address: str, memfleet: Memfleet) -> None:
+    nobody = memfleet("devices", "--url", "http://127.0.0.1:9", status=1)
+    assert nobody.startswith("memfleet: no collector answers at http://127.0.0.1:9 (connection refused); start one")
+    assert nobody.count("\n") == 1
+    assert "not an address" in memfleet("devices", "--url", "nonsense", status=2)
+    assert "no device named 'nobody'" in memfleet("show", "nobody", "--url", address, status=2)
+    assert "is not a time" in memfleet("query", "a", "heap", "x", "--start", "soon", "--url", address, status=2)
+
+
+def test_moments() -> None:
+    now_ms = 1_800_000_000_000
+    assert moment_ms("now", now_ms) == now_ms
+    assert moment_ms("10m", now_ms) == now_ms - 600_000
+    assert moment_ms("1800000000001", now_ms) == now_ms + 1
+    assert moment_ms("2026-11-20T12:00:00+00:00", now_ms) == 1_795_176_000_000
+    with pytest.raises(UsageError, match="is not a time"):
+        moment_ms("yesterday", now_ms)
