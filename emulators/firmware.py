@@ -39,7 +39,8 @@ class Plan:
     """What a device's firmware does, and what is wrong with it.
 
     A `leak` is (bytes of one block, milliseconds from one to the next); it sets in at uptime `from_ms`. `tracking`:
-    built with ESP-IDF's heap task tracking; `debugger`: an MT3620 runs it under the debugger.
+    built with ESP-IDF's heap task tracking; `debugger`: an MT3620 runs it under the debugger; `prints`: the firmware
+    prints its memory itself.
     """
 
     tasks: tuple[Task, ...]
@@ -49,6 +50,7 @@ class Plan:
     note: str = ""
     tracking: bool = False
     debugger: bool = False
+    prints: bool = False
 
 
 class Allocation(NamedTuple):

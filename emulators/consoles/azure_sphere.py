@@ -13,7 +13,7 @@ class AzureSphereVoice:
     def boot(self, device: Device) -> str:
         """The debugger attaches, at another port each time; without it the application's lines are all there is."""
         if not device.plan.debugger:
-            return ""
+            return "" if device.plan.prints else f"{device.project} application starting.\n"
         return f"Remote debugging from host 192.168.35.1, port {60827 + device.boot}\n"
 
     def report(self, device: Device) -> str:

@@ -50,7 +50,7 @@ class EmulatedConsole:
         plan = entry.plan(BOARDS[name], chance.child("plan"))
         self.device = Device("console", BOARDS[name], plan, chance, project=workload, listener=self)
         self._voice = VOICES[system]
-        self._period_ms = None if entry.prints else max(round(period_s * 1000), 1)
+        self._period_ms = None if plan.prints else max(round(period_s * 1000), 1)
         self._power_on_ms: int | None = None
         self._next_report_ms = self._period_ms or 0
         self._out = bytearray()

@@ -15,8 +15,7 @@ ANY = ("mt3620", "esp32", "zephyr")
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One entry: `build` draws a plan for a board; `prints`: the firmware itself prints its memory; `tracking` and
-    `debugger` are those of its plan."""
+    """One entry: `build` draws a plan for a board; `prints`, `tracking` and `debugger` are those of its plan."""
 
     build: Callable[[Board, Chance], Plan]
     platforms: tuple[str, ...] = ANY
@@ -26,7 +25,8 @@ class Workload:
 
     def plan(self, board: Board, chance: Chance) -> Plan:
         """What one device does."""
-        return replace(self.build(board, chance), tracking=self.tracking, debugger=self.debugger)
+        plan = self.build(board, chance)
+        return replace(plan, tracking=self.tracking, debugger=self.debugger, prints=self.prints)
 
 
 WORKLOADS: Mapping[str, Workload] = {

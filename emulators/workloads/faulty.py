@@ -17,8 +17,8 @@ def slow_leak(board: Board, chance: Chance) -> Plan:
 
 
 def fast_leak(board: Board, chance: Chance) -> Plan:
-    """Loses what it has within 60 to 100 seconds, and goes on without memory."""
-    steps = chance.between(60, 100) * 2
+    """Loses what it has within 45 to 80 seconds, and goes on without memory."""
+    steps = chance.between(45, 80) * 2
     return _leaking(board, board.room * 60 // 100 // steps, 500, "leaks all its memory within two minutes")
 
 
