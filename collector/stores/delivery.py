@@ -86,7 +86,7 @@ _LIMIT = re.compile(r"max-series-per-database|max-values-per-tag").search  # no 
 
 
 def deliver(send: Callable[[bytes], Answer], lines: Sequence[str]) -> Outcome:
-    """Get a batch through `send`. One bad line among N costs at most 2 * log2(N) + 2 requests.
+    """Get a batch through `send`. One bad line among N costs at most 2 * ceil(log2(N)) + 1 requests.
 
     Good lines may be sent twice: the same series and time overwrite. Lines rejected with 413 alone are refused, too.
     """

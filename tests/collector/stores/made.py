@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from collector.config import StoreConfig
 from collector.records import Finding, encode_arrival, encode_finding, encode_tick
+from collector.stores.process import open_store
+from collector.stores.report import StoreReport, report
+from collector.stores.runner import Clocks, StoreRunner
 from telemetry.journal import Journal
 from telemetry.readings import About
 from telemetry.wire import Rows, encode_body
@@ -78,3 +82,50 @@ def finding(status: str = "firing", at_ms: int = T0, **changes: object) -> Findi
         "numbers": {"slope": 1536.25, "hours_left": 12.0},
     }
     return Finding(**{**values, **changes})  # type: ignore[arg-type]
+
+
+class Hand:
+    """Clocks that a test moves."""
+
+    def __init__(self) -> None:
+        self.ms = 0
+
+    def clocks(self) -> Clocks:
+        """For the runner: no chance, and time stands still until `ms` is set."""
+        return Clocks(lambda: T0 + self.ms, lambda: self.ms, lambda: 1.0)
+
+
+class Running:
+    """A store's runner over a directory, stepped by hand; what its file says of it."""
+
+    def __init__(self, directory: Path, config: StoreConfig, hand: Hand | None = None) -> None:
+        self.hand = hand or Hand()
+        self.path = directory / f"store-{config.name}.db"
+        self.store = open_store(config)
+        self._runner = StoreRunner(config, "demo", directory, self.store, self.hand.clocks())
+
+    def drain(self, steps: int = 1000) -> None:
+        """Step until there is nothing to do just now."""
+        for _ in range(steps):
+            if not self._runner.step():
+                return
+        raise AssertionError(f"still busy after {steps} steps")
+
+    def later(self, ms: int) -> None:
+        """Let time pass, then drain."""
+        self.hand.ms += ms
+        self.drain()
+
+    def report(self) -> StoreReport:
+        """What its file says; the sum of rows is checked on the way."""
+        found = report(self.path)
+        assert found is not None
+        counters = found.counters
+        parts = [counters.get(name, 0) for name in ("stored_rows", "refused_rows", "evicted_rows")]
+        assert counters.get("accepted_rows", 0) == sum(parts) + found.pending, found
+        return found
+
+    def close(self) -> None:
+        """End it in order."""
+        self._runner.close()
+        self.store.close()
