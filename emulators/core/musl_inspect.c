@@ -105,6 +105,10 @@ struct tally {
 static int check_chunk(const heap_t *heap, uint32_t index) {
     const struct heap_block *blocks = heap->blocks;
     const struct heap_block *chunk = &blocks[index];
+    const uint32_t flags = chunk->size_flags & BLOCK_FLAGS;
+    if (flags != 0 && flags != BLOCK_USED) {
+        return HEAP_E_ORDER;
+    }
     if (chunk->offset % CHUNK_GRAIN != 0 || block_size(chunk) % CHUNK_GRAIN != 0) {
         return HEAP_E_ALIGNED;
     }
@@ -118,12 +122,19 @@ static int check_chunk(const heap_t *heap, uint32_t index) {
     return chunk_is_free(chunk) && chunk_is_free(next) ? HEAP_E_MERGE : HEAP_OK;
 }
 
-/* The bytes of an area whose first chunk and end sentinel these are. */
-static int tally_area(const struct heap_block *first, const struct heap_block *end, struct tally *tally) {
+/* The area that ends with this sentinel. */
+static int check_area(const heap_t *heap, const struct heap_block *end, struct tally *tally) {
+    const struct heap_block *first = &heap->blocks[heap->blocks[end->list_prev].next];
     const uint32_t start = (uint32_t)first->offset - CHUNK_GRAIN;
     const uint32_t bytes = (uint32_t)end->offset - start;
     if (start % PAGE_BYTES != 0 || bytes % PAGE_BYTES != 0) {
         return HEAP_E_ALIGNED;
+    }
+    if (end->size_flags != SENTINEL) {
+        return HEAP_E_ORDER;
+    }
+    if (!pages_hold(&musl_of(heap)->pages, start, bytes)) {
+        return HEAP_E_PAGES;
     }
     if (start < MAPPINGS_START) {
         tally->break_bytes += bytes;
@@ -140,17 +151,16 @@ static int check_areas(const heap_t *heap, struct tally *tally) {
     uint32_t last_end = musl->origin;
     uint32_t prev = musl->origin;
     for (uint32_t index = blocks[prev].next; index != 0; prev = index, index = blocks[index].next) {
-        const struct heap_block *chunk = &blocks[index];
-        int error = HEAP_OK;
         if (index >= heap->capacity || tally->records++ > heap->live) {
             return HEAP_E_ORDER;
         }
+        const struct heap_block *chunk = &blocks[index];
+        int error = HEAP_OK;
         if (chunk->prev != prev) {
             return HEAP_E_LINK;
         }
         if (block_size(chunk) == 0) {
-            error =
-                chunk->list_prev == last_end ? tally_area(&blocks[blocks[last_end].next], chunk, tally) : HEAP_E_LINK;
+            error = chunk->list_prev == last_end ? check_area(heap, chunk, tally) : HEAP_E_LINK;
             last_end = index;
         } else {
             error = check_chunk(heap, index);
@@ -163,24 +173,38 @@ static int check_areas(const heap_t *heap, struct tally *tally) {
     return last_end == musl->last_end ? HEAP_OK : HEAP_E_LINK;
 }
 
+static int check_mapping(const heap_t *heap, uint32_t index, uint32_t prev, struct tally *tally) {
+    const struct heap_block *block = &heap->blocks[index];
+    const uint32_t base = (uint32_t)block->offset - CHUNK_HEADER - mapping_lead(block);
+    const uint32_t bytes = block_size(block) + mapping_lead(block);
+    if (!chunk_is_mapped(block)) {
+        return HEAP_E_ORDER;
+    }
+    if (block->prev != prev) {
+        return HEAP_E_LINK;
+    }
+    if (block->offset % CHUNK_GRAIN != 0 || base % PAGE_BYTES != 0 || bytes % PAGE_BYTES != 0) {
+        return HEAP_E_ALIGNED;
+    }
+    if (base < MAPPINGS_START || !pages_hold(&musl_of(heap)->pages, base, bytes)) {
+        return HEAP_E_PAGES;
+    }
+    tally->mapped_bytes += bytes;
+    tally->mappings++;
+    return HEAP_OK;
+}
+
 static int check_mappings(const heap_t *heap, struct tally *tally) {
     const struct heap_block *blocks = heap->blocks;
     uint32_t prev = 0;
     for (uint32_t index = musl_of(heap)->mappings; index != 0; prev = index, index = blocks[index].next) {
-        const struct heap_block *block = &blocks[index];
-        const uint32_t base = (uint32_t)block->offset - CHUNK_HEADER - mapping_lead(block);
-        const uint32_t bytes = block_size(block) + mapping_lead(block);
-        if (index >= heap->capacity || tally->records++ > heap->live || !chunk_is_mapped(block)) {
+        if (index >= heap->capacity || tally->records++ > heap->live) {
             return HEAP_E_ORDER;
         }
-        if (prev != 0 && block->prev != prev) {
-            return HEAP_E_LINK;
+        const int error = check_mapping(heap, index, prev, tally);
+        if (error != HEAP_OK) {
+            return error;
         }
-        if (block->offset % CHUNK_GRAIN != 0 || base % PAGE_BYTES != 0 || bytes % PAGE_BYTES != 0) {
-            return HEAP_E_ALIGNED;
-        }
-        tally->mapped_bytes += bytes;
-        tally->mappings++;
     }
     return HEAP_OK;
 }
@@ -202,6 +226,16 @@ static int check_bin(const heap_t *heap, uint32_t number, uint32_t *listed) {
         return HEAP_E_LIST;
     }
     return (musl->filled >> number & 1) == (bin->first != 0) ? HEAP_OK : HEAP_E_BITMAP;
+}
+
+/* No block of the walk begins before the last one ended. */
+static int check_overlap(void *context, const struct heap_view *view) {
+    uint64_t *end = context;
+    if ((uint32_t)view->chunk < *end) {
+        return HEAP_E_ORDER;
+    }
+    *end = (uint64_t)(uint32_t)view->chunk + view->chunk_bytes;
+    return HEAP_OK;
 }
 
 int musl_check(const heap_t *heap) {
@@ -228,5 +262,7 @@ int musl_check(const heap_t *heap) {
         tally.mapped_bytes / PAGE_BYTES != pages->counts.mmap_pages || tally.mappings != pages->counts.mappings) {
         return HEAP_E_PAGES;
     }
-    return pages_check(pages);
+    uint64_t end = 0;
+    error = musl_walk(heap, check_overlap, &end);
+    return error == HEAP_OK ? pages_check(pages) : error;
 }

@@ -276,6 +276,18 @@ void pages_touch_slowly(struct pages *pages, uint32_t address, uint32_t bytes) {
     }
 }
 
+bool pages_hold(const struct pages *pages, uint32_t base, uint32_t bytes) {
+    const uint32_t page_count = bytes / PAGE_BYTES;
+    if (base < MAPPINGS_START) {
+        return base / PAGE_BYTES + page_count <= pages->counts.brk_pages;
+    }
+    const uint32_t end = map_index(base) + 1; /* pages are numbered downwards, so the range ends with its base */
+    if (page_count > end || end > pages->map_capacity) {
+        return false;
+    }
+    return next_zero(pages->map_used, end - page_count, end) == end;
+}
+
 int pages_check(const struct pages *pages) {
     const struct heap_pages *counts = &pages->counts;
     if (counts->resident_brk != count_ones(pages->break_resident, pages->break_capacity) ||

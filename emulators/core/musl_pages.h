@@ -79,6 +79,9 @@ static inline void pages_touch(struct pages *pages, uint32_t address, uint32_t b
         pages_touch_slowly(pages, address, bytes);
 }
 
+/* Whether all of a range of whole pages is mapped. */
+bool pages_hold(const struct pages *pages, uint32_t base, uint32_t bytes);
+
 /* HEAP_OK, or HEAP_E_PAGES when counts and bits disagree. */
 int pages_check(const struct pages *pages);
 
