@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from collector.config import CollectorConfig, StoreConfig
+from collector.stores import run
+from collector.stores.report import refused, report
+from telemetry.errors import EnvironmentFault, UsageError
+from tests.collector.stores.fake_influx import fake_influx
+from tests.collector.stores.made import Journals, counting
+
+
+def test_run_serves_the_named_store_until_stopped(tmp_path: Path) -> None:
+    Journals(tmp_path).arrive([counting(20)])
+    stop = threading.Event()
+    with fake_influx() as fake:
+        config = CollectorConfig(fleet="demo", stores=(StoreConfig(name="long", kind="influxdb", url=fake.url, api=2),))
+        thread = threading.Thread(target=run, args=(config, tmp_path, stop, "long"))
+        thread.start()
+        deadline = time.monotonic() + 10
+        while len(fake.points) < 20 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        stop.set()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert len(fake.points) == 20
+    found = report(tmp_path / "store-long.db")
+    assert found is not None
+    assert (found.name, found.state, found.counters["stored_rows"]) == ("long", "ok", 20)
+    assert refused(tmp_path / "store-long.db") == []
+
+
+def test_an_unknown_name_says_which_there_are(tmp_path: Path) -> None:
+    config = CollectorConfig(stores=(StoreConfig(name="long", kind="influxdb", url="http://127.0.0.1:1"),))
+    with pytest.raises(UsageError, match="no store is named 'lnog'; the configuration has: long"):
+        run(config, tmp_path, threading.Event(), "lnog")
+
+
+def test_a_missing_secret_is_one_clear_line(tmp_path: Path) -> None:
+    store = StoreConfig(name="long", kind="influxdb", url="http://127.0.0.1:1", api=2, token_file="/no/such/token")
+    with pytest.raises(EnvironmentFault, match=r"^/no/such/token: No such file or directory$"):
+        run(CollectorConfig(stores=(store,)), tmp_path, threading.Event(), "long")
+
+
+def test_no_report_before_the_process_has_begun(tmp_path: Path) -> None:
+    assert report(tmp_path / "store-long.db") is None
