@@ -65,7 +65,7 @@ def main() -> None:
         judge = Judge(load_rules(None), DeviceBook(journal.db), 300)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         judge.batch(arrivals(chosen.series, START_MS), START_MS)
-        batches, ticks, idle, found = [], [], [], 0
+        batches, ticks, idle = [], [], []
         now = START_MS
         for _ in range(chosen.ticks + 16):  # the first sixteen fill the histories
             now += 5_000

@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "show": "Show one device: facts, open alerts, newest values.",
     "query": "Print the readings of one series.",
     "alerts": "List open alerts; acknowledge and silence them.",
+    "notify": "Send a test message to every channel.",
     "quarantine": "List what was refused; show, retry or purge it.",
     "check-config": "Name every fault of a configuration file.",
     "grafana": "Put data source and dashboards into Grafana.",

@@ -1,0 +1,60 @@
+"""A real HTTP server that takes apprise's json:// messages, and answers as told: a status, or nothing at all."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+HANG = 0
+
+
+class Receiver:
+    """`answers` are used up one by one, the last one for ever; `taken` are the messages answered with 200."""
+
+    def __init__(self, answers: list[int]) -> None:
+        self.answers = answers
+        self.taken: list[dict[str, str]] = []
+        self.tries = 0
+        self.released = threading.Event()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.tries += 1
+                answer = receiver.answers.pop(0) if len(receiver.answers) > 1 else receiver.answers[0]
+                if answer == HANG:
+                    receiver.released.wait(30)
+                    return
+                if answer == 200:
+                    receiver.taken.append(json.loads(body))
+                self.send_response(answer)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None: ...
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"json://127.0.0.1:{self._server.server_port}/?rto=20"
+
+    def close(self) -> None:
+        self.released.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@contextmanager
+def receiving(*answers: int) -> Iterator[Receiver]:
+    """A receiver for the span of a test."""
+    receiver = Receiver(list(answers))
+    try:
+        yield receiver
+    finally:
+        receiver.close()

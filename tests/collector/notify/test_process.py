@@ -1,0 +1,299 @@
+"""The notifier on real journals and real receivers: once each, grouped, muted, whatever the receivers do."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from collector.config import CollectorConfig, Notify, Page
+from collector.notify import delivery, process
+from collector.notify.channels import make_channels
+from collector.notify.outbox import Outbox
+from collector.notify.process import Maker
+from collector.records import Desk, Finding, encode_desk, encode_finding
+from telemetry.errors import ConfigError
+from telemetry.journal import Journal, connect
+from tests.collector.notify.receiver import HANG, receiving
+
+NOW = 1_790_000_000_000
+
+
+def finding(device: str = "board-1", status: str = "firing", since_ms: int = NOW, rule: str = "heap-low") -> Finding:
+    key = f"{rule}|{device}|heap|main"
+    return Finding(
+        key, f"{key}@{since_ms}", status, rule, "warning", device, "heap", ("main",), since_ms, since_ms,
+        "Only 2.0 KiB of 22.0 KiB are free.",
+    )  # fmt: skip
+
+
+def settings(*urls: str, mode: str = "send") -> CollectorConfig:
+    return CollectorConfig(fleet="lab", page=Page(port=8080), notify=Notify(urls=urls, mode=mode))  # type: ignore[arg-type]
+
+
+class Journals:
+    """The two journals that a notifier reads, to write to."""
+
+    def __init__(self, directory: Path) -> None:
+        self.findings = Journal(directory / "findings.journal")
+        self.desk = Journal(directory / "desk.journal")
+
+    def say(self, *found: Finding) -> None:
+        with self.findings.transaction():
+            self.findings.append([(encode_finding(each), 1) for each in found])
+
+    def ask(self, action: str, key: str, at_ms: int = NOW, until_ms: int = 0) -> None:
+        with self.desk.transaction():
+            self.desk.append([(encode_desk(Desk(action, at_ms, key=key, until_ms=until_ms)), 1)])
+
+
+@pytest.fixture
+def journals(tmp_path: Path) -> Iterator[Journals]:
+    desk = Journals(tmp_path)
+    yield desk
+    desk.findings.close()
+    desk.desk.close()
+
+
+@pytest.fixture
+def maker(journals: Journals, tmp_path: Path) -> Iterator[Maker]:
+    made = Maker(tmp_path, settings(), ["log"], 10_000)
+    yield made
+    made.close()
+
+
+def messages(directory: Path) -> list[tuple[str, str]]:
+    return _rows(directory, "SELECT title, body FROM messages ORDER BY number")
+
+
+def deliveries(directory: Path) -> list[tuple[str, str]]:
+    return _rows(directory, "SELECT channel, state FROM deliveries ORDER BY channel")
+
+
+def _rows(directory: Path, query: str) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(directory / "notify.db")) as db:
+        try:
+            return db.execute(query).fetchall()
+        except sqlite3.OperationalError:  # the notifier is only just making the tables
+            return []
+
+
+@contextmanager
+def notifying(directory: Path, config: CollectorConfig) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=process.run, args=(config, directory, stop), kwargs={"window_ms": 100})
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(20)
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+# -- making messages ---------------------------------------------------------------------------------------------------
+
+
+def test_a_thousand_devices_make_one_message(journals: Journals, maker: Maker, tmp_path: Path) -> None:
+    journals.say(*(finding(f"board-{number}") for number in range(1000)))
+    maker.step(NOW)
+    maker.step(NOW + 9_999)
+    assert messages(tmp_path) == []
+    maker.step(NOW + 10_000)
+    ((title, body),) = messages(tmp_path)
+    assert title == "heap low on 1000 devices (lab)"
+    assert body.splitlines()[0] == "board-0 main: Only 2.0 KiB of 22.0 KiB are free."
+    assert "... and 990 more" in body
+
+
+def test_firing_and_resolved_are_two_messages(journals: Journals, maker: Maker, tmp_path: Path) -> None:
+    journals.say(finding())
+    maker.step(NOW)
+    maker.step(NOW + 10_000)
+    journals.say(finding(status="resolved"))
+    maker.step(NOW + 20_000)
+    maker.step(NOW + 30_000)
+    assert [title for title, _ in messages(tmp_path)] == [
+        "heap low on board-1 (lab)",
+        "resolved: heap low on board-1 (lab)",
+    ]
+    assert "http://127.0.0.1:8080/device/board-1" in messages(tmp_path)[0][1]
+
+
+def test_what_is_over_before_it_was_told_is_not_told(journals: Journals, maker: Maker, tmp_path: Path) -> None:
+    journals.say(finding(), finding(status="resolved"))
+    maker.step(NOW)
+    maker.step(NOW + 60_000)
+    assert messages(tmp_path) == []
+
+
+def test_a_silence_holds_back_until_it_ends(journals: Journals, maker: Maker, tmp_path: Path) -> None:
+    journals.ask("silence", "heap-low|board-*", until_ms=NOW + 100_000)
+    journals.say(finding(), finding(rule="panic"))
+    maker.step(NOW)
+    maker.step(NOW + 10_000)
+    maker.step(NOW + 99_999)
+    assert [title for title, _ in messages(tmp_path)] == ["panic on board-1 (lab)"]
+    maker.step(NOW + 100_000)
+    assert [title for title, _ in messages(tmp_path)][1:] == ["heap low on board-1 (lab)"]
+
+
+def test_what_ended_within_a_silence_is_never_told(journals: Journals, maker: Maker, tmp_path: Path) -> None:
+    journals.ask("silence", "*", until_ms=NOW + 100_000)
+    journals.say(finding())
+    maker.step(NOW)
+    maker.step(NOW + 10_000)
+    journals.say(finding(status="resolved"))
+    maker.step(NOW + 20_000)
+    maker.step(NOW + 200_000)
+    assert messages(tmp_path) == []
+
+
+def test_a_silence_that_is_lifted_tells_at_once(journals: Journals, maker: Maker, tmp_path: Path) -> None:
+    journals.ask("silence", "*", until_ms=NOW + 10**9)
+    journals.say(finding())
+    maker.step(NOW)
+    maker.step(NOW + 10_000)
+    journals.ask("unsilence", "*")
+    maker.step(NOW + 20_000)
+    assert len(messages(tmp_path)) == 1
+
+
+def test_acknowledged_is_not_told_but_the_next_episode_is(journals: Journals, maker: Maker, tmp_path: Path) -> None:
+    journals.ask("acknowledge", finding().key, at_ms=NOW + 5_000)
+    journals.say(finding(), finding(since_ms=NOW + 6_000))
+    maker.step(NOW + 6_000)
+    maker.step(NOW + 16_000)
+    assert len(messages(tmp_path)) == 1
+
+
+def test_a_restarted_maker_makes_no_message_twice(journals: Journals, tmp_path: Path) -> None:
+    journals.say(finding())
+    for at in (NOW, NOW + 5_000, NOW + 10_000, NOW + 15_000, NOW + 20_000):
+        maker = Maker(tmp_path, settings(), ["log"], 10_000)
+        maker.step(at)
+        maker.close()
+    assert len(messages(tmp_path)) == 1
+
+
+# -- delivering --------------------------------------------------------------------------------------------------------
+
+
+def test_a_receiver_that_fails_at_first_gets_each_message(
+    journals: Journals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "_FIRST_DELAY_MS", 50)
+    with receiving(500, 429, 500, 200) as receiver, notifying(tmp_path, settings(receiver.url)):
+        journals.say(finding())
+        until(lambda: len(receiver.taken) == 1)
+        journals.say(finding(status="resolved"))
+        until(lambda: len(receiver.taken) == 2)
+    assert [message["title"] for message in receiver.taken] == [
+        "heap low on board-1 (lab)",
+        "resolved: heap low on board-1 (lab)",
+    ]
+    assert receiver.tries == 5
+    assert [message["type"] for message in receiver.taken] == ["warning", "success"]
+
+
+def test_a_channel_that_hangs_delays_no_other(journals: Journals, tmp_path: Path) -> None:
+    with receiving(HANG) as hanging, receiving(200) as quick, notifying(tmp_path, settings(hanging.url, quick.url)):
+        journals.say(finding("board-1"))
+        until(lambda: hanging.tries == 1 and len(quick.taken) == 1)
+        journals.say(finding("board-2"))
+        until(lambda: len(quick.taken) == 2, seconds=5)
+        assert hanging.tries == 1
+        hanging.released.set()
+
+
+def test_what_one_life_left_the_next_delivers(journals: Journals, tmp_path: Path) -> None:
+    with receiving(500) as receiver:
+        with notifying(tmp_path, settings(receiver.url)):
+            journals.say(finding())
+            until(lambda: receiver.tries >= 1)
+        assert sorted(state for _, state in deliveries(tmp_path)) == ["sent", "waits"]
+        receiver.answers = [200]
+        with notifying(tmp_path, settings(receiver.url)):
+            until(lambda: len(receiver.taken) == 1)
+    assert [state for _, state in deliveries(tmp_path)] == ["sent", "sent"]
+
+
+def test_a_channel_taken_out_of_the_settings_is_given_up(journals: Journals, tmp_path: Path) -> None:
+    journals.say(finding())
+    maker = Maker(tmp_path, settings(), ["log", "json://gone#1"], 0)
+    maker.step(NOW)
+    maker.close()
+    Maker(tmp_path, settings(), ["log"], 0).close()
+    assert deliveries(tmp_path) == [("json://gone#1", "given_up"), ("log", "waits")]
+
+
+def test_shadow_records_and_sends_nothing(journals: Journals, tmp_path: Path) -> None:
+    with receiving(200) as receiver, notifying(tmp_path, settings(receiver.url, mode="shadow")):
+        journals.say(finding())
+        until(lambda: len(deliveries(tmp_path)) == 2)
+    assert {state for _, state in deliveries(tmp_path)} == {"shadow"}
+    assert receiver.tries == 0
+
+
+def test_a_crash_after_sending_sends_again_with_the_same_key(journals: Journals, tmp_path: Path) -> None:
+    with receiving(200) as receiver:
+        config = settings(receiver.url)
+        channel = make_channels(config.notify, "test")[1]
+        maker = Maker(tmp_path, config, [channel.name], 0)
+        journals.say(finding())
+        maker.step(NOW)
+        maker.close()
+        db = connect(tmp_path / "notify.db")
+        due = Outbox(db).next_due(channel.name, NOW)
+        assert due is not None
+        channel.send(due.message.title, due.message.body, due.message.level)  # and no settle: we died
+        assert delivery.deliver_next(Outbox(db), db, channel, lambda: NOW, random.Random(1))
+        assert not delivery.deliver_next(Outbox(db), db, channel, lambda: NOW, random.Random(1))
+        db.close()
+    keys = {message["message"].splitlines()[-1] for message in receiver.taken}
+    assert len(receiver.taken) == 2
+    assert len(keys) == 1
+
+
+def test_it_gives_up_after_a_day_and_counts(journals: Journals, tmp_path: Path) -> None:
+    with receiving(500) as receiver:
+        config = settings(receiver.url)
+        channel = make_channels(config.notify, "test")[1]
+        maker = Maker(tmp_path, config, [channel.name], 0)
+        journals.say(finding())
+        maker.step(NOW)
+        db = connect(tmp_path / "notify.db")
+        assert delivery.deliver_next(Outbox(db), db, channel, lambda: NOW + 86_400_000, random.Random(1))
+        counters = dict(db.execute("SELECT * FROM counters"))
+        assert counters == {"findings": 1, "messages": 1, "told": 1, "deliveries_given_up": 1}
+        db.close()
+        maker.close()
+
+
+def test_delays_grow_with_jitter_up_to_five_minutes() -> None:
+    chance = random.Random(2)
+    delays = [delivery.delay_ms(attempts, chance) for attempts in range(12)]
+    assert all(500 * 2**n <= delay <= 1000 * 2**n for n, delay in enumerate(delays[:8]))
+    assert all(150_000 <= delay <= 300_000 for delay in delays[9:])
+
+
+def test_wrong_addresses_are_all_named_without_their_secrets(tmp_path: Path) -> None:
+    file = tmp_path / "urls"
+    file.write_text("# channels\nnosuch://secret-token@host\n")
+    with pytest.raises(ConfigError) as raised:
+        make_channels(Notify(urls=("what://?",), url_file=str(file)), "collector.toml")
+    assert len(raised.value.faults) == 2
+    assert f"{file}:2" in raised.value.faults[1]
+    assert "secret" not in str(raised.value)
