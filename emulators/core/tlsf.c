@@ -12,6 +12,7 @@
 
 enum {
     WORD = 4,
+    LOG2_WORD = 2,
     HEADER = 4,
     LEAST_PAYLOAD = 12, /* room for list links and the word that points back */
     LEAST_BLOCK = LEAST_PAYLOAD + HEADER,
@@ -26,9 +27,9 @@ enum {
 struct geometry {
     uint32_t pool;      /* bytes after the heap record */
     uint32_t control;   /* bytes of the device's control structure */
+    uint32_t small;     /* sizes below it have a class for each word */
     uint8_t log2_limit; /* no request reaches 2^log2_limit */
     uint8_t log2_second;
-    uint8_t log2_small;
     uint8_t first_levels;
 };
 
@@ -42,10 +43,6 @@ struct tlsf {
     uint32_t first_map;
     uint32_t second_map[FIRST_LEVELS];
     uint32_t heads[]; /* first_levels << log2_second lists */
-};
-
-struct size_class {
-    uint32_t first, second;
 };
 
 static const struct heap_pointer NOTHING = {0, HEAP_OK};
@@ -66,98 +63,93 @@ static inline struct tlsf *control_of(const heap_t *heap) {
     return heap->control;
 }
 
-/* ---- Size classes ---- */
+/* ---- Size classes ----
+ *
+ * A class is named by its place in the table of lists: first level << log2_second | second level. All classes of a
+ * first level are equally wide; below `small` they are a word wide, which is the width at `small` as well. So one shift
+ * makes both kinds, without a branch that could not be foretold.
+ */
 
-static inline struct size_class class_of(const struct geometry *geometry, uint32_t bytes) {
-    if (bytes >> geometry->log2_small == 0) {
-        return (struct size_class){0, bytes / WORD};
-    }
-    uint32_t log2 = log2_floor(bytes);
-    uint32_t second = (bytes >> (log2 - geometry->log2_second)) - (1U << geometry->log2_second);
-    return (struct size_class){log2 - geometry->log2_small + 1, second};
+/* log2 of the width of the class that holds `bytes`; never less than a word. */
+static inline uint32_t class_width(const struct geometry *geometry, uint32_t bytes) {
+    return log2_floor(bytes | geometry->small) - geometry->log2_second;
 }
 
-static inline uint32_t class_grain(const struct geometry *geometry, uint32_t bytes) {
-    return 1U << (log2_floor(bytes) - geometry->log2_second);
+static inline uint32_t class_of(const struct geometry *geometry, uint32_t bytes) {
+    uint32_t width = class_width(geometry, bytes);
+    return ((width - LOG2_WORD) << geometry->log2_second) + (bytes >> width);
 }
 
 /* The least size of the next class, so that any block found there fits. */
 static inline uint32_t round_to_class(const struct geometry *geometry, uint32_t bytes) {
-    if (bytes >> geometry->log2_small == 0) {
-        return bytes;
-    }
-    uint32_t grain = class_grain(geometry, bytes);
-    return (bytes + grain - 1) & ~(grain - 1);
+    uint32_t below = (1U << class_width(geometry, bytes)) - 1;
+    return (bytes + below) & ~below;
 }
 
-static inline uint32_t *head_of(struct tlsf *tlsf, struct size_class class) {
-    return &tlsf->heads[(class.first << tlsf->geometry.log2_second) + class.second];
+static inline uint32_t first_of(const struct geometry *geometry, uint32_t class) {
+    return class >> geometry->log2_second;
+}
+
+static inline uint32_t second_of(const struct geometry *geometry, uint32_t class) {
+    return class & ((1U << geometry->log2_second) - 1);
 }
 
 /* ---- Free lists: last in, first out ---- */
 
 static inline void list_insert(struct heap_block *blocks, struct tlsf *tlsf, uint32_t index) {
-    struct size_class class = class_of(&tlsf->geometry, block_size(&blocks[index]));
-    uint32_t *head = head_of(tlsf, class);
+    uint32_t class = class_of(&tlsf->geometry, block_size(&blocks[index]));
+    uint32_t first = first_of(&tlsf->geometry, class);
+    uint32_t head = tlsf->heads[class];
     blocks[index].list_prev = 0;
-    blocks[index].list_next = *head;
-    blocks[*head].list_prev = index; /* record 0 takes the write when the list was empty */
-    *head = index;
-    tlsf->first_map |= 1U << class.first;
-    tlsf->second_map[class.first] |= 1U << class.second;
+    blocks[index].list_next = head;
+    blocks[head].list_prev = index; /* record 0 takes the write when the list was empty */
+    tlsf->heads[class] = index;
+    tlsf->first_map |= 1U << first;
+    tlsf->second_map[first] |= 1U << second_of(&tlsf->geometry, class);
 }
 
-static inline void list_emptied(struct tlsf *tlsf, struct size_class class) {
-    tlsf->second_map[class.first] &= ~(1U << class.second);
-    if (tlsf->second_map[class.first] == 0) {
-        tlsf->first_map &= ~(1U << class.first);
-    }
-}
-
-static inline void list_remove_from(struct heap_block *blocks, struct tlsf *tlsf, uint32_t index,
-                                    struct size_class class) {
+/* Take the head of a list. */
+static inline uint32_t list_pop(struct heap_block *blocks, struct tlsf *tlsf, uint32_t class) {
+    uint32_t index = tlsf->heads[class];
     uint32_t next = blocks[index].list_next;
-    uint32_t prev = blocks[index].list_prev;
-    blocks[next].list_prev = prev;
-    if (prev != 0) {
-        blocks[prev].list_next = next;
-        return;
-    }
-    *head_of(tlsf, class) = next;
-    if (next == 0) {
-        list_emptied(tlsf, class);
-    }
+    uint32_t first = first_of(&tlsf->geometry, class);
+    uint32_t emptied = next == 0;
+    blocks[next].list_prev = 0;
+    tlsf->heads[class] = next;
+    tlsf->second_map[first] &= ~(emptied << second_of(&tlsf->geometry, class));
+    emptied = tlsf->second_map[first] == 0;
+    tlsf->first_map &= ~(emptied << first);
+    return index;
 }
 
 static inline void list_remove(struct heap_block *blocks, struct tlsf *tlsf, uint32_t index) {
-    if (blocks[index].list_prev != 0) {
-        uint32_t next = blocks[index].list_next;
-        blocks[next].list_prev = blocks[index].list_prev;
-        blocks[blocks[index].list_prev].list_next = next;
+    uint32_t prev = blocks[index].list_prev;
+    if (prev == 0) {
+        list_pop(blocks, tlsf, class_of(&tlsf->geometry, block_size(&blocks[index])));
         return;
     }
-    list_remove_from(blocks, tlsf, index, class_of(&tlsf->geometry, block_size(&blocks[index])));
+    uint32_t next = blocks[index].list_next;
+    blocks[prev].list_next = next;
+    blocks[next].list_prev = prev;
 }
 
 /* Take the first block of the lowest class that holds none smaller than `bytes` (rounded to its class); 0 if none. */
 static inline uint32_t list_find(const heap_t *heap, struct tlsf *tlsf, uint32_t bytes) {
-    struct size_class class = class_of(&tlsf->geometry, bytes);
-    if (class.first >= tlsf->geometry.first_levels) {
+    uint32_t class = class_of(&tlsf->geometry, bytes);
+    uint32_t first = first_of(&tlsf->geometry, class);
+    if (first >= tlsf->geometry.first_levels) {
         return 0;
     }
-    uint32_t map = tlsf->second_map[class.first] & (~0U << class.second);
+    uint32_t map = tlsf->second_map[first] & (~0U << second_of(&tlsf->geometry, class));
     if (map == 0) {
-        uint32_t above = tlsf->first_map & (uint32_t)(~UINT64_C(0) << (class.first + 1));
+        uint32_t above = tlsf->first_map & (~1U << first);
         if (above == 0) {
             return 0;
         }
-        class.first = lowest_bit(above);
-        map = tlsf->second_map[class.first];
+        first = lowest_bit(above);
+        map = tlsf->second_map[first];
     }
-    class.second = lowest_bit(map);
-    uint32_t found = *head_of(tlsf, class);
-    list_remove_from(heap->blocks, tlsf, found, class);
-    return found;
+    return list_pop(heap->blocks, tlsf, (first << tlsf->geometry.log2_second) + lowest_bit(map));
 }
 
 /* ---- Blocks ---- */
@@ -355,11 +347,11 @@ static struct geometry geometry_of(uint32_t size) {
     struct geometry geometry = {.pool = size - HEAP_RECORD};
     uint32_t log2_second = geometry.pool <= 16384 ? 3 : geometry.pool <= 262144 ? 4 : 5;
     uint32_t log2_limit = log2_floor(geometry.pool) + 1;
-    uint32_t log2_small = log2_second + 2;
+    uint32_t log2_small = log2_second + LOG2_WORD;
     uint32_t levels = log2_limit >= log2_small ? log2_limit - log2_small + 1 : 0;
     geometry.log2_second = (uint8_t)log2_second;
     geometry.log2_limit = (uint8_t)log2_limit;
-    geometry.log2_small = (uint8_t)log2_small;
+    geometry.small = 1U << log2_small;
     geometry.first_levels = (uint8_t)levels;
     geometry.control = CONTROL_FIXED + WORD * levels + WORD * (levels << log2_second);
     return geometry;
@@ -420,12 +412,12 @@ static int tlsf_walk(const heap_t *heap, heap_visit *visit, void *context) {
     return result;
 }
 
-/* The largest request that is sure to find a block of `bytes`: its class's least size. */
+/* The largest request that is sure to find a block of `bytes`: the least size of its class. */
 static uint32_t sure_to_fit(const struct geometry *geometry, uint32_t bytes) {
-    if (bytes >> geometry->log2_small == 0) {
+    if (bytes < geometry->small) {
         return bytes == 0 || bytes >= LEAST_PAYLOAD ? bytes : LEAST_PAYLOAD;
     }
-    return bytes & ~(class_grain(geometry, bytes) - 1);
+    return bytes & ~((1U << class_width(geometry, bytes)) - 1);
 }
 
 static void tlsf_stats(const heap_t *heap, struct heap_stats *stats) {
@@ -485,21 +477,22 @@ static int check_chain(const heap_t *heap, uint32_t *free_blocks) {
     return tlsf->capacity - used == tlsf->free && tlsf->min_free <= tlsf->free ? HEAP_OK : HEAP_E_COUNT;
 }
 
-static int check_list(const heap_t *heap, struct size_class class, uint32_t *listed) {
-    struct tlsf *tlsf = control_of(heap);
+static int check_list(const heap_t *heap, uint32_t class, uint32_t *listed) {
+    const struct tlsf *tlsf = control_of(heap);
     const struct heap_block *blocks = heap->blocks;
     uint32_t prev = 0;
-    for (uint32_t index = *head_of(tlsf, class); index != 0; prev = index, index = blocks[index].list_next) {
+    for (uint32_t index = tlsf->heads[class]; index != 0; prev = index, index = blocks[index].list_next) {
         if (index >= heap->capacity || (*listed)++ > heap->live || block_used(&blocks[index])) {
             return HEAP_E_LIST;
         }
-        struct size_class its = class_of(&tlsf->geometry, block_size(&blocks[index]));
-        if (its.first != class.first || its.second != class.second || blocks[index].list_prev != prev) {
+        bool belongs = class_of(&tlsf->geometry, block_size(&blocks[index])) == class;
+        if (!belongs || blocks[index].list_prev != prev) {
             return HEAP_E_LIST;
         }
     }
-    bool bit = (tlsf->second_map[class.first] >> class.second & 1) != 0;
-    return bit == (*head_of(tlsf, class) != 0) ? HEAP_OK : HEAP_E_BITMAP;
+    uint32_t map = tlsf->second_map[first_of(&tlsf->geometry, class)];
+    bool bit = (map >> second_of(&tlsf->geometry, class) & 1) != 0;
+    return bit == (tlsf->heads[class] != 0) ? HEAP_OK : HEAP_E_BITMAP;
 }
 
 static int tlsf_check(const heap_t *heap) {
@@ -507,14 +500,13 @@ static int tlsf_check(const heap_t *heap) {
     uint32_t free_blocks = 0;
     uint32_t listed = 0;
     int error = check_chain(heap, &free_blocks);
-    for (uint32_t first = 0; first < tlsf->geometry.first_levels; first++) {
-        for (uint32_t second = 0; second < 1U << tlsf->geometry.log2_second && error == HEAP_OK; second++) {
-            error = check_list(heap, (struct size_class){first, second}, &listed);
-        }
+    uint32_t classes = (uint32_t)tlsf->geometry.first_levels << tlsf->geometry.log2_second;
+    for (uint32_t class = 0; class < classes && error == HEAP_OK; class ++) {
+        error = check_list(heap, class, &listed);
+    }
+    for (uint32_t first = 0; first < tlsf->geometry.first_levels && error == HEAP_OK; first++) {
         bool bit = (tlsf->first_map >> first & 1) != 0;
-        if (error == HEAP_OK && bit != (tlsf->second_map[first] != 0)) {
-            error = HEAP_E_BITMAP;
-        }
+        error = bit == (tlsf->second_map[first] != 0) ? HEAP_OK : HEAP_E_BITMAP;
     }
     return error == HEAP_OK && listed != free_blocks ? HEAP_E_LIST : error;
 }

@@ -15,11 +15,12 @@ from emulators.traces import font
 from emulators.traces.history import History, thinned
 
 _WIDTH, _HEIGHT = 1000, 480
-_LEFT, _RIGHT, _TOP, _BOTTOM = 90, 980, 50, 430
+_LEFT, _RIGHT, _TOP, _BOTTOM = 100, 970, 50, 430
 _INK, _GRID, _PAPER = (60, 60, 60), (225, 225, 225), (255, 255, 255)
 _COLOURS = ((204, 78, 40), (46, 125, 80), (52, 98, 178))
 _FAILED = (200, 0, 90)
 _STEPS = 5
+_ZOOM = 2
 
 Colour = tuple[int, int, int]
 
@@ -62,14 +63,14 @@ class Chart:
         step = max(self.top // _STEPS, 1)
         labels = [(_INK, _LEFT, 16, self.title)]
         for index, name in enumerate(self.curves):
-            labels.append((_COLOURS[index], _LEFT + 160 * index, 36, name))
-        labels.append((_FAILED, _LEFT + 160 * len(self.curves), 36, f"{len(self.failed)} failed"))
+            labels.append((_COLOURS[index], _LEFT + 180 * index, 36, name))
+        labels.append((_FAILED, _LEFT + 180 * len(self.curves), 36, f"{len(self.failed)} failed"))
         for size in range(0, self.top + 1, step):
             labels.append((_INK, 10, int(self.y(np.array([size]))[0]), size_text(size)))
         for part in range(_STEPS + 1):
             operation = (self.operations - 1) * part // _STEPS if self.operations else 0
-            labels.append((_INK, int(self.x(np.array([operation]))[0]) - 20, 446, str(operation)))
-        labels.append((_INK, (_LEFT + _RIGHT) // 2 - 30, 466, "operations"))
+            labels.append((_INK, int(self.x(np.array([operation]))[0]) - 30, 446, str(operation)))
+        labels.append((_INK, (_LEFT + _RIGHT) // 2 - 60, 466, "operations"))
         return labels
 
 
@@ -117,9 +118,9 @@ def png(chart: Chart) -> bytes:
     for colour, columns, rows in chart.lines():
         _draw_line(canvas, colour, columns, rows)
     for colour, column, row, text in chart.labels():
-        dots = font.dots(text)
-        top = row - font.HEIGHT // 2
-        canvas[top : top + font.HEIGHT, column : column + dots.shape[1]][dots] = colour
+        dots = font.dots(text).repeat(_ZOOM, axis=0).repeat(_ZOOM, axis=1)[:, : _WIDTH - column]
+        top = row - len(dots) // 2
+        canvas[top : top + len(dots), column : column + dots.shape[1]][dots] = colour
     return _png_file(canvas)
 
 

@@ -8,6 +8,7 @@ import zlib
 
 import msgspec
 
+from emulators.heap import ALLOCATORS
 from emulators.traces import initial, logs, recorded, text
 from emulators.traces.initial import InitialTable
 from emulators.traces.recorded import Recorded
@@ -17,8 +18,9 @@ from telemetry.errors import ConfigError
 _GZIP = b"\x1f\x8b"
 
 
-class _Format(msgspec.Struct):
+class _Header(msgspec.Struct):
     format: str
+    allocator: str
 
 
 def read_trace(source: str, data: bytes) -> Recorded | InitialTable | Trace:
@@ -45,10 +47,14 @@ def _unpacked(source: str, data: bytes) -> bytes:
 def _document(source: str, data: bytes) -> Recorded | InitialTable:
     known = {recorded.FORMAT: Recorded, initial.FORMAT: InitialTable}
     try:
-        kind = msgspec.json.decode(data, type=_Format).format
-        if kind not in known:
-            raise ConfigError(source, [f"$.format: expected {' or '.join(known)}, found {kind}"])
-        document: Recorded | InitialTable = msgspec.json.decode(data, type=known[kind])
+        header = msgspec.json.decode(data, type=_Header)
+        if header.format not in known:
+            raise ConfigError(source, [f"$.format: expected {' or '.join(known)}, found {header.format}"])
+        if header.allocator not in ALLOCATORS:
+            raise ConfigError(
+                source, [f"$.allocator: expected one of {', '.join(ALLOCATORS)}, found {header.allocator}"]
+            )
+        document: Recorded | InitialTable = msgspec.json.decode(data, type=known[header.format])
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at ")
         raise ConfigError(source, [f"{where.strip('`') or '$'}: {what}"]) from error
@@ -60,4 +66,4 @@ def _document(source: str, data: bytes) -> Recorded | InitialTable:
 def _line(data: bytes, message: str) -> int:
     """The line of the byte that a decoder's message names; the last one for a document that ends too early."""
     byte = re.search(r"byte (\d+)", message)
-    return data.count(b"\n", 0, int(byte[1]) if byte else len(data)) + 1
+    return data.count(b"\n", 0, int(byte[1]) if byte else len(data.rstrip())) + 1
