@@ -124,7 +124,8 @@ def esp32(device: str, end_ms: int, count: int = 360, step_ms: int = 10_000) -> 
         device, 1, {"platform": "esp32", "board": "ESP32-S3-DevKitC", "firmware": "2.4.1", "os": "ESP-IDF v5.3"}
     )
     for name, size in (("DRAM", 320 * KIB), ("SPIRAM", 2048 * KIB)):
-        free = [int(size * (0.42 + 0.06 * math.sin(i / 19) + 0.02 * chance.random())) for i in range(count)]
+        share = chance.uniform(0.3, 0.6)
+        free = [int(size * (share + 0.06 * math.sin(i / 19) + 0.02 * chance.random())) for i in range(count)]
         least = [min(free[: i + 1]) for i in range(count)]
         largest = [int(value * (0.8 - 0.0012 * i)) for i, value in enumerate(free)]
         columns = {"size": [size] * count, "free": free, "min_free": least, "largest_free": largest}
@@ -144,8 +145,18 @@ def zephyr(device: str, end_ms: int, count: int = 360, step_ms: int = 10_000) ->
     """A Zephyr board with its kernel heap and three threads."""
     times = [end_ms - (count - i) * step_ms for i in range(count)]
     chance = random.Random(device)
-    yield About(device, 1, {"platform": "zephyr", "board": "nrf52840dk", "firmware": "1.9.0", "os": "Zephyr 4.1"})
-    used = [9 * KIB + 100 * (i % 60) + chance.randrange(200) for i in range(count)]
+    yield About(
+        device,
+        1,
+        {
+            "platform": "zephyr",
+            "board": "nrf52840dk",
+            "firmware": chance.choice(("1.9.0", "1.8.2")),
+            "os": "Zephyr 4.1",
+        },
+    )
+    base = chance.randrange(6, 18) * KIB
+    used = [base + 100 * (i % 60) + chance.randrange(200) for i in range(count)]
     columns = {
         "size": [32 * KIB] * count,
         "used": used,
@@ -153,7 +164,8 @@ def zephyr(device: str, end_ms: int, count: int = 360, step_ms: int = 10_000) ->
         "max_used": [max(used[: i + 1]) for i in range(count)],
     }
     yield rows(device, "heap", ("kernel",), times, columns)
-    for thread, size, unused in (("main", 2048, 812), ("sysworkq", 1024, 236), ("ble_rx", 4096, 2210)):
+    for thread, size in (("main", 2048), ("sysworkq", 1024), ("ble_rx", 4096)):
+        unused = int(size * chance.uniform(0.3, 0.6))
         left = [unused - (24 if i > count // 2 else 0) for i in range(count)]
         yield rows(
             device,
@@ -166,7 +178,7 @@ def zephyr(device: str, end_ms: int, count: int = 360, step_ms: int = 10_000) ->
 
 def seed_fleet(collector: Collector, now_ms: int, others: int = 30) -> None:
     """A fleet worth looking at: all platforms, a leaking device, a fragmented one, a silent one."""
-    collector.arrive([*azure_sphere("meter-0042", now_ms, leak=900)])
+    collector.arrive([*azure_sphere("meter-0042", now_ms, leak=800)])
     collector.arrive([*esp32("kitchen-1", now_ms)])
     collector.arrive([*zephyr("lock-17", now_ms)])
     collector.arrive([*zephyr("lock-18", now_ms - 900_000)], received_ms=now_ms - 900_000)
@@ -181,12 +193,12 @@ def seed_fleet(collector: Collector, now_ms: int, others: int = 30) -> None:
     collector.find(
         alert(
             "meter-0042",
-            "User-mode memory grows by 316 KiB/hour (309 to 322), 150 KiB in 30 min without giving any back; "
-            "it is at 246 KiB of 256 KiB and memory ends in about 2 minutes.",
+            "User-mode memory grows by 281 KiB/hour (276 to 287), 140 KiB in 30 min without giving any back; "
+            "it is at 244 KiB of 256 KiB and memory ends in about 3 minutes.",
             key="leak|meter-0042|process|",
             rule="leak",
             since_ms=now_ms - 1_260_000,
-            numbers={"leak_hours_left": 0.04},
+            numbers={"leak_hours_left": 0.05},
         )
     )
     collector.find(

@@ -1,0 +1,192 @@
+"""The page in a real browser, on a page process and a series process that really run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from collector.records import decode_desk
+from telemetry.clock import wall_ms
+from telemetry.journal import START, JournalReader
+from tests.browser.chromium import chromium
+from tests.collector.web.seeding import Collector, alert, azure_sphere, esp32, rows, zephyr
+from tests.collector.web.server import page_process
+
+KIB = 1024
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A collector at work, its page's address, and a browser."""
+
+    collector: Collector
+    address: str
+    browser: Browser
+
+    def open(self, path: str, **options: object) -> Page:
+        """The view at that path; anything the browser loads from elsewhere, or complains about, fails the test."""
+        page = self.browser.new_page(**options)  # type: ignore[arg-type]
+        page.on("pageerror", lambda error: pytest.fail(f"the page's script failed: {error}"))
+        page.on("request", lambda request: _own_only(request.url, self.address))
+        page.goto(self.address + path)
+        return page
+
+
+def _own_only(url: str, address: str) -> None:
+    own = (address, address.replace("http", "ws", 1), "data:", "blob:")
+    assert url.startswith(own), f"the page loads {url}"
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    directory: Path = tmp_path_factory.mktemp("page")
+    with page_process(directory) as address, chromium() as browser:
+        collector = Collector(directory)
+        yield Desk(collector, address, browser)
+        collector.close()
+
+
+def _send(desk: Desk, *blocks: object) -> None:
+    desk.collector.arrive(list(blocks))  # type: ignore[arg-type]
+    desk.collector.settle()
+
+
+def _drawn(page: Page, heading: str) -> list[dict[str, object]]:
+    """Name, type and number of points of everything that the chart under a heading draws."""
+    chart = page.locator("section", has=page.get_by_role("heading", name=heading, exact=True)).locator(".chart")
+    found: list[dict[str, object]] = chart.evaluate(
+        """async element => {
+            const component = getElement(Number(element.id.slice(1)));
+            while (!component.chart?.getOption()?.series) await new Promise(done => setTimeout(done, 20));
+            return component.chart.getOption().series.map(series => ({
+                name: series.name, type: series.type, points: series.data.filter(point => point[1] !== null).length,
+            }));
+        }"""
+    )
+    return found
+
+
+def test_an_empty_fleet_says_what_to_do_and_fills_by_itself(desk: Desk) -> None:
+    page = desk.open("/")
+    expect(page.get_by_role("heading", name="No device has reported yet")).to_be_visible()
+    expect(page.get_by_text("memfleet demo")).to_be_visible()
+    now_ms = wall_ms()
+    _send(desk, *azure_sphere("meter-1", now_ms, leak=300, count=300))
+    _send(desk, *esp32("kitchen-1", now_ms, 60))
+    _send(desk, *zephyr("lock-1", now_ms, 60))
+    expect(page.get_by_role("row", name="meter-1")).to_be_visible(timeout=10_000)
+    expect(page.get_by_role("columnheader")).to_have_text(
+        ["State", "Device", "Platform", "Firmware", "Memory, KiB", "Outlook", "Last seen"]
+    )
+    page.close()
+
+
+def test_the_fleet_is_found_filtered_and_kept_by_state(desk: Desk) -> None:
+    page = desk.open("/")
+    find = page.get_by_label("Find devices")
+    find.fill("esp32-s3")
+    expect(page.get_by_role("row", name="kitchen-1")).to_be_visible()
+    expect(page.get_by_role("row", name="meter-1")).to_be_hidden()
+    find.fill("")
+    chip = page.get_by_role("button", name="silent")
+    chip.click()
+    expect(chip).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_text("No device matches")).to_be_visible()
+    page.close()
+
+
+def test_an_azure_sphere_device_is_drawn_and_goes_on_by_itself(desk: Desk) -> None:
+    page = desk.open("/")
+    page.get_by_role("link", name="meter-1").click()
+    expect(page.get_by_role("heading", name="Application memory")).to_be_visible()
+    before = {one["name"]: one for one in _drawn(page, "Application memory")}
+    assert [one["type"] for one in before.values()] == ["line", "line", "line", "scatter"]
+    assert before["total"]["points"] == before["user"]["points"] == before["peak"]["points"] == 300
+    highest = 200 * KIB
+    columns = {"total": [highest + 40 * KIB], "user_mode": [highest], "peak_user_mode": [highest]}
+    _send(desk, rows("meter-1", "process", (), [wall_ms()], columns, boot=2))
+    expect(page.locator(".legend")).to_contain_text("peak200 KiB", timeout=10_000)
+    after = {one["name"]: one for one in _drawn(page, "Application memory")}
+    assert after["user"]["points"] == 301
+    assert after["new peak"]["points"] == int(str(before["new peak"]["points"])) + 1
+    page.close()
+
+
+def test_a_reboot_draws_the_chart_anew_with_its_mark(desk: Desk) -> None:
+    page = desk.open("/device/meter-1")
+    expect(page.get_by_role("heading", name="Application memory")).to_be_visible()
+    columns = {"total": [90 * KIB], "user_mode": [50 * KIB], "peak_user_mode": [50 * KIB]}
+    _send(desk, rows("meter-1", "process", (), [wall_ms()], columns, boot=3))
+    expect(page.locator(".facts")).to_contain_text("Boot3", timeout=10_000)
+    expect(page.locator(".legend")).to_contain_text("user50.0 KiB", timeout=10_000)
+    marks = page.locator(".chart").first.evaluate(
+        "element => getElement(Number(element.id.slice(1))).chart.getOption()"
+        ".series[0].markLine.data.map(mark => mark.label.formatter)"
+    )
+    assert marks[-2:] == ["boot 3", "limit 256 KiB"]
+    page.close()
+
+
+def test_other_platforms_get_heap_task_and_stack_charts(desk: Desk) -> None:
+    page = desk.open("/device/kitchen-1")
+    expect(page.get_by_role("heading", name="Heap DRAM, 320 KiB")).to_be_visible()
+    assert [one["name"] for one in _drawn(page, "Heap DRAM, 320 KiB")] == [
+        "free",
+        "largest free block",
+        "least free ever",
+    ]
+    assert all(one["points"] == 60 for one in _drawn(page, "Memory held by tasks"))
+    expect(page.get_by_role("log")).to_contain_text("warning mqtt: reconnecting to broker")
+    page.get_by_role("button", name="15 min").click()
+    expect(page.get_by_role("button", name="15 min")).to_have_attribute("aria-pressed", "true")
+    page.goto(f"{desk.address}/device/lock-1")
+    expect(page.get_by_role("heading", name="Stack never used yet")).to_be_visible()
+    assert {one["name"] for one in _drawn(page, "Stack never used yet")} == {"sysworkq", "main", "ble_rx"}
+    page.close()
+
+
+def test_an_alert_appears_while_the_page_is_open_and_can_be_acknowledged(desk: Desk) -> None:
+    fleet, alerts, device = desk.open("/"), desk.open("/alerts"), desk.open("/device/kitchen-1")
+    expect(alerts.get_by_text("No open alert.")).to_be_visible()
+    finding = alert("kitchen-1", "The largest free block fell to 12 KiB.", "critical", kind="heap", names=("DRAM",))
+    desk.collector.find(finding)
+    desk.collector.settle()
+    for page in (fleet, alerts, device):
+        expect(page.get_by_text("The largest free block fell to 12 KiB.")).to_be_visible(timeout=10_000)
+    expect(fleet.get_by_role("row", name="kitchen-1")).to_contain_text("critical")
+    expect(fleet.get_by_role("link", name="Alerts")).to_contain_text("1", timeout=10_000)
+    alerts.get_by_role("button", name="Acknowledge").click()
+    expect(alerts.get_by_text("Noted …")).to_be_visible()
+    frames, _ = JournalReader(desk.collector.directory / "desk.journal").read(START)
+    assert [decode_desk(frame.data).key for frame in frames] == [finding.key]
+    desk.collector.settle()
+    expect(alerts.get_by_text("acknowledged", exact=True)).to_be_visible(timeout=10_000)
+    for page in (fleet, alerts, device):
+        page.close()
+
+
+def test_old_numbers_are_said_to_be_old(desk: Desk) -> None:
+    """Nothing ticks here but what the tests send: the page has to notice."""
+    page = desk.open("/")
+    expect(page.get_by_role("status").filter(has_text="What you see may be old")).to_be_visible(timeout=15_000)
+    page.close()
+
+
+def test_a_phone_shows_it_without_scrolling_the_page_sideways(desk: Desk) -> None:
+    page = desk.open("/device/meter-1", viewport={"width": 390, "height": 800})
+    expect(page.get_by_role("heading", name="Application memory")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
+
+
+def test_texts_from_devices_are_never_markup(desk: Desk) -> None:
+    text = "<img src=x onerror=document.title='taken'>"
+    _send(desk, rows("lock-1", "log", (), [wall_ms()], {"level": ["error"], "module": ["m"], "text": [text]}))
+    page = desk.open("/device/lock-1")
+    expect(page.get_by_role("log")).to_contain_text("<img src=x")
+    assert page.title() == "lock-1 · memfleet"
+    page.close()
