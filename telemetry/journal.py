@@ -40,6 +40,19 @@ CREATE TABLE IF NOT EXISTS cursors(
 """
 
 
+_BUSY_MS = 10_000
+_WALK = 1_000_000
+"""Most ids that a salvage tries one by one."""
+_HEADER_PAGES = 28
+"""Where SQLite's header keeps the number of pages; 0 there means: see the file's length."""
+
+_SURROUNDINGS = {
+    sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+}  # fmt: skip
+"""SQLite's errors that are no damage to the file: no folder, no permission, locked, disk full."""
+
+
 class Cursor(NamedTuple):
     """How far a reader has come: everything up to and including `id` of that generation."""
 
@@ -92,9 +105,9 @@ class Journal:
     def _open_or_salvage(self) -> sqlite3.Connection:
         try:
             return self._open()
-        except sqlite3.OperationalError as error:  # no such folder, no permission, locked, disk full
-            raise EnvironmentFault(f"{self.path}: {error}", retry=False) from None
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _SURROUNDINGS:
+                raise EnvironmentFault(f"{self.path}: {error}", retry=False) from None
             return self._salvage()
 
     def _open(self) -> sqlite3.Connection:
@@ -112,6 +125,7 @@ class Journal:
                 )
             db.executescript(_TABLES + _CURSORS + self._tables)
             db.execute("INSERT OR IGNORE INTO meta VALUES('schema', ?)", (SCHEMA,))
+            db.execute(_NEXT, (0, 0))  # a table whose columns have been hit says so here
         except BaseException:
             db.close()
             raise
@@ -136,8 +150,7 @@ class Journal:
                 self.path.with_name(self.path.name + suffix).rename(kept_as.with_name(kept_as.name + suffix))
         db = self._open()
         saved = lost = 0
-        old = connect(kept_as)
-        with contextlib.closing(old):
+        with contextlib.closing(_open_damaged(kept_as)) as old:
             db.execute("BEGIN")
             for frame in _readable_frames(old):
                 if frame is None:
@@ -165,17 +178,17 @@ class Journal:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Everything inside is on disk when the block ends, or nothing of it. A full disk raises EnvironmentFault."""
+        before = self._bytes
         try:
             self.db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self.db
-            except BaseException:
-                self.db.execute("ROLLBACK")
-                raise
+            yield self.db
             self.db.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            if self.db.in_transaction:
+        except BaseException as error:
+            if self.db.in_transaction:  # a full disk may have rolled back by itself
                 self.db.execute("ROLLBACK")
+            self._bytes = before
+            if not isinstance(error, sqlite3.OperationalError):
+                raise
             self._drop_ballast()
             raise EnvironmentFault(f"{self.path}: {error}", retry=True) from None
 
@@ -237,14 +250,20 @@ class Journal:
         return self._bytes
 
     def after(self, id_: int, limit: int) -> list[Frame]:
-        """The next frames of our own file after that id (an outbox reads itself); damaged ones are left out."""
-        return _checked(self.db.execute(_NEXT, (id_, limit)).fetchall())[0]
+        """The next frames of our own file after that id (an outbox reads itself). A damaged one has no data left: it
+        keeps its number, since a number that is never sent would hold up those behind it."""
+        found = self.db.execute(_NEXT, (id_, limit)).fetchall()
+        return [Frame(id_, rows, data if zlib.crc32(data) == crc else b"") for id_, rows, crc, data in found]
 
     # -- keeping -------------------------------------------------------------------------------------------------------
 
     def checkpoint(self) -> None:
-        """Fold the log into the file; call it about once a second. A reader in the middle only delays it."""
-        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        """Fold the log into the file; call it about once a second. With a reader in the middle, the next call does."""
+        self.db.execute("PRAGMA busy_timeout = 0")
+        try:
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self.db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
 
     def close(self) -> None:
         """Close in order. Killing the process instead loses nothing that was committed."""
@@ -279,10 +298,10 @@ class JournalReader:
         A cursor of another generation, or one past the end, starts at the oldest frame and counts in `restarts`;
         frames whose bytes fail their crc are left out and count in `damaged`. Nothing yet: an empty list.
         """
-        db = self._connection()
-        if db is None:
-            return [], cursor
         try:
+            db = self._connection()
+            if db is None:
+                return [], cursor
             row = db.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
             if row is None:
                 return [], cursor
@@ -323,12 +342,24 @@ _NEXT = "SELECT id, rows, crc, data FROM frames WHERE id > ? ORDER BY id LIMIT ?
 def connect(path: Path) -> sqlite3.Connection:
     """A connection as every file of ours is opened: WAL, on disk at commit, transactions begun by hand."""
     try:
-        db = sqlite3.connect(path, isolation_level=None, timeout=10)
+        db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_MS / 1000)
     except sqlite3.OperationalError as error:
         raise EnvironmentFault(f"{path}: {error}", retry=False) from None
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+    except sqlite3.DatabaseError:
+        db.close()
+        raise
     return db
+
+
+def _open_damaged(path: Path) -> sqlite3.Connection:
+    """For reading what is left. A file that was cut is as long as it is, whatever its header says."""
+    with path.open("r+b") as file:
+        file.seek(_HEADER_PAGES)
+        file.write(bytes(4))
+    return sqlite3.connect(path, isolation_level=None)
 
 
 def add_counts(db: sqlite3.Connection, counts: Mapping[str, int]) -> None:
@@ -370,11 +401,10 @@ def _checked(found: list[tuple[int, int, int, bytes]]) -> tuple[list[Frame], int
 
 def _readable_frames(old: sqlite3.Connection) -> Iterator[Frame | None]:
     """Frames of a damaged file one by one; None for each that is known to have been there and cannot be read."""
-    try:
-        ids = [row[0] for row in old.execute("SELECT id FROM frames ORDER BY id")]
-    except sqlite3.DatabaseError:
-        ids = list(_reachable_ids(old))
-    for id_ in range(ids[0], ids[-1] + 1) if ids else ():  # the ids of a journal have no gaps
+    ids: Sequence[int] = sorted(_reachable_ids(old))
+    if ids and ids[-1] - ids[0] < _WALK:  # beyond that an id itself has been hit
+        ids = range(ids[0], ids[-1] + 1)  # a journal has no gaps, so what the walks did not reach was there
+    for id_ in ids:
         try:
             row = old.execute("SELECT id, rows, crc, data FROM frames WHERE id = ?", (id_,)).fetchone()
         except sqlite3.DatabaseError:
@@ -383,16 +413,18 @@ def _readable_frames(old: sqlite3.Connection) -> Iterator[Frame | None]:
         yield Frame(row[0], row[1], row[3]) if whole else None
 
 
-def _reachable_ids(old: sqlite3.Connection) -> Iterator[int]:
+def _reachable_ids(old: sqlite3.Connection) -> set[int]:
     """Ids from both ends inwards until damage stops the walk."""
     seen: set[int] = set()
     for order in ("ASC", "DESC"):
-        rows = None
         with contextlib.suppress(sqlite3.DatabaseError):
             rows = old.execute(f"SELECT id FROM frames ORDER BY id {order}")  # noqa: S608 - one of two words of ours
             for (id_,) in rows:
                 seen.add(id_)
-    return iter(sorted(seen))
+    with contextlib.suppress(sqlite3.DatabaseError, TypeError):
+        (last,) = old.execute("SELECT seq FROM sqlite_sequence WHERE name = 'frames'").fetchone()
+        return {id_ for id_ in seen if 0 < id_ <= last}
+    return seen
 
 
 def _copy_readable(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> None:
