@@ -63,7 +63,8 @@ def test_what_fails_inside_a_transaction_leaves_nothing(tmp_path: Path) -> None:
             db.execute("INSERT INTO own VALUES(1)")
             raise ZeroDivisionError
 
-    pytest.raises(ZeroDivisionError, fail_halfway)
+    with pytest.raises(ZeroDivisionError):
+        fail_halfway()
     assert (read_all(journal.path), journal.counters(), journal.size_bytes) == (["kept"], {}, size)
     assert journal.db.execute("SELECT count(*) FROM own").fetchone() == (0,)
     assert write(journal, "next") == 2
