@@ -102,7 +102,7 @@ class Ports:
         self.wake.setblocking(False)
         self._waker.setblocking(False)
         self._sources: dict[str, _Source] = {}
-        self._trouble: dict[str, str] = {}
+        self._said: dict[str, str] = {}  # the last trouble of each port, empty: it is open
         self._ended: set[str] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ports", daemon=True)
@@ -128,7 +128,7 @@ class Ports:
     @property
     def trouble(self) -> dict[str, str]:
         """Ports that cannot be read now, with the reason."""
-        return dict(self._trouble)
+        return {name: trouble for name, trouble in dict(self._said).items() if trouble}
 
     @property
     def opened(self) -> set[str]:
@@ -203,12 +203,9 @@ class Ports:
             source.close()
 
     def _say(self, name: str, trouble: str) -> None:
-        if self._trouble.get(name, "") != trouble:
+        if self._said.get(name) != trouble:
             _LOG.log(logging.WARNING if trouble else logging.INFO, trouble or f"{name}: open")
-        if trouble:
-            self._trouble[name] = trouble
-        else:
-            self._trouble.pop(name, None)
+            self._said[name] = trouble
 
 
 def _open(port: Port) -> _Source:

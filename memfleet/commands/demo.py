@@ -87,11 +87,11 @@ def _draw(live: Live, console: Console, collector: LocalCollector) -> None:
 def _report(collector: LocalCollector) -> dict[str, Any]:
     answer = collector.get("/api/v1/devices?limit=1") or {"total": 0, "states": {}}
     alerts = collector.get("/api/v1/alerts?active=false&limit=10000") or {"alerts": []}
-    status = collector.get("/api/v1/status") or {"processes": {}}
-    series = status["processes"].get("series", {})
+    status = collector.get("/api/v1/status") or {"processes": []}
+    counters = {process["process"]: process["counters"] for process in status["processes"]}
     return {
         "devices_live": answer["total"] - answer["states"].get("silent", 0),
-        "readings_stored": series.get("counters", {}).get("series_rows", 0),
+        "readings_stored": counters.get("series", {}).get("series_rows", 0),
         "alerts": len(alerts["alerts"]),
         "page": collector.url,
     }

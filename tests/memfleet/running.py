@@ -1,0 +1,114 @@
+"""Running memfleet as its users do: real commands in processes of their own, with everything they need around them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+import tty
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.servers import free_port
+
+
+def wait_until(holds: Callable[[], Any], what: str, limit_s: float = 30) -> Any:
+    """The first true value that `holds` gives; the test fails with the sentence when none comes."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        value = holds()
+        if value:
+            return value
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def memfleet(*words: str, log: Path, environment: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """`memfleet WORDS` until the block ends; what it says goes to `log`."""
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "memfleet", *words],
+            stdout=out,
+            stderr=out,
+            stdin=subprocess.DEVNULL,
+            env=dict(os.environ if environment is None else environment),
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+class Terminal:
+    """A pseudo-terminal in the board's place: the tests print, memfleet reads `path`."""
+
+    def __init__(self) -> None:
+        self.master, self._slave = pty.openpty()
+        tty.setraw(self._slave)
+        self.path = os.ttyname(self._slave)
+
+    def print(self, data: bytes) -> None:
+        """Print as a board does."""
+        while data:
+            data = data[os.write(self.master, data) :]
+
+    def close(self) -> None:
+        """Unplug."""
+        os.close(self.master)
+        os.close(self._slave)
+
+
+class Collector:
+    """A collector's configuration and folder for a test, and a look at its API."""
+
+    def __init__(self, folder: Path, broker_url: str, stores: str = "", fleet: str = "plant") -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.config = folder / "collector.toml"
+        self.data = folder / "collector"
+        self.log = folder / "collector.log"
+        self.config.write_text(
+            f'fleet = "{fleet}"\ndata_dir = {json.dumps(str(self.data))}\n{stores}\n'
+            f'[broker]\nurl = "{broker_url}"\n[page]\nport = {self.port}\n'
+        )
+
+    def running(self) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+        """The collector, until the block ends."""
+        return memfleet("collect", "--config", str(self.config), log=self.log)
+
+    def get(self, path: str) -> Any:
+        """An answer of the API, None while it gives none."""
+        return get(f"http://127.0.0.1:{self.port}{path}")
+
+    def wait_ready(self) -> None:
+        """Wait until the page answers."""
+        wait_until(lambda: self.get("/healthz"), f"the page answers; {tail(self.log)}", 60)
+
+
+def get(url: str) -> Any:
+    """JSON or text at an address, None while there is nothing."""
+    with contextlib.suppress(urllib.error.URLError, OSError):
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            body = answer.read()
+        return json.loads(body) if body[:1] in (b"{", b"[") else body.decode()
+    return None
+
+
+def tail(log: Path) -> str:
+    """The end of a log, for messages of failing tests."""
+    return log.read_text(errors="replace")[-2000:] if log.exists() else "(no log)"
