@@ -10,6 +10,8 @@ from prometheus_client.registry import Collector
 
 from collector.web.status import ProcessStatus
 
+_QUARANTINED = "quarantined_"  # these go down again when a body is retried
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -41,13 +43,18 @@ def _process_metrics(processes: Sequence[ProcessStatus]) -> Iterator[Metric]:
     running = {one.process: int(one.running) for one in processes}
     yield _gauge("memfleet_process_running", "1 when the process has made its file.", "process", running)
     counts = CounterMetricFamily("memfleet_events", "What each process has counted.", labels=("process", "name"))
+    quarantined = GaugeMetricFamily("memfleet_quarantined", "Rows refused and not retried since.", labels=("reason",))
     lag = GaugeMetricFamily("memfleet_lag_frames", "Frames not read yet.", labels=("process", "journal"))
     for one in processes:
         for name, value in one.counters.items():
-            counts.add_metric((one.process, name), value)
+            if name.startswith(_QUARANTINED):
+                quarantined.add_metric((name.removeprefix(_QUARANTINED),), value)
+            else:
+                counts.add_metric((one.process, name), value)
         for journal, frames in one.lag_frames.items():
             lag.add_metric((one.process, journal), frames)
     yield counts
+    yield quarantined
     yield lag
     there = [one for one in processes if one.running]
     behind = {one.process: one.behind_ms / 1000 for one in there if "readings" in one.lag_frames}
@@ -55,8 +62,11 @@ def _process_metrics(processes: Sequence[ProcessStatus]) -> Iterator[Metric]:
     depth = {one.file: one.frames for one in there if one.frames is not None}
     yield _gauge("memfleet_journal_frames", "Frames held in a journal.", "file", depth)
     yield _gauge("memfleet_file_bytes", "Size of a file with its log.", "file", {one.file: one.bytes for one in there})
-    held = {one.process: int(bool(one.held)) for one in there if one.process.startswith("store:")}
-    yield _gauge("memfleet_store_held", "1 while a store takes nothing.", "process", held)
+    stores = [one.store for one in there if one.store]
+    held = {store.name: int(store.state == "held") for store in stores}
+    yield _gauge("memfleet_store_held", "1 while a store waits for somebody to act.", "store", held)
+    pending = {store.name: store.pending for store in stores}
+    yield _gauge("memfleet_store_pending_rows", "Rows taken and not stored for good yet.", "store", pending)
 
 
 def _gauge(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from collector.records import Tick, decode
+from collector.stores.report import StoreReport, report
 from collector.web.files import open_read_only
 from telemetry.clock import monotonic_ms, wall_ms
 
@@ -27,8 +28,8 @@ _NEEDED = ("intake", "series", "judge")  # with every store: notify has nothing 
 class ProcessStatus:
     """One process. `lag_frames`: unread frames of each journal it reads; `behind_ms`: age of the oldest unread reading.
 
-    `frames` are held in its own journal (None: it keeps none); `changed_ms` is its last write (wall time); `held` says
-    why a store takes nothing, empty when it does.
+    `frames` are held in its own journal (None: it keeps none); `changed_ms` is its last write (wall time); `store` is
+    what a store says of itself.
     """
 
     process: str
@@ -38,7 +39,7 @@ class ProcessStatus:
     changed_ms: int = 0
     frames: int | None = None
     behind_ms: int = 0
-    held: str = ""
+    store: StoreReport | None = None
     counters: dict[str, int] = field(default_factory=dict)
     lag_frames: dict[str, int] = field(default_factory=dict)
 
@@ -95,8 +96,8 @@ def unready(found: Sequence[ProcessStatus], now_ms: int) -> list[str]:
             reasons.append(f"intake has written nothing for {(now_ms - one.changed_ms) // 1000} s")
         if one.process == "series" and one.behind_ms > SERIES_BEHIND_MS:
             reasons.append(f"the series are {one.behind_ms // 1000} s behind")
-        if one.held:
-            reasons.append(f"{one.process} is held: {one.held}")
+        if one.store and one.store.state == "held":
+            reasons.append(f"{one.process} is held: {one.store.reason}")
     return reasons
 
 
@@ -113,7 +114,7 @@ def _status(directory: Path, process: str, file: str, now_ms: int) -> ProcessSta
                 changed_ms=max(int(each.stat().st_mtime * 1000) for each in _with_log(path)),
                 frames=_frames_held(db) if file.endswith(".journal") else None,
                 behind_ms=behind_ms,
-                held=_held(db),
+                store=report(path) if process.startswith("store:") else None,
                 counters=dict(db.execute("SELECT name, value FROM counters ORDER BY name")),
                 lag_frames=lags,
             )
@@ -139,6 +140,8 @@ def _lags(db: sqlite3.Connection, directory: Path, now_ms: int) -> tuple[dict[st
     """Unread frames by journal, and the age of the oldest unread reading."""
     lags: dict[str, int] = {}
     behind_ms = 0
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'cursors'").fetchone():
+        return lags, behind_ms  # just made: it has not begun to read
     for name, generation, id_ in db.execute("SELECT journal, generation, id FROM cursors").fetchall():
         with contextlib.suppress(sqlite3.Error), contextlib.closing(_open_journal(directory, name)) as journal:
             known = journal.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
@@ -159,11 +162,3 @@ def _open_journal(directory: Path, name: str) -> sqlite3.Connection:
 def _stamp_ms(data: bytes) -> int:
     entry = decode(data)
     return entry.time_ms if isinstance(entry, Tick) else entry.received_ms
-
-
-def _held(db: sqlite3.Connection) -> str:
-    """Why a store takes nothing: its writer keeps the sentence in a table of its own."""
-    with contextlib.suppress(sqlite3.Error):
-        row = db.execute("SELECT hold FROM state").fetchone()
-        return str(row[0] or "") if row else ""
-    return ""

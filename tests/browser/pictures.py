@@ -28,7 +28,7 @@ def take(folder: Path) -> None:
         seed_fleet(collector, wall_ms())
         with page_process(Path(directory), {"fleet": "harbour"}) as address:
             for scheme in ("light", "dark"):
-                page = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme=scheme)  # type: ignore[arg-type]
+                page = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme=scheme)
                 for name, path in VIEWS.items():
                     collector.arrive([])  # the tick that says intake lives
                     page.goto(address + path)

@@ -208,7 +208,7 @@ def _room_above(limit: float) -> float:
     """A round number above a limit, so that its line is in the picture whatever the readings are."""
     if limit <= 0:
         return 0
-    magnitude = 10 ** math.floor(math.log10(limit))
+    magnitude = math.pow(10, math.floor(math.log10(limit)))
     step = next(part for part in (0.1, 0.2, 0.25, 0.5, 1) if limit / (part * magnitude) <= 10) * magnitude
     return math.ceil(limit * 1.05 / step) * step
 

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from collector.config import Retention
 from collector.intake.state import TABLES
@@ -78,10 +79,10 @@ def rows(
     return Rows(device, boot, kind, tuple(names), 0, 1, first, uptime_ms, tuple(columns), listed)
 
 
-def alert(device: str, reason: str, severity: str = "critical", **more: object) -> Finding:
+def alert(device: str, reason: str, severity: str = "critical", **more: Any) -> Finding:
     """A finding that fires; `more` sets further fields."""
     now_ms = wall_ms()
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "key": f"user_mode_limit|{device}|process|",
         "status": "firing",
         "rule": "user_mode_limit",
@@ -91,9 +92,8 @@ def alert(device: str, reason: str, severity: str = "critical", **more: object) 
         "at_ms": now_ms,
         **more,
     }
-    return Finding(
-        episode=f"{fields['key']}@{fields['since_ms']}", severity=severity, device=device, reason=reason, **fields
-    )  # type: ignore[arg-type]
+    episode = f"{fields['key']}@{fields['since_ms']}"
+    return Finding(episode=episode, severity=severity, device=device, reason=reason, **fields)
 
 
 def azure_sphere(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -20,7 +22,7 @@ def test_devices_come_worst_first(running: Running) -> None:
 
 
 def test_devices_are_filtered_and_paged(running: Running) -> None:
-    def names(**query: object) -> list[str]:
+    def names(**query: Any) -> list[str]:
         return [one["device"] for one in running.http.get("/api/v1/devices", params=query).json()["devices"]]
 
     assert names(text="NRF52840 lock-17") == ["lock-17"]
@@ -38,7 +40,7 @@ def test_a_device_comes_with_its_alerts_and_limits(running: Running) -> None:
 
 
 def test_points_are_those_that_arrived(running: Running) -> None:
-    query = {"device": "meter-0042", "kind": "process", "start": running.seeded_ms - 4_000_000}
+    query: dict[str, Any] = {"device": "meter-0042", "kind": "process", "start": running.seeded_ms - 4_000_000}
     points = running.http.get("/api/v1/points", params=query).json()
     assert len(points["t"]) == points["total"] == 360
     assert points["t"][-1] == running.seeded_ms - 10_000
@@ -47,7 +49,12 @@ def test_points_are_those_that_arrived(running: Running) -> None:
 
 
 def test_thinned_points_keep_the_highest(running: Running) -> None:
-    query = {"device": "kitchen-1", "kind": "heap", "name": "DRAM", "start": running.seeded_ms - 4_000_000}
+    query: dict[str, Any] = {
+        "device": "kitchen-1",
+        "kind": "heap",
+        "name": "DRAM",
+        "start": running.seeded_ms - 4_000_000,
+    }
     whole = running.http.get("/api/v1/points", params=query).json()
     thin = running.http.get("/api/v1/points", params=query | {"max_points": 40}).json()
     assert len(thin["t"]) <= 40 < len(whole["t"])

@@ -20,7 +20,7 @@ def test_an_azure_sphere_device_gets_three_lines_a_limit_and_triangles() -> None
     assert [line.field for line in panel.lines] == ["total", "user_mode", "peak_user_mode"]
     assert panel.limit == 256 * KIB
     times, boots, peaks = [0, 1000, 2000], [1, 1, 1], [KIB, KIB, 2 * KIB]
-    triangles = [[times[i], peaks[i] / KIB] for i in charts.new_peaks(times, boots, peaks)]
+    triangles: list[charts.Pair] = [[times[i], peaks[i] / KIB] for i in charts.new_peaks(times, boots, peaks)]
     lines = [charts.pairs(times, boots, peaks, panel.unit) for _ in panel.lines]
     options = charts.chart_options(panel, [*lines, triangles], [], (0, 2000))
     assert [one["type"] for one in options["series"]] == ["line", "line", "line", "scatter"]

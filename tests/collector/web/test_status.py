@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from collector.stores.ledger import Ledger
+from collector.web.metrics import render
 from collector.web.status import ProcessStatus, statuses, unready
 from telemetry.clock import wall_ms
 from tests.collector.web.seeding import Collector
@@ -47,6 +49,17 @@ def test_missing_processes_are_named_and_the_notifier_is_not_needed(collector: C
     found = statuses(collector.directory, ("influx",), now_ms)
     assert [one.process for one in found if not one.running] == ["notify", "page", "store:influx"]
     assert unready(found, now_ms) == ["store:influx is not running yet (store-influx.db is missing)"]
+
+
+def test_a_held_store_says_what_to_do(collector: Collector) -> None:
+    collector.arrive([])
+    ledger = Ledger(collector.directory / "store-influx.db")
+    ledger.save_status(state="held", reason="the token is refused; write a new one", since_ms="1")
+    ledger.close()
+    now_ms = wall_ms()
+    found = statuses(collector.directory, ("influx",), now_ms)
+    assert unready(found, now_ms) == ["store:influx is held: the token is refused; write a new one"]
+    assert b'memfleet_store_held{store="influx"} 1.0' in render(found, {}, {})
 
 
 def test_an_intake_that_writes_no_ticks_is_noticed(collector: Collector) -> None:
