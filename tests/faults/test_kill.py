@@ -1,0 +1,122 @@
+"""kill -9 of collector and agent in mid-stream: nothing is missing, nothing is doubled."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+from tests.memfleet.running import Collector, Terminal, memfleet, tail, wait_until
+from tests.servers import InfluxDB, influxd, mosquitto
+
+READINGS = 600
+SEED = 20_261_120
+
+
+def processes_of(word: str) -> list[int]:
+    """Every memfleet process whose command line holds the word."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if "memfleet" in words and word in words:
+                found.append(int(entry.name))
+    return found
+
+
+def kill(word: str) -> int:
+    """SIGKILL to all of them at once; how many."""
+    pids = processes_of(word)
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    return len(pids)
+
+
+def test_a_killed_collector_misses_nothing(tmp_path: Path) -> None:
+    rng = random.Random(SEED)
+    with mosquitto(tmp_path) as broker, influxd(tmp_path) as influx:
+        store = f'[[stores]]\nname = "influx"\nkind = "influxdb"\nurl = "{influx.url}"\n'
+        collector = Collector(tmp_path, broker.url, store)
+        terminal = Terminal()
+        words = [
+            "agent",
+            "--fleet",
+            "plant",
+            "--name",
+            "rig",
+            "--broker",
+            broker.url,
+            "--data",
+            str(tmp_path / "agent"),
+        ]
+        agent_log = tmp_path / "agent.log"
+        with memfleet(*words, "--port", terminal.path, "--device", "d1", log=agent_log):
+            wait_until(lambda: ": open" in tail(agent_log), "the port is opened")
+            for round_number in range(3):
+                with collector.running():
+                    first, last = READINGS * round_number // 4, READINGS * (round_number + 1) // 4
+                    _print(terminal, range(first, last), pause_s=0.008)
+                    wait_until(lambda: collector.get("/healthz"), "the collector comes up", 60)
+                    time.sleep(rng.uniform(0.0, 1.5))
+                    assert kill(str(collector.config)) >= 5
+            with collector.running():
+                _print(terminal, range(READINGS * 3 // 4, READINGS), pause_s=0.002)
+                wait_until(lambda: _stored(collector) == list(range(READINGS)), "everything is in the series", 60)
+                wait_until(lambda: _written(influx) == list(range(READINGS)), "everything is in InfluxDB", 60)
+                counts = {one["process"]: one["counters"] for one in collector.get("/api/v1/status")["processes"]}
+        terminal.close()
+    intake = counts["intake"]
+    known = sum(intake.get(name, 0) for name in ("accepted_rows", "duplicate_rows", "quarantined_rows"))
+    assert intake["received_rows"] == known
+    assert intake["accepted_rows"] == READINGS
+    assert counts["series"]["series_rows"] == READINGS
+    assert counts["store:influx"]["stored_rows"] == READINGS
+
+
+def test_a_killed_agent_has_what_it_committed(tmp_path: Path) -> None:
+    with mosquitto(tmp_path) as broker:
+        collector = Collector(tmp_path, broker.url)
+        terminal = Terminal()
+        words = [
+            "agent",
+            "--fleet",
+            "plant",
+            "--name",
+            "rig",
+            "--broker",
+            broker.url,
+            "--data",
+            str(tmp_path / "agent"),
+        ]
+        words += ["--port", terminal.path, "--device", "d1"]
+        log = tmp_path / "agent.log"
+        with memfleet(*words, log=log):
+            wait_until(lambda: ": open" in tail(log), "the port is opened")
+            _print(terminal, range(100), pause_s=0.001)
+            time.sleep(2.5)  # longer than a commit: nobody has taken these off the agent's hands yet
+            assert kill(str(tmp_path / "agent")) == 1
+        with memfleet(*words, log=log), collector.running():
+            wait_until(lambda: _stored(collector) == list(range(100)), f"all arrive after the restart; {tail(log)}", 60)
+        terminal.close()
+
+
+def _print(terminal: Terminal, numbers: range, pause_s: float) -> None:
+    for number in numbers:
+        terminal.print(f"Heap  | Free: 100000 bytes, Allocated: {number} bytes\r\n".encode())
+        time.sleep(pause_s)
+
+
+def _stored(collector: Collector) -> list[int]:
+    answer = collector.get("/api/v1/points?device=d1&kind=heap&name=system&max_points=100000")
+    used: list[int] = answer["values"].get("used", []) if answer else []
+    return used
+
+
+def _written(influx: InfluxDB) -> list[int]:
+    rows = influx.query("SELECT used FROM memfleet_heap WHERE device = 'd1'", database="memfleet")
+    return [row["used"] for row in rows]
