@@ -96,10 +96,11 @@ int musl_walk(const heap_t *heap, heap_visit *visit, void *context) {
 /* What the chains add up to. */
 struct tally {
     uint32_t records;
+    uint32_t blocks; /* used or free, no sentinels */
     uint32_t free_blocks;
     uint32_t break_bytes;
     uint32_t mapped_bytes;
-    uint32_t mappings;
+    uint32_t mapped_blocks;
 };
 
 static int check_chunk(const heap_t *heap, uint32_t index) {
@@ -140,7 +141,6 @@ static int check_area(const heap_t *heap, const struct heap_block *end, struct t
         tally->break_bytes += bytes;
     } else {
         tally->mapped_bytes += bytes;
-        tally->mappings++;
     }
     return HEAP_OK;
 }
@@ -150,6 +150,9 @@ static int check_areas(const heap_t *heap, struct tally *tally) {
     const struct heap_block *blocks = heap->blocks;
     uint32_t last_end = musl->origin;
     uint32_t prev = musl->origin;
+    if (blocks[prev].size_flags != SENTINEL) {
+        return HEAP_E_ORDER;
+    }
     for (uint32_t index = blocks[prev].next; index != 0; prev = index, index = blocks[index].next) {
         if (index >= heap->capacity || tally->records++ > heap->live) {
             return HEAP_E_ORDER;
@@ -164,6 +167,7 @@ static int check_areas(const heap_t *heap, struct tally *tally) {
             last_end = index;
         } else {
             error = check_chunk(heap, index);
+            tally->blocks++;
             tally->free_blocks += chunk_is_free(chunk);
         }
         if (error != HEAP_OK) {
@@ -190,7 +194,8 @@ static int check_mapping(const heap_t *heap, uint32_t index, uint32_t prev, stru
         return HEAP_E_PAGES;
     }
     tally->mapped_bytes += bytes;
-    tally->mappings++;
+    tally->mapped_blocks++;
+    tally->blocks++;
     return HEAP_OK;
 }
 
@@ -228,18 +233,33 @@ static int check_bin(const heap_t *heap, uint32_t number, uint32_t *listed) {
     return (musl->filled >> number & 1) == (bin->first != 0) ? HEAP_OK : HEAP_E_BITMAP;
 }
 
+/* How far a walk has come. */
+struct progress {
+    uint64_t end;
+    uint32_t blocks;
+};
+
 /* No block of the walk begins before the last one ended. */
 static int check_overlap(void *context, const struct heap_view *view) {
-    uint64_t *end = context;
-    if ((uint32_t)view->chunk < *end) {
+    struct progress *progress = context;
+    if ((uint32_t)view->chunk < progress->end) {
         return HEAP_E_ORDER;
     }
-    *end = (uint64_t)(uint32_t)view->chunk + view->chunk_bytes;
+    progress->end = (uint64_t)(uint32_t)view->chunk + view->chunk_bytes;
+    progress->blocks++;
     return HEAP_OK;
 }
 
+/* The walk meets every block; one that starts where another does would be passed over. */
+static int check_walk(const heap_t *heap, const struct tally *tally) {
+    struct progress progress = {0, 0};
+    const int error = musl_walk(heap, check_overlap, &progress);
+    return error == HEAP_OK && progress.blocks != tally->blocks ? HEAP_E_ORDER : error;
+}
+
 int musl_check(const heap_t *heap) {
-    const struct pages *pages = &musl_of(heap)->pages;
+    const struct musl *musl = musl_of(heap);
+    const struct pages *pages = &musl->pages;
     struct tally tally = {.records = 2}; /* the record of NULL and the origin */
     uint32_t listed = 0;
     int error = check_areas(heap, &tally);
@@ -259,10 +279,10 @@ int musl_check(const heap_t *heap) {
         return HEAP_E_LIST;
     }
     if (tally.break_bytes / PAGE_BYTES != pages->counts.brk_pages ||
-        tally.mapped_bytes / PAGE_BYTES != pages->counts.mmap_pages || tally.mappings != pages->counts.mappings) {
+        tally.mapped_bytes / PAGE_BYTES != pages->counts.mmap_pages ||
+        tally.mapped_blocks + musl->map_step != pages->counts.mappings) {
         return HEAP_E_PAGES;
     }
-    uint64_t end = 0;
-    error = musl_walk(heap, check_overlap, &end);
+    error = check_walk(heap, &tally);
     return error == HEAP_OK ? pages_check(pages) : error;
 }
