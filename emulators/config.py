@@ -47,6 +47,10 @@ class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     network: Network = Network()
     """How their readings come through."""
 
+    def device_names(self) -> list[str]:
+        """The names of its devices, in order."""
+        return [f"{self.name}-{number:03}" for number in range(self.first, self.first + self.count)]
+
 
 class FleetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A fleet of emulated devices."""

@@ -69,6 +69,11 @@ class Fleet:
             arrived += member.link.carry(member.device.take(), due_ms)
         return arrived
 
+    @property
+    def devices(self) -> list[Device]:
+        """The devices themselves, once they have power."""
+        return [member.device for member in self._members]
+
     def truth(self) -> dict[str, Truth]:
         """What is wrong with each device."""
         return {name: truth_of(board, plan) for name, board, plan in self._plans()}
@@ -89,11 +94,7 @@ class Fleet:
         return [(name, BOARDS[group.board], self._drawn(group, name)[1]) for group, name in self._names()]
 
     def _names(self) -> list[tuple[Group, str]]:
-        return [
-            (group, f"{group.name}-{group.first + number:03}")
-            for group in self._groups
-            for number in range(group.count)
-        ]
+        return [(group, name) for group in self._groups for name in group.device_names()]
 
     def _drawn(self, group: Group, name: str) -> tuple[Chance, Plan]:
         chance = Chance(self._seed).child(name)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from emulators.boards import BOARDS
 from emulators.chance import Chance
+from emulators.config import Group
 from emulators.consoles.azure_sphere import AzureSphereVoice
 from emulators.consoles.esp_idf import EspIdfVoice
 from emulators.consoles.voice import Voice
@@ -46,13 +47,26 @@ class EmulatedConsole:
         if name not in BOARDS or BOARDS[name].platform != system:
             fitting = ", ".join(one.name for one in BOARDS.values() if one.platform == system)
             raise UsageError(f"no board {name!r} of {system}; take one of {fitting}")
-        chance = Chance(seed).child(f"{name}/{workload}")
-        plan = entry.plan(BOARDS[name], chance.child("plan"))
-        self.device = Device("console", BOARDS[name], plan, chance, project=workload, listener=self)
-        self._voice = VOICES[system]
-        self._period_ms = None if plan.prints else max(round(period_s * 1000), 1)
+        self._attach(Chance(seed).child(f"{name}/{workload}"), Group(name="console", board=name, workload=workload))
+        self._period_ms = max(round(period_s * 1000), 1)
+
+    @classmethod
+    def of_device(cls, group: Group, name: str, seed: int) -> EmulatedConsole:
+        """The console of one device of a fleet file's group: the same device as in `Fleet`, reporting as often."""
+        console = cls.__new__(cls)
+        console._attach(Chance(seed).child(name), group)
+        console._period_ms = group.report_ms
+        return console
+
+    def _attach(self, chance: Chance, group: Group) -> None:
+        board = BOARDS[group.board]
+        plan = WORKLOADS[group.workload].plan(board, chance.child("plan"))
+        self.device = Device(
+            "console", board, plan, chance, version=group.firmware, project=group.workload, listener=self
+        )
+        self._voice = VOICES[board.platform]
         self._power_on_ms: int | None = None
-        self._next_report_ms = self._period_ms or 0
+        self._reports = 0
         self._out = bytearray()
 
     def advance(self, now_ms: int) -> bytes:
@@ -60,11 +74,11 @@ class EmulatedConsole:
         if self._power_on_ms is None:
             self._power_on_ms = now_ms
         run_ms = now_ms - self._power_on_ms
-        while self._period_ms and self._next_report_ms <= run_ms:
-            self.device.advance(self._next_report_ms)
+        while not self.device.plan.prints and self._reports * self._period_ms <= run_ms:
+            self.device.advance(self._reports * self._period_ms)
             if self.device.is_up():
                 self.printed(self._voice.report(self.device))
-            self._next_report_ms += self._period_ms
+            self._reports += 1
         self.device.advance(run_ms)
         self.device.take()  # a console has no other way to report
         printed = bytes(self._out)

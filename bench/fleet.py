@@ -1,0 +1,98 @@
+"""How many emulated devices one core carries; prints one JSON object.
+
+A fleet of --devices ESP32-class devices (boards and workloads of the demo's ESP32 part) lives --minutes of virtual time
+with one report a minute. `steps_per_s`: devices brought forward by one report a second, operations on their heaps and
+readings included (some 250 allocations and frees lie between two reports); `readings_per_s` what came of it;
+`live_blocks` used blocks a device; `bytes_per_device` resident memory of this process for each, `heap_bytes_per_device` of it in
+the core. `demo_cpu_percent` is what the demo's 200 devices of all platforms, one report in 2 s each, take of a core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+
+from emulators.config import Group
+from emulators.devices.device import Device
+from emulators.devices.esp32 import Esp32Memory
+from emulators.fleet import Fleet
+from telemetry.readings import Reading
+
+MINUTE_MS = 60_000
+KINDS = (
+    ("esp32", "steady"), ("esp32c3", "server"), ("esp32s3", "steady"), ("esp32c6", "saw-tooth"), ("esp32", "slow-leak"),
+)  # fmt: skip
+
+
+def resident_bytes() -> int:
+    """This process' resident memory."""
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def groups(devices: int) -> list[Group]:
+    """ESP32-class devices, as many of each kind."""
+    share = devices // len(KINDS)
+    return [
+        Group(name=f"plug{index}", count=share, board=board, workload=workload, report_ms=MINUTE_MS)
+        for index, (board, workload) in enumerate(KINDS)
+    ]
+
+
+def lived(fleet: Fleet, start_ms: int, end_ms: int, step_ms: int) -> tuple[float, int]:
+    """CPU seconds that the fleet takes for that time, and the readings that come of it."""
+    readings = 0
+    before = time.process_time()
+    for now_ms in range(start_ms, end_ms, step_ms):
+        readings += sum(isinstance(item, Reading) for item in fleet.advance(now_ms))
+    return time.process_time() - before, readings
+
+
+def heaps_of(devices: list[Device]) -> tuple[int, int]:
+    """Used blocks and host bytes behind the heaps of all devices."""
+    blocks = host = 0
+    for device in devices:
+        if isinstance(device.memory, Esp32Memory):
+            blocks += sum(region.heap.stats().used_blocks for region in device.memory.regions)
+            host += sum(region.heap.metadata_bytes() for region in device.memory.regions)
+    return blocks, host
+
+
+def measure(devices: int, minutes: int) -> dict[str, float]:
+    """The figures of a fleet that lives so long."""
+    empty = resident_bytes()
+    fleet = Fleet(groups(devices), seed=1)
+    lived(fleet, 0, MINUTE_MS + 1, MINUTE_MS)  # power-on and the first reports
+    blocks, host = heaps_of(fleet.devices)
+    grown = resident_bytes() - empty
+    seconds, readings = lived(fleet, 2 * MINUTE_MS, (2 + minutes) * MINUTE_MS, MINUTE_MS)
+    steps = len(fleet) * minutes
+    return {
+        "devices": len(fleet),
+        "steps_per_s": round(steps / seconds),
+        "readings_per_s": round(readings / seconds),
+        "live_blocks": round(blocks / len(fleet), 1),
+        "bytes_per_device": round(grown / len(fleet)),
+        "heap_bytes_per_device": round(host / len(fleet)),
+        "real_time_devices_at_one_report_a_minute": round(steps / seconds * 60),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--devices", type=int, default=1000)
+    parser.add_argument("--minutes", type=int, default=5, help="of virtual time")
+    options = parser.parse_args()
+    figures = measure(options.devices, options.minutes)
+    demo = Fleet.demo(200, seed=1)
+    lived(demo, 0, 5000, 250)
+    seconds, _ = lived(demo, 5000, 65_000, 250)
+    figures["demo_cpu_percent"] = round(seconds / 60 * 100, 2)
+    print(json.dumps({"bench": "fleet", **figures, "machine": platform.processor() or platform.machine()}))
+
+
+if __name__ == "__main__":
+    main()
