@@ -53,7 +53,9 @@ class Board:
 
 
 def _esp32(name: str, chip: str, regions: tuple[Region, ...], source: str, os: str = "ESP-IDF v5.5") -> Board:
-    return Board(name, "esp32", chip, os, "tlsf", regions, reboot_ms=600, source=source)
+    """Before 5.4 malloc cut blocks to the request; since then they keep the size of their class."""
+    older = os < "ESP-IDF v5.4"
+    return Board(name, "esp32", chip, os, "tlsf_idf53" if older else "tlsf", regions, reboot_ms=600, source=source)
 
 
 def _zephyr(name: str, chip: str, heap: Region, source: str, os: str = "Zephyr v4.1.0") -> Board:
@@ -101,6 +103,39 @@ BOARDS: Mapping[str, Board] = {
             "esp32c6", "ESP32-C6",
             (Region("RAM", 0x4087C610, 0x2F54, late=True), Region("RAM", 0x40817220, 0x653F0)),
             "heap_init lines of a Zigbee switch, ESP-IDF v5.5.2", "ESP-IDF v5.5.2",
+        ),
+        _esp32(
+            "esp32c2", "ESP32-C2",
+            (Region("RAM", 0x3FCDCB70, 0x294C, late=True), Region("RAM", 0x3FCAC270, 0x30900)),
+            "heap_init lines of the real_time_stats example, ESP-IDF v5.4", "ESP-IDF v5.4",
+        ),
+        _esp32(
+            "esp32c5", "ESP32-C5",
+            (Region("RAM", 0x4085C5A0, 0x2F58, late=True), Region("RAM", 0x40820280, 0x3C320)),
+            "heap_init lines of a 5 GHz access point, ESP-IDF v5.5.2", "ESP-IDF v5.5.2",
+        ),
+        _esp32(
+            "esp32c61", "ESP32-C61",
+            (Region("RAM", 0x4084C670, 0x2F58, late=True), Region("RAM", 0x4080E640, 0x3E030)),
+            "heap_init lines of a display driver, ESP-IDF v6.0.1", "ESP-IDF v6.0.1",
+        ),
+        _esp32(
+            "esp32h2", "ESP32-H2",
+            (Region("RAM", 0x4084D380, 0x2B60, late=True), Region("RAM", 0x4080CB60, 0x40820)),
+            "heap_init lines of the real_time_stats example, ESP-IDF v5.4", "ESP-IDF v5.4",
+        ),
+        _esp32(
+            "esp32p4", "ESP32-P4",
+            (
+                Region("RAM", 0x4FF3AFC0, 0x4BF0, late=True), Region("RAM", 0x4FF11920, 0x296A0),
+                Region("RAM", 0x4FF40000, 0x60000),
+            ),
+            "heap_init lines of the real_time_stats example, ESP-IDF v5.4", "ESP-IDF v5.4",
+        ),
+        _esp32(
+            "esp32s2", "ESP32-S2",
+            (Region("DRAM", 0x3FFFC000, 0x3A10, late=True), Region("DRAM", 0x3FFC19E0, 0x3A620)),
+            "heap_init lines of an application, ESP-IDF v4.4.8", "ESP-IDF v4.4.8",
         ),
         _zephyr(
             "zephyr-esp32s3", "ESP32-S3", Region("system", 0x3FC98000, 22308),

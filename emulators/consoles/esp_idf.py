@@ -11,9 +11,15 @@ from emulators.firmware import Reset
 
 ROMS = {
     "ESP32": ("ets Jul 29 2019 12:21:46\n", "POWERON_RESET", "SW_CPU_RESET", "0x13"),
-    "ESP32-S3": ("ESP-ROM:esp32s3-20210327\nBuild:Mar 27 2021", "POWERON", "RTC_SW_CPU_RST", "0x8"),
+    "ESP32-C2": ("ESP-ROM:esp8684-api2-20220127\nBuild:Jan 27 2022", "POWERON", "RTC_SW_CPU_RST", "0xc"),
     "ESP32-C3": ("ESP-ROM:esp32c3-api1-20210207\nBuild:Feb  7 2021", "POWERON", "RTC_SW_CPU_RST", "0xc"),
+    "ESP32-C5": ("ESP-ROM:esp32c5-eco2-20250121\nBuild:Jan 21 2025", "POWERON", "SW_CPU", "0x59"),
     "ESP32-C6": ("ESP-ROM:esp32c6-20220919\nBuild:Sep 19 2022", "POWERON", "SW_CPU", "0xc"),
+    "ESP32-C61": ("ESP-ROM:esp32c61-eco3-20250228\nBuild:Feb 28 2025", "POWERON", "SW_CPU", "0xc"),
+    "ESP32-H2": ("ESP-ROM:esp32h2-20221101\nBuild:Nov  1 2022", "POWERON", "SW_CPU", "0xc"),
+    "ESP32-P4": ("ESP-ROM:esp32p4-eco2-20240710\nBuild:Jul 10 2024", "POWERON", "SW_CPU_RESET", "0x30f"),
+    "ESP32-S2": ("ESP-ROM:esp32s2-rc4-20191025\nBuild:Oct 25 2019", "POWERON", "RTC_SW_CPU_RST", "0x8"),
+    "ESP32-S3": ("ESP-ROM:esp32s3-20210327\nBuild:Mar 27 2021", "POWERON", "RTC_SW_CPU_RST", "0x8"),
 }
 """Each chip's ROM: its first lines, its words for power-on (0x1) and for a restart by software (0xc), boot straps."""
 
