@@ -1,6 +1,7 @@
 """One port's parser: bytes in, facts out.
 
-    bytes -> Framer (lines) -> peel (what tools added) -> read_line (log prefix) -> forms -> facts
+    bytes -> Framer (lines) -> peel (what tools added) -> split_glued (lines printed into lines)
+          -> read_line (log prefix) -> forms -> facts
 
 Which forms see a line is decided by fixed words (`Form.needles`): almost all lines of a log hold none of them.
 """
@@ -15,13 +16,14 @@ from agent.consoles.form import Form, Session
 from agent.consoles.framer import Framer
 from agent.consoles.line import Line, read_line
 from agent.consoles.log import log_fact, may_be_log
+from agent.consoles.mending import may_continue, split_glued
 from agent.consoles.recogniser import recognise
 from agent.consoles.transport import peel, split_prompt
 
 FORMS: tuple[type[Form], ...] = (*zephyr.FORMS, *azure_sphere.FORMS, *freertos.FORMS, *esp_idf.FORMS)
 
 _PROMPT_WITHIN = 40
-_WHOLE_WITHOUT_LINE_FEED = re.compile(r"(?:bytes|[KMk]?i?[Bb]|[).:%*])$")
+_WHOLE_WITHOUT_LINE_FEED = re.compile(r"(?:\bbytes|\d ?[KMk]?i?[Bb]|[).:%*])$")
 """How a torn last line must end to be believed: with a word that its form prints after the number, never a digit."""
 
 
@@ -40,7 +42,9 @@ class Console:
         self._framer = Framer()
         self._forms = [form(self._session) for form in FORMS]
         self._needles = [(needle, form) for form in self._forms for needle in form.needles]
+        self._words = tuple(dict.fromkeys(needle for needle, _ in self._needles))
         self._waiting: list[Form] = []
+        self._unfinished: tuple[int, str] | None = None
 
     @property
     def system(self) -> str | None:
@@ -77,25 +81,34 @@ class Console:
         return facts + self.settle()
 
     def _take(self, text: str, *, complete: bool = True) -> list[Fact]:
-        forms = [form for needle, form in self._needles if needle in text]
+        facts = self._expired() if self._waiting else []
+        unfinished, self._unfinished = self._unfinished, None
+        if unfinished is not None and may_continue(text):
+            line = read_line(unfinished[0], peel(unfinished[1] + text), end_number=self.lines, complete=complete)
+            if (mended := self._offer(line)) is not None:
+                return facts + mended
+        head, text = split_glued(text)
+        if head:
+            self._unfinished = self.lines, head
         is_log = may_be_log(text)
-        if not forms and not self._waiting and not is_log:
+        if not self._waiting and not is_log and not any(map(text.__contains__, self._words)):
             if self._session.system is None:
                 self._session.system = recognise(text)
-            return []
-        facts = self._expired() if self._waiting else []
+            return facts
         line = _prompted(self.lines, text, complete)
-        return facts + self._offer(line, forms) + (log_fact(line) if is_log else [])
+        return facts + (self._offer(line) or []) + (log_fact(line) if is_log else [])
 
-    def _offer(self, line: Line, forms: list[Form]) -> list[Fact]:
-        for form in [*forms, *self._waiting]:
+    def _offer(self, line: Line) -> list[Fact] | None:
+        """What the first form that knows the line makes of it; None when none does."""
+        forms = [form for needle, form in self._needles if needle in line.text]
+        for form in dict.fromkeys([*forms, *self._waiting]):
             facts = form.take(line)
             if facts is not None:
                 self.understood += 1
                 if form.open_until and form not in self._waiting:
                     self._waiting.append(form)
                 return self._ordered(facts, form)
-        return []
+        return None
 
     def _expired(self) -> list[Fact]:
         """What records say whose lines did not come in time."""

@@ -75,7 +75,7 @@ class Form:
         """A fact of this one line; `more` are further fields of `Fact`."""
         given: dict[str, object] = {
             "line": line.number,
-            "end_line": line.number,
+            "end_line": line.end_number,
             "system": self.system,
             "uptime_ms": line.uptime_ms,
         }

@@ -30,7 +30,8 @@ class Line:
     """A line on its way through the forms. `text` is the peeled line, `body` what stands after the log prefix.
 
     `level` is E, W, I, D or V, empty without a prefix; `uptime_ms` is given when the prefix counts from boot;
-    `complete` is False for the last line of a stream that ended without a line feed; `prompt` and what follows it.
+    `complete` is False for the last line of a stream that ended without a line feed; `prompt` is the shell's, cut off;
+    `end_number` differs from `number` for a line that was put together again.
     """
 
     number: int
@@ -42,11 +43,12 @@ class Line:
     uptime_ms: int | None = None
     complete: bool = True
     prompt: str = ""
+    end_number: int = 0
 
 
-def read_line(number: int, text: str, *, complete: bool = True, prompt: str = "") -> Line:
+def read_line(number: int, text: str, *, end_number: int = 0, complete: bool = True, prompt: str = "") -> Line:
     """Take a peeled line's log prefix apart; a line without one is its own body."""
-    line = Line(number, text, text, complete=complete, prompt=prompt)
+    line = Line(number, text, text, complete=complete, prompt=prompt, end_number=end_number or number)
     first = text.lstrip()[:2]
     if first[:1] == "[":
         _read_bracketed(line)

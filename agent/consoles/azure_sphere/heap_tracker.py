@@ -208,7 +208,7 @@ class HeapTrackerForm(Form):
         if first is not line:
             raw["call_line"] = first.number
         flags = () if counter.reliable else ("unreliable",)
-        facts = [self.fact("heap", HEAP, values, first, end_line=line.number, flags=flags, raw=raw)]
+        facts = [self.fact("heap", HEAP, values, first, end_line=line.end_number, flags=flags, raw=raw)]
         return facts + self._consequences(operation, values, match, line)
 
     def _consequences(

@@ -59,7 +59,7 @@ class ProcessRecord:
         """Take one printed value, bytes; a value that is there already belongs to the next reading."""
         facts = self.close() if field in self._printed else []
         self._first = self._first or line
-        self._last = line.number
+        self._last = line.end_number
         self._printed[field] = (size, resolution)
         if len(self._printed) == len(self.FIELDS):
             facts += self.close()

@@ -21,6 +21,7 @@ _TITLE = re.compile(r"\s*(Internal|SPIRAM) Memory Info:$")
 _ROW = re.compile(
     r"\s*(Total Size|Free Bytes|Allocated Bytes|Minimum Free Bytes|Largest Free Block) *: +(\d+) B \( *\d+\.\d KB\)$"
 )
+_LABEL = re.compile(r"\s*(?:Free|Allocated|Minimum Free) Bytes *:|\s*Largest Free Block:")
 _FIELD_OF_LABEL = {
     "Total Size": "size",
     "Free Bytes": "free",
@@ -34,7 +35,7 @@ _OTHER_TITLE = re.compile(r"\s*[A-Z][\w ]+ Info:$|=+ ")
 class ChipReportForm(Form):
     """One reading a section; rows without their section's title are nobody's (flash has a total size, too)."""
 
-    needles = ("Memory Info:", " KB)", " Info:")
+    needles = ("Memory Info:", " KB)", " Info:", "Free Bytes", "Allocated Bytes", "Free Block:")
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -51,6 +52,8 @@ class ChipReportForm(Form):
             return facts
         if match := _ROW.match(line.body):
             return self._row(_FIELD_OF_LABEL[match[1]], int(match[2]), line)
+        if _LABEL.match(line.body):
+            return []  # torn
         return self.flush() if self._heap and _OTHER_TITLE.match(line.body) else None
 
     def flush(self) -> list[Fact]:
@@ -62,7 +65,7 @@ class ChipReportForm(Form):
         if not self._heap:
             return []
         self._first = self._first or line
-        self._last = line.number
+        self._last = line.end_number
         self._values[field] = size
         self.wait(line)
         return self.flush() if len(self._values) == len(_FIELD_OF_LABEL) else []

@@ -103,7 +103,7 @@ class BootForm(Form):
         board = self._identity if self._first is None else {}
         facts = self.flush()
         self._identity = {**board, "reset_reason": match[2]}
-        self._first, self._last = line, line.number
+        self._first, self._last = line, line.end_number
         self.session.reset_line = line.number
         self.wait(line, _PATIENCE)
         values: Numbers = {"code": int(match[1], 16), "reason": match[2]}
@@ -118,7 +118,7 @@ class BootForm(Form):
             self._unannounced = True
             self.session.reset_line = line.number
         self._first = self._first or line
-        self._last = line.number
+        self._last = line.end_number
         self._identity[what] = text.strip()
         self.wait(line, _PATIENCE)
         return facts
@@ -127,7 +127,7 @@ class BootForm(Form):
         """The boot is through: its identity stands from its first line to here."""
         if self._first is None:
             return []
-        self._last = line.number
+        self._last = line.end_number
         return self.flush()
 
     def _region(self, match: re.Match[str], line: Line) -> list[Fact]:

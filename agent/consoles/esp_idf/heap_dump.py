@@ -63,5 +63,5 @@ class HeapDumpForm(Form):
 
     def _note(self, line: Line) -> None:
         self._first = self._first or line
-        self._last = line.number
+        self._last = line.end_number
         self.wait(line)

@@ -23,6 +23,8 @@ _REGION = re.compile(r"\s*At (0x[0-9a-f]+) len (\d+) free (\d+) allocated (\d+) 
 _BLOCKS = re.compile(r"\s*largest_free_block (\d+) alloc_blocks (\d+) free_blocks (\d+) total_blocks (\d+)$")
 _TOTALS = re.compile(r"\s*free (\d+) allocated (\d+) min_free (\d+) largest_free_block (\d+)$")
 
+_TORN = re.compile(r"\s*(?:At 0x[0-9a-f]+ len |largest_free_block |free \d+ (?:allocated |.*_free))")
+
 
 class HeapSummaryForm(Form):
     """Regions with their block counts, and the totals."""
@@ -52,7 +54,7 @@ class HeapSummaryForm(Form):
             self._caps = match[1].zfill(8)
             self.wait(line)
             return facts
-        return None
+        return [] if _TORN.match(text) else None
 
     def flush(self) -> list[Fact]:
         facts = self._end_region(None)

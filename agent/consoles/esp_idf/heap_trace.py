@@ -114,7 +114,7 @@ class HeapTraceForm(Form):
             if self._records:
                 self._records[-1][3] = "freed"
         elif _END.match(text):
-            self._last = line.number
+            self._last = line.end_number
             return self.flush()
         elif not _SUMMARY.match(text):
             return None
@@ -132,5 +132,5 @@ class HeapTraceForm(Form):
 
     def _note(self, line: Line) -> None:
         self._first = self._first or line
-        self._last = line.number
+        self._last = line.end_number
         self.wait(line, _PATIENCE)

@@ -99,17 +99,17 @@ class StackFaultForm(Form):
     def take(self, line: Line) -> list[Fact] | None:
         if match := _FAULT_TASK.search(line.text):
             facts = self.flush()
-            self._first, self._last = line, line.number
+            self._first, self._last = line, line.end_number
             self._values = {"task": match[1], "address": int(match[2], 16)}
             self.wait(line)
             return facts
         if self._first is None:
             return None
         if match := _FAULT_POINTER.search(line.text):
-            self._pointer, self._last = int(match[1], 16), line.number
+            self._pointer, self._last = int(match[1], 16), line.end_number
             return []
         if match := _FAULT_BOUNDS.search(line.text):
-            self._last = line.number
+            self._last = line.end_number
             return self._bounded(int(match[1], 16), int(match[2], 16))
         return None
 

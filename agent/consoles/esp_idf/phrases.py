@@ -26,8 +26,11 @@ _LEAST = frozenset(("min", "minimum", "lowest", "minfree", "min_free", "watermar
 _LARGEST = frozenset(("largest", "biggest", "max", "maximum", "largest_free_block", "contiguous"))
 _MEMORY = frozenset(("heap", "mem", "memory", "ram"))
 _FILL = frozenset(
-    "size block blk total alloc allocatable low bytes system sys esp pre-setup post-setup"
-    " is was now so far ever since boot of the in at and".split()
+    re.findall(
+        r"\S+",
+        "size block blk total alloc allocatable low bytes system sys esp pre-setup post-setup"
+        " is was now so far ever since boot of the in at and",
+    )
 )
 _USED = frozenset(("used", "allocated"))
 _VOCABULARY = _FREE | _LEAST | _LARGEST | _MEMORY | _FILL | _USED | frozenset(_REGIONS)
@@ -36,7 +39,7 @@ _ELSEWHERE = re.compile(
     r"|queue|buffers?|sockets?|pool|bandwidth|tasks?)\b"
 )
 
-_NUMBER = re.compile(r"(?<![\w#.+/-])(\d+)(?:\.(\d))?(?: ?(bytes?|kib|kb|kbytes|b|k)\b)?(?=$|[\s,;.)'\]|])(?!\.\d)")
+_NUMBER = re.compile(r"(?<![\w#.+/-])(\d{1,9})(?:\.(\d))?(?: ?(bytes?|kib|kb|kbytes|b|k)\b)?(?=$|[\s,;.)'\]|])(?!\.\d)")
 _GLUED = re.compile(r"\d\[")
 _WORD = re.compile(r"[a-z][a-z_-]*")
 _AFTER = re.compile(r"\s*(free|used|available|left|remaining)\b")

@@ -31,21 +31,23 @@ _TREE = r"[\s├└│|+`-]*"
 
 _OVERVIEW = re.compile(r"\s*│ *(\S.*?) │ (ALIVE|DELETED) *│ +(\d+) │ +(\d+) │ +(\d+) │")
 _TASK = re.compile(
-    rf"{_TREE}(\S.*?): (ALIVE|DELETED) *, CURRENT MEMORY USAGE (\d+), PEAK MEMORY USAGE (\d+), TOTAL HEAP USED (\d+):$"
+    rf"{_TREE}(\S[^:]{{0,31}}?): (ALIVE|DELETED) *, CURRENT MEMORY USAGE (\d+), PEAK MEMORY USAGE (\d+), TOTAL HEAP USED (\d+):$"
 )
 _REGION = re.compile(
-    rf"{_TREE}HEAP: (.+?), CAPS: 0x([0-9a-fA-F]+), SIZE: (\d+), "
+    rf"{_TREE}HEAP: ([^:,]{1, 31}), CAPS: 0x([0-9a-fA-F]+), SIZE: (\d+), "
     r"USAGE: CURRENT (\d+) \(\d+%\), PEAK (\d+) \(\d+%\), ALLOC COUNT: (\d+)$"
 )
 _BLOCK = re.compile(rf"{_TREE}ALLOC (0x[0-9a-fA-F]+), SIZE (\d+)$")
 
-_OLD_TASK = re.compile(r"\s*(\S.*?): (ALIVE|DELETED) *: Peak Usage (\d+), Current Usage (\d+)$")
+_OLD_TASK = re.compile(r"\s*(\S[^:]{0,31}?): (ALIVE|DELETED) *: Peak Usage (\d+), Current Usage (\d+)$")
 _OLD_REGION = re.compile(
-    r"\s*(\S.*?): Caps: (\d+)\. Size (\d+), Current Usage (\d+), Peak Usage (\d+), alloc count (\d+)$"
+    r"\s*(\S[^:]{0,31}?): Caps: (\d+)\. Size (\d+), Current Usage (\d+), Peak Usage (\d+), alloc count (\d+)$"
 )
 _OLD_BLOCK = re.compile(r"\s*(0x[0-9a-fA-F]+): Size: (\d+)$")
 
-_CAPS = re.compile(r"\s*Task: (\S.*?)(?: (0x[0-9a-fA-F]+))? -> ((?:[A-Z0-9_]+: \d+ ?)+)(?:Highwater (\d+))?$")
+_TORN_TASK = re.compile(r"(?:ALIVE|DELETED) *[,:] (?:Peak Us|CURRENT)|: Peak Usage \d|, CURRENT MEMORY USAGE")
+
+_CAPS = re.compile(r"\s*Task: (\S[^:>]{0,31}?)(?: (0x[0-9a-fA-F]+))? -> ((?:[A-Z0-9_]+: \d+ ?)+)(?:Highwater (\d+))?$")
 _CAPS_PAIR = re.compile(r"([A-Z0-9_]+): (\d+)")
 
 
@@ -71,6 +73,7 @@ class TaskTrackingForm(Form):
         self._task: str | None = None
         self._alive = 1
         self._region: _Region | None = None
+        self._seen: set[tuple[str, str]] = set()
 
     def take(self, line: Line) -> list[Fact] | None:
         text = line.body
@@ -93,6 +96,8 @@ class TaskTrackingForm(Form):
             return self._total(match[1], match[2], (int(match[3]), int(match[4])), (), line)
         if match := _OLD_TASK.match(text):
             return self._total(match[1], match[2], (int(match[4]), int(match[3])), ("modulus",), line)
+        if _TORN_TASK.search(text):
+            return self.flush()  # whose heaps follow, nobody knows
         return self._table(line)
 
     def flush(self) -> list[Fact]:
@@ -103,6 +108,7 @@ class TaskTrackingForm(Form):
         self, task: str, status: str, current_peak: tuple[int, int], flags: tuple[str, ...], line: Line
     ) -> list[Fact]:
         facts = self.flush()
+        self._seen.clear()
         self._task, self._alive = task, int(status == "ALIVE")
         self.wait(line)
         current, peak = current_peak
@@ -110,13 +116,15 @@ class TaskTrackingForm(Form):
         return [*facts, self.fact("task", (task, ALL_HEAPS), values, line, flags=flags)]
 
     def _begin(self, heap: str, values: Numbers, blocks: int, flags: tuple[str, ...], line: Line) -> list[Fact]:
-        """A heap of the task above; without a task above (its line was lost) nobody knows whose it is."""
+        """A heap of the task above. No task above, or the same heap again: the task's line was lost."""
         facts = self._end_region()
-        if self._task is None:
+        names = (self._task or "", f"{heap}#{values['heap_size']}")
+        if self._task is None or names in self._seen:
+            self._task = None
             return facts
-        names = (self._task, f"{heap}#{values['heap_size']}")
+        self._seen.add(names)
         values = {**values, "blocks": blocks, "alive": self._alive}
-        self._region = _Region(names, values, flags, line, line.number)
+        self._region = _Region(names, values, flags, line, line.end_number)
         self.wait(line)
         return facts if blocks else facts + self._end_region()
 
@@ -126,7 +134,7 @@ class TaskTrackingForm(Form):
             return None
         if len(region.blocks) < _BLOCKS_KEPT:
             region.blocks.append([address, size])
-        region.end_line = line.number
+        region.end_line = line.end_number
         self.wait(line)
         return self._end_region() if len(region.blocks) == region.values["blocks"] else []
 

@@ -26,7 +26,7 @@ _TABLE_PATIENCE = 2
 _HEADER = re.compile(r"\s*(?:Task ?Name|Name|Task)\b.*\b(?:HWM|High ?Water|Stack|Watermark)\b.*$", re.IGNORECASE)
 _MARK = re.compile(r"HWM|High ?Water|Stack|Watermark", re.IGNORECASE)
 _CORE = re.compile(r"Affinity|Core", re.IGNORECASE)
-_ROW = re.compile(r"(\S.*?)?(\s+)([XRBSD])\s+(\d+)\s+(-?\d+)\s+(-?\d+)(?:\s+(-?\d+))?$")
+_ROW = re.compile(r"(\S[^\t]{0,31}?)?(\s+)([XRBSD])\s+(\d+)\s+(-?\d+)\s+(-?\d+)(?:\s+(-?\d+))?$")
 
 
 @dataclass(frozen=True, slots=True)

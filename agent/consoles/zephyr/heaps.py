@@ -27,6 +27,7 @@ _FIELD_OF_PART = {
     "max used": "max_used",
     "max allocated": "max_used",
 }
+_TORN = re.compile(r"heap +\| ", re.IGNORECASE)
 _STATISTICS = re.compile(r"allocated (\d+), free (\d+), max allocated (\d+), heap size (\d+)$")
 
 _KERNEL = re.compile(r"(free|allocated|max\. allocated): {1,12}(\d+)$")
@@ -61,7 +62,7 @@ class HeapLineForm(Form):
         if match := _LISTENER.match(body):
             values = {"current": int(match[4]), "blocks": int(match[3])}
             return [self.fact("task", (match[1] or match[2], "system"), values, line, raw={"thread": match[2]})]
-        return None
+        return [] if _TORN.match(body) else None
 
 
 class KernelHeapForm(Form):
@@ -84,7 +85,7 @@ class KernelHeapForm(Form):
         facts = self.flush() if field in self._values else []
         self._values[field] = int(match[2])
         self._first = self._first or line
-        self._last = line.number
+        self._last = line.end_number
         self.wait(line)
         return facts + self.flush() if field == "max_used" else facts
 
@@ -146,4 +147,4 @@ class HeapDumpForm(Form):
         if self._chunks:
             raw["chunks"] = self._chunks
         self.flush()
-        return [self.fact("heap", (begun[1],), values, first, end_line=line.number, raw=raw)]
+        return [self.fact("heap", (begun[1],), values, first, end_line=line.end_number, raw=raw)]

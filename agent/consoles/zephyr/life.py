@@ -152,7 +152,7 @@ class FatalForm(Form):
 
     def _note(self, line: Line, **printed: int | str) -> None:
         self._first = self._first or line
-        self._last = line.number
+        self._last = line.end_number
         self._printed.update(printed)
         self.wait(line, _FAULT_PATIENCE)
 

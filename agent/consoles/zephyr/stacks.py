@@ -21,7 +21,7 @@ _TUTORIAL_THREAD = re.compile(
     r"thread (.*?) *\| free: (\d+) (?:bytes|B) \| used: (\d+) (?:bytes|B) \| total: (\d+) (?:bytes|B) \| used: (\d+)%",
     re.IGNORECASE,
 )
-_ANALYZER = re.compile(r" *(\S.*?|) *: (PRIV_)?STACK: unused +(\d+) usage +(\d+) / +(\d+) \( *(\d+) %\)")
+_ANALYZER = re.compile(r" *(\S.*?) *: (PRIV_)?STACK: unused +(\d+) usage +(\d+) / +(\d+) \( *(\d+) %\)")
 _SHELL_STACK = re.compile(
     r"(0x[0-9a-fA-F]+|[0-9a-fA-F]{8,16}|IRQ \d+) (.*?) *\(real size +(\d+)\):\s+"
     r"unused +(\d+)\s+usage +(\d+) / +(\d+) \( *(\d+) %\)"
@@ -85,7 +85,7 @@ class StackLineForm(Form):
         if not consistent(size, unused, used, percent):
             return []
         values: Numbers = {"size": size, "min_free": unused, "max_used": used}
-        return [self.fact("stack", (name or "unnamed",), values, first, end_line=line.number)]
+        return [self.fact("stack", (name,), values, first, end_line=line.end_number)]
 
 
 class ShellThreadForm(Form):
