@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -13,15 +15,13 @@ import msgspec
 from collector.devices import DeviceBook
 from collector.records import Arrival
 from collector.series.last import LastValues
-from collector.series.schema import BASE, BODY_KINDS
+from collector.series.schema import BODY_KINDS, fields
 from telemetry.journal import add_counts
-from telemetry.readings import About
+from telemetry.readings import KINDS, About
 from telemetry.wire import Rows
 
 FLUSH_ROWS = 50_000
 """Rows held before they are handed to SQLite, so that a backlog of large frames takes bounded memory."""
-
-_Table = tuple[str, tuple[str, ...]]
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class SeriesWriter:
             (device, kind, tuple(msgspec.json.decode(names))): id_
             for id_, device, kind, names in db.execute("SELECT id, device, kind, names FROM series")
         }
-        self._rows: dict[_Table, list[tuple[Any, ...]]] = {}
+        self._rows: dict[str, list[tuple[Any, ...]]] = {}
         self._held = 0
         self._seen: dict[str, _Sighting] = {}
         self._counts: Counter[str] = Counter()
@@ -76,13 +76,12 @@ class SeriesWriter:
 
     def _take_rows(self, arrival: Arrival, block: Rows) -> None:
         series = self._series(block)
-        fields = ("body",) if block.kind in BODY_KINDS else block.fields
         if block.kind in BODY_KINDS:
             made = _body_rows(block, series)
         else:
             made = _column_rows(block, series)
             self._last.take(series, block, arrival.received_ms)
-        self._rows.setdefault((block.kind, fields), []).extend(made)
+        self._rows.setdefault(block.kind, []).extend(made)
         self._held += len(made)
         self._counts["series_rows"] += len(made)
         newest = max(made, key=itemgetter(1))
@@ -112,13 +111,10 @@ class SeriesWriter:
             known.boot, known.t = boot, time
 
     def _flush_rows(self) -> None:
-        for (kind, names), rows in self._rows.items():
+        for kind, rows in self._rows.items():
             rows.sort(key=itemgetter(0, 1))  # stable: of two equal ones the later stays later, and wins
-            own = tuple(name for name in names if name not in BASE)
-            columns = ", ".join((*BASE, *own))
-            marks = ", ".join("?" * (len(BASE) + len(own)))
-            # kind and names are those of telemetry.readings.KINDS: the wire lets no others through
-            self._db.executemany(f"INSERT OR REPLACE INTO {kind}({columns}) VALUES({marks})", rows)
+            marks = ", ".join("?" * len(rows[0]))
+            self._db.executemany(f"INSERT OR REPLACE INTO {kind} VALUES({marks})", rows)
         self._rows.clear()
         self._held = 0
 
@@ -137,21 +133,24 @@ ON CONFLICT(device) DO UPDATE SET
 
 
 def _column_rows(block: Rows, series: int) -> list[tuple[Any, ...]]:
-    """Rows of a kind with columns, in the order of BASE and then of the block's fields."""
+    """Rows of a kind with columns, in the order of its table; what a row does not say is NULL."""
     t0, u0, boot, flags, resolution = block.t0, block.u0, block.boot, block.flags, block.resolution
+    own = _columns(block.kind, block.fields)
     if "uptime" in block.fields:  # a device's own uptime is the base column
         at = block.fields.index("uptime") + 2
-        return [
-            (series, t0 + row[0], boot, _uptime(u0, row) if row[at] is None else row[at], flags, resolution, *own)
-            for row in block.rows
-            for own in [row[2:at] + row[at + 1 :]]
-        ]
-    if u0 is None:
-        return [(series, t0 + dt, boot, None, flags, resolution, *values) for dt, _, *values in block.rows]
+        uptimes = [_uptime(u0, row) if row[at] is None else row[at] for row in block.rows]
+    else:
+        uptimes = [None if u0 is None or row[1] is None else u0 + row[1] for row in block.rows]
     return [
-        (series, t0 + dt, boot, None if du is None else u0 + du, flags, resolution, *values)
-        for dt, du, *values in block.rows
+        (series, t0 + row[0], boot, uptime, flags, resolution, *own((*row, None)))
+        for row, uptime in zip(block.rows, uptimes, strict=True)
     ]
+
+
+@lru_cache(maxsize=256)
+def _columns(kind: str, given: tuple[str, ...]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """What picks a table's own columns out of a row [dt, du, given..., None]; the last stands for what is not given."""
+    return itemgetter(*(given.index(name) + 2 if name in given else -1 for name in fields(KINDS[kind])))
 
 
 def _body_rows(block: Rows, series: int) -> list[tuple[Any, ...]]:
