@@ -12,10 +12,10 @@
 #include "musl_chunks.h"
 
 enum {
-    LEAST_MAPPED = 0x1c00 * CHUNK_GRAIN, /* a larger chunk gets a mapping of its own */
-    NOT_WORTH_CUTTING = CHUNK_GRAIN,     /* a remainder up to this stays with the chunk */
-    LEAST_RECLAIMED = 163840,            /* free chunks up to this keep their pages */
-    FIRST_CUT_IN_PLACE = 40,             /* 1.1.24: chunks of lower bins change bins when cut */
+    LARGEST_CHUNK = 0x1c00 * CHUNK_GRAIN, /* a larger one gets a mapping of its own */
+    NOT_WORTH_CUTTING = CHUNK_GRAIN,      /* a remainder up to this stays with the chunk */
+    RECLAIM_ABOVE = 163840,               /* free chunks up to this keep their pages */
+    FIRST_CUT_IN_PLACE = 40,              /* 1.1.24: chunks of lower bins change bins when cut */
 };
 
 /* What happens once in thousands of operations stays out of the functions that always run. */
@@ -82,6 +82,11 @@ static inline void touch_header(struct musl *musl, const struct heap_block *chun
     pages_touch(&musl->pages, address_of(chunk) - CHUNK_HEADER, CHUNK_HEADER);
 }
 
+/* The header and the two list links behind it. */
+static inline void touch_free(struct musl *musl, const struct heap_block *chunk) {
+    pages_touch(&musl->pages, address_of(chunk) - CHUNK_HEADER, CHUNK_HEADER + 2 * sizeof(uint32_t));
+}
+
 static inline void touch_links(struct musl *musl, const struct heap_block *chunk) {
     pages_touch(&musl->pages, address_of(chunk), 2 * sizeof(uint32_t));
 }
@@ -91,19 +96,12 @@ static uint32_t mapped_area_bytes(const struct musl *musl, uint32_t bytes) {
     return bytes < least ? least : bytes;
 }
 
-static struct pages_span half_as_much_again(const struct musl *musl, struct pages_span least) {
-    const uint32_t break_pages = musl->pages.break_capacity + musl->pages.break_capacity / 2;
-    const uint32_t map_pages = musl->pages.map_capacity + musl->pages.map_capacity / 2;
-    const uint32_t old_break = musl->pages.break_capacity;
-    const uint32_t old_map = musl->pages.map_capacity;
-    return (struct pages_span){
-        .break_pages = least.break_pages <= old_break    ? old_break
-                       : least.break_pages > break_pages ? least.break_pages
-                                                         : break_pages,
-        .map_pages = least.map_pages <= old_map    ? old_map
-                     : least.map_pages > map_pages ? least.map_pages
-                                                   : map_pages,
-    };
+static uint32_t enlarged(uint32_t capacity, uint32_t least) {
+    const uint32_t half_as_much_again = capacity + capacity / 2;
+    if (least <= capacity) {
+        return capacity;
+    }
+    return least > half_as_much_again ? least : half_as_much_again;
 }
 
 /*
@@ -117,7 +115,8 @@ static bool prepare_pages(heap_t *heap, uint32_t size) {
     if (pages_cover(&musl->pages, span)) {
         return true;
     }
-    span = half_as_much_again(musl, span);
+    span.break_pages = enlarged(musl->pages.break_capacity, span.break_pages);
+    span.map_pages = enlarged(musl->pages.map_capacity, span.map_pages);
     const size_t enough = sizeof *musl + pages_words(span) * sizeof musl->words[0];
     const struct heap_memory *memory = &heap->config->memory;
     struct musl *moved = memory->resize(memory->context, musl, heap->control_bytes, enough);
@@ -183,14 +182,14 @@ static void reclaim(struct musl *musl, const struct heap_block *chunk) {
 
 /* Whether adding `more` to `size` makes a chunk that is long, and longer than the next power of two was. */
 static bool grew_long(uint32_t size, uint32_t more) {
-    return size + more > LEAST_RECLAIMED && ((size + more) ^ more) > more;
+    return size + more > RECLAIM_ABOVE && ((size + more) ^ more) > more;
 }
 
 /* For a chunk just freed, which took in a free one before and one after it; their sizes are 0 where there was none. */
 static COLD void reclaim_if_grown(struct musl *musl, const struct heap_block *chunk, uint32_t before, uint32_t after) {
     const uint32_t freed = block_size(chunk) - before - after;
     bool grown = grew_long(freed, before + after);
-    if (musl->merges_cuts) { /* 1.1.24 looks at each step by itself */
+    if (musl->early) { /* looks at each step by itself */
         grown = (before != 0 && grew_long(freed, before)) || (after != 0 && grew_long(freed, after));
     }
     if (grown) {
@@ -234,7 +233,7 @@ static void release(heap_t *heap, uint32_t index) {
     }
     blocks[index].size_flags = whole;
     append_to_bin(musl, blocks, index);
-    if (whole > LEAST_RECLAIMED) {
+    if (whole > RECLAIM_ABOVE) {
         reclaim_if_grown(musl, &blocks[index], before, after);
     }
 }
@@ -253,7 +252,7 @@ static inline uint32_t insert_after(heap_t *heap, uint32_t index) {
     return made;
 }
 
-/* Cuts a chunk at `size`; the rest is a new chunk behind it, whose flags are the caller's to set. */
+/* Cuts a chunk at `size`; the rest is a new chunk behind it, whose flags and pages are the caller's to set. */
 static inline uint32_t split(heap_t *heap, uint32_t index, uint32_t size) {
     const uint32_t rest = insert_after(heap, index);
     struct heap_block *chunk = &heap->blocks[index];
@@ -261,24 +260,28 @@ static inline uint32_t split(heap_t *heap, uint32_t index, uint32_t size) {
     tail->offset = (int32_t)(address_of(chunk) + size);
     tail->size_flags = block_size(chunk) - size;
     chunk->size_flags = size | BLOCK_USED;
-    touch_header(musl_of(heap), tail);
     return rest;
 }
 
-/* Cuts what a used chunk has too much, and frees it. */
+/*
+ * Cuts what a chunk just taken from a bin, or from new pages, has too much. The rest lies between used chunks, since
+ * free ones never touch, so there is nothing to merge it with.
+ */
 static inline void trim(heap_t *heap, uint32_t index, uint32_t size) {
     struct heap_block *blocks = heap->blocks;
-    if (block_size(&blocks[index]) - size <= NOT_WORTH_CUTTING) {
-        return;
-    }
-    struct musl *musl = musl_of(heap);
-    const uint32_t rest = split(heap, index, size);
-    if (musl->merges_cuts) {
-        release(heap, rest);
-    } else {
-        touch_links(musl, &blocks[rest]);
+    if (block_size(&blocks[index]) - size > NOT_WORTH_CUTTING) {
+        struct musl *musl = musl_of(heap);
+        const uint32_t rest = split(heap, index, size);
+        touch_free(musl, &blocks[rest]);
         append_to_bin(musl, blocks, rest);
     }
+}
+
+/* Frees what a block that shrinks in place gives up; the chunk behind it may be free. */
+static void cut_off(heap_t *heap, uint32_t index, uint32_t size) {
+    const uint32_t rest = split(heap, index, size);
+    touch_header(musl_of(heap), &heap->blocks[rest]);
+    release(heap, rest);
 }
 
 /*
@@ -292,7 +295,7 @@ static bool cut_in_place(heap_t *heap, uint32_t index, uint32_t size, uint32_t b
     if (bin < FIRST_CUT_IN_PLACE) {
         return false;
     }
-    if (bin < bin_that_fits(size) + 3 && (bin != LAST_BIN || whole - size <= LEAST_MAPPED)) {
+    if (bin < bin_that_fits(size) + 3 && (bin != LAST_BIN || whole - size <= LARGEST_CHUNK)) {
         return false;
     }
     if (bin_of(whole - size) != bin) {
@@ -305,7 +308,7 @@ static bool cut_in_place(heap_t *heap, uint32_t index, uint32_t size, uint32_t b
     blocks[next].list_prev = rest;
     musl->bins[bin].first = rest;
     musl->bins[bin].last = next == 0 ? rest : musl->bins[bin].last;
-    touch_links(musl, &blocks[rest]);
+    touch_free(musl, &blocks[rest]);
     return true;
 }
 
@@ -384,7 +387,7 @@ static void absorb_next(heap_t *heap, uint32_t index) {
 static COLD uint32_t allocate_by_growing(heap_t *heap, uint32_t size) {
     uint32_t index = grow(heap, size);
     if (index != 0) {
-        if (musl_of(heap)->merges_cuts) {
+        if (musl_of(heap)->early) {
             index = join_previous(heap, index);
         }
         trim(heap, index, size);
@@ -393,7 +396,7 @@ static COLD uint32_t allocate_by_growing(heap_t *heap, uint32_t size) {
 }
 
 static inline uint32_t allocate(heap_t *heap, uint32_t size) {
-    if (size > LEAST_MAPPED) {
+    if (size > LARGEST_CHUNK) {
         return map_block(heap, size);
     }
     struct musl *musl = musl_of(heap);
@@ -403,7 +406,7 @@ static inline uint32_t allocate(heap_t *heap, uint32_t size) {
     }
     const uint32_t bin = (uint32_t)__builtin_ctzll(fitting);
     const uint32_t index = musl->bins[bin].first;
-    if (musl->merges_cuts && cut_in_place(heap, index, size, bin)) {
+    if (musl->early && cut_in_place(heap, index, size, bin)) {
         return index;
     }
     take_first(musl, heap->blocks, bin);
@@ -470,7 +473,9 @@ static uint32_t resize_merging(heap_t *heap, uint32_t index, uint32_t size) {
     if (size > block_size(&blocks[index])) {
         return move_to_new(heap, index, size);
     }
-    trim(heap, index, size);
+    if (block_size(&blocks[index]) - size > NOT_WORTH_CUTTING) {
+        cut_off(heap, index, size);
+    }
     return index;
 }
 
@@ -481,7 +486,7 @@ static uint32_t shrink_or_move(heap_t *heap, uint32_t index, uint32_t size) {
     if (bin < bin_of(block_size(&heap->blocks[index])) && (musl->filled >> bin & 1) != 0) {
         return move_to_new(heap, index, size);
     }
-    release(heap, split(heap, index, size));
+    cut_off(heap, index, size);
     return index;
 }
 
@@ -489,13 +494,13 @@ static uint32_t resize(heap_t *heap, uint32_t index, uint32_t size) {
     struct musl *musl = musl_of(heap);
     struct heap_block *blocks = heap->blocks;
     const uint32_t old_size = block_size(&blocks[index]);
-    if (!musl->merges_cuts && size <= old_size && old_size - size <= NOT_WORTH_CUTTING) {
+    if (!musl->early && size <= old_size && old_size - size <= NOT_WORTH_CUTTING) {
         return index;
     }
     if (chunk_is_mapped(&blocks[index])) {
         return resize_mapping(heap, index, size);
     }
-    if (musl->merges_cuts) {
+    if (musl->early) {
         return resize_merging(heap, index, size);
     }
     if (size < old_size) {
@@ -523,6 +528,7 @@ static uint32_t drop_front(heap_t *heap, uint32_t index, uint32_t front) {
     }
     const uint32_t rest = split(heap, index, front);
     heap->blocks[rest].size_flags |= BLOCK_USED;
+    touch_header(musl, &heap->blocks[rest]);
     release(heap, index);
     return rest;
 }
@@ -548,7 +554,7 @@ static int musl_create(heap_t *heap) {
     struct musl *musl = musl_of(heap);
     const struct heap_config *config = heap->config;
     pages_init(&musl->pages, config->total_limit, config->brk_limit);
-    musl->merges_cuts = config->allocator == HEAP_MUSL_1_1_24;
+    musl->early = config->allocator == HEAP_MUSL_1_1_24;
     musl->area_end = UINT64_MAX; /* nothing adjoins the first area */
     musl->origin = block_take(heap);
     musl->last_end = musl->origin;
@@ -625,7 +631,7 @@ static int musl_touch(heap_t *heap, uint32_t block, uint32_t from, uint32_t byte
     return HEAP_OK;
 }
 
-/* The two differ in musl.merges_cuts alone, which musl_create takes from the configuration. */
+/* The two differ in musl.early alone, which musl_create takes from the configuration. */
 #define MUSL_OPS                                                                                                       \
     {                                                                                                                  \
         .realloc_zero_frees = false, .control_bytes = musl_control_bytes, .create = musl_create,                       \

@@ -36,7 +36,7 @@ struct musl {
     uint32_t last_end; /* the sentinel of the last area; its list_prev is that of the area before, up to origin */
     uint32_t mappings; /* first block with a mapping of its own */
     uint32_t map_step; /* areas mapped so far because the break could not grow */
-    bool merges_cuts;  /* up to 1.2.0: whatever is cut off is freed in full, and a grown area joins the free tail */
+    bool early;        /* the rules of 1.1.24 and 1.2.0, not those of oldmalloc */
     bool starved;      /* the host had no memory for the bits of further pages */
     uint64_t words[];  /* the bits of the pages */
 };
