@@ -1,0 +1,1 @@
+"""The dashboards, made from Python, and how they get into a Grafana."""

@@ -1,0 +1,76 @@
+"""A small fleet of all platforms, an hour of it, as the collector's own writer puts it into InfluxDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from collector.records import Finding
+from collector.stores.lineprotocol import Encoder
+from telemetry.readings import About
+from telemetry.wire import Rows
+
+HOUR_MS = 3_600_000
+STEP_MS = 60_000
+PLATFORMS = {"azure": "mt3620", "esp": "esp32", "zephyr": "zephyr"}
+
+
+def lines(start_ms: int) -> list[str]:
+    """The lines of the fleet: two devices of each of three platforms, one alert that fires and one that is over."""
+    encoder = Encoder("lab", "memfleet_", lambda device: About(device, 1, {"platform": PLATFORMS[device[:-2]]}))
+    written = []
+    for block in blocks(start_ms):
+        good, refused = encoder.rows(block)
+        assert not refused
+        written += good
+    return written + [encoder.finding(finding) for finding in findings(start_ms)]
+
+
+def blocks(start_ms: int) -> Iterator[Rows]:
+    """Every block of the fleet, one reading a minute."""
+    minutes = range(HOUR_MS // STEP_MS)
+    for number in (1, 2):
+        azure = [(180_000 + number * 1000, 150_000 + number * 20_000 + minute, 250_000) for minute in minutes]
+        yield _block(start_ms, f"azure-{number}", "process", (), ("total", "user_mode", "peak_user_mode"), azure)
+        internal = [(200_000, 120_000 - minute * 100 * number, 90_000 - minute * 50) for minute in minutes]
+        yield _block(start_ms, f"esp-{number}", "heap", ("internal",), ("size", "free", "largest_free"), internal)
+        psram = [(4_000_000, 3_000_000, 2_900_000) for _ in minutes]
+        yield _block(start_ms, f"esp-{number}", "heap", ("psram",), ("size", "free", "largest_free"), psram)
+        yield _block(
+            start_ms, f"zephyr-{number}", "heap", ("kernel",), ("free", "used"), [(8000 - m, 200 + m) for m in minutes]
+        )
+        yield _block(
+            start_ms, f"zephyr-{number}", "stack", ("main",), ("size", "min_free"), [(2048, 300 - m) for m in minutes]
+        )
+        yield _block(
+            start_ms, f"zephyr-{number}", "stack", ("idle",), ("size", "min_free"), [(512, 200) for _ in minutes]
+        )
+    yield _block(start_ms, "esp-1", "event", ("alloc_failed",), ("size", "caller"), [(4096, "app_main")])
+    yield _block(start_ms, "azure-2", "event", ("oom_kill",), ("reason",), [("above 256 KiB",)])
+
+
+def _block(
+    start_ms: int, device: str, kind: str, names: tuple[str, ...], fields: tuple[str, ...], values: list[tuple]
+) -> Rows:
+    rows = [[index * STEP_MS, index * STEP_MS, *value] for index, value in enumerate(values)]
+    return Rows(device, 1, kind, names, 0, 1, start_ms, 5000, fields, rows)
+
+
+def findings(start_ms: int) -> list[Finding]:
+    """A leak that fires, and a low stack that fired and is over."""
+    leak = ("leak|esp-2|heap|internal", "leak", "warning", "esp-2", "heap", ("internal",))
+    stack = ("stack|zephyr-1|stack|main", "low_stack", "critical", "zephyr-1", "stack", ("main",))
+    return [
+        _finding(start_ms, leak, "firing", 30, {"slope": 12_000.0}),
+        _finding(start_ms, stack, "firing", 20, {"min_free": 240.0}),
+        _finding(start_ms, stack, "resolved", 40, {"min_free": 260.0}),
+    ]
+
+
+def _finding(start_ms: int, what: tuple, status: str, minute: int, numbers: dict[str, float]) -> Finding:
+    key, rule, severity, device, kind, names = what
+    at = start_ms + minute * STEP_MS
+    platform = PLATFORMS[device[:-2]]
+    reason = f"{rule} at {device}"
+    return Finding(
+        key, f"{key}@{at}", status, rule, severity, device, kind, names, at, at, reason, platform, "1.0", numbers
+    )

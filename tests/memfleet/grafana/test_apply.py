@@ -1,0 +1,157 @@
+"""`memfleet grafana apply` against a Grafana that records what is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from memfleet.cli import main
+from memfleet.grafana.provision import Source
+from tests.memfleet.grafana.fake import FakeGrafana, fake_grafana
+from tests.servers import free_port
+
+
+@pytest.fixture
+def grafana() -> Iterator[FakeGrafana]:
+    with fake_grafana() as fake:
+        yield fake
+
+
+class Desk:
+    """A folder with the collector's configuration and the secrets, and the command run in it."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self._monkeypatch, self._capsys = folder, monkeypatch, capsys
+        self.store = '[[stores]]\nname = "long"\nkind = "influxdb"\nurl = "http://influx:8086"\n'
+        self.secret("grafana", "good")
+
+    def secret(self, name: str, text: str) -> str:
+        file = self.folder / name
+        file.write_text(text + "\n")
+        file.chmod(0o600)
+        return str(file)
+
+    def apply(self, url: str, *words: str) -> tuple[int, str]:
+        config = self.folder / "collector.toml"
+        config.write_text(self.store)
+        basics = ["--url", url, "--token-file", str(self.folder / "grafana"), "--config", str(config)]
+        self._monkeypatch.setattr("sys.argv", ["memfleet", "grafana", "apply", *basics, *words])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        printed = self._capsys.readouterr()
+        return int(stop.value.code or 0), printed.out + printed.err
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
+    return Desk(tmp_path, monkeypatch, capsys)
+
+
+EVERYTHING = [("POST", "/datasources"), ("POST", "/folders"), ("POST", "/dashboards/db")]
+
+
+def test_the_first_run_writes_everything_once_and_the_second_nothing(grafana: FakeGrafana, desk: Desk) -> None:
+    assert desk.apply(grafana.url)[0] == 0
+    assert grafana.writes == EVERYTHING
+    assert grafana.sources["memfleet"]["url"] == "http://influx:8086"
+    assert grafana.sources["memfleet"]["jsonData"]["dbName"] == "memfleet"
+    assert grafana.dashboards["memfleet-fleet"]["title"] == "Fleet"
+    grafana.writes.clear()
+    assert desk.apply(grafana.url) == (0, "nothing to do\n")
+    assert grafana.writes == []
+
+
+def test_a_dry_run_says_what_it_would_write_and_writes_nothing(grafana: FakeGrafana, desk: Desk) -> None:
+    status, printed = desk.apply(grafana.url, "--dry-run")
+    assert (status, grafana.writes) == (0, [])
+    for line in ("would write data source memfleet: new", "would write folder memfleet: new", "dashboard Fleet: new"):
+        assert line in printed
+
+
+def test_a_changed_setting_is_written_and_named(grafana: FakeGrafana, desk: Desk) -> None:
+    desk.apply(grafana.url)
+    grafana.writes.clear()
+    desk.store += 'database = "other"\n'
+    status, printed = desk.apply(grafana.url, "--source-url", "http://10.0.0.5:8086")
+    assert (status, printed) == (0, "writing data source memfleet: dbName, url\n")
+    assert grafana.writes == [("PUT", "/datasources/uid/memfleet")]
+    assert grafana.sources["memfleet"]["jsonData"]["dbName"] == "other"
+
+
+def test_an_edit_by_hand_is_kept_unless_forced(grafana: FakeGrafana, desk: Desk) -> None:
+    desk.apply(grafana.url)
+    grafana.dashboards["memfleet-fleet"]["title"] = "Mine"
+    assert desk.apply(grafana.url) == (0, "nothing to do\n")
+    assert desk.apply(grafana.url, "--force")[0] == 0
+    assert grafana.dashboards["memfleet-fleet"]["title"] == "Fleet"
+
+
+def test_a_dashboard_of_another_version_is_brought_up_to_date(grafana: FakeGrafana, desk: Desk) -> None:
+    desk.apply(grafana.url)
+    grafana.writes.clear()
+    grafana.dashboards["memfleet-fleet"]["tags"] = ["memfleet", "memfleet-00000000"]
+    assert desk.apply(grafana.url)[1] == "writing dashboard Fleet: of another version\n"
+    assert grafana.writes == [("POST", "/dashboards/db")]
+
+
+def test_a_grafana_below_a_path_is_found(desk: Desk) -> None:
+    with fake_grafana("/monitoring/grafana") as fake:
+        assert desk.apply(fake.url)[0] == 0
+        assert fake.writes == EVERYTHING
+        assert desk.apply(fake.url + "/") == (0, "nothing to do\n")
+
+
+def test_a_secret_is_sent_once_and_never_printed(grafana: FakeGrafana, desk: Desk) -> None:
+    token = desk.secret("influx", "s3cret")
+    desk.store += f'api = 2\nbucket = "b"\ntoken_file = "{token}"\n'
+    status, printed = desk.apply(grafana.url)
+    assert (status, "s3cret" in printed) == (0, False)
+    assert grafana.sources["memfleet"]["secureJsonData"] == {"httpHeaderValue1": "Token s3cret"}
+    assert desk.apply(grafana.url) == (0, "nothing to do\n")
+    assert "s3cret" not in repr(Source("u", "d", secret="s3cret"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((502, "<html>no message from upstream</html>"), "not Grafana, or a broken one"),
+        ((500, '{"message": "database is locked"}'), "database is locked"),
+        ((403, '{"message": "Permissions needed"}'), "needs a service account with the role Admin"),
+        ((503, "down"), "down"),
+    ],
+)
+def test_a_grafana_in_trouble_is_one_clear_line(grafana: FakeGrafana, desk: Desk, answer, said: str) -> None:
+    grafana.answer_always = answer
+    status, printed = desk.apply(grafana.url)
+    assert (status, printed.count("\n")) == (1, 1), printed
+    assert said in printed
+
+
+def test_a_refused_token_says_what_is_needed(grafana: FakeGrafana, desk: Desk) -> None:
+    desk.secret("grafana", "bad")
+    status, printed = desk.apply(grafana.url)
+    assert status == 1
+    assert "the token is refused" in printed
+
+
+def test_no_grafana_there_is_one_clear_line(desk: Desk) -> None:
+    status, printed = desk.apply(f"http://127.0.0.1:{free_port()}")
+    assert (status, printed.count("\n")) == (1, 1)
+    assert "cannot be reached" in printed
+
+
+def test_another_data_source_of_that_name_is_left_alone(grafana: FakeGrafana, desk: Desk) -> None:
+    grafana.sources["theirs"] = {"name": "memfleet", "uid": "theirs"}
+    status, printed = desk.apply(grafana.url)
+    assert status == 1
+    assert "same name already exists" in printed
+    assert list(grafana.sources) == ["theirs"]
+
+
+@pytest.mark.parametrize("words", [["--url", "grafana:3000"], ["--store", "none"]])
+def test_what_cannot_be_carried_out_is_said(grafana: FakeGrafana, desk: Desk, words: list[str]) -> None:
+    status, printed = desk.apply(grafana.url, *words)
+    assert (status, grafana.writes) == (2, [])
+    assert printed.count("\n") == 1
