@@ -10,11 +10,11 @@ from collector.consumer import Stop
 from telemetry.errors import UsageError
 
 _MODULES = {
-    "intake": "collector.intake",
-    "series": "collector.series",
-    "judge": "collector.judge",
-    "notify": "collector.notify",
-    "page": "collector.web",
+    "intake": "collector.intake.process",
+    "series": "collector.series.process",
+    "judge": "collector.judge.process",
+    "notify": "collector.notify.process",
+    "page": "collector.web.process",
 }
 
 
@@ -27,7 +27,7 @@ def run_part(name: str, config: CollectorConfig, directory: Path, stop: Stop) ->
     """Run one part until stopped. UsageError for a name that is none."""
     directory.mkdir(parents=True, exist_ok=True)
     if name.startswith("store:"):
-        stores = importlib.import_module("collector.stores")
+        stores = importlib.import_module("collector.stores.process")
         stores.run(config, directory, stop, name.removeprefix("store:"))
     elif name in _MODULES:
         importlib.import_module(_MODULES[name]).run(config, directory, stop)
