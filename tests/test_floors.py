@@ -23,7 +23,16 @@ BELOW = {
 
 GROUND = {"msgpack", "msgspec", "paho"}
 AGENT = GROUND | {"serial", "zstandard"}
-COLLECTOR = GROUND | {"apprise", "fastapi", "influxdb_client", "nicegui", "numpy", "prometheus_client", "starlette"}
+COLLECTOR = GROUND | {
+    "apprise",
+    "fastapi",
+    "influxdb_client",
+    "nicegui",
+    "numpy",
+    "prometheus_client",
+    "pydantic",
+    "starlette",
+}
 PACKAGES = {
     "telemetry": GROUND,
     "agent": AGENT,
