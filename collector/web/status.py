@@ -93,12 +93,17 @@ def unready(found: Sequence[ProcessStatus], now_ms: int) -> list[str]:
     ]
     for one in found:
         if one.process == "intake" and one.running and now_ms - one.changed_ms > INTAKE_QUIET_MS:
-            reasons.append(f"intake has written nothing for {(now_ms - one.changed_ms) // 1000} s")
+            reasons.append(f"intake has written nothing for {_age(now_ms - one.changed_ms)}")
         if one.process == "series" and one.behind_ms > SERIES_BEHIND_MS:
-            reasons.append(f"the series are {one.behind_ms // 1000} s behind")
+            reasons.append(f"the series are {_age(one.behind_ms)} behind")
         if one.store and one.store.state == "held":
             reasons.append(f"{one.process} is held: {one.store.reason}")
     return reasons
+
+
+def _age(age_ms: int) -> str:
+    seconds = age_ms // 1000
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
 
 
 def _status(directory: Path, process: str, file: str, now_ms: int) -> ProcessStatus:

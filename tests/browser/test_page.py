@@ -12,6 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 from collector.records import decode_desk
 from telemetry.clock import wall_ms
 from telemetry.journal import START, JournalReader
+from telemetry.readings import About
+from telemetry.wire import Rows
 from tests.browser.chromium import chromium
 from tests.collector.web.seeding import Collector, alert, azure_sphere, esp32, rows, zephyr
 from tests.collector.web.server import page_process
@@ -26,6 +28,19 @@ class Desk:
     collector: Collector
     address: str
     browser: Browser
+
+    def fill(self) -> None:
+        """Let three devices of unlike platforms report, once."""
+        if self.collector.readings.last_id() == 0:
+            now_ms = wall_ms()
+            self.send(*azure_sphere("meter-1", now_ms, leak=300, count=300))
+            self.send(*esp32("kitchen-1", now_ms, 60))
+            self.send(*zephyr("lock-1", now_ms, 60))
+
+    def send(self, *blocks: About | Rows) -> None:
+        """Let readings arrive, all the way into the series."""
+        self.collector.arrive(list(blocks))
+        self.collector.settle()
 
     def open(self, path: str, **options: object) -> Page:
         """The view at that path; anything the browser loads from elsewhere, or complains about, fails the test."""
@@ -42,7 +57,7 @@ def _own_only(url: str, address: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     directory: Path = tmp_path_factory.mktemp("page")
     with page_process(directory) as address, chromium() as browser:
         collector = Collector(directory)
@@ -50,9 +65,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         collector.close()
 
 
-def _send(desk: Desk, *blocks: object) -> None:
-    desk.collector.arrive(list(blocks))  # type: ignore[arg-type]
-    desk.collector.settle()
+@pytest.fixture
+def desk(empty: Desk) -> Desk:
+    empty.fill()
+    return empty
 
 
 def _drawn(page: Page, heading: str) -> list[dict[str, object]]:
@@ -70,14 +86,11 @@ def _drawn(page: Page, heading: str) -> list[dict[str, object]]:
     return found
 
 
-def test_an_empty_fleet_says_what_to_do_and_fills_by_itself(desk: Desk) -> None:
-    page = desk.open("/")
+def test_an_empty_fleet_says_what_to_do_and_fills_by_itself(empty: Desk) -> None:
+    page = empty.open("/")
     expect(page.get_by_role("heading", name="No device has reported yet")).to_be_visible()
     expect(page.get_by_text("memfleet demo")).to_be_visible()
-    now_ms = wall_ms()
-    _send(desk, *azure_sphere("meter-1", now_ms, leak=300, count=300))
-    _send(desk, *esp32("kitchen-1", now_ms, 60))
-    _send(desk, *zephyr("lock-1", now_ms, 60))
+    empty.fill()
     expect(page.get_by_role("row", name="meter-1")).to_be_visible(timeout=10_000)
     expect(page.get_by_role("columnheader")).to_have_text(
         ["State", "Device", "Platform", "Firmware", "Memory, KiB", "Outlook", "Last seen"]
@@ -108,7 +121,7 @@ def test_an_azure_sphere_device_is_drawn_and_goes_on_by_itself(desk: Desk) -> No
     assert before["total"]["points"] == before["user"]["points"] == before["peak"]["points"] == 300
     highest = 200 * KIB
     columns = {"total": [highest + 40 * KIB], "user_mode": [highest], "peak_user_mode": [highest]}
-    _send(desk, rows("meter-1", "process", (), [wall_ms()], columns, boot=2))
+    desk.send(rows("meter-1", "process", (), [wall_ms()], columns, boot=2))
     expect(page.locator(".legend")).to_contain_text("peak200 KiB", timeout=10_000)
     after = {one["name"]: one for one in _drawn(page, "Application memory")}
     assert after["user"]["points"] == 301
@@ -120,7 +133,7 @@ def test_a_reboot_draws_the_chart_anew_with_its_mark(desk: Desk) -> None:
     page = desk.open("/device/meter-1")
     expect(page.get_by_role("heading", name="Application memory")).to_be_visible()
     columns = {"total": [90 * KIB], "user_mode": [50 * KIB], "peak_user_mode": [50 * KIB]}
-    _send(desk, rows("meter-1", "process", (), [wall_ms()], columns, boot=3))
+    desk.send(rows("meter-1", "process", (), [wall_ms()], columns, boot=3))
     expect(page.locator(".facts")).to_contain_text("Boot3", timeout=10_000)
     expect(page.locator(".legend")).to_contain_text("user50.0 KiB", timeout=10_000)
     marks = page.locator(".chart").first.evaluate(
@@ -176,6 +189,38 @@ def test_old_numbers_are_said_to_be_old(desk: Desk) -> None:
     page.close()
 
 
+def test_a_device_that_has_not_reported_appears_when_it_does(desk: Desk) -> None:
+    page = desk.open("/device/late-1")
+    expect(page.get_by_text("No device of that name has reported yet.")).to_be_visible()
+    desk.send(*zephyr("late-1", wall_ms(), 5))
+    expect(page.get_by_role("heading", name="Heap kernel, 32 KiB")).to_be_visible(timeout=10_000)
+    page.close()
+
+
+def test_the_theme_is_chosen_and_kept(desk: Desk) -> None:
+    page = desk.open("/")
+    page.get_by_role("button", name="Theme: auto").click()
+    page.get_by_role("button", name="Theme: light").click()
+    expect(page.locator("body.body--dark")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
+    expect(page.locator("body.body--dark")).to_be_visible()
+    page.close()
+
+
+def test_the_filter_is_reached_by_keyboard(desk: Desk) -> None:
+    page = desk.open("/")
+    expect(page.get_by_role("row", name="meter-1")).to_be_visible()
+    reached = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.ariaLabel || document.activeElement.innerText"))
+    assert reached[0] == "Skip to content"
+    assert "Find devices" in reached
+    assert any(text.startswith("silent") for text in reached)
+    page.close()
+
+
 def test_a_phone_shows_it_without_scrolling_the_page_sideways(desk: Desk) -> None:
     page = desk.open("/device/meter-1", viewport={"width": 390, "height": 800})
     expect(page.get_by_role("heading", name="Application memory")).to_be_visible()
@@ -185,7 +230,7 @@ def test_a_phone_shows_it_without_scrolling_the_page_sideways(desk: Desk) -> Non
 
 def test_texts_from_devices_are_never_markup(desk: Desk) -> None:
     text = "<img src=x onerror=document.title='taken'>"
-    _send(desk, rows("lock-1", "log", (), [wall_ms()], {"level": ["error"], "module": ["m"], "text": [text]}))
+    desk.send(rows("lock-1", "log", (), [wall_ms()], {"level": ["error"], "module": ["m"], "text": [text]}))
     page = desk.open("/device/lock-1")
     expect(page.get_by_role("log")).to_contain_text("<img src=x")
     assert page.title() == "lock-1 · memfleet"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -37,25 +38,29 @@ def register(services: Services) -> None:
     async def device_page(request: Request, name: str) -> None:
         ui.page_title(f"{name} · memfleet")
         row, fleet = None, Fleet()
-        try:
+        with contextlib.suppress(EnvironmentFault):  # no series yet: no device either
             fleet = await services.fleet.look()
             row = await services.fleet.device(name)
-        except EnvironmentFault:
-            pass  # no series yet: no device either
         with frame(services, request, "", fleet):
             if row is None:
-                _unknown(name)
+                _unknown(services, name)
                 return
             view = DeviceView(services, request, row)
             await view.draw()
         ui.timer(1.0, view.refresh)
 
 
-def _unknown(name: str) -> None:
+def _unknown(services: Services, name: str) -> None:
+    async def look_again() -> None:
+        with contextlib.suppress(EnvironmentFault):
+            if await services.fleet.device(name):
+                ui.navigate.reload()
+
     words = (
         f'<h1>{escape(name[:80])}</h1><p>No device of that name has reported yet.</p><p><a href="/">All devices</a></p>'
     )
     markup(words).classes("card empty")
+    ui.timer(2.0, look_again)
 
 
 class DeviceView:

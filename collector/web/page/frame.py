@@ -31,8 +31,8 @@ def add_head() -> None:
 def frame(services: Services, request: Request, here: str, fleet: Fleet) -> Iterator[None]:
     """The frame around a view's content; `here` is the address of the view in the navigation."""
     theme = ui.dark_mode(THEMES.get(request.cookies.get("memfleet_theme", "")))
-    markup("Skip to content", "a").classes("skip").props("href=#main")
     with ui.header(fixed=False, bordered=False).classes("top", remove="row"):
+        markup("Skip to content", "a").classes("skip").props("href=#main")
         markup(f"memfleet<span>{escape(services.config.fleet)}</span>", "a").classes("brand").props("href=/")
         with ui.element("nav").props('aria-label="Views"'):
             _link("/", "Fleet", here)
@@ -48,7 +48,8 @@ def frame(services: Services, request: Request, here: str, fleet: Fleet) -> Iter
             now = await services.fleet.look()
         alerts.content = "Alerts" + _count_html(now)
         _, reasons = await services.health.look()
-        banner.content = escape("What you see may be old: " + "; ".join(reasons) + ".") if reasons else ""
+        what = "What you see may be old" if now.devices else "The collector is not complete"
+        banner.content = escape(f"{what}: {'; '.join(reasons)}.") if reasons else ""
 
     ui.timer(2.0, refresh)
 
