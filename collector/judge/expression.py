@@ -64,7 +64,7 @@ def compile_expression(text: str, names: Collection[str]) -> Expression:
     if len(text) > _LONGEST:
         raise ExpressionError(f"has {len(text)} characters, at most {_LONGEST}")
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
+        tree = ast.parse(" ".join(text.split()), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(f"cannot be read: {error}") from None
     return _Compiler(text, frozenset(names)).compile(tree)
@@ -114,7 +114,7 @@ class _Compiler:
         return evaluate
 
     def _sum(self, node: ast.expr) -> _Evaluate:
-        if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
             number = float(node.value)
             return lambda columns: number
         if isinstance(node, ast.Name):

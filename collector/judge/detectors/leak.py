@@ -2,11 +2,12 @@
 
 Looked at is the envelope of used memory: at each instant the least value from then on, so what was never given back.
 A leak is told when, over the closed buckets of one level,
-* the envelope grew by a part of the limit that is the smaller the longer was looked: 12 % in a minute, 1 % in half an
-  hour; and by several steps of the source's resolution;
+* the envelope grew by a part of what was free at first, the smaller the longer was looked: 30 % within two minutes,
+  9 % in ten, 2.3 % in an hour, never less than 1 %; and in at least eight rises;
 * it grew in every third of the time alike: no single step, no last tooth of a saw, no plateau;
 * even slowing down as it did from the first half to the second (by q, so for ever by q + q^2 + ...) it would reach the
-  limit: a cache that warms up would not. q is taken low by what the interval of the slope leaves open;
+  limit: a cache that warms up would not. q is taken low by what the interval of the slope and the falls within the
+  window leave open;
 * a single rise without a fall is above the peaks from which memory fell before: else it is the next tooth;
 * the slope, the median of the slopes of all pairs (Theil 1950, Sen 1968), has an interval (Sen's, by Kendall's
   variance, 95 %) that lies above half of it.
@@ -23,8 +24,8 @@ from collector.judge.expression import Numbers, Truths
 
 _LEAST_BUCKETS = 12
 _LEAST_SAMPLES = 8
-_SLOW_SPAN_S, _SLOW_PART, _PART_EXPONENT = 1800.0, 0.01, 0.73
-_STEPS = 6
+_LEAST_RISES = 8
+_QUICK_SPAN_S, _QUICK_PART, _PART_EXPONENT, _LEAST_PART = 120.0, 0.30, 0.75, 0.01
 _THIRD = 0.5
 _FALL = 0.25
 """A fall by less than this part of what it grew is noise on a single rise."""
@@ -77,15 +78,15 @@ def _may_leak(windows: Numbers, width_s: float, limits: Numbers, ceilings: Numbe
 
     begin, third, two_thirds, end = (level(part) for part in (0, 1 / 3, 2 / 3, 1))
     grown = end - begin
-    least_part = np.maximum(_SLOW_PART, _SLOW_PART * (_SLOW_SPAN_S / (span * width_s)) ** _PART_EXPONENT)
-    enough = np.where(np.isnan(limits), _UNLIMITED_PART * begin, least_part * limits)
+    part = np.clip((_QUICK_SPAN_S / (span * width_s)) ** _PART_EXPONENT * _QUICK_PART, _LEAST_PART, _QUICK_PART)
+    enough = np.where(np.isnan(limits), _UNLIMITED_PART * begin, part * (limits - begin))
     alike = np.minimum.reduce([third - begin, two_thirds - third, end - two_thirds]) >= _THIRD * grown / 3
     may_leak: Truths = (
         (known.sum(axis=1) >= _LEAST_SAMPLES)
         & (span >= _LEAST_BUCKETS)
         & (grown > 0)
         & (grown >= enough)
-        & (grown >= _STEPS * steps)
+        & (np.sum(np.diff(held, axis=1) > 0, axis=1) >= _LEAST_RISES)
         & alike
         & _is_no_tooth(windows, end, ceilings, np.maximum(_FALL * grown, 2 * steps))
     )
@@ -102,7 +103,8 @@ def _tell(found: Leaks, rows: npt.NDArray[np.int64], windows: Numbers, width_hou
     held = np.where(np.isfinite(windows), envelope(windows), np.nan)
     rate, low, high = _slopes(held)
     now, begin = np.fmax.reduce(held, axis=1), np.fmin.reduce(held, axis=1)
-    doubt = _RATIO_DOUBT * (high - low) / 2 / rate
+    falls = np.fmax.reduce(np.fmax.accumulate(windows, axis=1) - windows, axis=1)
+    doubt = np.minimum(1, _RATIO_DOUBT * (high - low) / 2 / rate + falls / (now - begin))
     told = (low > 0.5 * rate) & _will_end(held, doubt, now - begin, limits - now)
     known = np.isfinite(held)
     span = windows.shape[1] - 1 - known[:, ::-1].argmax(axis=1) - known.argmax(axis=1)
@@ -125,6 +127,7 @@ def _will_end(held: Numbers, doubt: Numbers, grown: Numbers, left: Numbers) -> T
     earlier, _, _ = _slopes(np.where(places <= 0.5, held, np.nan))
     later, _, _ = _slopes(np.where(places > 0.5, held, np.nan))
     ratio = later / earlier * (1 - doubt)
+    ratio = np.where(earlier > 0, ratio, 0)
     to_come = np.where(ratio < 1, grown * ratio / (1 + ratio) * ratio / (1 - ratio), np.inf)
     will_end: Truths = np.where(np.isnan(left), ratio >= _UNLIMITED_RATIO, to_come >= left)
     return will_end

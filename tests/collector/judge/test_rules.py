@@ -1,0 +1,127 @@
+"""Files of rules: every fault at once, each with its path; and the set that ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from collector.judge import reasons
+from collector.judge.rules import load_rules, milliseconds, parse_rules
+from telemetry.errors import ConfigError
+from telemetry.readings import About
+
+
+def faults_of(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as raised:
+        parse_rules(text)
+    return list(raised.value.faults)
+
+
+def test_the_set_that_ships_is_sound_and_named_once() -> None:
+    rules = load_rules(None)
+    assert len({rule.name for rule in rules}) == len(rules) >= 15
+    assert {rule.kind for rule in rules} == {"process", "heap", "task", "stack", "pool", "event", "device"}
+
+
+def test_every_fault_of_form_is_told_at_once() -> None:
+    faults = faults_of(
+        """
+        rul = 1
+        [[rule]]
+        name = "a"
+        kind = "heap"
+        severity = "bad"
+        wen = "free < 1"
+        for = "5 minutes"
+        reason = ""
+        [[rule]]
+        name = "Not A Name"
+        """
+    )
+    assert [fault.split(":")[0] for fault in faults] == [
+        "rul", "rule[0].for", "rule[0].severity", "rule[0].wen", "rule[1].kind", "rule[1].name", "rule[1].reason",
+        "rule[1].severity",
+    ]  # fmt: skip
+    assert "did you mean when?" in "\n".join(faults)
+
+
+def test_every_fault_of_meaning_is_told_at_once() -> None:
+    faults = faults_of(
+        """
+        [[rule]]
+        name = "a"
+        kind = "heap"
+        severity = "info"
+        when = "fre < 1"
+        clear = "free >"
+        reason = "{fre:size} {free:bytes}"
+        resolved = "{nothing}"
+        [[rule]]
+        name = "a"
+        kind = "heaps"
+        severity = "info"
+        reason = "x"
+        [[rule]]
+        name = "b"
+        kind = "stack"
+        severity = "info"
+        reason = "x"
+        """
+    )
+    assert [fault.split(":")[0] for fault in faults] == [
+        "rule[0].when", "rule[0].clear", "rule[0].reason", "rule[0].resolved", "rule[1].kind", "rule[2].when",
+        "rule[1].name",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["[[rule", "rule = 3", "[rule]\nname = 'a'"])
+def test_what_is_no_list_of_rules_is_told(text: str) -> None:
+    assert len(faults_of(text)) == 1
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"missing\.toml: cannot be read: No such file"):
+        load_rules(tmp_path / "missing.toml")
+
+
+def test_selectors() -> None:
+    (rule,) = parse_rules(
+        """
+        [[rule]]
+        name = "a"
+        kind = "task"
+        severity = "info"
+        when = "current > 0"
+        reason = "x"
+        platform = "esp32"
+        board = "s3-*"
+        names = "wifi*"
+        """
+    )
+    about = About("d", 1, {"platform": "esp32", "board": "s3-devkit"})
+    assert rule.selects(about, ("wifi_task", "DRAM"))
+    assert not rule.selects(about, ("main", "DRAM"))
+    assert not rule.selects(About("d", 1, {"platform": "zephyr", "board": "s3-devkit"}), ("wifi_task", "DRAM"))
+    assert not rule.selects(About("d", 1, {"platform": "esp32"}), ("wifi_task", "DRAM"))
+
+
+@pytest.mark.parametrize(("text", "expected"), [("250ms", 250), ("5s", 5000), ("2m", 120_000), ("1d", 86_400_000)])
+def test_spans(text: str, expected: int) -> None:
+    assert milliseconds(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("template", "values", "sentence"),
+    [
+        ("{free:size} of {size:size}.", {"free": 1.0, "size": 22_528.0}, "1 byte of 22.0 KiB."),
+        ("{fill:percent}[, {left:hours} left].", {"fill": 0.934, "left": 0.02}, "93 %, 72 s left."),
+        ("{fill:percent}[, {left:hours} left].", {"fill": 0.5, "left": float("nan")}, "50 %."),
+        ("failed[ in {caller}].", {"caller": ""}, "failed."),
+        ("failed[ in {caller}].", {"caller": "f{x}[0]"}, "failed in f(x)(0)."),
+        ("{rate:rate}, {x:number}", {"rate": 3 * 2**20 * 1.0}, "3.0 MiB/h, unknown"),
+        ("{a:seconds} {b:minutes} {c:hours}", {"a": 30.0, "b": 90.0, "c": 72.0}, "30 s 90 min 3 days"),
+    ],
+)
+def test_sentences(template: str, values: dict[str, float | str], sentence: str) -> None:
+    assert reasons.fill(template, values) == sentence
