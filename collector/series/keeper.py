@@ -15,7 +15,8 @@ from collector.series.schema import BODY_KINDS, COLUMN_KINDS, hourly, numbers
 from telemetry.journal import add_counts
 from telemetry.readings import KINDS
 
-HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 SERIES_A_STEP = 250
 
@@ -40,25 +41,23 @@ class _Sweep:
 
 
 class Keeper:
-    """Sweeps once an hour, and again at once while the file is above its cap."""
+    """Sweeps once an hour, and whenever a look, once a minute, finds the file above its cap."""
 
     def __init__(self, db: sqlite3.Connection, keep: Keep) -> None:
         self._db = db
         self._keep = keep
         self._sweep: _Sweep | None = None
-        self._next_ms = 0
+        self._look_ms = self._hourly_ms = 0
 
     def due(self, now_ms: int) -> bool:
         """Whether `step` has work."""
-        return self._sweep is not None or now_ms >= self._next_ms
+        return self._sweep is not None or now_ms >= self._look_ms
 
     def step(self, now_ms: int) -> None:
         """One part of a sweep, inside the caller's transaction. `now_ms` is wall time."""
-        if self._sweep is None:
-            self._sweep = self._begin(now_ms)
-            self._next_ms = now_ms + HOUR_MS
-            forget(self._db, now_ms, now_ms - self._keep.hours_ms)
-        sweep = self._sweep
+        sweep = self._sweep or self._begun(now_ms)
+        if sweep is None:
+            return
         found = self._db.execute(
             "SELECT id, kind FROM series WHERE id > ? ORDER BY id LIMIT ?", (sweep.done, SERIES_A_STEP)
         ).fetchall()
@@ -70,9 +69,18 @@ class Keeper:
         if not found:
             self._sweep = None
             if sweep.crowded:
-                self._next_ms = 0
+                self._look_ms = 0
 
-    def _begin(self, now_ms: int) -> _Sweep:
+    def _begun(self, now_ms: int) -> _Sweep | None:
+        self._look_ms = now_ms + MINUTE_MS
+        sweep, hourly = self._planned(now_ms), now_ms >= self._hourly_ms
+        if hourly:
+            self._hourly_ms = now_ms + HOUR_MS
+            forget(self._db, now_ms, now_ms - self._keep.hours_ms)
+        self._sweep = sweep if hourly or sweep.crowded else None
+        return self._sweep
+
+    def _planned(self, now_ms: int) -> _Sweep:
         raw, hours = now_ms - self._keep.raw_ms, now_ms - self._keep.hours_ms
         used = used_bytes(self._db)
         if used <= self._keep.max_bytes:

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from collector.config import CollectorConfig
+from collector.records import encode_arrival
+from collector.series import reader, run
+from collector.series.schema import SCHEMA
+from telemetry.errors import JournalError
+from telemetry.journal import Journal
+from telemetry.wire import encode_body
+from tests.collector.series.made import T0, Bench, finding, rows
+
+ROOT = Path(__file__).parents[3]
+
+
+def wait_for(condition: object, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.01)
+
+
+def test_run_serves_until_stopped(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "readings.journal")
+    with journal.transaction():
+        journal.append([(encode_arrival(T0, "a", 0, encode_body([rows("heap", ["k"], ["free"], [0, 0, 1])])), 1)])
+    stop = threading.Event()
+    thread = threading.Thread(target=run, args=(CollectorConfig(), tmp_path, stop))
+    thread.start()
+    wait_for(lambda: (tmp_path / "series.db").exists() and rows_in(tmp_path) == 1)
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_killed_again_and_again_it_takes_every_reading_exactly_once(tmp_path: Path) -> None:
+    """SIGKILL while it works through a backlog: rows and counters agree with the journal, whatever the moment."""
+    journal = Journal(tmp_path / "readings.journal")
+    for start in range(0, 30_000, 6000):
+        frames = [
+            (encode_arrival(T0, "a", 0, encode_body([rows("heap", [f"k{n % 7}"], ["free"], [n, n, n])])), 1)
+            for n in range(start, start + 6000)
+        ]
+        with journal.transaction():
+            journal.append(frames)
+    program = (
+        "import sys, threading, pathlib\n"
+        "from collector.config import CollectorConfig\n"
+        "from collector.series import run\n"
+        "run(CollectorConfig(), pathlib.Path(sys.argv[1]), threading.Event())"
+    )
+    seen, kills = 0, 0
+    while seen < 30_000:
+        process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT)
+        goal = min(seen + 8_000, 30_000)
+        wait_for(lambda goal=goal: (tmp_path / "series.db").exists() and rows_in(tmp_path) >= goal)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        kills += 1
+        seen = rows_in(tmp_path)
+        assert reader.counters(reader.open_reader(tmp_path / "series.db"))["series_rows"] == seen
+    assert kills >= 3
+    db = reader.open_reader(tmp_path / "series.db")
+    assert db.execute("SELECT count(*), sum(free), count(DISTINCT t) FROM heap").fetchone() == (
+        30_000, sum(range(30_000)), 30_000,
+    )  # fmt: skip
+
+
+def test_a_file_that_is_no_database_is_set_aside_and_made_again_from_the_journals(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.arrive(rows("heap", ["k"], ["free"], [0, 0, 1]))
+    bench.find(finding())
+    bench.process.close()
+    bench.db.close()
+    for suffix in ("-wal", "-shm"):
+        tmp_path.joinpath(f"series.db{suffix}").unlink(missing_ok=True)
+    (tmp_path / "series.db").write_bytes(b"no database" * 1000)
+    bench.restart()
+    db = reader.open_reader(tmp_path / "series.db")
+    assert reader.counters(db) == {"damaged_files": 1, "series_frames": 1, "series_rows": 1, "series_findings": 1}
+    assert len(reader.alerts(db)) == 1
+    assert (tmp_path / "series.db.damaged-1").read_bytes().startswith(b"no database")
+
+
+def test_a_file_of_a_newer_memfleet_is_left_alone(tmp_path: Path) -> None:
+    Bench(tmp_path).process.close()
+    with sqlite3.connect(tmp_path / "series.db") as db:
+        db.execute(f"PRAGMA user_version = {SCHEMA + 1}")
+    with pytest.raises(JournalError, match="written by a newer memfleet"):
+        Bench(tmp_path)
+
+
+def rows_in(directory: Path) -> int:
+    try:
+        db = sqlite3.connect(f"file:{directory / 'series.db'}?mode=ro", uri=True)
+        count: int = db.execute("SELECT count(*) FROM heap").fetchone()[0]
+        db.close()
+    except sqlite3.OperationalError:
+        return 0
+    return count
