@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -32,6 +33,10 @@ _COMMANDS_HEAD = """# Commands
 `memfleet COMMAND --help` says the same. Exit status: 0 done; 1 the answer is no (a check failed, an alert fires);
 2 the command, or a file that it was given, is wrong.
 """
+
+
+_MARKUP = re.compile(r"\[/?[a-z]+\]").sub
+_EXAMPLE = re.compile(r"^Example: (memfleet .*)").sub
 
 
 def settings_page() -> str:
@@ -96,8 +101,9 @@ def _command(command: Any, path: str) -> Iterator[str]:
 
 
 def _paragraphs(text: str) -> str:
-    paragraphs = text.replace("\b", "").replace("\f", "").strip().split("\n\n")
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    plain = _MARKUP("", text).replace("\b", "").replace("\f", "").strip()
+    paragraphs = [" ".join(paragraph.split()) for paragraph in plain.split("\n\n")]
+    return "\n\n".join(_EXAMPLE(r"Example:\n\n    \1", paragraph) for paragraph in paragraphs)
 
 
 def _argument(parameter: Any) -> str:
@@ -107,7 +113,7 @@ def _argument(parameter: Any) -> str:
 
 def _option(parameter: Any) -> str:
     names = ", ".join((*parameter.opts, *parameter.secondary_opts))
-    return names if parameter.is_flag else f"{names} {parameter.metavar or parameter.type.name.upper()}"
+    return names if parameter.is_flag else f"{names} {parameter.metavar or parameter.name.upper()}"
 
 
 def _option_help(parameter: Any) -> str:

@@ -18,6 +18,7 @@ from memfleet.broker import DemoBroker, demo_broker, free_port
 from memfleet.parts import part_names
 from memfleet.supervisor import Supervisor, own_command
 from telemetry.errors import EnvironmentFault
+from telemetry.journal import make_folder
 
 _LOG = logging.getLogger("memfleet")
 
@@ -46,7 +47,7 @@ class LocalCollector:
     def __init__(self, directory: Path, fleet: str, port: int, silent_after_s: int = 300) -> None:
         self.directory = directory
         self.fleet = fleet
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
         self.broker: DemoBroker = demo_broker(directory)
         self.port = port if _is_free(port) else free_port()
         if self.port != port:

@@ -8,6 +8,7 @@ from pathlib import Path
 from collector.config import CollectorConfig
 from collector.consumer import Stop
 from telemetry.errors import UsageError
+from telemetry.journal import make_folder
 
 _MODULES = {
     "intake": "collector.intake.process",
@@ -25,7 +26,7 @@ def part_names(config: CollectorConfig) -> list[str]:
 
 def run_part(name: str, config: CollectorConfig, directory: Path, stop: Stop) -> None:
     """Run one part until stopped. UsageError for a name that is none."""
-    directory.mkdir(parents=True, exist_ok=True)
+    make_folder(directory)
     if name.startswith("store:"):
         stores = importlib.import_module("collector.stores.process")
         stores.run(config, directory, stop, name.removeprefix("store:"))

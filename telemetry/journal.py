@@ -93,7 +93,7 @@ class Journal:
         self.damage: Damage | None = None
         self._tables = tables
         self._ballast = path.with_name(path.name + ".ballast")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         self.db = self._open_or_salvage()
         self.generation = self._meta("generation", secrets.randbits(62) + 1)
         self._bytes: int = self.db.execute("SELECT coalesce(sum(length(data)), 0) FROM frames").fetchone()[0]
@@ -337,6 +337,14 @@ class JournalReader:
 
 
 _NEXT = "SELECT id, rows, crc, data FROM frames WHERE id > ? ORDER BY id LIMIT ?"
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for files of ours, if it is not there. EnvironmentFault when that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentFault(f"folder {path} cannot be made: {error.strerror}", retry=False) from None
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -91,6 +91,8 @@ def _leaf_faults(kind: Any, value: Any, path: str) -> list[str]:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         text = re.sub(r" - at `[^`]*`$", "", str(error))
+        if get_origin(kind) is Literal:
+            text = f"{value!r} is none of {', '.join(str(choice) for choice in get_args(kind))}"
         return [f"{path or 'file'}: {text[0].lower()}{text[1:]}"]
     return []
 

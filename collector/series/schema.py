@@ -17,7 +17,7 @@ import sqlite3
 from pathlib import Path
 
 from telemetry.errors import EnvironmentFault, JournalError
-from telemetry.journal import add_counts, connect
+from telemetry.journal import add_counts, connect, make_folder
 from telemetry.readings import KINDS, Kind
 
 SCHEMA = 1
@@ -101,7 +101,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
     A file that is no database any more is set aside and a new one begun, counted in `damaged_files`: the journals are
     then read again from their oldest frame.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     try:
         return _open(path)
     except sqlite3.OperationalError as error:  # no permission, locked, disk full

@@ -24,7 +24,7 @@ def command(
 ) -> None:
     """Name every fault of a configuration file, each with its place in the file.
 
-    Example: memfleet check-config collector.toml
+    [bold]Example:[/bold] memfleet check-config collector.toml
     """
     role = role or _role_of(file)
     config = load(CONFIGURATIONS[role], file, os.environ)

@@ -34,7 +34,7 @@ def command(
 ) -> None:
     """Write a configuration file with every setting, its default and what it means.
 
-    Example: memfleet init collector /etc/memfleet/collector.toml
+    [bold]Example:[/bold] memfleet init collector /etc/memfleet/collector.toml
     """
     path = file or Path(f"{role}.toml")
     if path.exists() and not force:

@@ -33,7 +33,7 @@ def command(
 ) -> None:
     """Show what a console log says about memory, one JSON object a line, sizes in bytes.
 
-    Example: memfleet parse --summary board.log.gz
+    [bold]Example:[/bold] memfleet parse --summary board.log.gz
     """
     if system is not None and system not in SYSTEMS:
         raise UsageError(f"--system {system}: no such system; choose one of {', '.join(SYSTEMS)}")

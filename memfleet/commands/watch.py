@@ -25,6 +25,7 @@ from memfleet.spans import seconds
 from memfleet.version import VERSION
 from telemetry.clock import monotonic_ms
 from telemetry.errors import UsageError
+from telemetry.journal import make_folder
 
 ADVISE_MS = 60_000
 LOOK_MS = 1_000
@@ -144,7 +145,7 @@ def _default_directory(environment: os._Environ[str]) -> Path:
 @contextlib.contextmanager
 def _only_one(directory: Path) -> Iterator[None]:
     """Two watchers on one folder would each believe the files their own."""
-    directory.mkdir(parents=True, exist_ok=True)
+    make_folder(directory)
     with (directory / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
