@@ -68,3 +68,16 @@ def test_every_reason_to_refuse_a_frame_is_explained() -> None:
     assert {"crc", "rows", "topic"} <= reasons
     refusals = (DOCS / "wire.md").read_text().split("## Refusals")[1]
     assert reasons <= set(re.findall(r"`(\w+)`", refusals))
+
+
+def sections(page: str) -> dict[str, str]:
+    """The text below each second-level heading of a page."""
+    return dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", page, re.M | re.S))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_says_what_it_does_with_an_example(name: str) -> None:
+    section = sections(docs.commands_page())[f"memfleet {name}"]
+    assert re.search(rf"^Example:\n\n    memfleet {name}\b", section, re.M), f"the help of {name} has no example"
+    assert not re.search(r"\[/?bold\]", section)
+    assert not re.findall(r"^- `--?\S+( [A-Z_]+)?` *$", section, re.M), f"an option of {name} says nothing"
