@@ -1,0 +1,182 @@
+"""What is shipped for a deployment: the real broker takes its configuration, and nothing has a default password."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as mqtt
+import pytest
+import yaml
+
+from collector.config import CollectorConfig
+from memfleet.grafana.provision import FOLDER, SOURCE, Source
+from telemetry.settings import load
+from telemetry.topics import Topic
+from telemetry.wire import MAX_FRAME
+from tests.servers import Server, _require, _running
+
+DEPLOY = Path(__file__).parent.parent / "deploy"
+SHIPPED = DEPLOY / "mosquitto" / "mosquitto.conf"
+WAIT_S = 10
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Mosquitto on the shipped configuration, with its files in a folder of the test."""
+    home = tmp_path_factory.mktemp("mosquitto")
+    program = _require("mosquitto", "mosquitto")
+    passwords = home / "passwords"
+    passwords.touch(mode=0o600)
+    for name in ("collector", "gw-1", "gw-2"):
+        path = f"{os.environ['PATH']}:/usr/sbin"
+        subprocess.run(["mosquitto_passwd", "-b", passwords, name, f"of {name}"], check=True, env={"PATH": path})
+
+    def command(port: int) -> list[str]:
+        text = SHIPPED.read_text().replace("listener 1883", f"listener {port} 127.0.0.1")
+        text = text.replace("/mosquitto/secrets/passwords", str(passwords))
+        text = text.replace("/mosquitto/config/acl", str(DEPLOY / "mosquitto" / "acl"))
+        text = text.replace("/mosquitto/data/", f"{home}/") + "user root\n"
+        (home / "mosquitto.conf").write_text(text)
+        return [program, "-c", str(home / "mosquitto.conf")]
+
+    yield from _running(Server(home / "log", command, {}))
+
+
+class Client:
+    """One MQTT client; `reason` is what the broker answered to its login, `heard` what it was sent."""
+
+    def __init__(self, port: int, user: str | None) -> None:
+        self.reason: str | None = None
+        self.heard: list[tuple[str, bytes]] = []
+        self._subscribed = 0
+        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+        if user:
+            self._client.username_pw_set(user, f"of {user}")
+        self._client.on_connect = self._connected
+        self._client.on_message = lambda _c, _u, message: self.heard.append((message.topic, message.payload))
+        self._client.on_subscribe = self._granted
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+        self.wait(lambda: self.reason is not None)
+
+    def _connected(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        self.reason = self.reason or str(reason)
+
+    def _granted(self, *_arguments: Any) -> None:
+        self._subscribed += 1
+
+    def wait(self, true: Any) -> None:
+        deadline = time.monotonic() + WAIT_S
+        while not true():
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.01)
+
+    def subscribe(self, topic: str) -> None:
+        self._client.subscribe(topic, 1)
+        self.wait(lambda: self._subscribed)
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        self._client.publish(topic, payload, 1).wait_for_publish(WAIT_S)
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+@pytest.mark.parametrize("user", [None, "stranger"])
+def test_the_broker_refuses_who_is_not_enrolled(broker: Server, user: str | None) -> None:
+    client = Client(broker.port, user)
+    assert client.reason == "Not authorized"
+    client.close()
+
+
+def test_an_agent_speaks_for_itself_alone(broker: Server) -> None:
+    collector, agent = Client(broker.port, "collector"), Client(broker.port, "gw-1")
+    collector.subscribe("memfleet/1/+/+/+/frame")
+    agent.publish(str(Topic.of("f", "gw-2", "frame")), b"forged")
+    agent.publish(str(Topic.of("f", "gw-1", "ack")), b"forged")
+    largest = bytes(MAX_FRAME)
+    agent.publish(str(Topic.of("f", "gw-1", "frame")), largest)
+    collector.wait(lambda: collector.heard)
+    assert collector.heard == [(str(Topic.of("f", "gw-1", "frame")), largest)]
+    collector.close()
+    agent.close()
+
+
+def test_an_agent_hears_what_is_meant_for_it_alone(broker: Server) -> None:
+    collector, agent = Client(broker.port, "collector"), Client(broker.port, "gw-1")
+    agent.subscribe("memfleet/1/#")
+    collector.publish(str(Topic.of("f", "gw-2", "ack")), b"for another")
+    collector.publish(str(Topic.of("f", "gw-1", "ack")), b"for gw-1")
+    agent.wait(lambda: agent.heard)
+    assert agent.heard == [(str(Topic.of("f", "gw-1", "ack")), b"for gw-1")]
+    collector.close()
+    agent.close()
+
+
+def test_the_open_broker_listens_on_loopback_alone() -> None:
+    text = (DEPLOY / "mosquitto" / "loopback.conf").read_text()
+    listeners = re.findall(r"^listener (.*)", text, re.M)
+    assert "allow_anonymous true" in text
+    assert listeners
+    assert all(listener.endswith(" 127.0.0.1") for listener in listeners)
+    limits = re.compile(r"^(?:max|persistent|set)_\w+ .*", re.M)
+    assert limits.findall(text) == limits.findall(SHIPPED.read_text())
+
+
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    return loaded
+
+
+def test_no_secret_of_the_containers_has_a_default() -> None:
+    text = (DEPLOY / "compose.yaml").read_text()
+    asked = set(re.findall(r"\$\{(\w+)", text)) | {secret["environment"] for secret in compose()["secrets"].values()}
+    assert not re.search(r"\$\{\w+(?!\w|:\?)", text), "a variable without :?"
+    assert set(re.findall(r"^(\w+)=$", (DEPLOY / "example.env").read_text(), re.M)) == asked
+    for service in compose()["services"].values():
+        for name, value in service.get("environment", {}).items():
+            if re.search("PASSWORD$|TOKEN$", name):
+                assert str(value).startswith("${"), name
+
+
+def test_containers_mount_what_exists_and_name_volumes_that_are_declared() -> None:
+    for name, service in compose()["services"].items():
+        for mount in service.get("volumes", []):
+            source = mount.split(":")[0]
+            assert (DEPLOY / source).exists() if source.startswith(".") else source in compose()["volumes"], name
+        for secret in service.get("secrets", []):
+            assert secret["source"] in compose()["secrets"]
+            assert secret["mode"] == 0o400
+        for other in service.get("depends_on", {}):
+            assert other in compose()["services"]
+
+
+def test_only_the_broker_is_reachable_from_other_machines() -> None:
+    ports = {name: service["ports"] for name, service in compose()["services"].items() if "ports" in service}
+    assert ports.pop("mosquitto") == ["1883:1883"]
+    assert all(port.startswith("127.0.0.1:") for published in ports.values() for port in published)
+
+
+def test_the_shipped_collector_configuration_is_good() -> None:
+    config = load(CollectorConfig, DEPLOY / "collector.toml", {})
+    secrets = {f"/run/secrets/{secret['source']}" for secret in compose()["services"]["collector"]["secrets"]}
+    assert config.stores[0].token_file in secrets
+    assert {config.broker.password_file, config.page.read_token_file, config.page.operator_token_file} <= secrets
+    assert config.broker.url == "mqtt://mosquitto:1883"
+
+
+def test_files_for_grafana_say_what_apply_writes() -> None:
+    folder = DEPLOY / "grafana" / "provisioning"
+    (source,) = yaml.safe_load((folder / "datasources" / "memfleet.yaml").read_text())["datasources"]
+    store = load(CollectorConfig, DEPLOY / "collector.toml", {}).stores[0]
+    written = Source(store.url, store.bucket, store.api, secret="${INFLUXDB_TOKEN}").body()
+    assert {**source, "user": ""} == written
+    (provider,) = yaml.safe_load((folder / "dashboards" / "memfleet.yaml").read_text())["providers"]
+    assert (provider["folderUid"], source["uid"]) == (FOLDER, SOURCE)
