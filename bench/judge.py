@@ -2,7 +2,8 @@
 
     python bench/judge.py [--series 100000] [--ticks 5]
 
-`batch_s`: seconds for one batch in which every series has a new reading, arrivals decoded before (median of the ticks);
+All times are CPU seconds, so that other work on the machine does not count.
+`batch_s`: for one batch in which every series has a new reading, arrivals decoded before (median of the ticks);
 of these `tick_s` goes into judging as such: histories, leaks, rules. `idle_tick_s`: a tick without an arrival.
 `commit_s`: writing the state of all series to disk. `bytes_a_series`: growth of the process' memory by series.
 """
@@ -47,11 +48,11 @@ def arrivals(series: int, now_ms: int) -> list[Arrival]:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long it takes."""
+    """What it takes of the processor."""
     gc.collect()
-    begun = time.perf_counter()
+    begun = time.process_time()
     work()
-    return time.perf_counter() - begun
+    return time.process_time() - begun
 
 
 def main() -> None:

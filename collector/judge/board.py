@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -41,7 +42,8 @@ class Samples:
 class Board:
     """One table a kind, one history a growing kind. `restarted` collects the rows whose device began a new boot."""
 
-    def __init__(self) -> None:
+    def __init__(self, describe: Callable[[str], About]) -> None:
+        self._describe = describe
         self.tables = {kind: Table(kind) for kind in KINDS if kind != "log"}
         self.histories = {kind: History() for kind in GROWING_KINDS}
         self.boots: dict[str, int] = {}
@@ -50,14 +52,14 @@ class Board:
         self.restarted: list[tuple[str, int]] = []
         self._samples = {kind: Samples() for kind in GROWING_KINDS}
 
-    def add_series(self, kind: str, device: str, names: tuple[str, ...], about: About) -> int:
+    def add_series(self, kind: str, device: str, names: tuple[str, ...]) -> int:
         """A row for a series that was not seen before."""
         table = self.tables[kind]
         row = table.add(device, names)
         if kind in self.histories:
             self.histories[kind].make_room(table.capacity)
         self.series_of.setdefault(device, []).append((kind, row))
-        self.describe_row(kind, row, about)
+        self.describe_row(kind, row, self._describe(device))
         self.added.append((kind, row))
         return row
 
@@ -67,17 +69,16 @@ class Board:
         if table.has("limit"):
             table.set(row, "limit", limit_of(kind, about))
 
-    def take(self, block: Rows, received_ms: int, newest_ms: int, about: About) -> None:
-        """Rows of one series; `newest_ms` is the device's newest sample before them, `about` its description."""
-        if block.kind not in self.tables or block.flags & _NOT_JUDGED or not block.rows:
+    def take(self, block: Rows, last: Sequence[Any], received_ms: int, newest_ms: int) -> None:
+        """Rows of one series, `last` the latest of them; `newest_ms` is the device's newest sample before them."""
+        if block.kind not in self.tables or block.flags & _NOT_JUDGED:
             return
-        time_ms = block.t0 + block.rows[-1][0]
-        if not self._is_current_boot(block, time_ms, newest_ms):
+        if not self._is_current_boot(block, block.t0 + last[0], newest_ms):
             return
         table = self.tables[block.kind]
         row = table.find(block.device, block.names)
         if row is None:
-            row = self.add_series(block.kind, block.device, block.names, about)
+            row = self.add_series(block.kind, block.device, block.names)
             table.boot[row] = block.boot
         if table.boot[row] != block.boot:
             table.begin_boot(row, block.boot)
@@ -86,7 +87,7 @@ class Board:
                 self.histories[block.kind].forget(row)
         table.resolution[row] = block.resolution
         table.changed.add(row)
-        self._take_values(table, row, block, received_ms)
+        self._take_values(table, row, block, last, received_ms)
         if block.kind in self.histories:
             self._take_history(table, row, block)
 
@@ -116,28 +117,30 @@ class Board:
                 self.restarted.append((kind, row))
         return True
 
-    def _take_values(self, table: Table, row: int, block: Rows, received_ms: int) -> None:
-        last = max(block.rows, key=lambda cells: cells[0])
+    def _take_values(self, table: Table, row: int, block: Rows, last: Sequence[Any], received_ms: int) -> None:
         time_ms = block.t0 + last[0]
         if received_ms - time_ms > LIVE_MS or time_ms < table.time_ms[row]:
             return
         table.time_ms[row], table.heard_ms[row] = time_ms, received_ms
         if table.kind == "event":
             table.texts[row] = {}
-        for place, name in enumerate(block.fields, start=2):
-            value = last[place] if last[place] is not None else _newest(block.rows, place)
+        values, rows = table.values[row], block.rows
+        for place, (name, column) in enumerate(table.places(block.fields), start=2):
+            value = last[place]
+            if value is None:
+                value = _newest(rows, place)
             if isinstance(value, str):
                 table.texts[row][name] = value
-            elif value is not None and table.has(name):
-                table.set(row, name, value)
+            elif value is not None and column is not None:
+                values[column] = value
         table.touched.add(row)
 
     def _take_history(self, table: Table, row: int, block: Rows) -> None:
-        samples = self._samples[table.kind]
+        samples, u0 = self._samples[table.kind], block.u0
+        used_of = _used_of(table, row, block.fields)
         for cells in block.rows:
-            uptime = None if block.u0 is None or cells[1] is None else block.u0 + cells[1]
-            used = _used(table, row, dict(zip(block.fields, cells[2:], strict=True)))
-            if used is not None and (uptime is None or uptime >= _WARM_UP_MS):
+            used = used_of(cells)
+            if used is not None and (u0 is None or cells[1] is None or u0 + cells[1] >= _WARM_UP_MS):
                 samples.rows.append(row)
                 samples.times.append(block.t0 + cells[0])
                 samples.used.append(used)
@@ -170,15 +173,16 @@ def _newest(rows: Sequence[Sequence[Any]], place: int) -> Any:
     return next((cells[place] for cells in reversed(rows) if cells[place] is not None), None)
 
 
-def _used(table: Table, row: int, values: dict[str, Any]) -> float | None:
-    """Used memory of one sample of a growing kind, bytes; None when it cannot be known."""
-    if table.kind == "process":
-        used = values.get("user_mode")
-    elif table.kind == "task":
-        used = values.get("current")
-    else:
-        used = values.get("used")
-        free, size = values.get("free"), values.get("size")
-        if used is None and free is not None:
-            used = (table.get(row, "size") if size is None else size) - free
-    return None if used is None or used != used else float(used)
+def _used_of(table: Table, row: int, fields: tuple[str, ...]) -> Callable[[Sequence[Any]], float | None]:
+    """How used memory is read off the rows of a block, bytes; what it gives is None where it cannot be known."""
+    direct = {"process": "user_mode", "task": "current"}.get(table.kind, "used")
+    if direct in fields:
+        return itemgetter(2 + fields.index(direct))
+    if "free" not in fields or table.kind not in ("heap", "pool"):
+        return lambda cells: None
+    free = 2 + fields.index("free")
+    if "size" in fields:
+        size = 2 + fields.index("size")
+        return lambda cells: None if cells[free] is None or cells[size] is None else cells[size] - cells[free]
+    known = table.get(row, "size")
+    return lambda cells: None if cells[free] is None or known != known else known - cells[free]

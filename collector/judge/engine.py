@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class Judge:
     """Holds all state. After a restart `collector.judge.state` puts it back as it was at the last commit."""
 
     def __init__(self, rules: Sequence[Rule], book: Book, silent_after_s: float) -> None:
-        self.board = Board()
+        self.board = Board(book.about)
         self.hearing = Hearing(int(silent_after_s * 1000))
         self.alerts = {rule.name: Alerts(rule) for rule in rules}
         self._book = book
@@ -56,7 +57,7 @@ class Judge:
 
     def add_series(self, kind: str, device: str, names: tuple[str, ...]) -> None:
         """Put back a series that the state on disk holds; rows must come in their order."""
-        self.board.add_series(kind, device, names, self._book.about(device))
+        self.board.add_series(kind, device, names)
 
     def orphan(self, rule: str, kind: str, row: int, since_ms: int) -> Finding:
         """The end of an alert whose rule is gone."""
@@ -87,14 +88,13 @@ class Judge:
             self._select(kind, row, described)
 
     def _take(self, block: Rows, arrival: Arrival) -> None:
-        about = self._book.about(block.device)
         row = self.board.tables["device"].find(block.device, ())
         if row is None:
-            row = self.board.add_series("device", block.device, (), about)
+            row = self.board.add_series("device", block.device, ())
             self.board.tables["device"].changed.add(row)
-        self.board.take(block, arrival.received_ms, self.hearing.newest(row), about)
-        newest_ms = block.t0 + max(cells[0] for cells in block.rows)
-        self.hearing.sample(arrival.agent, row, min(arrival.received_ms, newest_ms))
+        last = block.rows[0] if len(block.rows) == 1 else max(block.rows, key=itemgetter(0))
+        self.board.take(block, last, arrival.received_ms, self.hearing.newest(row))
+        self.hearing.sample(arrival.agent, row, min(arrival.received_ms, block.t0 + last[0]))
 
     def _settle_rows(self) -> None:
         """Give new rows their states; take pending ones back where a device began a new boot."""

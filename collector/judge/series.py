@@ -16,6 +16,7 @@ Names = tuple[str, ...]
 T = TypeVar("T", bound=np.generic)
 
 _FIRST_CAPACITY = 64
+_MOST_FIELD_LISTS = 1000
 
 
 def grown(array: npt.NDArray[T], capacity: int, blank: float) -> npt.NDArray[T]:
@@ -47,6 +48,7 @@ class Table:
         )
         self.outdated = np.zeros(_FIRST_CAPACITY, dtype=np.bool_)
         self._place = {name: place for place, name in enumerate(self.columns)}
+        self._places_of: dict[tuple[str, ...], list[tuple[str, int | None]]] = {}
         self._index: dict[tuple[str, Names], int] = {}
 
     def __len__(self) -> int:
@@ -90,6 +92,15 @@ class Table:
     def get(self, row: int, name: str) -> float:
         """One value, NaN when unknown."""
         return float(self.values[row, self._place[name]])
+
+    def places(self, fields: tuple[str, ...]) -> list[tuple[str, int | None]]:
+        """Each of these fields with the number of its column; None where it has none."""
+        known = self._places_of.get(fields)
+        if known is None:
+            if len(self._places_of) >= _MOST_FIELD_LISTS:  # events may carry any field
+                self._places_of.clear()
+            known = self._places_of[fields] = [(name, self._place.get(name)) for name in fields]
+        return known
 
     def has(self, name: str) -> bool:
         """Whether there is such a column."""
