@@ -67,8 +67,8 @@ docs: install ## Write the generated pages of docs/ and the dashboards of deploy
 	@python -m memfleet.docs
 	@python -m memfleet.grafana
 
-pictures: install ## Take the pictures of the documents from the running demo
-	@python tools/pictures.py
+pictures: install ## Take the pictures of the documents from a running page
+	@python -m tests.browser.pictures
 
 clean: ## Remove everything that was built here, .venv too
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

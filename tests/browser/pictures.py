@@ -5,36 +5,48 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from telemetry.clock import wall_ms
 from tests.browser.chromium import chromium
 from tests.collector.web.seeding import Collector, seed_fleet
 from tests.collector.web.server import page_process
 
-VIEWS = {
-    "fleet": "/",
-    "device-azure-sphere": "/device/meter-0042",
-    "device-esp32": "/device/kitchen-1",
-    "device-zephyr": "/device/lock-17",
-    "alerts": "/alerts",
+
+class Picture(NamedTuple):
+    """One view, how it is shown, and what has to be drawn before it is taken."""
+
+    path: str
+    scheme: Literal["light", "dark"]
+    drawn: str
+    height: int
+
+
+PICTURES = {
+    "fleet": Picture("/", "light", "tbody tr:not(:empty)", 720),
+    "device-azure-sphere": Picture("/device/meter-0042", "light", ".chart canvas", 960),
+    "device-esp32": Picture("/device/kitchen-1", "dark", ".chart canvas", 1240),
+    "device-zephyr": Picture("/device/lock-17", "light", ".chart canvas", 1240),
+    "alerts": Picture("/alerts", "dark", ".alert", 400),
 }
 
 
 def take(folder: Path) -> None:
-    """Every view in light and dark, of a fleet made for the purpose."""
+    """Every picture, of a fleet made for the purpose on a page process that really runs."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as directory, chromium() as browser:
         collector = Collector(Path(directory))
         seed_fleet(collector, wall_ms())
         with page_process(Path(directory), {"fleet": "harbour"}) as address:
-            for scheme in ("light", "dark"):
-                page = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme=scheme)
-                for name, path in VIEWS.items():
-                    collector.arrive([])  # the tick that says intake lives
-                    page.goto(address + path)
-                    page.wait_for_selector("h1:visible")
-                    page.wait_for_timeout(700)
-                    page.screenshot(path=folder / f"{name}-{scheme}.png", full_page=name.startswith("device"))
+            for name, picture in PICTURES.items():
+                collector.arrive([])  # the tick that says that intake lives
+                collector.settle()
+                page = browser.new_page(viewport={"width": 1280, "height": picture.height}, color_scheme=picture.scheme)
+                page.goto(address + picture.path)
+                page.locator(picture.drawn).first.wait_for()
+                page.wait_for_timeout(500)  # a canvas does not say when it is painted
+                page.screenshot(path=folder / f"{name}.png")
+                page.close()
         collector.close()
 
 

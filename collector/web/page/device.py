@@ -26,6 +26,7 @@ _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
 RANGES = {"15 min": 15 * _MINUTE, "1 h": _HOUR, "6 h": 6 * _HOUR, "24 h": 24 * _HOUR, "7 d": 168 * _HOUR}
 _FIRST_RANGE = "1 h"
+_SHORTEST = 2 * _MINUTE
 _POINTS = 600
 _LOG_LINES = 50
 _LOG_SPAN = 7 * 86_400_000
@@ -71,6 +72,7 @@ class DeviceView:
         self._device = row.device
         self._limits = row.limits or {}
         self._range = _FIRST_RANGE
+        self._first_ms = 0
         self._panels: list[Panel] = []
         self._charts: list[LiveChart] = []
         self._logs: Sequence[LogRow] | None = None
@@ -136,10 +138,8 @@ class DeviceView:
 
     async def _lay_out(self, series: Sequence[SeriesRow]) -> None:
         self._panels = self._panels_of(series)
+        columns = await self._whole_range(self._sources(self._panels))
         between = self._between()
-        columns = await self._columns(
-            self._sources(self._panels), dict.fromkeys(self._sources(self._panels), between[0])
-        )
         self._place.clear()
         with self._place:
             self._charts = [LiveChart(panel, columns, between) for panel in self._panels]
@@ -149,9 +149,8 @@ class DeviceView:
         self._name_values(series)
 
     async def _redraw(self) -> None:
+        columns = await self._whole_range(self._sources(self._panels))
         between = self._between()
-        sources = self._sources(self._panels)
-        columns = await self._columns(sources, dict.fromkeys(sources, between[0]))
         for chart in self._charts:
             chart.redraw(columns, between)
 
@@ -162,14 +161,20 @@ class DeviceView:
             since = {source: chart.end_of(source, between[0]) for source in chart.sources}
             late = {source: since[source] + 1 for source in since if newest.get(source, 0) > since[source]}
             if late and not chart.append(await self._columns(list(late), late), between):
-                everything = dict.fromkeys(chart.sources, between[0])
-                chart.redraw(await self._columns(chart.sources, everything), between)
+                start = dict.fromkeys(chart.sources, self._start())
+                chart.redraw(await self._columns(chart.sources, start), between)
         self._name_values(series)
 
     def _name_values(self, series: Sequence[SeriesRow]) -> None:
         last = {(one.kind, one.names): one.values for one in series}
         for chart in self._charts:
             chart.name_values(last)
+
+    async def _whole_range(self, sources: Sequence[Source]) -> dict[Source, Points]:
+        """Everything drawn; a device that is new to us gets an axis that begins with it, not an empty hour before."""
+        columns = await self._columns(sources, dict.fromkeys(sources, self._start()))
+        self._first_ms = min((points.t[0] for points in columns.values() if points.t), default=0)
+        return columns
 
     async def _columns(self, sources: Sequence[Source], since: Mapping[Source, int]) -> dict[Source, Points]:
         end = self._services.now_ms() + _MINUTE  # a device's clock may be a little ahead
@@ -183,9 +188,12 @@ class DeviceView:
     def _sources(panels: Sequence[Panel]) -> list[Source]:
         return list(dict.fromkeys(line.source for panel in panels for line in panel.lines))
 
+    def _start(self) -> int:
+        return self._services.now_ms() - RANGES[self._range]
+
     def _between(self) -> tuple[int, int]:
         now_ms = self._services.now_ms()
-        return now_ms - RANGES[self._range], now_ms
+        return max(self._start(), min(self._first_ms, now_ms - _SHORTEST)), now_ms
 
 
 def facts_html(row: DeviceRow, now_ms: int) -> str:
