@@ -118,10 +118,10 @@ SELECT device, agent, devices.boot, uptime, first_seen, last_seen, texts, limits
 FROM devices LEFT JOIN abouts USING(device) WHERE true {one} ORDER BY device
 """
 
-# SQLite takes the other columns from the row that holds the max().
+# SQLite takes the other columns from the row that holds the max(). CROSS: in the order of series, already by device.
 _FULLEST = """
 SELECT device, used, capacity, kind, names, max(CAST(used AS REAL) / capacity)
-FROM series JOIN last ON last.series = series.id
+FROM series CROSS JOIN last ON last.series = series.id
 WHERE capacity > 0 {one} GROUP BY device
 """
 

@@ -12,12 +12,10 @@ Times are wall ms; sizes bytes. One process writes the file, any number read it.
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 from pathlib import Path
 
-from telemetry.errors import EnvironmentFault, JournalError
-from telemetry.journal import add_counts, connect, make_folder
+from collector.ownfile import open_own
 from telemetry.readings import KINDS, Kind
 
 SCHEMA = 1
@@ -50,7 +48,6 @@ CREATE TABLE IF NOT EXISTS silences(
     pattern TEXT PRIMARY KEY, until_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, by TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS acknowledgements(
     key TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, by TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -72,7 +69,7 @@ def hourly(kind: str) -> str:
 
 
 def tables() -> str:
-    """The SQL that makes every table."""
+    """The SQL that makes every table but `counters`."""
     return _FIXED + "".join(_kind_tables(kind) for kind in KINDS.values())
 
 
@@ -96,44 +93,9 @@ def _table(name: str, base: str, own: list[str]) -> str:
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """The file for its one writer, made when missing.
-
-    A file that is no database any more is set aside and a new one begun, counted in `damaged_files`: the journals are
-    then read again from their oldest frame.
-    """
-    make_folder(path.parent)
-    try:
-        return _open(path)
-    except sqlite3.OperationalError as error:  # no permission, locked, disk full
-        raise EnvironmentFault(f"{path}: {error}", retry=False) from None
-    except sqlite3.DatabaseError:
-        _set_aside(path)
-        db = _open(path)
-        add_counts(db, {"damaged_files": 1})
-        return db
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    db = connect(path)
-    try:
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA:
-            raise JournalError(f"{path}: written by a newer memfleet (schema {version}, this one reads {SCHEMA})")
-        db.executescript(tables())
-        db.execute(f"PRAGMA user_version = {SCHEMA}")
-        # A batch touches a page of each series: fewer, larger checkpoints write each of them once, not once a batch.
-        db.execute("PRAGMA wal_autocheckpoint = 8192")
-        db.execute("PRAGMA cache_size = -65536")
-    except BaseException:
-        db.close()
-        raise
+    """The file for its one writer, made when missing."""
+    db = open_own(path, tables(), SCHEMA)
+    # A batch touches a page of each series: fewer, larger checkpoints write each of them once, not once a batch.
+    db.execute("PRAGMA wal_autocheckpoint = 8192")
+    db.execute("PRAGMA cache_size = -65536")
     return db
-
-
-def _set_aside(path: Path) -> None:
-    number = 1
-    while (kept := path.with_name(f"{path.name}.damaged-{number}")).exists():
-        number += 1
-    for suffix in ("", "-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(kept.with_name(kept.name + suffix))

@@ -1,7 +1,8 @@
 """One journal as a store sees it: how far it is read, how many rows wait, what was evicted before it could be read.
 
 Ids of a journal have no gaps and the oldest frames go first. So rows are counted when they first come in sight, up to
-the `horizon`; a jump in the ids read then says how many of them went unread.
+the `horizon`; a jump in the ids read then says how many of them went unread. What came and went while the process was
+down was never in sight: such frames are counted, their rows are not known.
 """
 
 from __future__ import annotations

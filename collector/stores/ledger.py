@@ -17,18 +17,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from collector.devices import DeviceBook
+from collector.ownfile import open_own
 from collector.stores.lanes import Lane, Sight
 from telemetry.errors import EnvironmentFault
-from telemetry.journal import Cursor, add_counts, connect, load_cursor, save_cursor
+from telemetry.journal import Cursor, add_counts, load_cursor, save_cursor
 from telemetry.readings import About
 
+SCHEMA = 1
 REFUSED_KEPT = 10_000
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS sights(
     journal TEXT PRIMARY KEY, generation INTEGER NOT NULL, horizon INTEGER NOT NULL, pending INTEGER NOT NULL)
     WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS refused(
     id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, line TEXT NOT NULL, reason TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS status(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -52,8 +53,8 @@ class Ledger:
     """The file, for the one process that writes it."""
 
     def __init__(self, path: Path) -> None:
-        self._db = connect(path)
-        self._db.executescript(_TABLES)
+        self._path = path
+        self._db = open_own(path, _TABLES, SCHEMA)
         self.book = DeviceBook(self._db)
 
     def lane(self, journal: str, path: Path) -> Lane:
@@ -115,7 +116,7 @@ class Ledger:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             if isinstance(error, sqlite3.OperationalError):
-                raise EnvironmentFault(f"{self._db}: {error}", retry=True) from None
+                raise EnvironmentFault(f"{self._path}: {error}", retry=True) from None
             raise
 
     def close(self) -> None:

@@ -24,6 +24,9 @@ BACKOFF_MS = (500, 60_000)
 LOOK_MS = 1_000
 """How often what waits is counted, and a forgetful server is looked at."""
 
+MOST_UNSETTLED = 5_000
+"""Batches that may wait to settle; a server that never says which run of it this is stops there, not in our memory."""
+
 WARN_MS = 60_000
 """How often the server's settings are checked."""
 
@@ -67,7 +70,7 @@ class StoreRunner:
         if now >= self._look_ms:
             self._look_ms = now + LOOK_MS
             self._look(now)
-        if now < self._not_before_ms:
+        if now < self._not_before_ms or len(self._unsettled) >= MOST_UNSETTLED:
             return False
         batch = self._batch or self._feed.next()
         if not batch.done.cursors:
@@ -120,6 +123,8 @@ class StoreRunner:
         """Make final what the server has had for long enough, or begin again when it is another run of it."""
         life = self._store.life()
         if life is None:  # out of reach: whether it still has what we wrote will show when it answers
+            if len(self._unsettled) >= MOST_UNSETTLED:
+                self._say("held", "the server takes writes but does not say at /metrics when it started; let it")
             return
         if self._life is None:
             self._life = life

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import msgspec
+
 from collector.config import StoreConfig
 from collector.stores.delivery import Answer, Outcome, deliver
 from collector.stores.http import Connection
@@ -26,6 +28,8 @@ class VictoriaMetrics:
         self.name = config.name
         self._config = config
         self._connection = Connection(config)
+        origin = "/".join(config.url.split("/")[:3])  # of a cluster, too, whose writes go below a tenant's path
+        self._about = Connection(msgspec.structs.replace(config, url=origin))
 
     def write(self, lines: Sequence[str]) -> Outcome:
         """Write a batch."""
@@ -33,12 +37,12 @@ class VictoriaMetrics:
 
     def life(self) -> str | None:
         """When the server started, as it says."""
-        found = _START(self._connection.get("/metrics").text)
+        found = _START(self._about.get("/metrics").text)
         return found[1] if found else None
 
     def warning(self) -> str:
         """What is wrong with its deduplication."""
-        answer = self._connection.get("/flags")
+        answer = self._about.get("/flags")
         if answer.status != 200:
             return ""  # out of reach: the writes say so
         found = _DEDUP(answer.text)
@@ -46,8 +50,9 @@ class VictoriaMetrics:
         return "" if value == "1ms" else f"deduplication is set to {value}: {_ADVICE}"
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Let go of the connections."""
         self._connection.close()
+        self._about.close()
 
     def _send(self, lines: bytes) -> Answer:
         if self._config.api == 2:

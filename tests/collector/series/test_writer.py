@@ -6,6 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.ownfile import COUNTERS
 from collector.records import Arrival
 from collector.series import reader
 from collector.series.schema import tables
@@ -108,7 +109,7 @@ def test_the_tables_hold_the_last_reading_of_every_instant(
     frames: list[list[tuple[str, tuple[str, ...], list[tuple[int, int | None]]]]],
 ) -> None:
     db = sqlite3.connect(":memory:")
-    db.executescript(tables())
+    db.executescript(COUNTERS + tables())
     writer = SeriesWriter(db)
     model: dict[str, dict[int, dict[str, int | None]]] = {"a": {}, "b": {}}
     for frame in frames:

@@ -272,6 +272,53 @@ def test_what_the_quota_took_before_it_was_read_is_counted_to_the_row(tmp_path: 
         running.close()
 
 
+def test_frames_that_came_and_went_while_the_process_was_down_are_counted(tmp_path: Path) -> None:
+    journals = Journals(tmp_path, quota_bytes=3_000)
+    with fake_influx() as fake:
+        first = Running(tmp_path, config(fake.url, api=2))
+        journals.arrive([counting(5)])
+        first.drain()
+        first.close()
+        for n in range(100):
+            journals.arrive([counting(5, start=10 + n * 5)])
+        with journals.readings.transaction():
+            journals.readings.evict()
+        second = Running(tmp_path, config(fake.url, api=2))
+        second.drain()
+        report = second.report()
+        assert report.counters["stored_rows"] == len(fake.points)
+        assert report.counters["evicted_frames"] == 100 - (len(fake.points) - 5) // 5 > 0
+        second.close()
+
+
+def test_a_damaged_journal_is_read_again_from_its_oldest_frame(tmp_path: Path) -> None:
+    journals = Journals(tmp_path)
+    journals.arrive([ABOUT], [counting(50)])
+    with fake_influx() as fake:
+        running = Running(tmp_path, config(fake.url, api=2))
+        running.drain()
+        journals.readings.close()
+        for path in tmp_path.glob("readings.journal*"):
+            path.rename(tmp_path / f"old-{path.name}")
+        again = Journals(tmp_path)
+        again.arrive([ABOUT], [counting(70)])
+        running.later(1000)
+        assert len(fake.points) == 70
+        assert running.report().counters == {"accepted_rows": 120, "stored_rows": 120}
+        running.close()
+
+
+def test_a_store_file_that_is_no_database_is_begun_anew(tmp_path: Path) -> None:
+    Journals(tmp_path).arrive([counting(50)])
+    (tmp_path / "store-long.db").write_bytes(b"no database" * 1000)
+    with fake_influx() as fake:
+        running = Running(tmp_path, config(fake.url, api=2))
+        running.drain()
+        assert len(fake.points) == 50
+        assert running.report().counters["damaged_files"] == 1
+        running.close()
+
+
 def test_a_store_added_later_misses_nothing_it_could_have_had(tmp_path: Path) -> None:
     journals = Journals(tmp_path)
     journals.arrive(*[[counting(5, start=n * 5)] for n in range(10)])

@@ -117,6 +117,18 @@ def test_what_a_killed_server_forgot_is_written_again_when_only_its_start_time_t
         running.close()
 
 
+def test_a_path_before_the_write_path_is_kept_and_metrics_are_asked_at_the_root(tmp_path: Path) -> None:
+    """As a cluster's writes go below a tenant: here the single node's own prefix of the same interface."""
+    Journals(tmp_path).arrive([counting(5)])
+    with victoria_metrics(tmp_path) as server:
+        running = Running(tmp_path, config(f"{server.url}/influx/"))
+        running.drain()
+        running.later(61_000)
+        assert (running.report().state, running.report().counters["stored_rows"]) == ("ok", 5)
+        assert len(samples(server, HEAP)) == 5
+        running.close()
+
+
 @pytest.mark.parametrize(("dedup", "flags", "said"), [(True, (), ""), (False, (), "0s"), (False, ("30s",), "30s")])
 def test_deduplication_is_checked(tmp_path: Path, dedup: bool, flags: tuple[str, ...], said: str) -> None:
     Journals(tmp_path).arrive([counting(1)])

@@ -1,0 +1,57 @@
+"""The file that a consumer of journals owns: its tables, made when missing; damage costs the file, not the process.
+
+What stands in it was made of the journals. So a file that is no database any more is set aside and begun anew, counted
+in `damaged_files`, and the journals are read again from their oldest frame.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from telemetry.errors import EnvironmentFault, JournalError
+from telemetry.journal import add_counts, connect, make_folder
+
+COUNTERS = "CREATE TABLE IF NOT EXISTS counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;\n"
+
+
+def open_own(path: Path, tables: str, schema: int) -> sqlite3.Connection:
+    """The file with these tables (IF NOT EXISTS) and `counters`, for its one writer.
+
+    `schema` is the version of the tables: JournalError when the file is of a later one, EnvironmentFault when the
+    disk or its rights do not let us.
+    """
+    make_folder(path.parent)
+    try:
+        return _open(path, tables, schema)
+    except sqlite3.OperationalError as error:  # no permission, locked, disk full
+        raise EnvironmentFault(f"{path}: {error}", retry=False) from None
+    except sqlite3.DatabaseError:
+        _set_aside(path)
+        db = _open(path, tables, schema)
+        add_counts(db, {"damaged_files": 1})
+        return db
+
+
+def _open(path: Path, tables: str, schema: int) -> sqlite3.Connection:
+    db = connect(path)
+    try:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > schema:
+            raise JournalError(f"{path}: written by a newer memfleet (schema {version}, this one reads {schema})")
+        db.executescript(COUNTERS + tables)
+        db.execute(f"PRAGMA user_version = {schema:d}")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _set_aside(path: Path) -> None:
+    number = 1
+    while (kept := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(kept.with_name(kept.name + suffix))
