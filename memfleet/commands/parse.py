@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 
 import typer
-from rich.console import Console as Terminal
-from rich.table import Table
+import zstandard
 
 from agent.consoles import Console, Fact
 from agent.consoles.fact import SYSTEMS
 from telemetry.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _CHUNK = 1 << 18
 _GZIP = b"\x1f\x8b"
@@ -40,6 +44,8 @@ def command(
     console = Console(system)
     facts = _facts(file, console)
     if summary:
+        from rich.console import Console as Terminal  # drawing costs a tenth of a second to load
+
         Terminal().print(_table(facts, console))
         return
     for fact in facts:
@@ -69,9 +75,18 @@ def as_object(fact: Fact) -> dict[str, Any]:
 
 def _facts(file: str, console: Console) -> Iterator[Fact]:
     with _opened(file) as stream:
-        while data := stream.read(_CHUNK):
+        while data := _read(stream, file):
             yield from console.feed(data)
     yield from console.close()
+
+
+def _read(stream: IO[bytes], file: str) -> bytes:
+    try:
+        return stream.read(_CHUNK)
+    except EOFError as error:
+        raise UsageError(f"{file}: the packed log is cut short; what it held is above") from error
+    except (OSError, zlib.error, zstandard.ZstdError) as error:
+        raise UsageError(f"{file}: cannot be read any further ({error}); what it held is above") from error
 
 
 @contextmanager
@@ -92,13 +107,9 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
 
 
 def _unpacked(stream: IO[bytes]) -> IO[bytes]:
-    import gzip
-
-    import zstandard
-
     head = stream.peek(4)[:4] if hasattr(stream, "peek") else b""
     if head.startswith(_GZIP):
-        return gzip.open(stream)  # type: ignore[return-value]
+        return cast(IO[bytes], gzip.open(stream))
     if head == _ZSTANDARD:
         return zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
     return stream
@@ -106,6 +117,8 @@ def _unpacked(stream: IO[bytes]) -> IO[bytes]:
 
 def _table(facts: Iterator[Fact], console: Console) -> Table:
     """One row for each thing that was printed about: how often, and its first and last numbers."""
+    from rich.table import Table
+
     seen: dict[tuple[str, str], list[Fact]] = {}
     for fact in facts:
         key = fact.kind, "/".join(fact.names)

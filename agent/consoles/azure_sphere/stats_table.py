@@ -56,9 +56,11 @@ class StatsTableForm(Form):
             return None
         if _RULE.match(line.text):
             return []
-        if row := _ROW.match(line.text):
-            return self._row(row, line)
-        return None
+        row = _ROW.match(line.text)
+        known = self._row(row, line) if row else None
+        if known is None:
+            self.wait(line, 0)  # nobody prints into the table of a command: it is over
+        return known
 
     def flush(self) -> list[Fact]:
         self.open_until = 0

@@ -31,6 +31,9 @@ _STACK = re.compile(
 )
 
 
+_ANSWER_PATIENCE = 4  # log lines may come before the answer
+
+
 class DialectForm(Form):
     """Dialects with a grammar of their own."""
 
@@ -76,13 +79,13 @@ class ApplicationForm(Form):
         self._asked = False
 
     def take(self, line: Line) -> list[Fact] | None:
-        if self._asked:
+        if self._asked and not line.level:
             self._asked, self.open_until = False, 0
-            if line.text.isdecimal():
+            if line.text.isdecimal() and line.complete:
                 return [self.fact("heap", (DEFAULT_HEAP,), {"free": int(line.text)}, line)]
         if line.prompt and line.text == "free":
             self._asked = True
-            self.wait(line, 1)
+            self.wait(line, _ANSWER_PATIENCE)
             return []
         phrases = read_phrases(line.body)
         if not phrases:

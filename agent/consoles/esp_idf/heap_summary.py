@@ -29,7 +29,7 @@ _TORN = re.compile(r"\s*(?:At 0x[0-9a-f]+ len |largest_free_block |free \d+ (?:a
 class HeapSummaryForm(Form):
     """Regions with their block counts, and the totals."""
 
-    needles = ("Heap summary for", "min_free ", "largest_free_block ")
+    needles = ("Heap summary for", "min_free ", "largest_free_block ", "At 0x", " allocated ")
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)

@@ -124,7 +124,7 @@ class HeapTraceForm(Form):
     def _counts(self, match: re.Match[str]) -> None:
         what, *numbers = match.groups()
         if what in ("records", "hashmap"):
-            self._raw[what] = [int(number) for number in numbers if number]
+            self._raw[f"{what}_counts"] = [int(number) for number in numbers if number]
             return
         self._raw[f"total_{what}"] = int(numbers[0] or 0)
         if numbers[1]:

@@ -42,7 +42,7 @@ _ELSEWHERE = re.compile(
 _NUMBER = re.compile(r"(?<![\w#.+/-])(\d{1,9})(?:\.(\d))?(?: ?(bytes?|kib|kb|kbytes|b|k)\b)?(?=$|[\s,;.)'\]|])(?!\.\d)")
 _GLUED = re.compile(r"\d\[")
 _WORD = re.compile(r"[a-z][a-z_-]*")
-_AFTER = re.compile(r"\s*(free|used|available|left|remaining)\b")
+_AFTER = re.compile(r"\s*(free|used|available|left|remaining)\b(?!\s*[:=]?\s*\d)")
 _BARE_FROM = 1000
 """A line that says no more than `free N` must at least look like memory, bytes."""
 

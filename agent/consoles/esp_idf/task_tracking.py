@@ -31,10 +31,11 @@ _TREE = r"[\s├└│|+`-]*"
 
 _OVERVIEW = re.compile(r"\s*│ *(\S.*?) │ (ALIVE|DELETED) *│ +(\d+) │ +(\d+) │ +(\d+) │")
 _TASK = re.compile(
-    rf"{_TREE}(\S[^:]{{0,31}}?): (ALIVE|DELETED) *, CURRENT MEMORY USAGE (\d+), PEAK MEMORY USAGE (\d+), TOTAL HEAP USED (\d+):$"
+    rf"{_TREE}(\S[^:]{{0,31}}?): (ALIVE|DELETED) *, "
+    r"CURRENT MEMORY USAGE (\d+), PEAK MEMORY USAGE (\d+), TOTAL HEAP USED (\d+):$"
 )
 _REGION = re.compile(
-    rf"{_TREE}HEAP: ([^:,]{1, 31}), CAPS: 0x([0-9a-fA-F]+), SIZE: (\d+), "
+    rf"{_TREE}HEAP: ([^:,]{{1,31}}), CAPS: 0x([0-9a-fA-F]+), SIZE: (\d+), "
     r"USAGE: CURRENT (\d+) \(\d+%\), PEAK (\d+) \(\d+%\), ALLOC COUNT: (\d+)$"
 )
 _BLOCK = re.compile(rf"{_TREE}ALLOC (0x[0-9a-fA-F]+), SIZE (\d+)$")

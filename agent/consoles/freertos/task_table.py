@@ -51,6 +51,8 @@ class TaskTableForm(Form):
         self._unsure: list[_Row] = []
 
     def take(self, line: Line) -> list[Fact] | None:
+        if not line.text:
+            return self.flush() or None
         match = _ROW.match(line.text)
         if match and ("\t" in line.text or self._columns is not None) and match[1]:
             return self._row(match, line)
@@ -79,11 +81,19 @@ class TaskTableForm(Form):
         row = _Row(line, match[1], match[3], int(match[4]), columns)
         self.wait(line, _TABLE_PATIENCE)
         if self._columns is not None:
-            return [self._stack(row, bool(self._core_first))] if len(columns) == self._columns else []
+            return self._known(row, core_first=bool(self._core_first))
         if len(columns) == 3:
             self._unsure.append(row)
             return []
         return [self._stack(row, core_first=False)]
+
+    def _known(self, row: _Row, *, core_first: bool) -> list[Fact]:
+        """A row under a header; one that does not fit it is torn."""
+        if len(row.columns) != self._columns:
+            return []
+        if len(row.columns) == 3 and row.columns[0 if core_first else 2] not in _CORES:
+            return []
+        return [self._stack(row, core_first)]
 
     def _stack(self, row: _Row, core_first: bool) -> Fact:
         has_core = len(row.columns) == 3
