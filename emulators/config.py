@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from emulators.boards import BOARDS
+from emulators.boards import BOARDS, Board
 from emulators.workloads import WORKLOADS
 from telemetry.errors import ConfigError
 from telemetry.topics import is_name
@@ -25,6 +25,17 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """How long it cannot be reached each time, milliseconds."""
     duplicate_percent: Percent = 0
     """Share of the reports that arrive twice."""
+
+
+class Update(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Other firmware over the air."""
+
+    after_ms: Annotated[int, msgspec.Meta(ge=1)]
+    """When, milliseconds after power-on."""
+    firmware: str
+    """Version that the devices report from then on."""
+    workload: str
+    """What the new firmware does."""
 
 
 class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -46,6 +57,9 @@ class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Milliseconds between two reports of a device."""
     network: Network = Network()
     """How their readings come through."""
+
+    update: Update | None = None
+    """An update during their life; unset: none."""
 
     def device_names(self) -> list[str]:
         """The names of its devices, in order."""
@@ -72,16 +86,24 @@ def require_sound(config: FleetConfig, source: str) -> FleetConfig:
 
 def _faults(group: Group, path: str) -> list[str]:
     faults = []
-    board, workload = BOARDS.get(group.board), WORKLOADS.get(group.workload)
-    if not is_name(f"{group.name}-{group.first + group.count - 1:03}"):
+    board = BOARDS.get(group.board)
+    if not is_name(group.device_names()[-1]):
         faults.append(f"{path}.name: {group.name!r} cannot begin a device's name: letters, digits, '_', '.', '-'")
     if board is None:
         faults.append(f"{path}.board: no board {group.board!r}; there are {', '.join(BOARDS)}")
-    if workload is None:
-        faults.append(f"{path}.workload: no workload {group.workload!r}; there are {', '.join(WORKLOADS)}")
-    if board and workload and board.platform not in workload.platforms:
-        faults.append(f"{path}.workload: {group.workload} does not run on {board.platform} ({group.board})")
+    faults += _workload_faults(board, group.workload, f"{path}.workload")
+    if group.update:
+        faults += _workload_faults(board, group.update.workload, f"{path}.update.workload")
     return faults
+
+
+def _workload_faults(board: Board | None, name: str, path: str) -> list[str]:
+    workload = WORKLOADS.get(name)
+    if workload is None:
+        return [f"{path}: no workload {name!r}; there are {', '.join(WORKLOADS)}"]
+    if board and board.platform not in workload.platforms:
+        return [f"{path}: {name} does not run on {board.platform} ({board.name})"]
+    return []
 
 
 def _repeated(groups: Sequence[Group]) -> list[str]:

@@ -40,7 +40,8 @@ class Plan:
 
     A `leak` is (bytes of one block, milliseconds from one to the next); it sets in at uptime `from_ms`. `tracking`:
     built with ESP-IDF's heap task tracking; `debugger`: an MT3620 runs it under the debugger; `prints`: the firmware
-    prints its memory itself.
+    prints its memory itself. On an MT3620 `channels` counts shared buffers to real-time applications, and
+    `ignores_sigterm` says that it does not end when it is asked to.
     """
 
     tasks: tuple[Task, ...]
@@ -51,6 +52,8 @@ class Plan:
     tracking: bool = False
     debugger: bool = False
     prints: bool = False
+    channels: int = 0
+    ignores_sigterm: bool = False
 
 
 class Allocation(NamedTuple):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
+from dataclasses import replace
 
-from emulators.boards import BOARDS, Board
+from emulators.boards import BOARDS
 from emulators.chance import Chance
 from emulators.config import FleetConfig, Group, require_sound
 from emulators.demo import demo_groups
@@ -18,14 +19,26 @@ from telemetry.readings import About, Reading
 
 
 class _Member:
-    """One device, how often it reports, and how its reports come through."""
+    """One device, how often it reports, how its reports come through, and the update that it waits for."""
 
-    __slots__ = ("device", "link", "report_ms")
+    __slots__ = ("device", "link", "report_ms", "update")
 
-    def __init__(self, device: Device, report_ms: int, link: Link) -> None:
+    def __init__(self, device: Device, group: Group, link: Link, update: tuple[int, str, Plan] | None) -> None:
         self.device = device
-        self.report_ms = report_ms
+        self.report_ms = group.report_ms
         self.link = link
+        self.update = update
+
+    def report(self, due_ms: int) -> list[About | Reading]:
+        """Live up to then and report; what arrives of it."""
+        if self.update and self.update[0] <= due_ms:
+            update_ms, version, plan = self.update
+            self.update = None
+            self.device.advance(update_ms)
+            self.device.redeploy(version, plan)
+        self.device.advance(due_ms)
+        self.device.report()
+        return self.link.carry(self.device.take(), due_ms)
 
 
 class Fleet:
@@ -64,9 +77,7 @@ class Fleet:
             due_ms, index = queue[0]
             member = members[index]
             heapq.heapreplace(queue, (due_ms + member.report_ms, index))
-            member.device.advance(due_ms)
-            member.device.report()
-            arrived += member.link.carry(member.device.take(), due_ms)
+            arrived += member.report(due_ms)
         return arrived
 
     @property
@@ -75,27 +86,37 @@ class Fleet:
         return [member.device for member in self._members]
 
     def truth(self) -> dict[str, Truth]:
-        """What is wrong with each device."""
-        return {name: truth_of(board, plan) for name, board, plan in self._plans()}
+        """What is wrong with each device; with those that get an update, what is wrong since then."""
+        return {name: self._truth_of(group, name) for group, name in self._names()}
+
+    def _truth_of(self, group: Group, name: str) -> Truth:
+        board = BOARDS[group.board]
+        if not group.update:
+            return truth_of(board, self._drawn(group, name, group.workload)[1])
+        truth = truth_of(board, self._drawn(group, name, group.update.workload)[1])
+        return replace(truth, from_ms=truth.from_ms + group.update.after_ms)
 
     def _power_on(self, now_ms: int) -> None:
         self._started = True
         for group, name in self._names():
-            chance, plan = self._drawn(group, name)
-            board = BOARDS[group.board]
+            chance, plan = self._drawn(group, name, group.workload)
+            device = Device(name, BOARDS[group.board], plan, chance, version=group.firmware, power_on_ms=now_ms)
             first_ms = now_ms + chance.child("phase").below(group.report_ms)
-            device = Device(name, board, plan, chance, version=group.firmware, power_on_ms=now_ms)
             self._queue.append((first_ms, len(self._members)))
             link = Link(group.network, chance.child("network"))
-            self._members.append(_Member(device, group.report_ms, link))
+            self._members.append(_Member(device, group, link, self._update_of(group, name, now_ms)))
         heapq.heapify(self._queue)
 
-    def _plans(self) -> list[tuple[str, Board, Plan]]:
-        return [(name, BOARDS[group.board], self._drawn(group, name)[1]) for group, name in self._names()]
+    def _update_of(self, group: Group, name: str, now_ms: int) -> tuple[int, str, Plan] | None:
+        if not group.update:
+            return None
+        plan = self._drawn(group, name, group.update.workload)[1]
+        return now_ms + group.update.after_ms, group.update.firmware, plan
 
     def _names(self) -> list[tuple[Group, str]]:
         return [(group, name) for group in self._groups for name in group.device_names()]
 
-    def _drawn(self, group: Group, name: str) -> tuple[Chance, Plan]:
+    def _drawn(self, group: Group, name: str, workload: str) -> tuple[Chance, Plan]:
+        """A device's own stream of numbers, and what it draws from it for that workload."""
         chance = Chance(self._seed).child(name)
-        return chance, WORKLOADS[group.workload].plan(BOARDS[group.board], chance.child("plan"))
+        return chance, WORKLOADS[workload].plan(BOARDS[group.board], chance.child("plan"))

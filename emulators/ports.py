@@ -9,7 +9,7 @@ import tty
 from collections.abc import Callable, Mapping
 
 from emulators.config import FleetConfig, require_sound
-from emulators.consoles import EmulatedConsole
+from emulators.consoles import DeviceConsole
 from telemetry.clock import monotonic_ms
 
 BUFFER_BYTES = 65536
@@ -22,9 +22,7 @@ class Port:
     `speed` is how much faster than real time the board lives. `lost` counts bytes that nobody read in time.
     """
 
-    def __init__(
-        self, console: EmulatedConsole, *, speed: float = 1.0, clock: Callable[[], int] = monotonic_ms
-    ) -> None:
+    def __init__(self, console: DeviceConsole, *, speed: float = 1.0, clock: Callable[[], int] = monotonic_ms) -> None:
         self._console = console
         self._speed = speed
         self._clock = clock
@@ -69,7 +67,7 @@ class Ports:
     def __init__(self, config: FleetConfig, *, speed: float = 1.0, clock: Callable[[], int] = monotonic_ms) -> None:
         groups = require_sound(config, "fleet").groups
         self._ports = {
-            name: Port(EmulatedConsole.of_device(group, name, config.seed), speed=speed, clock=clock)
+            name: Port(DeviceConsole.of(group, name, config.seed), speed=speed, clock=clock)
             for group in groups
             for name in group.device_names()
         }

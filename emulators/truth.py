@@ -17,7 +17,7 @@ class Truth:
     """The fault of a device.
 
     `fault` is one of FAULTS; `leak_bytes_per_hour` is what its memory grows by, with what the allocator adds to each
-    block; 0 when nothing leaks at a steady rate. `from_ms` is the uptime at which the fault sets in; `note` says it in
+    block; 0 when nothing leaks at a steady rate. `from_ms` is when the fault sets in, after power-on; `note` says it in
     words.
     """
 

@@ -1,5 +1,5 @@
 """What boards print at their serial ports."""
 
-from emulators.consoles.console import EmulatedConsole
+from emulators.consoles.console import SYSTEMS, DeviceConsole, EmulatedConsole
 
-__all__ = ["EmulatedConsole"]
+__all__ = ["SYSTEMS", "DeviceConsole", "EmulatedConsole"]

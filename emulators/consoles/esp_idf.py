@@ -30,6 +30,8 @@ INTERNAL_CAPS = 0x00000804
 class EspIdfVoice:
     """Standard output, the log and the ROM, all on one UART."""
 
+    carries_firmware = True
+
     def boot(self, device: Device) -> str:
         """From the ROM's first line to app_main."""
         rom, power_on, software, straps = ROMS[device.board.chip]

@@ -11,6 +11,10 @@ from emulators.firmware import Reset
 class Voice(Protocol):
     """One system's texts, with line feeds; `bytes_of` makes what goes over the wire of them."""
 
+    @property
+    def carries_firmware(self) -> bool:
+        """Whether the firmware's own text goes over this line."""
+
     def boot(self, device: Device) -> str:
         """From reset to the application."""
 

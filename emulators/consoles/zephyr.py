@@ -13,6 +13,8 @@ FATAL = {"stack_overflow": (2, "Stack overflow"), "panic": (4, "Kernel panic")}
 class ZephyrVoice:
     """printk and the log backend on a UART."""
 
+    carries_firmware = True
+
     def boot(self, device: Device) -> str:
         """The kernel's banner."""
         return f"*** Booting Zephyr OS build {device.board.os.removeprefix('Zephyr ')} ***\n"

@@ -12,7 +12,7 @@ from emulators.boards import Board
 from emulators.chance import Chance
 from emulators.devices.esp32 import Esp32Memory
 from emulators.devices.measure import Measure
-from emulators.devices.mt3620 import Mt3620Memory
+from emulators.devices.mt3620 import KILLED, Mt3620Memory
 from emulators.devices.zephyr import ZephyrMemory
 from emulators.firmware import Memory, Plan, Reset, Runtime, Task
 from telemetry.readings import MT3620_LIMIT, About, Reading, Value
@@ -106,6 +106,16 @@ class Device:
             except Reset as reset:
                 self._go_down(reset)
 
+    def redeploy(self, version: str, plan: Plan) -> None:
+        """Other firmware from this moment of the device's time on: the system ends the old one and starts the new.
+
+        An application of the MT3620 that ignores SIGTERM is killed.
+        """
+        if self._up:
+            self._go_down(Reset("sigkill", KILLED) if self.plan.ignores_sigterm else Reset("update", f"to {version}"))
+        self.version = version
+        self.plan = plan
+
     def is_up(self) -> bool:
         """Between a boot and the next reset."""
         return self._up
@@ -145,7 +155,7 @@ class Device:
         if self._listener:
             self._listener.died(self, reset)
         self._add(Measure("event", (reset.event,), {"reason": reset.reason}))
-        level = "W" if reset.event == "restart" else "E"
+        level = "W" if reset.event in ("restart", "update") else "E"
         self._log(level, "system", reset.reason)
         self.reset_event, self.reset_reason = reset.event, reset.reason
         self.boot_ms += self.uptime_ms + self.board.reboot_ms

@@ -19,6 +19,9 @@ from telemetry.readings import MT3620_LIMIT
 SOCKET_BYTES = 4096
 """Kernel memory of an idle TCP socket, bytes: a page; not documented, a choice."""
 
+CHANNEL_BYTES = 1024
+"""What a shared buffer channel to a real-time application may take of the application's memory, bytes."""
+
 DEBUGGER_BYTES = 20480
 """What the debugging server adds to all three numbers, but not to what counts against the limit, bytes: a choice."""
 
@@ -36,7 +39,7 @@ class Mt3620Memory:
     def __init__(self, board: Board, plan: Plan) -> None:
         self.region = ProcessRegion(board.allocator, FIRST_BREAK, MMAP_TOP)
         self.debugger = DEBUGGER_BYTES if plan.debugger else 0
-        self.base = board.user_base + self.debugger
+        self.base = board.user_base + self.debugger + plan.channels * CHANNEL_BYTES
         self.kernel = board.kernel_base
         self.peak = self.user_mode()
 

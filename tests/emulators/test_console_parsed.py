@@ -127,3 +127,37 @@ def test_each_boot_of_the_device_is_seen(system: str, workload: str, period_s: f
     desk = Desk(system, workload, period_s=period_s)
     facts = desk.facts_until(0) + desk.facts_until(2_400_000) + desk.parser.close()
     assert sum(fact.begins_boot for fact in facts) == desk.emulated.device.boot > 1
+
+
+def test_show_memory_stats_comes_back() -> None:
+    desk = Desk("mt3620-stats", "memory-usage", period_s=1)
+    printed = []
+    for second in range(40):
+        facts = _of_kind(desk.facts_until(second * 1000 + 500), "process")
+        printed += [dict(fact.values) for fact in facts]
+    printed += [dict(fact.values) for fact in _of_kind(desk.parser.close(), "process")]
+    other = EmulatedConsole("mt3620-stats", "memory-usage")
+    for second, values in enumerate(printed):
+        other.advance(second * 1000)
+        memory = other.device.memory
+        assert isinstance(memory, Mt3620Memory)
+        assert values == {"total": memory.total(), "user_mode": memory.user_mode(), "peak_user_mode": memory.peak}
+    assert len(printed) == 40
+
+
+@pytest.mark.parametrize(
+    ("system", "workload"),
+    [("mt3620", "memory-usage"), ("mt3620", "heap-tracker-malloc"),
+     ("esp32", "heap-task-tracking"), ("esp32", "slow-leak-tracked"), ("esp32", "server"),
+     ("zephyr", "tutorial-leak"), ("zephyr", "steady")],
+)  # fmt: skip
+def test_noise_changes_no_number(system: str, workload: str) -> None:
+    quiet, noisy = Desk(system, workload), Desk(system, workload, noise=True)
+    bytes_of = [desk.emulated.advance(0) + desk.emulated.advance(30_000) for desk in (quiet, noisy)]
+    assert len(bytes_of[1]) > 1.02 * len(bytes_of[0])
+    numbers = []
+    for desk, data in zip((quiet, noisy), bytes_of, strict=True):
+        facts = desk.parser.feed(data) + desk.parser.close()
+        numbers.append([(f.kind, f.names, dict(f.values)) for f in facts if f.kind not in ("event", "log", "device")])
+    assert numbers[0] == numbers[1]
+    assert len(numbers[0]) > 10

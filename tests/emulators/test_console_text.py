@@ -149,3 +149,19 @@ def test_what_does_not_exist_is_named() -> None:
     with pytest.raises(UsageError, match="no board 'mt3620' of esp32"):
         EmulatedConsole("esp32", "steady", board="mt3620")
     assert len(WORKLOADS) > 20
+
+
+def test_show_memory_stats_prints_the_table_of_the_document() -> None:
+    table = """\
+ -------------------------- -------------
+ Name                       Usage (bytes)
+ ========================================
+ Total (Kernel + User Mode) 65536
+ -------------------------- -------------
+ User Mode                  36864
+ -------------------------- -------------
+ Peak User Mode             36864
+ -------------------------- -------------
+"""
+    console = EmulatedConsole("mt3620-stats", "leak-after-event")
+    assert re.sub(r"\d{5,6}\n", "0\n", console.advance(0).decode()) == re.sub(r"\d{5,6}\n", "0\n", table)

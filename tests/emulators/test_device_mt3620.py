@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from emulators.boards import BOARDS
 from emulators.chance import Chance
@@ -92,3 +93,20 @@ def test_readings_are_whole_kibibytes_with_their_quota() -> None:
     assert reading.resolution == 1024
     assert reading.values["quota"] == MT3620_LIMIT
     assert all(int(value) % 1024 == 0 for value in reading.values.values())
+
+
+def test_each_shared_buffer_channel_takes_a_kibibyte() -> None:
+    assert Mt3620Memory(BOARD, Plan((), channels=3)).user_mode() == 36864 + 3 * 1024
+
+
+def test_redeploying_resets_the_peak_and_kills_only_what_ignores_sigterm() -> None:
+    for ignores, event in ((False, "update"), (True, "sigkill")):
+        plan = WORKLOADS["ratchet"].plan(BOARD, Chance(1))
+        device = _device(replace(plan, ignores_sigterm=ignores))
+        device.advance(60_000)
+        peak = _memory(device).peak
+        device.redeploy("2.0.0", Plan(()))
+        device.advance(70_000)
+        assert _memory(device).peak < peak
+        events = [item.names[0] for item in device.take() if isinstance(item, Reading) and item.kind == "event"]
+        assert events == ["boot", event, "boot"]

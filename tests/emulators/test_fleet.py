@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from emulators.config import FleetConfig, Group, Network
+from emulators.config import FleetConfig, Group, Network, Update
 from emulators.fleet import Fleet
 from telemetry.errors import ConfigError
 from telemetry.readings import PLATFORMS, About, Reading, fault_of
@@ -120,3 +120,22 @@ def test_all_faults_of_a_fleet_are_told_at_once() -> None:
     faults = "\n".join(caught.value.faults)
     for words in ("groups[0].name", "groups[0].board", "groups[1].workload", "groups[2].workload", "plug-005"):
         assert words in faults
+
+
+def test_an_update_brings_new_firmware_and_its_fault() -> None:
+    update = Update(after_ms=60_000, firmware="2.0.0", workload="fast-leak")
+    fleet = Fleet.from_config(_config(update=update))
+    items = _lived(fleet, 180)
+    abouts = [item for item in items if isinstance(item, About) and item.device == "plug-001"]
+    assert [(about.boot, about.texts["firmware"]) for about in abouts] == [(1, "1.0.0"), (2, "2.0.0")]
+    events = [item.names[0] for item in items if isinstance(item, Reading) and item.kind == "event"]
+    assert events.count("update") == 3
+    free = [int(item.values["free"]) for item in items if isinstance(item, Reading) and item.kind == "heap"]
+    assert min(free[: len(free) // 3]) > 4 * min(free)
+    truth = fleet.truth()["plug-001"]
+    assert (truth.fault, truth.from_ms) == ("leak", 60_000)
+
+
+def test_an_update_must_fit_its_board() -> None:
+    with pytest.raises(ConfigError, match=r"groups\[0\].update.workload: ratchet does not run on esp32"):
+        Fleet.from_config(_config(update=Update(after_ms=1000, firmware="2", workload="ratchet")))

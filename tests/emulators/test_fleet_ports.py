@@ -10,7 +10,7 @@ import serial
 
 from agent.consoles.console import Console
 from emulators.config import FleetConfig, Group
-from emulators.consoles import EmulatedConsole
+from emulators.consoles import DeviceConsole, EmulatedConsole
 from emulators.fleet import Fleet
 from emulators.ports import BUFFER_BYTES, Port, Ports
 from telemetry.readings import Reading
@@ -103,7 +103,7 @@ def test_a_device_prints_at_its_console_what_it_reports_in_a_fleet() -> None:
     fleet = Fleet.from_config(FleetConfig(seed=9, groups=[group]))
     items = [item for now in range(0, 60_001, 500) for item in fleet.advance(now)]
     heaps = [item for item in items if isinstance(item, Reading) and item.kind == "heap"]
-    console = EmulatedConsole.of_device(group, "plug-001", 9)
+    console = DeviceConsole.of(group, "plug-001", 9)
     console.advance(0)
     for reading in heaps:
         console.advance(reading.time_ms)
@@ -114,6 +114,6 @@ def test_a_device_prints_at_its_console_what_it_reports_in_a_fleet() -> None:
 def test_the_example_of_a_fleet_file_is_sound() -> None:
     config = convert(FleetConfig, tomllib.loads(EXAMPLE.read_text()), "fleet.toml")
     fleet = Fleet.from_config(config)
-    assert len(fleet) == len(fleet.truth()) == 109
+    assert len(fleet) == len(fleet.truth()) == 119
     assert {one.fault for one in fleet.truth().values()} == {"healthy", "leak", "fragmentation"}
     assert fleet.advance(0) is not None
