@@ -96,11 +96,10 @@ def alert(device: str, reason: str, severity: str = "critical", **more: Any) -> 
     return Finding(episode=episode, severity=severity, device=device, reason=reason, **fields)
 
 
-def azure_sphere(
-    device: str, end_ms: int, leak: int, count: int = 360, step_ms: int = 10_000
-) -> Iterator[About | Rows]:
+def azure_sphere(device: str, end_ms: int, leak: int, count: int = 360, base: int = 96 * KIB) -> Iterator[About | Rows]:
     """An MT3620 whose application grows by `leak` bytes a sample from one boot to the next."""
     chance = random.Random(device)
+    step_ms = 10_000
     half = count // 2
     yield About(
         device,
@@ -110,7 +109,7 @@ def azure_sphere(
     )
     for boot, begin, number in ((1, 0, half), (2, half, count - half)):
         times = [end_ms - (count - begin - i) * step_ms for i in range(number)]
-        user = [96 * KIB + i * leak // KIB * KIB + 4 * KIB * chance.randrange(3) for i in range(number)]
+        user = [base + i * leak // KIB * KIB + 4 * KIB * chance.randrange(3) for i in range(number)]
         total = [value + 60 * KIB + 8 * KIB * chance.randrange(4) for value in user]
         peak = [max(user[: i + 1]) for i in range(number)]
         yield rows(device, "process", (), times, {"total": total, "user_mode": user, "peak_user_mode": peak}, boot)
@@ -165,7 +164,7 @@ def zephyr(device: str, end_ms: int, count: int = 360, step_ms: int = 10_000) ->
     }
     yield rows(device, "heap", ("kernel",), times, columns)
     for thread, size in (("main", 2048), ("sysworkq", 1024), ("ble_rx", 4096)):
-        unused = int(size * chance.uniform(0.3, 0.6))
+        unused = int(size * chance.uniform(0.3, 0.8))
         left = [unused - (24 if i > count // 2 else 0) for i in range(count)]
         yield rows(
             device,
@@ -183,7 +182,7 @@ def seed_fleet(collector: Collector, now_ms: int, others: int = 30) -> None:
     collector.arrive([*zephyr("lock-17", now_ms)])
     collector.arrive([*zephyr("lock-18", now_ms - 900_000)], received_ms=now_ms - 900_000)
     makers = (
-        lambda name: azure_sphere(name, now_ms, 40, 20),
+        lambda name: azure_sphere(name, now_ms, 40, 20, random.Random(name).randrange(80, 200) * KIB),
         lambda name: esp32(name, now_ms, 20),
         lambda name: zephyr(name, now_ms, 20),
     )
