@@ -8,6 +8,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 
@@ -80,9 +81,9 @@ def _facts(file: str, console: Console) -> Iterator[Fact]:
     yield from console.close()
 
 
-def _read(stream: IO[bytes], file: str) -> bytes:
+def _read(stream: BufferedIOBase, file: str) -> bytes:
     try:
-        return stream.read(_CHUNK)
+        return stream.read1(_CHUNK)
     except EOFError as error:
         raise UsageError(f"{file}: the packed log is cut short; what it held is above") from error
     except (OSError, zlib.error, zstandard.ZstdError) as error:
@@ -90,10 +91,10 @@ def _read(stream: IO[bytes], file: str) -> bytes:
 
 
 @contextmanager
-def _opened(file: str) -> Iterator[IO[bytes]]:
+def _opened(file: str) -> Iterator[BufferedIOBase]:
     """The log's own bytes, unpacked when its first bytes say that it is packed."""
     if file == "-":
-        yield _unpacked(sys.stdin.buffer)
+        yield _unpacked(cast(BufferedIOBase, sys.stdin.buffer))
         return
     path = Path(file)
     try:
@@ -106,12 +107,13 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
         yield _unpacked(stream)
 
 
-def _unpacked(stream: IO[bytes]) -> IO[bytes]:
+def _unpacked(stream: BufferedIOBase) -> BufferedIOBase:
     head = stream.peek(4)[:4] if hasattr(stream, "peek") else b""
     if head.startswith(_GZIP):
-        return cast(IO[bytes], gzip.open(stream))
+        return cast(BufferedIOBase, gzip.open(stream))
     if head == _ZSTANDARD:
-        return zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+        unpacker = zstandard.ZstdDecompressor().stream_reader(cast(IO[bytes], stream), read_across_frames=True)
+        return cast(BufferedIOBase, unpacker)
     return stream
 
 

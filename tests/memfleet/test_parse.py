@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 import zstandard
 
-LOG = b"*** Booting Zephyr OS build v4.0.0 ***\r\nStack | Free: 576 bytes\r\nHeap  | Free: 896 bytes, Allocated: 104 bytes\r\n"
+LOG = b"""*** Booting Zephyr OS build v4.0.0 ***\r
+Stack | Free: 576 bytes\r
+Heap  | Free: 896 bytes, Allocated: 104 bytes\r
+"""
 
 
 def parse(*arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
