@@ -14,10 +14,14 @@ from dataclasses import dataclass, replace
 import msgpack
 import msgspec
 
+from telemetry.errors import WireError
 from telemetry.readings import About
 from telemetry.wire import Rows, decode_body
 
 _TICK, _ARRIVAL = 0, 1
+
+UNDECODABLE = (WireError, msgspec.MsgspecError, ValueError, TypeError)
+"""What decoding may raise on a frame that another version wrote: a consumer counts the frame and goes on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from collector.config import CollectorConfig, Retention
 from collector.consumer import Consumer, Stop, run_steps
-from collector.records import Tick, decode, decode_desk, decode_finding
+from collector.records import UNDECODABLE, Tick, decode, decode_desk, decode_finding
 from collector.series.alerts import take_desk, take_finding
 from collector.series.keeper import DAY_MS, Keep, Keeper
 from collector.series.schema import open_writer
 from collector.series.writer import SeriesWriter
 from telemetry.clock import wall_ms
-from telemetry.journal import add_counts
+from telemetry.journal import Frame, add_counts
 
 FRAMES_A_BATCH = 1000
 JOURNALS = ("readings", "findings", "desk")
+
+T = TypeVar("T")
 
 
 class SeriesProcess:
@@ -35,12 +38,7 @@ class SeriesProcess:
         frames = {name: self._consumer.poll(name, FRAMES_A_BATCH) for name in JOURNALS}
         if any(frames.values()):
             with self._consumer.transaction():
-                self._take_alerts([f.data for f in frames["findings"]], [f.data for f in frames["desk"]])
-                for frame in frames["readings"]:
-                    record = decode(frame.data)
-                    if not isinstance(record, Tick):
-                        self._writer.take(record)
-                self._writer.finish()
+                self._take(frames)
         now = self._now_ms()
         if self._keeper.due(now):
             with self._consumer.transaction():
@@ -48,17 +46,31 @@ class SeriesProcess:
             return True
         return any(frames.values())
 
-    def _take_alerts(self, findings: list[bytes], desk: list[bytes]) -> None:
-        counts: Counter[str] = Counter(series_findings=len(findings), series_desk_entries=len(desk))
-        for data in findings:
-            take_finding(self._db, decode_finding(data))
-        for data in desk:
-            take_desk(self._db, decode_desk(data))
+    def _take(self, frames: Mapping[str, Sequence[Frame]]) -> None:
+        counts: Counter[str] = Counter()
+        for finding in _decoded(frames["findings"], decode_finding, counts):
+            take_finding(self._db, finding)
+            counts["series_findings"] += 1
+        for entry in _decoded(frames["desk"], decode_desk, counts):
+            take_desk(self._db, entry)
+            counts["series_desk_entries"] += 1
+        for record in _decoded(frames["readings"], decode, counts):
+            if not isinstance(record, Tick):
+                self._writer.take(record)
+        self._writer.finish()
         add_counts(self._db, counts)
 
     def close(self) -> None:
         """Close every file."""
         self._consumer.close()
+
+
+def _decoded(frames: Iterable[Frame], decoder: Callable[[bytes], T], counts: Counter[str]) -> Iterator[T]:
+    for frame in frames:
+        try:
+            yield decoder(frame.data)
+        except UNDECODABLE:
+            counts["series_undecodable_frames"] += 1
 
 
 def keep_of(retention: Retention) -> Keep:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from collector.config import StoreConfig
-from collector.records import Tick, decode, decode_finding
+from collector.records import UNDECODABLE, Arrival, Finding, decode, decode_finding
 from collector.stores.lanes import Lane
 from collector.stores.ledger import Done, Ledger
 from collector.stores.lineprotocol import Encoder, UnsafeTagError
@@ -85,13 +85,18 @@ class Feed:
             done.cursors[name] = lane.position if not held else Cursor(lane.position.generation, frame.id)
 
     def _encode(self, name: str, frame: Frame, batch: Batch) -> None:
-        if name == "findings":
-            self._encode_finding(frame, batch)
+        try:
+            record = decode_finding(frame.data) if name == "findings" else decode(frame.data)
+        except UNDECODABLE as error:
+            batch.done.refused += [(f"a row of frame {frame.id} of {name}", f"cannot be decoded: {error}")] * frame.rows
             return
-        record = decode(frame.data)
-        if isinstance(record, Tick):
-            return
-        for block in record.blocks:
+        if isinstance(record, Finding):
+            self._encode_finding(record, batch)
+        elif isinstance(record, Arrival):
+            self._encode_arrival(record, batch)
+
+    def _encode_arrival(self, arrival: Arrival, batch: Batch) -> None:
+        for block in arrival.blocks:
             if isinstance(block, About):
                 self._learn(block, batch)
             else:
@@ -99,8 +104,7 @@ class Feed:
                 batch.lines += lines
                 batch.done.refused += refused
 
-    def _encode_finding(self, frame: Frame, batch: Batch) -> None:
-        finding = decode_finding(frame.data)
+    def _encode_finding(self, finding: Finding, batch: Batch) -> None:
         try:
             batch.lines.append(self._encoder.finding(finding))
         except UnsafeTagError as error:

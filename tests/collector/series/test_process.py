@@ -92,6 +92,17 @@ def test_a_file_that_is_no_database_is_set_aside_and_made_again_from_the_journal
     assert (tmp_path / "series.db.damaged-1").read_bytes().startswith(b"no database")
 
 
+def test_a_frame_that_cannot_be_decoded_is_counted_and_passed_over(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    for journal in (bench.readings, bench.findings, bench.desk):
+        with journal.transaction():
+            journal.append([(b"\xc1 of another version", 3)])
+    bench.arrive(rows("heap", ["k"], ["free"], [0, 0, 1]))
+    bench.find(finding())
+    counters = reader.counters(bench.db)
+    assert (counters["series_undecodable_frames"], counters["series_rows"], counters["series_findings"]) == (3, 1, 1)
+
+
 def test_a_file_of_a_newer_memfleet_is_left_alone(tmp_path: Path) -> None:
     Bench(tmp_path).process.close()
     with sqlite3.connect(tmp_path / "series.db") as db:

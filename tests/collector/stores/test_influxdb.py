@@ -319,6 +319,21 @@ def test_a_store_file_that_is_no_database_is_begun_anew(tmp_path: Path) -> None:
         running.close()
 
 
+def test_a_frame_that_cannot_be_decoded_is_refused_and_passed_over(tmp_path: Path) -> None:
+    journals = Journals(tmp_path)
+    for journal in (journals.readings, journals.findings):
+        with journal.transaction():
+            journal.append([(b"\xc1 of another version", 2)])
+    journals.arrive([counting(5)])
+    with fake_influx() as fake:
+        running = Running(tmp_path, config(fake.url, api=2))
+        running.drain()
+        assert len(fake.points) == 5
+        assert running.report().counters == {"accepted_rows": 9, "stored_rows": 5, "refused_rows": 4}
+        assert "cannot be decoded" in refused(running.path)[0][2]
+        running.close()
+
+
 def test_a_store_added_later_misses_nothing_it_could_have_had(tmp_path: Path) -> None:
     journals = Journals(tmp_path)
     journals.arrive(*[[counting(5, start=n * 5)] for n in range(10)])
