@@ -3,8 +3,9 @@
 A fleet of --devices ESP32-class devices (boards and workloads of the demo's ESP32 part) lives --minutes of virtual time
 with one report a minute. `steps_per_s`: devices brought forward by one report a second, operations on their heaps and
 readings included (some 250 allocations and frees lie between two reports); `readings_per_s` what came of it;
-`live_blocks` used blocks a device; `bytes_per_device` resident memory of this process for each, `heap_bytes_per_device` of it in
-the core. `demo_cpu_percent` is what the demo's 200 devices of all platforms, one report in 2 s each, take of a core.
+`live_blocks` used blocks a device; `bytes_per_device` resident memory of this process for each, of it
+`heap_bytes_per_device` in the core. `demo_cpu_percent` is what the demo's 200 devices of all platforms, one report in
+2 s each, take of a core.
 """
 
 from __future__ import annotations

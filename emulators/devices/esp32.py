@@ -95,14 +95,12 @@ class Esp32Memory:
         if not size:
             self.free(held)
             return None
-        if self.tracking:
-            moved = self.malloc(task, size, written=False)
-            if moved:
-                self.free(held)
-            return moved
-        block = held.region.heap.realloc(held.block, size)
+        block = held.region.heap.realloc(held.block, size + held.region.owner_bytes)
         if block:
-            return Allocation(held.region, block)
+            resized = Allocation(held.region, block)
+            if self.tracking:
+                self.tracking.resized(held, resized)
+            return resized
         moved = self.malloc(task, size, written=False)
         if moved:
             self.free(held)

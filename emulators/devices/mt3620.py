@@ -17,7 +17,7 @@ from emulators.heap import PAGE_BYTES, Block
 from telemetry.readings import MT3620_LIMIT
 
 SOCKET_BYTES = 4096
-"""Kernel memory of an idle TCP socket, bytes: a page; not documented, a choice."""
+"""Kernel memory of an idle TCP socket, bytes: a page. Not documented, a choice."""
 
 CHANNEL_BYTES = 1024
 """What a shared buffer channel to a real-time application may take of the application's memory, bytes."""

@@ -77,6 +77,17 @@ class TaskTracking:
         use.current -= size
         self.home.heap.free(record)
 
+    def resized(self, held: Allocation, now: Allocation) -> None:
+        """A block was resized within its heap, and moved perhaps: it keeps its owner and its record."""
+        use, heap, record = self._owners.pop(held.address)
+        grown = now.block.usable - heap.blocks.pop(held.address)
+        heap.blocks[now.address] = now.block.usable
+        heap.current += grown
+        heap.peak = max(heap.peak, heap.current)
+        use.current += grown
+        use.peak = max(use.peak, use.current)
+        self._owners[now.address] = (use, heap, record)
+
     def ended(self, task: str) -> None:
         """A task was deleted."""
         use = self.tasks.get(task)

@@ -117,3 +117,18 @@ def test_realloc_moves_between_heaps_and_frees_what_it_left(tracking: bool) -> N
     memory.free(moved)
     assert memory.free_bytes() > before
     assert memory.realloc("main", None, 0) is None
+
+
+def test_a_tracked_block_keeps_owner_and_record_when_it_grows_in_place() -> None:
+    memory = Esp32Memory(S3, Plan((), tracking=True))
+    assert memory.tracking is not None
+    held = memory.malloc("main", 1000, written=False)
+    assert held is not None
+    before = memory.tracking.tasks["main"].current
+    grown = memory.realloc("other", held, 3000)
+    assert grown is not None
+    assert grown.address == held.address
+    assert memory.tracking.tasks["main"].current - before == grown.block.usable - held.block.usable > 0
+    assert "other" not in memory.tracking.tasks
+    memory.free(grown)
+    assert memory.tracking.tasks["main"].current == before - held.block.usable

@@ -6,8 +6,10 @@ import itertools
 
 import pytest
 
+from emulators.chance import Chance
 from emulators.config import FleetConfig, Group, Network, Update
 from emulators.fleet import Fleet
+from emulators.network import Link
 from telemetry.errors import ConfigError
 from telemetry.readings import PLATFORMS, About, Reading, fault_of
 
@@ -139,3 +141,11 @@ def test_an_update_brings_new_firmware_and_its_fault() -> None:
 def test_an_update_must_fit_its_board() -> None:
     with pytest.raises(ConfigError, match=r"groups\[0\].update.workload: ratchet does not run on esp32"):
         Fleet.from_config(_config(update=Update(after_ms=1000, firmware="2", workload="ratchet")))
+
+
+def test_a_device_offline_for_too_long_gives_up_its_oldest_readings_and_counts_them() -> None:
+    link = Link(Network(offline_percent=100, offline_ms=10**9), Chance(1))
+    reading = Reading("plug", "heap", ("internal",), 0, {"free": 1})
+    for now_ms in range(3):
+        assert link.carry([reading] * 4000, now_ms) == []
+    assert link.lost == 2000
