@@ -63,15 +63,15 @@ class Ledger:
         row = self._db.execute(query, (journal,)).fetchone()
         return Lane(path, load_cursor(self._db, journal), Sight(*row) if row else Sight())
 
-    def commit(self, done: Done, now_ms: int) -> None:
-        """Make it final, in one transaction."""
+    def commit(self, done: Done, lanes: Mapping[str, Lane], now_ms: int) -> None:
+        """Make it final, in one transaction with what came in sight of the lanes."""
         counts = {
             "stored_rows": done.stored,
             "refused_rows": len(done.refused),
             "evicted_rows": done.evicted_rows,
             "evicted_frames": done.evicted_frames,
         }
-        with self._transaction():
+        with self._transaction(lanes):
             for journal, cursor in done.cursors.items():
                 save_cursor(self._db, journal, cursor)
             passed = [(rows, journal) for journal, rows in done.passed.items()]
@@ -83,20 +83,13 @@ class Ledger:
 
     def save_sights(self, lanes: Mapping[str, Lane]) -> None:
         """Take over what came in sight of the lanes."""
-        fresh = {journal: lane for journal, lane in lanes.items() if lane.came_in_sight}
-        if not fresh:
-            return
-        with self._transaction():
-            for journal, lane in fresh.items():
-                row = (journal, lane.sight.generation, lane.sight.horizon, lane.came_in_sight)
-                self._db.execute(_SIGHT, row)
-            add_counts(self._db, {"accepted_rows": sum(lane.came_in_sight for lane in fresh.values())})
-        for lane in fresh.values():
-            lane.came_in_sight = 0
+        if any(lane.came_in_sight for lane in lanes.values()):
+            with self._transaction(lanes):
+                pass
 
     def save_status(self, **status: str) -> None:
         """Say how the store is."""
-        with self._transaction():
+        with self._transaction({}):
             self._db.executemany("INSERT OR REPLACE INTO status VALUES(?, ?)", status.items())
 
     def _refuse(self, refused: Sequence[tuple[str, str]], now_ms: int) -> None:
@@ -107,9 +100,13 @@ class Ledger:
         self._db.execute("DELETE FROM refused WHERE id <= (SELECT max(id) FROM refused) - ?", (REFUSED_KEPT,))
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, lanes: Mapping[str, Lane]) -> Iterator[None]:
         try:
             self._db.execute("BEGIN IMMEDIATE")
+            for journal, lane in lanes.items():
+                row = (journal, lane.sight.generation, lane.sight.horizon, lane.came_in_sight)
+                self._db.execute(_SIGHT, row)
+            add_counts(self._db, {"accepted_rows": sum(lane.came_in_sight for lane in lanes.values())})
             yield
             self._db.execute("COMMIT")
         except BaseException as error:
@@ -118,6 +115,8 @@ class Ledger:
             if isinstance(error, sqlite3.OperationalError):
                 raise EnvironmentFault(f"{self._path}: {error}", retry=True) from None
             raise
+        for lane in lanes.values():
+            lane.came_in_sight = 0
 
     def close(self) -> None:
         """Close the file."""

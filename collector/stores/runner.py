@@ -113,11 +113,13 @@ class StoreRunner:
         return Outcome(accepted, rejected)
 
     def _finish(self, done: Done, now: int) -> None:
-        self._ledger.save_sights(self._feed.lanes)
         if self._settle_ms:
             self._unsettled.append(_Unsettled(now, done))
         else:
-            self._ledger.commit(done, self._clocks.wall_ms())
+            self._commit(done)
+
+    def _commit(self, done: Done) -> None:
+        self._ledger.commit(done, self._feed.lanes, self._clocks.wall_ms())
 
     def _settle(self, now: int) -> None:
         """Make final what the server has had for long enough, or begin again when it is another run of it."""
@@ -133,7 +135,7 @@ class StoreRunner:
             self._begin_again()
             return
         while self._unsettled and now - self._unsettled[0].written_ms >= self._settle_ms:
-            self._ledger.commit(self._unsettled.popleft().done, self._clocks.wall_ms())
+            self._commit(self._unsettled.popleft().done)
 
     def _begin_again(self) -> None:
         if self._unsettled:  # else the batch at hand, which is tried again anyway, is all there is

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -12,6 +14,8 @@ from collector.stores.report import refused, report
 from telemetry.errors import EnvironmentFault, UsageError
 from tests.collector.stores.fake_influx import fake_influx
 from tests.collector.stores.made import Journals, counting
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_run_serves_the_named_store_until_stopped(tmp_path: Path) -> None:
@@ -32,6 +36,38 @@ def test_run_serves_the_named_store_until_stopped(tmp_path: Path) -> None:
     assert found is not None
     assert (found.name, found.state, found.counters["stored_rows"]) == ("long", "ok", 20)
     assert refused(tmp_path / "store-long.db") == []
+
+
+def test_killed_again_and_again_it_writes_everything_and_counts_it_once(tmp_path: Path) -> None:
+    """SIGKILL while it works through a backlog: what it says was stored agrees with what the server has."""
+    journals = Journals(tmp_path)
+    journals.arrive(*[[counting(50, start=n * 50)] for n in range(120)])
+    program = (
+        "import sys, threading, pathlib\n"
+        "from collector.config import CollectorConfig, StoreConfig\n"
+        "from collector.stores import run\n"
+        "store = StoreConfig(name='long', kind='influxdb', url=sys.argv[2], api=2, batch_rows=100)\n"
+        "run(CollectorConfig(stores=(store,)), pathlib.Path(sys.argv[1]), threading.Event(), 'long')"
+    )
+    kills = 0
+    with fake_influx() as fake:
+        while len(fake.points) < 6_000:
+            goal = min(len(fake.points) + 1_800, 6_000)
+            process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path), fake.url], cwd=ROOT)
+            deadline = time.monotonic() + 20
+            while len(fake.points) < goal:
+                assert time.monotonic() < deadline, "it came to a halt"
+                time.sleep(0.005)
+            process.kill()
+            process.wait()
+            kills += 1
+            found = report(tmp_path / "store-long.db")
+            assert found is not None
+            stored = found.counters["stored_rows"]
+            assert len(fake.points) - 100 <= stored <= len(fake.points)
+            assert found.counters["accepted_rows"] == stored + found.pending == 6_000
+        assert kills >= 3
+        assert {dict(fields)["free"] for fields in fake.points.values()} == set(range(6_000))
 
 
 def test_an_unknown_name_says_which_there_are(tmp_path: Path) -> None:
