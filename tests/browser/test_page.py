@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,6 +156,7 @@ def test_other_platforms_get_heap_task_and_stack_charts(desk: Desk) -> None:
     ]
     assert all(one["points"] == 60 for one in _drawn(page, "Memory held by tasks"))
     expect(page.get_by_role("log")).to_contain_text("warning mqtt: reconnecting to broker")
+    expect(page.get_by_role("log")).to_contain_text("event alloc_failed: size 65536, caller camera_grab")
     page.get_by_role("button", name="15 min").click()
     expect(page.get_by_role("button", name="15 min")).to_have_attribute("aria-pressed", "true")
     page.goto(f"{desk.address}/device/lock-1")
@@ -226,6 +229,31 @@ def test_a_phone_shows_it_without_scrolling_the_page_sideways(desk: Desk) -> Non
     expect(page.get_by_role("heading", name="Application memory")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.close()
+
+
+def test_a_reader_with_a_token_sees_everything_live_and_cannot_act(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("for-readers")
+    settings = {"page": {"port": 0, "read_token_file": str(tmp_path / "token")}}
+    desk.collector.find(
+        alert("lock-1", "Stack of ble_rx has 9 bytes left.", "warning", kind="stack", names=("ble_rx",))
+    )
+    desk.collector.settle()
+    directory = desk.collector.directory
+    for name in ("series.db", "readings.journal", "findings.journal"):
+        source, copy = sqlite3.connect(directory / name), sqlite3.connect(tmp_path / name)
+        with contextlib.closing(source), contextlib.closing(copy):
+            source.backup(copy)
+    with page_process(tmp_path, settings) as address:
+        page = desk.browser.new_page()
+        page.goto(f"{address}/alerts")
+        page.get_by_label("Token").fill("for-readers")
+        page.get_by_role("button", name="Open").click()
+        expect(page.get_by_text("Stack of ble_rx has 9 bytes left.")).to_be_visible()
+        expect(page.get_by_role("button", name="Acknowledge: Stack")).to_be_disabled()
+        page.get_by_role("button", name="Show resolved ones too").click()
+        expect(page.get_by_role("button", name="Show resolved ones too")).to_have_attribute("aria-pressed", "true")
+        assert "token" not in page.url
+        page.close()
 
 
 def test_texts_from_devices_are_never_markup(desk: Desk) -> None:

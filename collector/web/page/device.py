@@ -10,7 +10,7 @@ from fastapi import Request
 from nicegui import ui
 
 from collector.series import reader
-from collector.series.rows import DeviceRow, LogRow, Points, SeriesRow
+from collector.series.rows import DeviceRow, EventRow, LogRow, Points, SeriesRow
 from collector.web.fleet import Fleet
 from collector.web.page import text
 from collector.web.page.alerts import AlertList
@@ -75,7 +75,6 @@ class DeviceView:
         self._first_ms = 0
         self._panels: list[Panel] = []
         self._charts: list[LiveChart] = []
-        self._logs: Sequence[LogRow] | None = None
         self._head = markup("").classes("title")
         self._facts = markup("", "dl").classes("facts card")
         with ui.element("section").classes("card").props('aria-label="Open alerts"'):
@@ -85,8 +84,8 @@ class DeviceView:
             self._ranges = {name: self._range_chip(name) for name in RANGES}
             markup("Ctrl and wheel to zoom", "span").classes("quiet")
         self._place = ui.element("div").classes("charts")
-        with ui.element("section").classes("card").props('aria-label="Log lines"'):
-            markup("Log lines", "h2")
+        with ui.element("section").classes("card").props('aria-label="Events and log lines"'):
+            markup("Events and log lines", "h2")
             self._log = markup("").classes("log").props("role=log tabindex=0")
 
     def _range_chip(self, name: str) -> ui.html:
@@ -126,9 +125,8 @@ class DeviceView:
         ask = self._services.series.ask
         self._alerts.show(await ask(reader.alerts, active_only=True, device=self._device, limit=50))
         logs = await ask(reader.logs, self._device, now_ms - _LOG_SPAN, now_ms, _LOG_LINES)
-        if logs != self._logs:
-            self._logs = logs
-            self._log.content = logs_html(logs)
+        events = await ask(reader.events, self._device, now_ms - _LOG_SPAN, now_ms, _LOG_LINES)
+        self._log.content = said_html(logs, events)
 
     def _titles(self, series: Sequence[SeriesRow]) -> list[str]:
         return [panel.title for panel in self._panels_of(series)]
@@ -212,12 +210,19 @@ def facts_html(row: DeviceRow, now_ms: int) -> str:
     )
 
 
-def logs_html(logs: Sequence[LogRow]) -> str:
-    """Log lines, newest first, each with its time."""
-    if not logs:
-        return '<p class="quiet">No log line in the last seven days. Agents forward warnings and worse.</p>'
+def said_html(logs: Sequence[LogRow], events: Sequence[EventRow]) -> str:
+    """Events and log lines together, newest first, each with its time."""
+    if not logs and not events:
+        return '<p class="quiet">Nothing in the last seven days. Agents forward events, warnings and worse.</p>'
+    lines = [(log.time_ms, log.level, f"{f'{log.level} {log.module}'.strip()}: {log.text}") for log in logs]
+    lines += [(event.time_ms, "event", _event_words(event)) for event in events]
     return "".join(
-        f'<div class="{escape(log.level or "")}"><span class="time">{text.local_time_html(log.time_ms, "time")}</span>'
-        f"{escape(f'{log.level} {log.module}'.strip() + ': ' + log.text)}</div>"
-        for log in reversed(logs)
+        f'<div class="{escape(level)}"><span class="time">{text.local_time_html(time_ms, "time")}</span>'
+        f"{escape(words)}</div>"
+        for time_ms, level, words in sorted(lines, reverse=True)
     )
+
+
+def _event_words(event: EventRow) -> str:
+    values = ", ".join(f"{name} {value}" for name, value in event.values.items())
+    return f"event {event.type}" + (f": {values}" if values else "")

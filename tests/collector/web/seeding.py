@@ -138,6 +138,8 @@ def esp32(device: str, end_ms: int, count: int = 360, step_ms: int = 10_000) -> 
     columns_of_text = {"level": ["warning"] * 3, "module": ["heap", "mqtt", "sensor"], "text": texts}
     said = [end_ms - 90_000, end_ms - 40_000, end_ms - 6_000]
     yield rows(device, "log", (), said, columns_of_text, uptime_ms=600_000 + said[0] - times[0])
+    failure: dict[str, Sequence[int | str]] = {"size": [65_536], "caller": ["camera_grab"]}
+    yield rows(device, "event", ("alloc_failed",), [end_ms - 41_000], failure, uptime_ms=600_000 + said[1] - times[0])
 
 
 def zephyr(device: str, end_ms: int, count: int = 360, step_ms: int = 10_000) -> Iterator[About | Rows]:

@@ -72,7 +72,8 @@ def test_series_logs_and_events(running: Running) -> None:
     }
     logs = running.http.get("/api/v1/logs", params={"device": "kitchen-1"}).json()["logs"]
     assert [one["text"] for one in logs][-1] == "sensor timeout, retry 1"
-    assert running.http.get("/api/v1/events", params={"device": "kitchen-1"}).json() == {"events": []}
+    (event,) = running.http.get("/api/v1/events", params={"device": "kitchen-1"}).json()["events"]
+    assert (event["type"], event["values"]) == ("alloc_failed", {"size": 65536, "caller": "camera_grab"})
 
 
 def test_quarantine_lists_and_gives_the_bytes(running: Running) -> None:
