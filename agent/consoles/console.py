@@ -15,14 +15,17 @@ from agent.consoles.fact import Fact
 from agent.consoles.form import Form, Session
 from agent.consoles.framer import Framer
 from agent.consoles.line import Line, read_line
-from agent.consoles.log import log_fact, may_be_log
-from agent.consoles.mending import may_continue, split_glued
+from agent.consoles.log import LOG_MARKS, log_fact
+from agent.consoles.mending import may_be_glued, may_continue, split_glued
 from agent.consoles.recogniser import recognise
 from agent.consoles.transport import peel, split_prompt
 
 FORMS: tuple[type[Form], ...] = (*zephyr.FORMS, *azure_sphere.FORMS, *freertos.FORMS, *esp_idf.FORMS)
 
+_BATCH = 64
 _PROMPT_WITHIN = 40
+_RECOGNISED_WITHIN = 2000
+"""Lines after which an unknown system is looked for no more in lines without a memory word."""
 _WHOLE_WITHOUT_LINE_FEED = re.compile(r"(?:\bbytes|\d ?[KMk]?i?[Bb]|[).:%*])$")
 """How a torn last line must end to be believed: with a word that its form prints after the number, never a digit."""
 
@@ -42,7 +45,6 @@ class Console:
         self._framer = Framer()
         self._forms = [form(self._session) for form in FORMS]
         self._needles = [(needle, form) for form in self._forms for needle in form.needles]
-        self._words = tuple(dict.fromkeys(needle for needle, _ in self._needles))
         self._waiting: list[Form] = []
         self._unfinished: tuple[int, str] | None = None
 
@@ -59,10 +61,32 @@ class Console:
     def feed(self, data: bytes) -> list[Fact]:
         """Take the next bytes of the stream; the same stream gives the same facts however it is split."""
         facts: list[Fact] = []
-        for text in self._framer.feed(data):
-            self.lines += 1
-            facts += self._take(peel(text))
+        lines = self._framer.feed(data)
+        for start in range(0, len(lines), _BATCH):
+            facts += self._feed_lines(lines[start : start + _BATCH])
         return facts
+
+    def _feed_lines(self, lines: list[str]) -> list[Fact]:
+        """Read some lines; a word that none of them holds is looked for once, not once a line."""
+        facts: list[Fact] = []
+        block = "\n".join(lines)
+        needles = [pair for pair in self._needles if pair[0] in block]
+        words = [needle for needle, _ in needles] + [mark for mark in LOG_MARKS if mark in block]
+        for text in lines:
+            self.lines += 1
+            if self._is_idle() and not may_be_glued(text):
+                for word in words:
+                    if word in text:
+                        break
+                else:
+                    continue
+            facts += self._take(peel(text), needles)
+        return facts
+
+    def _is_idle(self) -> bool:
+        """True when a line without any known word could not matter: nothing is open, and the system is known."""
+        known = self._session.system is not None or self.lines > _RECOGNISED_WITHIN
+        return known and not self._waiting and self._unfinished is None
 
     def settle(self) -> list[Fact]:
         """The port fell silent: give what open records say already, instead of waiting for further lines."""
@@ -77,37 +101,38 @@ class Console:
             self.lines += 1
             text = peel(rest)
             if "Heap-Tracker" in text or _WHOLE_WITHOUT_LINE_FEED.search(text):
-                facts += self._take(text, complete=False)
+                facts += self._take(text, self._needles, complete=False)
         return facts + self.settle()
 
-    def _take(self, text: str, *, complete: bool = True) -> list[Fact]:
+    def _take(self, text: str, needles: list[tuple[str, Form]], *, complete: bool = True) -> list[Fact]:
         facts = self._expired() if self._waiting else []
         unfinished, self._unfinished = self._unfinished, None
         if unfinished is not None and may_continue(text):
             line = read_line(unfinished[0], peel(unfinished[1] + text), end_number=self.lines, complete=complete)
-            if (mended := self._offer(line)) is not None:
+            if (mended := self._offer(line, self._needles)) is not None:
                 return facts + mended
         head, text = split_glued(text)
         if head:
             self._unfinished = self.lines, head
-        is_log = may_be_log(text)
-        if not self._waiting and not is_log and not any(map(text.__contains__, self._words)):
-            if self._session.system is None:
-                self._session.system = recognise(text)
-            return facts
+        if self._session.system is None:
+            self._session.system = recognise(text)
         line = _prompted(self.lines, text, complete)
-        return facts + (self._offer(line) or []) + (log_fact(line) if is_log else [])
+        return facts + (self._offer(line, needles) or []) + log_fact(line)
 
-    def _offer(self, line: Line) -> list[Fact] | None:
+    def _offer(self, line: Line, needles: list[tuple[str, Form]]) -> list[Fact] | None:
         """What the first form that knows the line makes of it; None when none does."""
-        forms = [form for needle, form in self._needles if needle in line.text]
-        for form in dict.fromkeys([*forms, *self._waiting]):
+        text = line.text
+        asked: list[Form] = []
+        for form in [form for needle, form in needles if needle in text] + self._waiting:
+            if form in asked:
+                continue
+            asked.append(form)
             facts = form.take(line)
             if facts is not None:
                 self.understood += 1
                 if form.open_until and form not in self._waiting:
                     self._waiting.append(form)
-                return self._ordered(facts, form)
+                return self._ordered(facts, form) if facts else facts
         return None
 
     def _expired(self) -> list[Fact]:

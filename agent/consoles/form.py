@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from agent.consoles.fact import Fact
 from agent.consoles.line import Line
@@ -71,16 +72,12 @@ class Form:
         """Keep the record open for `patience` more lines."""
         self.open_until = line.number + patience
 
-    def fact(self, kind: str, names: tuple[str, ...], values: Numbers, line: Line, **more: object) -> Fact:
+    def fact(self, kind: str, names: tuple[str, ...], values: Numbers, line: Line, **more: Any) -> Fact:
         """A fact of this one line; `more` are further fields of `Fact`."""
-        given: dict[str, object] = {
-            "line": line.number,
-            "end_line": line.end_number,
-            "system": self.system,
-            "uptime_ms": line.uptime_ms,
-        }
-        return Fact(kind, names, values, **{**given, **more})  # type: ignore[arg-type]
+        system = more.pop("system", self.system)
+        end_line = more.pop("end_line", line.end_number)
+        return Fact(kind, names, values, line.number, end_line, system, line.uptime_ms, **more)
 
-    def event(self, name: str, values: Numbers, line: Line, **more: object) -> Fact:
+    def event(self, name: str, values: Numbers, line: Line, **more: Any) -> Fact:
         """An event of this one line."""
         return self.fact("event", (name,), values, line, **more)

@@ -19,6 +19,21 @@ _PREFIX = re.compile(
 )
 
 
+_ORDINARY = (-1, 1, 8)
+"""Where " (" stands in a line that begins with ESP-IDF's prefix, plain or coloured, or that has none."""
+
+
+def may_be_glued(raw: str) -> bool:
+    """Cheap test on a line that is not yet peeled: False when no foreign line can have been printed into it."""
+    place = raw.find(" (")
+    return (
+        place not in _ORDINARY
+        or (place > 0 and " (" in raw[place + 2 :])
+        or raw.find("] <") not in (-1, 17)
+        or "][" in raw
+    )
+
+
 def split_glued(text: str) -> tuple[str, str]:
     """(unfinished text, the foreign line printed into it); ("", text) for an ordinary line."""
     # Cheap first: the prefix of an ordinary line lies before these places.
