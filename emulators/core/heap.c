@@ -4,7 +4,7 @@
 
 #include "blocks.h"
 
-enum { FIRST_RECORDS = 16 };
+enum { FIRST_RECORDS = 8 };
 
 static const struct heap_ops *const OPS[HEAP_ALLOCATORS] = {
     [HEAP_TLSF] = &heap_tlsf_ops,
@@ -62,7 +62,7 @@ static int reserve(heap_t *heap) {
     if (heap->capacity > UINT32_MAX / 2) {
         return HEAP_E_MEMORY;
     }
-    return grow_records(heap, heap->capacity + heap->capacity / 2);
+    return grow_records(heap, heap->capacity + heap->capacity / 4 + HEAP_RESERVE);
 }
 
 static bool in_use(const heap_t *heap, uint32_t block) {

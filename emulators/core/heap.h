@@ -55,7 +55,7 @@ enum heap_allocator {
 /*
  * Where records come from. resize() is realloc with sizes: old is NULL at first, bytes 0 gives the memory back; NULL
  * means that there is none, and old stays as it was. The result is aligned for uint64_t. Each heap asks twice at its
- * creation (control structure, first records) and then only when it needs half as many records again.
+ * creation (control structure, first records) and then only when it needs a quarter more records.
  */
 struct heap_memory {
     void *(*resize)(void *context, void *old, size_t old_bytes, size_t bytes);

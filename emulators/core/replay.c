@@ -1,6 +1,11 @@
 #include "replay.h"
 
-/* Operations between two looks at the statistics. */
+struct operation {
+    uint8_t kind;
+    uint32_t id, a, b;
+};
+
+/* The operation after which statistics are due next. */
 static size_t next_stats(const struct replay *replay, size_t op) {
     size_t every = replay->stats_every;
     if (every == 0 || replay->stats == NULL) {
@@ -49,101 +54,101 @@ static inline int free_id(heap_t *heap, struct replay *replay, uint32_t id) {
     return error;
 }
 
-static inline bool holds_block(const struct replay *replay, uint32_t id) {
-    uint32_t slot = replay->slots[id];
-    return slot != 0 && slot < REPLAY_FREED;
-}
-
 /* NULL for a reason of the host or of the trace, not of the device. */
 static inline int error_of(struct heap_pointer pointer) {
     return pointer.block == 0 && pointer.offset != HEAP_E_ALIGN ? pointer.offset : HEAP_OK;
 }
 
-/* One operation; *bytes becomes what the program asked for. */
-static inline int step(heap_t *heap, struct replay *replay, size_t op, struct heap_pointer *pointer, uint32_t *bytes) {
-    uint32_t id = replay->id[op];
-    uint32_t a = replay->a[op];
-    uint8_t kind = replay->kind[op];
-    if (id >= replay->ids) {
+static int resize_id(heap_t *heap, struct replay *replay, const struct operation *op, struct heap_pointer *pointer) {
+    uint32_t block;
+    int error = look_up(replay, op->id, &block);
+    if (error != REPLAY_OK) {
+        return error;
+    }
+    *pointer = heap_realloc(heap, block, op->a);
+    error = error_of(*pointer);
+    if (pointer->block != 0 || (op->a == 0 && error == HEAP_OK)) {
+        replay->slots[op->id] = pointer->block;
+    }
+    return error;
+}
+
+static inline int step(heap_t *heap, struct replay *replay, const struct operation *op, struct heap_pointer *pointer) {
+    if (op->id >= replay->ids) {
         return REPLAY_E_ID;
     }
-    if (kind == 'f') {
-        return free_id(heap, replay, id);
+    if (op->kind == 'f') {
+        return free_id(heap, replay, op->id);
     }
-    *bytes = a;
-    if (kind == 'r') {
-        uint32_t block;
-        int error = look_up(replay, id, &block);
-        if (error != REPLAY_OK) {
-            return error;
-        }
-        *pointer = heap_realloc(heap, block, a);
-        if (pointer->block != 0 || (a == 0 && error_of(*pointer) == HEAP_OK)) {
-            replay->slots[id] = pointer->block;
-        }
-        return error_of(*pointer);
+    if (op->kind == 'r') {
+        return resize_id(heap, replay, op, pointer);
     }
-    if (holds_block(replay, id)) {
+    uint32_t slot = replay->slots[op->id];
+    if (slot != 0 && slot < REPLAY_FREED) {
         return REPLAY_E_HELD;
     }
-    if (kind == 'm') {
-        *pointer = heap_malloc(heap, a);
-    } else if (kind == 'c') {
-        *bytes = a == 0 ? 0 : replay->b[op];
-        *pointer = heap_calloc(heap, a, replay->b[op]);
-    } else if (kind == 'a') {
-        *bytes = replay->b[op];
-        *pointer = heap_aligned_alloc(heap, a, replay->b[op]);
+    if (op->kind == 'm') {
+        *pointer = heap_malloc(heap, op->a);
+    } else if (op->kind == 'c') {
+        *pointer = heap_calloc(heap, op->a, op->b);
+    } else if (op->kind == 'a') {
+        *pointer = heap_aligned_alloc(heap, op->a, op->b);
     } else {
         return REPLAY_E_KIND;
     }
-    replay->slots[id] = pointer->block;
+    replay->slots[op->id] = pointer->block;
     return error_of(*pointer);
 }
 
-static uint32_t requested(const struct replay *replay, size_t op) {
-    uint32_t bytes = replay->a[op];
-    if (replay->kind[op] == 'c') {
-        return bytes * replay->b[op]; /* it succeeded, so it did not overflow */
-    }
-    return replay->kind[op] == 'a' ? replay->b[op] : bytes;
+/* Whether the program asked for at least a byte. */
+static bool asked(const struct operation *op) {
+    return op->kind != 'f' && (op->kind == 'a' ? op->b != 0 : op->kind == 'c' ? op->a != 0 && op->b != 0 : op->a != 0);
+}
+
+/* What a call that succeeded asked for. */
+static uint32_t requested(const struct operation *op) {
+    return op->kind == 'c' ? op->a * op->b : op->kind == 'a' ? op->b : op->a;
 }
 
 /* All that a plain loop need not care about. */
-static int after(heap_t *heap, struct replay *replay, size_t op, struct heap_pointer pointer) {
+static int after(heap_t *heap, struct replay *replay, const struct operation *op, struct heap_pointer pointer) {
     int error = HEAP_OK;
     if (replay->touch && pointer.block != 0) {
-        error = heap_touch(heap, pointer.block, 0, requested(replay, op));
+        error = heap_touch(heap, pointer.block, 0, requested(op));
     }
     if (replay->pages != NULL && heap->ops->pages != NULL) {
-        note_pages(heap, replay, op);
+        note_pages(heap, replay, replay->done);
     }
     return error;
 }
 
 int replay_run(heap_t *heap, struct replay *replay) {
-    size_t at = next_stats(replay, 0);
-    bool plain = !replay->touch && replay->pages == NULL;
-    for (size_t op = 0; op < replay->count; op++) {
+    const struct replay columns = *replay; /* which no store through a pointer can change */
+    size_t stats_at = next_stats(replay, 0);
+    bool plain = !columns.touch && columns.pages == NULL;
+    for (size_t at = 0; at < columns.count; at++) {
+        const struct operation op = {columns.kind[at], columns.id[at], columns.a[at], columns.b[at]};
         struct heap_pointer pointer = {0, HEAP_OK};
-        uint32_t bytes = 0;
-        replay->done = op;
-        int error = step(heap, replay, op, &pointer, &bytes);
+        int error = step(heap, replay, &op, &pointer);
+        replay->done = at;
         if (error == HEAP_OK && !plain) {
-            error = after(heap, replay, op, pointer);
+            error = after(heap, replay, &op, pointer);
         }
         if (error != HEAP_OK) {
             return error;
         }
-        replay->failed += pointer.block == 0 && bytes != 0;
-        if (replay->offsets != NULL) {
-            replay->offsets[op] = pointer.block == 0 ? REPLAY_NULL : pointer.offset;
+        if (pointer.block == 0) {
+            pointer.offset = REPLAY_NULL;
+            replay->failed += asked(&op);
         }
-        if (op == at) {
+        if (columns.offsets != NULL) {
+            columns.offsets[at] = pointer.offset;
+        }
+        if (at == stats_at) {
             heap_stats(heap, &replay->stats[replay->stats_count++]);
-            at = next_stats(replay, op + 1);
+            stats_at = next_stats(replay, at + 1);
         }
     }
-    replay->done = replay->count;
+    replay->done = columns.count;
     return REPLAY_OK;
 }

@@ -76,32 +76,28 @@ static inline void list_insert(struct heap_block *blocks, struct sys_heap *sys, 
     if (units < sys->least) {
         return;
     }
+    /* An empty list is one whose head is the new chunk: said without a branch, which could not be foretold. */
     uint32_t list = list_for(sys, units);
     uint32_t head = sys->heads[list];
-    if (head == 0) {
-        blocks[index].list_prev = blocks[index].list_next = index;
-        sys->heads[list] = index;
-        sys->filled |= 1U << list;
-        return;
-    }
+    head = head == 0 ? index : head;
+    blocks[index].list_prev = index;
     uint32_t tail = blocks[head].list_prev;
     blocks[index].list_prev = tail;
     blocks[index].list_next = head;
     blocks[tail].list_next = index;
     blocks[head].list_prev = index;
+    sys->heads[list] = head;
+    sys->filled |= 1U << list;
 }
 
 static inline void list_remove_from(struct heap_block *blocks, struct sys_heap *sys, uint32_t index, uint32_t list) {
     uint32_t next = blocks[index].list_next;
-    if (next == index) {
-        sys->heads[list] = 0;
-        sys->filled &= ~(1U << list);
-        return;
-    }
     uint32_t prev = blocks[index].list_prev;
+    uint32_t emptied = next == index;
     blocks[prev].list_next = next;
     blocks[next].list_prev = prev;
-    sys->heads[list] = next; /* upstream moves the head even when another chunk was it */
+    sys->heads[list] = emptied ? 0 : next; /* upstream moves the head even when another chunk was it */
+    sys->filled &= ~(emptied << list);
 }
 
 static inline void list_remove(struct heap_block *blocks, struct sys_heap *sys, uint32_t index) {

@@ -80,10 +80,12 @@ static inline uint32_t class_of(const struct geometry *geometry, uint32_t bytes)
     return ((width - LOG2_WORD) << geometry->log2_second) + (bytes >> width);
 }
 
-/* The least size of the next class, so that any block found there fits. */
-static inline uint32_t round_to_class(const struct geometry *geometry, uint32_t bytes) {
-    uint32_t below = (1U << class_width(geometry, bytes)) - 1;
-    return (bytes + below) & ~below;
+/* The lowest class whose blocks all hold `bytes`, which becomes the least size of that class. */
+static inline uint32_t class_that_holds(const struct geometry *geometry, uint32_t *bytes) {
+    uint32_t width = class_width(geometry, *bytes);
+    uint32_t below = (1U << width) - 1;
+    *bytes = (*bytes + below) & ~below;
+    return ((width - LOG2_WORD) << geometry->log2_second) + (*bytes >> width); /* right for the next power of two too */
 }
 
 static inline uint32_t first_of(const struct geometry *geometry, uint32_t class) {
@@ -123,19 +125,21 @@ static inline uint32_t list_pop(struct heap_block *blocks, struct tlsf *tlsf, ui
 }
 
 static inline void list_remove(struct heap_block *blocks, struct tlsf *tlsf, uint32_t index) {
+    uint32_t class = class_of(&tlsf->geometry, block_size(&blocks[index]));
+    uint32_t first = first_of(&tlsf->geometry, class);
     uint32_t prev = blocks[index].list_prev;
-    if (prev == 0) {
-        list_pop(blocks, tlsf, class_of(&tlsf->geometry, block_size(&blocks[index])));
-        return;
-    }
     uint32_t next = blocks[index].list_next;
-    blocks[prev].list_next = next;
+    uint32_t emptied = (prev | next) == 0;
+    blocks[prev].list_next = next; /* record 0 takes the write where there is no other */
     blocks[next].list_prev = prev;
+    tlsf->heads[class] = prev == 0 ? next : tlsf->heads[class];
+    tlsf->second_map[first] &= ~(emptied << second_of(&tlsf->geometry, class));
+    emptied = tlsf->second_map[first] == 0;
+    tlsf->first_map &= ~(emptied << first);
 }
 
-/* Take the first block of the lowest class that holds none smaller than `bytes` (rounded to its class); 0 if none. */
-static inline uint32_t list_find(const heap_t *heap, struct tlsf *tlsf, uint32_t bytes) {
-    uint32_t class = class_of(&tlsf->geometry, bytes);
+/* Take the first block of the lowest class from `class` up; 0 if none. */
+static inline uint32_t list_find(const heap_t *heap, struct tlsf *tlsf, uint32_t class) {
     uint32_t first = first_of(&tlsf->geometry, class);
     if (first >= tlsf->geometry.first_levels) {
         return 0;
@@ -220,8 +224,8 @@ static inline struct heap_pointer allocate(heap_t *heap, uint32_t bytes, bool ke
     if (payload == 0) {
         return NOTHING;
     }
-    uint32_t rounded = round_to_class(&tlsf->geometry, payload);
-    uint32_t found = list_find(heap, tlsf, rounded);
+    uint32_t rounded = payload;
+    uint32_t found = list_find(heap, tlsf, class_that_holds(&tlsf->geometry, &rounded));
     if (found == 0) {
         return NOTHING;
     }
@@ -328,7 +332,8 @@ static struct heap_pointer tlsf_aligned_alloc(heap_t *heap, uint32_t align, uint
     if (payload == 0 || search >> tlsf->geometry.log2_limit != 0) {
         return NOTHING;
     }
-    uint32_t found = list_find(heap, tlsf, round_to_class(&tlsf->geometry, (uint32_t)search));
+    uint32_t room = (uint32_t)search;
+    uint32_t found = list_find(heap, tlsf, class_that_holds(&tlsf->geometry, &room));
     if (found == 0) {
         return NOTHING;
     }
