@@ -1,11 +1,14 @@
-"""How many emulated devices one core carries; prints one JSON object.
+"""How many emulated devices a machine carries; prints one JSON object.
 
-A fleet of --devices ESP32-class devices (boards and workloads of the demo's ESP32 part) lives --minutes of virtual time
-with one report a minute. `steps_per_s`: devices brought forward by one report a second, operations on their heaps and
-readings included (some 250 allocations and frees lie between two reports); `readings_per_s` what came of it;
-`live_blocks` used blocks a device; `bytes_per_device` resident memory of this process for each, of it
-`heap_bytes_per_device` in the core. `demo_cpu_percent` is what the demo's 200 devices of all platforms, one report in
-2 s each, take of a core.
+`fleet`: --devices ESP32-class devices, each with firmware of its own (boards and workloads of the demo's ESP32 part),
+live --minutes of virtual time with one report a minute. `steps_per_s`: devices brought forward by one report a second,
+operations on their heaps and readings included (some 250 allocations and frees lie between two reports);
+`readings_per_s` what came of it; `live_blocks` used blocks a device; `bytes_per_device` resident memory of this process
+for each, of it `heap_bytes_per_device` in the core.
+`swarm`: --swarm devices of one board with traffic drawn in columns, 100 operations between two reports; `steps_per_s`
+at one and two threads, the same per second of processor time; how many of them 6 GiB hold, and how many one report a
+minute in real time allows on one processor.
+`demo_cpu_percent`: what the demo's 200 devices of all platforms, one report in 2 s each, take of a processor.
 """
 
 from __future__ import annotations
@@ -15,14 +18,18 @@ import json
 import os
 import platform
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+from emulators.boards import BOARDS
 from emulators.config import Group
 from emulators.devices.device import Device
 from emulators.devices.esp32 import Esp32Memory
 from emulators.fleet import Fleet
+from emulators.swarm import Swarm
 from telemetry.readings import Reading
 
 MINUTE_MS = 60_000
+SWARM_STEPS = 3
 KINDS = (
     ("esp32", "steady"), ("esp32c3", "server"), ("esp32s3", "steady"), ("esp32c6", "saw-tooth"), ("esp32", "slow-leak"),
 )  # fmt: skip
@@ -82,17 +89,41 @@ def measure(devices: int, minutes: int) -> dict[str, float]:
     }
 
 
+def measure_swarm(devices: int) -> dict[str, float]:
+    """The figures of a swarm after a few steps."""
+    empty = resident_bytes()
+    swarm = Swarm(BOARDS["esp32c3"], devices, seed=1)
+    blocks = swarm.step()["used_blocks"].mean()
+    figures = {"devices": devices, "live_blocks": round(float(blocks), 1)}
+    for threads in (1, 2):
+        with ThreadPoolExecutor(threads) as executor:
+            wall, cpu = time.perf_counter(), time.process_time()
+            for _ in range(SWARM_STEPS):
+                swarm.step(executor)
+            figures[f"steps_per_s_{threads}"] = round(devices * SWARM_STEPS / (time.perf_counter() - wall))
+            figures[f"steps_per_cpu_s_{threads}"] = round(devices * SWARM_STEPS / (time.process_time() - cpu))
+    each = (resident_bytes() - empty) / devices
+    return figures | {
+        "bytes_per_device": round(each),
+        "devices_in_6_gib": round(6 * 2**30 / each),
+        "real_time_devices_at_one_report_a_minute": figures["steps_per_cpu_s_1"] * 60,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--devices", type=int, default=1000)
+    parser.add_argument("--swarm", type=int, default=20_000)
     parser.add_argument("--minutes", type=int, default=5, help="of virtual time")
     options = parser.parse_args()
     figures = measure(options.devices, options.minutes)
+    swarm = measure_swarm(options.swarm)
     demo = Fleet.demo(200, seed=1)
     lived(demo, 0, 5000, 250)
     seconds, _ = lived(demo, 5000, 65_000, 250)
-    figures["demo_cpu_percent"] = round(seconds / 60 * 100, 2)
-    print(json.dumps({"bench": "fleet", **figures, "machine": platform.processor() or platform.machine()}))
+    percent = round(seconds / 60 * 100, 2)
+    machine = {"machine": platform.processor() or platform.machine(), "cpus": os.cpu_count()}
+    print(json.dumps({"bench": "fleet", "fleet": figures, "swarm": swarm, "demo_cpu_percent": percent, **machine}))
 
 
 if __name__ == "__main__":

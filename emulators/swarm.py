@@ -1,0 +1,124 @@
+"""A swarm: as many devices as memory holds, of one board, with one heap each and traffic drawn in columns.
+
+Where a `Fleet` gives each device firmware of its own, a swarm trades that for numbers: devices of a chunk allocate and
+free in the same order, each with sizes of its own. The heaps are as exact as any; so are the leaks, in every eighth
+chunk one block of each device a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emulators.boards import Board
+from emulators.heap import UNSEEN, Heap, HeapError, Operations
+
+CHUNK = 256
+LEAKING_EVERY = 8
+LARGEST_BLOCK = 1500
+LEAKED_BYTES = 64
+MALLOC, FREE = ord("m"), ord("f")
+
+REPORTED = ("free", "used", "min_free", "largest_free", "used_blocks", "free_blocks")
+"""Fields of a report, as in a heap reading: bytes, and counts of blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What a device does: `blocks` stay allocated from the start, of as many `slots` again about half are held, and
+    `operations` allocations and frees lie between two reports."""
+
+    blocks: int = 44
+    slots: int = 40
+    operations: int = 100
+
+
+class Swarm:
+    """Devices 0 to `devices` - 1 of one board; each has the heap of the board's largest internal region."""
+
+    def __init__(self, board: Board, devices: int, seed: int, traffic: Traffic | None = None) -> None:
+        traffic = traffic or Traffic()
+        starts = range(0, devices, CHUNK)
+        self._chunks = [
+            _Chunk(board, min(CHUNK, devices - start), (seed, number), traffic) for number, start in enumerate(starts)
+        ]
+
+    def __len__(self) -> int:
+        return sum(len(chunk.heaps) for chunk in self._chunks)
+
+    def step(self, executor: Executor | None = None) -> dict[str, NDArray[np.uint32]]:
+        """Bring each device forward by one report: a column a field of REPORTED, a row a device.
+
+        The same seed gives the same rows, with and without an executor of threads.
+        """
+        chunks = list(executor.map(_Chunk.step, self._chunks)) if executor else [one.step() for one in self._chunks]
+        rows = np.concatenate(chunks)
+        return {name: rows[:, column] for column, name in enumerate(REPORTED)}
+
+    def leaking(self) -> NDArray[np.bool_]:
+        """Which devices leak."""
+        return np.concatenate([np.full(len(chunk.heaps), chunk.leaks) for chunk in self._chunks])
+
+    def heaps(self) -> Iterator[Heap]:
+        """Each device's heap."""
+        for chunk in self._chunks:
+            yield from chunk.heaps
+
+
+class _Chunk:
+    """Some devices that allocate and free in the same order."""
+
+    def __init__(self, board: Board, devices: int, seed: tuple[int, int], traffic: Traffic) -> None:
+        region = max((one for one in board.regions if one.internal), key=lambda one: one.size)
+        self.leaks = seed[1] % LEAKING_EVERY == 0
+        self.heaps = [Heap(board.allocator, size=region.size, base=region.start) for _ in range(devices)]
+        self._random = np.random.default_rng(seed)
+        self._traffic = traffic
+        self._held = np.zeros(traffic.slots, dtype=bool)
+        self._ids = traffic.slots + 1
+        self._leak_id = traffic.slots
+        self._slots = np.full((devices, self._ids), UNSEEN, dtype=np.uint32)
+        self._take_what_stays()
+
+    def _take_what_stays(self) -> None:
+        """Blocks that are never freed need no slot."""
+        count = self._traffic.blocks
+        kind, ids = np.full(count, MALLOC, dtype=np.uint8), np.arange(count, dtype=np.uint32)
+        for heap, sizes in zip(self.heaps, self._sizes(count), strict=True):
+            heap.run(Operations(kind, ids, sizes, sizes, count))
+
+    def step(self) -> NDArray[np.uint32]:
+        """One report of each device."""
+        kind, ids = self._schedule()
+        rows = np.empty((len(self.heaps), len(REPORTED)), dtype=np.uint32)
+        self._slots[:, self._leak_id] = UNSEEN  # nobody knows the leaked block any more
+        for row, heap, slots, sizes in zip(rows, self.heaps, self._slots, self._sizes(len(kind)), strict=True):
+            run = heap.run(Operations(kind, ids, sizes, sizes, self._ids), slots=slots, stats_every=len(kind))
+            if run.error:  # a fault of the schedule above, never of the device
+                raise HeapError(run.error, f"operation {run.done} of a swarm")
+            row[:] = [run.stats[name][0] for name in REPORTED]
+        return rows
+
+    def _schedule(self) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
+        ids = self._random.integers(self._traffic.slots, size=self._traffic.operations, dtype=np.uint32)
+        kind = np.fromiter(self._toggled(ids), dtype=np.uint8, count=len(ids))
+        if self.leaks:
+            kind, ids = np.append(kind, np.uint8(MALLOC)), np.append(ids, np.uint32(self._leak_id))
+        return kind, ids
+
+    def _toggled(self, ids: NDArray[np.uint32]) -> Iterator[int]:
+        for slot in ids.tolist():
+            self._held[slot] = not self._held[slot]
+            yield MALLOC if self._held[slot] else FREE
+
+    def _sizes(self, count: int) -> NDArray[np.uint32]:
+        """Mostly small, some large: each power of two is as likely. What leaks is of one size."""
+        exponents = self._random.uniform(np.log2(16), np.log2(LARGEST_BLOCK), size=(len(self.heaps), count))
+        sizes = np.exp2(exponents).astype(np.uint32)
+        if self.leaks and count == self._traffic.operations + 1:
+            sizes[:, -1] = LEAKED_BYTES
+        return sizes
