@@ -31,7 +31,8 @@ class Table:
 
     `time_ms` is the sample's time, `heard_ms` when the newest live one was received (0: none yet), `boot` the boot it
     belongs to, `resolution` that of its source in bytes; `outdated` rows are of a boot that is over. `touched` are the
-    rows with news since the last tick, `changed` those that differ from what is on disk.
+    rows with news since the last tick, `changed` those that differ from what is on disk,
+    where the first `saved` series are known.
     """
 
     def __init__(self, kind: str) -> None:
@@ -42,6 +43,7 @@ class Table:
         self.texts: list[dict[str, str]] = []
         self.touched: set[int] = set()
         self.changed: set[int] = set()
+        self.saved = 0
         self.values: npt.NDArray[np.float64] = np.full((_FIRST_CAPACITY, len(self.columns)), np.nan)
         self.time_ms, self.heard_ms, self.resolution, self.boot = (
             np.zeros(_FIRST_CAPACITY, dtype=np.int64) for _ in range(4)

@@ -16,9 +16,11 @@ from collector.judge.series import Table
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS judge_series(
-    kind TEXT, number INTEGER, device TEXT NOT NULL, names TEXT NOT NULL, texts TEXT NOT NULL, time_ms INTEGER NOT NULL,
-    heard_ms INTEGER NOT NULL, resolution INTEGER NOT NULL, boot INTEGER NOT NULL, outdated INTEGER NOT NULL,
-    numbers BLOB NOT NULL, least BLOB, newest BLOB, peaks BLOB, PRIMARY KEY(kind, number)) WITHOUT ROWID;
+    kind TEXT, number INTEGER, device TEXT NOT NULL, names TEXT NOT NULL, PRIMARY KEY(kind, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS judge_values(
+    kind TEXT, number INTEGER, texts TEXT NOT NULL, time_ms INTEGER NOT NULL, heard_ms INTEGER NOT NULL,
+    resolution INTEGER NOT NULL, boot INTEGER NOT NULL, outdated INTEGER NOT NULL, numbers BLOB NOT NULL,
+    least BLOB, newest BLOB, peaks BLOB, PRIMARY KEY(kind, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS judge_alerts(
     rule TEXT, kind TEXT, number INTEGER, status INTEGER NOT NULL, since_ms INTEGER NOT NULL,
     pending_tick INTEGER NOT NULL, clear_tick INTEGER NOT NULL, PRIMARY KEY(rule, kind, number)) WITHOUT ROWID;
@@ -34,16 +36,24 @@ CREATE TABLE IF NOT EXISTS judge_time(
 def save(db: sqlite3.Connection, judge: Judge) -> None:
     """Write what differs from the disk, inside the judge's transaction."""
     for kind, table in judge.board.tables.items():
-        _replace(db, "judge_series", (_series_row(judge, kind, table, row) for row in sorted(table.changed)))
+        new = range(table.saved, len(table))
+        names = ((kind, row, table.devices[row], json.dumps(table.names[row])) for row in new)
+        _replace(db, "judge_series", names)
+        _replace(db, "judge_values", (_values_row(judge, kind, table, row) for row in sorted(table.changed)))
         table.changed.clear()
+        table.saved = len(table)
     _save_alerts(db, judge)
     _save_hearing(db, judge)
 
 
 def restore(db: sqlite3.Connection, judge: Judge) -> None:
     """Give a new judge the state of the last commit."""
-    for row in db.execute("SELECT * FROM judge_series ORDER BY kind, number").fetchall():
-        _restore_series(judge, *row)
+    for kind, _, device, names in db.execute("SELECT * FROM judge_series ORDER BY kind, number").fetchall():
+        judge.add_series(kind, device, tuple(json.loads(names)))
+    for row in db.execute("SELECT * FROM judge_values").fetchall():
+        _restore_values(judge, *row)
+    for table in judge.board.tables.values():
+        table.saved = len(table)
     _restore_hearing(db, judge)
     for rule, kind, number, *state in db.execute("SELECT * FROM judge_alerts").fetchall():
         alerts = judge.alerts.get(rule)
@@ -61,7 +71,7 @@ def firing_without_rule(db: sqlite3.Connection, judge: Judge) -> list[tuple[str,
     return [row[:4] for row in gone if row[4] == FIRING]
 
 
-def _series_row(judge: Judge, kind: str, table: Table, row: int) -> tuple[Any, ...]:
+def _values_row(judge: Judge, kind: str, table: Table, row: int) -> tuple[Any, ...]:
     history = judge.board.histories.get(kind)
     buckets = (
         (history.least[row].tobytes(), history.newest[row].tobytes(), history.peaks[row].tobytes())
@@ -69,16 +79,15 @@ def _series_row(judge: Judge, kind: str, table: Table, row: int) -> tuple[Any, .
         else (None, None, None)
     )
     return (
-        kind, row, table.devices[row], json.dumps(table.names[row]), json.dumps(table.texts[row]),
+        kind, row, json.dumps(table.texts[row]) if table.texts[row] else "{}",
         int(table.time_ms[row]), int(table.heard_ms[row]), int(table.resolution[row]), int(table.boot[row]),
         int(table.outdated[row]), table.values[row].tobytes(), *buckets,
     )  # fmt: skip
 
 
-def _restore_series(judge: Judge, kind: str, row: int, device: str, names: str, texts: str, *columns: Any) -> None:
+def _restore_values(judge: Judge, kind: str, row: int, texts: str, *columns: Any) -> None:
     time_ms, heard_ms, resolution, boot, outdated, numbers, least, newest, peaks = columns
     table = judge.board.tables[kind]
-    judge.add_series(kind, device, tuple(json.loads(names)))
     table.texts[row] = json.loads(texts)
     table.time_ms[row], table.heard_ms[row], table.resolution[row] = time_ms, heard_ms, resolution
     table.boot[row], table.outdated[row] = boot, outdated

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Protocol, TextIO
 from urllib.parse import urlsplit
 
 import apprise
 
 from collector.config import Notify
-from telemetry.errors import ConfigError
+from telemetry.errors import ConfigError, EnvironmentFault
+from telemetry.secrets import read_secret
 
 _KINDS: Mapping[str, str] = {
     "info": apprise.NotifyType.INFO,
@@ -87,9 +87,9 @@ def _addresses(config: Notify, source: str) -> Sequence[tuple[str, str]]:
     addresses = [(f"notify.urls[{index}]", url) for index, url in enumerate(config.urls)]
     if config.url_file:
         try:
-            lines = Path(config.url_file).read_text().splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(source, [f"notify.url_file: {config.url_file} cannot be read: {error}"]) from None
+            lines = read_secret(config.url_file).splitlines()
+        except EnvironmentFault as error:
+            raise ConfigError(source, [f"notify.url_file: {error}"]) from None
         addresses += [
             (f"{config.url_file}:{number}", line.strip())
             for number, line in enumerate(lines, start=1)

@@ -45,11 +45,17 @@ class History:
 
     def add(self, rows: Rows, times: npt.NDArray[np.int64], used: Numbers) -> list[Rows]:
         """Take in samples in the order of their arrival; for each level the rows that closed a bucket."""
-        self._note_peaks(rows, used)
+        unique, least = self._note_peaks(rows, used)
         closed = []
         for level, width in enumerate(WIDTHS_MS):
             buckets = times // width
-            parts = [self._fold(level, bucket, rows, buckets == bucket, used) for bucket in np.unique(buckets)]
+            if buckets.min() == buckets.max():  # nearly always, but for backlogs
+                closed.append(self._fold(level, int(buckets[0]), unique, least))
+                continue
+            parts = []
+            for bucket in np.unique(buckets):
+                chosen = buckets == bucket
+                parts.append(self._fold(level, int(bucket), *_least_by_row(rows[chosen], used[chosen])))
             closed.append(np.unique(np.concatenate(parts)))
         return closed
 
@@ -60,10 +66,7 @@ class History:
         windows: Numbers = self.least[rows[:, None], level, slots].astype(np.float64)
         return windows
 
-    def _fold(self, level: int, bucket: int, rows: Rows, chosen: npt.NDArray[np.bool_], used: Numbers) -> Rows:
-        unique, inverse = np.unique(rows[chosen], return_inverse=True)
-        least = np.full(len(unique), np.inf)
-        np.minimum.at(least, inverse, used[chosen])
+    def _fold(self, level: int, bucket: int, unique: Rows, least: Numbers) -> Rows:
         newest = self.newest[unique, level]
         in_order = newest <= bucket
         unique, least, newest = unique[in_order], least[in_order], newest[in_order]
@@ -77,7 +80,8 @@ class History:
         closed: Rows = unique[ahead & (newest >= 0)]
         return closed
 
-    def _note_peaks(self, rows: Rows, used: Numbers) -> None:
+    def _note_peaks(self, rows: Rows, used: Numbers) -> tuple[Rows, Numbers]:
+        """Follow rises and falls; the rows, each once, and the least of each."""
         unique, inverse = np.unique(rows, return_inverse=True)
         lowest, highest, last = np.full(len(unique), np.inf), np.full(len(unique), -np.inf), np.zeros(len(unique))
         np.minimum.at(lowest, inverse, used)
@@ -88,3 +92,11 @@ class History:
         fell = lowest < _FELL_TO * rise
         self.peaks[unique, 1] = np.where(fell, np.fmax(ceiling, rise), ceiling)
         self.peaks[unique, 0] = np.where(fell, last, rise)
+        return unique, lowest
+
+
+def _least_by_row(rows: Rows, used: Numbers) -> tuple[Rows, Numbers]:
+    unique, inverse = np.unique(rows, return_inverse=True)
+    least = np.full(len(unique), np.inf)
+    np.minimum.at(least, inverse, used)
+    return unique, least

@@ -292,8 +292,17 @@ def test_delays_grow_with_jitter_up_to_five_minutes() -> None:
 def test_wrong_addresses_are_all_named_without_their_secrets(tmp_path: Path) -> None:
     file = tmp_path / "urls"
     file.write_text("# channels\nnosuch://secret-token@host\n")
+    file.chmod(0o600)
     with pytest.raises(ConfigError) as raised:
         make_channels(Notify(urls=("what://?",), url_file=str(file)), "collector.toml")
     assert len(raised.value.faults) == 2
     assert f"{file}:2" in raised.value.faults[1]
     assert "secret" not in str(raised.value)
+
+
+def test_a_file_of_addresses_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "urls"
+    file.write_text("json://127.0.0.1\n")
+    file.chmod(0o644)
+    with pytest.raises(ConfigError, match="others can read it"):
+        make_channels(Notify(url_file=str(file)), "collector.toml")
