@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
+from collector.config import CollectorConfig
+from collector.judge.rules import load_rules
+from collector.notify.channels import make_channels
+from collector.web.access import load_access
 from memfleet.commands.init import CONFIGURATIONS, Role
 from telemetry.errors import ConfigError, EnvironmentFault
 from telemetry.secrets import read_secret
@@ -28,7 +32,7 @@ def command(
     """
     role = role or _role_of(file)
     config = load(CONFIGURATIONS[role], file, os.environ)
-    faults = [] if elsewhere else list(_file_faults(config, ""))
+    faults = [] if elsewhere else _faults_here(config, file)
     if faults:
         raise ConfigError(str(file), faults)
     typer.echo(f"{file}: good as the configuration of {'an agent' if role is Role.agent else 'a collector'}")
@@ -41,6 +45,29 @@ def _role_of(file: Path) -> Role:
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
         return Role.collector
     return max(Role, key=lambda role: len(names & set(CONFIGURATIONS[role].__struct_fields__)))
+
+
+def _faults_here(config: Any, file: Path) -> list[str]:
+    """What would keep it from starting on this machine: files that it names, rules, addresses, an open page."""
+    faults = list(_file_faults(config, ""))
+    if isinstance(config, CollectorConfig):
+        rules = Path(config.judging.rules_file) if config.judging.rules_file else None
+        faults += _faults_of(lambda: load_access(config.page))
+        faults += _faults_of(lambda: make_channels(config.notify, str(file)))
+        if rules is not None and rules.exists():
+            faults += [f"{rules} {fault}" for fault in _faults_of(lambda: load_rules(rules))]
+    first: dict[str, str] = {}
+    for fault in faults:
+        first.setdefault(fault.split(": ")[0], fault)  # two checks may look at the same file: one fault for a setting
+    return list(first.values())
+
+
+def _faults_of(check: Callable[[], object]) -> list[str]:
+    try:
+        check()
+    except ConfigError as error:
+        return list(error.faults)
+    return []
 
 
 def _file_faults(value: Any, path: str) -> Iterator[str]:

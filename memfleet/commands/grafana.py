@@ -38,7 +38,7 @@ def apply(
 ) -> None:
     """Put the data source, the folder and the dashboards into Grafana; a second time there is nothing to do.
 
-    [bold]Example:[/bold] memfleet grafana apply --url http://127.0.0.1:3000 --token-file grafana.token --config collector.toml
+    [bold]Example:[/bold] memfleet grafana apply --url http://localhost:3000 --token-file token --config collector.toml
     """
     chosen = _store(load(CollectorConfig, config, os.environ), store)
     source = _source(chosen, source_url, source_token_file)

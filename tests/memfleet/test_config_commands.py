@@ -105,3 +105,16 @@ def test_settings_may_come_from_the_environment(tmp_path: Path, monkeypatch, cap
     status, printed = run(monkeypatch, capsys, "check-config", str(file))
     assert status == 2
     assert "page.port" in printed
+
+
+def test_check_config_looks_into_rules_addresses_and_the_open_page(tmp_path: Path, monkeypatch, capsys) -> None:
+    file, rules = tmp_path / "collector.toml", tmp_path / "rules.toml"
+    rules.write_text('[[rule]]\nname = "a"\nkind = "heep"\nseverity = "warning"\nwhen = "free <"\nreason = "r"\n')
+    file.write_text(f'[judging]\nrules_file = "{rules}"\n[notify]\nurls = ["nosuch://x"]\n[page]\nhost = "0.0.0.0"\n')
+    status, printed = run(monkeypatch, capsys, "check-config", str(file))
+    assert status == 2
+    assert f"{rules} rule[0]" in printed
+    assert "notify.urls[0]: " in printed
+    assert "page.read_token_file: missing" in printed
+    rules.unlink()
+    assert f"judging.rules_file: {rules}: No such file" in run(monkeypatch, capsys, "check-config", str(file))[1]
