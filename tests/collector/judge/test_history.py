@@ -1,0 +1,69 @@
+"""Histories: the same samples give the same buckets, however they are cut; what is passed over is unknown."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector.judge.detectors.history import BUCKETS, WIDTHS_MS, History
+
+
+def _filled(samples: list[tuple[int, int, int]], cuts: list[int]) -> History:
+    history = History()
+    history.make_room(4)
+    edges = [0, *sorted(cut % (len(samples) + 1) for cut in cuts), len(samples)]
+    for start, end in pairwise(edges):
+        if start < end:
+            rows, times, used = (np.array(column) for column in zip(*samples[start:end], strict=True))
+            history.add(rows, times, used.astype(np.float64))
+    return history
+
+
+_steps = st.tuples(st.integers(0, 3), st.sampled_from([100, 900, 5_000, 30_000, 700_000]), st.integers(0, 10_000))
+
+
+@given(st.lists(_steps, min_size=1, max_size=60), st.lists(st.integers(0, 60), max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_cuts_make_no_difference(steps: list[tuple[int, int, int]], cuts: list[int]) -> None:
+    samples, now = [], 1_790_000_000_000
+    for row, later, used in steps:
+        now += later
+        samples.append((row, now, used))
+    whole, cut = _filled(samples, []), _filled(samples, cuts)
+    assert np.array_equal(whole.least, cut.least, equal_nan=True)
+    assert np.array_equal(whole.newest, cut.newest)
+
+
+@given(st.lists(_steps, min_size=1, max_size=60))
+@settings(max_examples=40, deadline=None)
+def test_buckets_hold_the_least_of_their_time(steps: list[tuple[int, int, int]]) -> None:
+    samples, now = [], 1_790_000_000_000
+    for row, later, used in steps:
+        now += later
+        samples.append((row, now, used))
+    history = _filled(samples, list(range(0, 60, 7)))
+    for level, width in enumerate(WIDTHS_MS):
+        for row in {row for row, _, _ in samples}:
+            newest = max(time // width for one, time, _ in samples if one == row)
+            assert history.newest[row, level] == newest
+            for bucket in range(newest - BUCKETS + 1, newest + 1):
+                inside = [used for one, time, used in samples if one == row and time // width == bucket]
+                held = history.least[row, level, bucket % BUCKETS]
+                assert held == min(inside) if inside else np.isnan(held)
+
+
+def test_a_new_boot_begins_anew() -> None:
+    history = _filled([(1, 1_000_000, 5), (2, 1_000_000, 7)], [])
+    history.forget(1)
+    assert np.isnan(history.least[1]).all()
+    assert (history.newest[1] == -1).all()
+    assert (history.newest[2] >= 0).all()
+
+
+def test_the_ceiling_is_the_highest_peak_before_a_fall() -> None:
+    levels = [1000, 5000, 2000, 3000, 1500, 6000, 5900]
+    history = _filled([(0, 1000 * place, used) for place, used in enumerate(levels)], list(range(8)))
+    assert history.ceiling(np.array([0])).tolist() == [5000.0]
