@@ -18,7 +18,7 @@ BLUE, GREEN, ORANGE, RED, GREY = "#4a8fd6", "#2c9f78", "#db7f2a", "#d5483f", "#7
 _COLOURS = (BLUE, ORANGE, GREEN, "#9a6dd7", "#c25b93", "#5aa7b0", "#a98a3a", GREY)
 _MOST_HEAPS = 6
 _MOST_LINES = len(_COLOURS)
-_GAP = 5  # a pause of so many usual intervals is drawn as a gap
+_PAUSE = 5  # usual intervals without a reading that are drawn as a gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +130,24 @@ def scaled(value: Any, unit: str) -> float | None:
     return round(value / 1024, 2) if unit == "KiB" else value
 
 
-def pairs(times: Sequence[int], boots: Sequence[int], values: Sequence[Any], unit: str) -> list[Pair]:
-    """Points of a line; a reboot and a pause break it, so that nothing is drawn where nothing was read."""
-    longest = _GAP * median(after - before for before, after in pairwise(times)) if len(times) > 2 else 0
+def longest_pause(times: Sequence[int], total: int, fields: int) -> float:
+    """How far apart two neighbours may be before nothing is drawn between them; 0: as far as they like.
+
+    Points that were thinned out of `total` are the extremes of each stretch of time, two a field: they lie unevenly,
+    yet never further apart than two stretches.
+    """
+    if len(times) < 3:
+        return 0
+    if total > len(times):
+        return 4 * max(1, fields) * (times[-1] - times[0]) / len(times)
+    return _PAUSE * median(after - before for before, after in pairwise(times))
+
+
+def pairs(times: Sequence[int], boots: Sequence[int], values: Sequence[Any], unit: str, pause: float) -> list[Pair]:
+    """Points of a line; a reboot and a longer pause break it, so that nothing is drawn where nothing was read."""
     drawn: list[Pair] = []
     for index, (time, value) in enumerate(zip(times, values, strict=True)):
-        if index and (boots[index] != boots[index - 1] or 0 < longest < time - times[index - 1]):
+        if index and (boots[index] != boots[index - 1] or 0 < pause < time - times[index - 1]):
             drawn.append([times[index - 1] + 1, None])
         drawn.append([time, scaled(value, unit)])
     return drawn

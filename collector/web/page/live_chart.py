@@ -79,12 +79,18 @@ class LiveChart:
         drawn = []
         for line in self.panel.lines:
             points = columns.get(line.source)
-            values = points.values.get(line.field) if points else None
-            drawn.append(charts.pairs(points.t, points.boot, values, self.panel.unit) if points and values else [])
+            drawn.append(self._line(points, line.field) if points else [])
         if self.panel.peak_field:
             drawn.append(self._triangles(columns))
         self._ends |= {source: (points.t[-1], points.boot[-1]) for source, points in columns.items() if points.t}
         return drawn
+
+    def _line(self, points: Points, field: str) -> list[Pair]:
+        values = points.values.get(field)
+        if not values:
+            return []
+        pause = charts.longest_pause(points.t, points.total, len(points.values))
+        return charts.pairs(points.t, points.boot, values, self.panel.unit, pause)
 
     def _triangles(self, columns: Mapping[Source, Points]) -> list[Pair]:
         points = columns.get(self.panel.lines[0].source)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.series.points import extremes
 from collector.series.rows import DeviceRow
 from collector.web.page import charts, text
 from collector.web.page.charts import Seen
@@ -21,7 +22,7 @@ def test_an_azure_sphere_device_gets_three_lines_a_limit_and_triangles() -> None
     assert panel.limit == 256 * KIB
     times, boots, peaks = [0, 1000, 2000], [1, 1, 1], [KIB, KIB, 2 * KIB]
     triangles: list[charts.Pair] = [[times[i], peaks[i] / KIB] for i in charts.new_peaks(times, boots, peaks)]
-    lines = [charts.pairs(times, boots, peaks, panel.unit) for _ in panel.lines]
+    lines = [charts.pairs(times, boots, peaks, panel.unit, 0) for _ in panel.lines]
     options = charts.chart_options(panel, [*lines, triangles], [], (0, 2000))
     assert [one["type"] for one in options["series"]] == ["line", "line", "line", "scatter"]
     assert options["series"][3]["data"] == [[2000, 2.0]]
@@ -43,9 +44,21 @@ def test_unlike_things_get_charts_of_their_own() -> None:
 def test_a_reboot_and_a_pause_break_the_line() -> None:
     times = [0, 1000, 2000, 3000, 60_000, 61_000]
     boots = [1, 1, 2, 2, 2, 2]
-    drawn = charts.pairs(times, boots, [KIB] * 6, "KiB")
+    drawn = charts.pairs(times, boots, [KIB] * 6, "KiB", charts.longest_pause(times, 6, 1))
     assert [point[0] for point in drawn if point[1] is None] == [1001, 3001]
     assert charts.boot_marks(times, boots) == [(2000, 2)]
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_a_thinned_line_is_not_broken_and_an_outage_in_it_is(columns: int) -> None:
+    times = [i * 1000 + (40_000_000 if i >= 10_000 else 0) for i in range(20_000)]
+    values = [[i * (1 + column) for i in range(20_000)] for column in range(columns)]
+    kept = extremes(values, 600)
+    thin = [times[i] for i in kept]
+    drawn = charts.pairs(thin, [1] * len(thin), thin, "bytes", charts.longest_pause(thin, len(times), columns))
+    (broken_at,) = [point[0] for point in drawn if point[1] is None]
+    assert broken_at is not None
+    assert 9_800_000 < broken_at <= 9_999_001
 
 
 @given(st.lists(st.integers(0, 2**20), min_size=1, max_size=60))
