@@ -256,6 +256,7 @@ class Heap:
         statistics after every n-th operation and after the last. `touch`: the program writes every byte it gets.
         `strict`: freeing an id twice is a fault; otherwise it counts as free(NULL). A fault ends the run: `Run.error`.
         """
+        _check_columns(operations)
         count = len(operations)
         rows = count // stats_every + 1 if stats_every else 0
         slots = self.new_slots(operations.ids) if slots is None else slots
@@ -284,3 +285,14 @@ class Heap:
         if offset:
             raise HeapError(offset, what)
         return None
+
+
+def _check_columns(operations: Operations) -> None:
+    """The core reads the columns as they lie in memory; raise UsageError for one that lies otherwise."""
+    for name, dtype in (("kind", np.uint8), ("id", np.uint32), ("a", np.uint32), ("b", np.uint32)):
+        column = getattr(operations, name)
+        if column.dtype != dtype or len(column) != len(operations) or not column.flags.c_contiguous:
+            raise UsageError(
+                f"operations.{name} must be {len(operations)} contiguous numbers of type {np.dtype(dtype)}, "
+                f"not {len(column)} of {column.dtype}"
+            )
