@@ -56,6 +56,15 @@ class Plan:
     ignores_sigterm: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Firmware:
+    """One build: what it does, and how it calls itself."""
+
+    plan: Plan
+    version: str = "1.0.0"
+    project: str = "firmware"
+
+
 class Allocation(NamedTuple):
     """A block that firmware holds."""
 

@@ -11,7 +11,7 @@ from emulators.chance import Chance
 from emulators.config import FleetConfig, Group, require_sound
 from emulators.demo import demo_groups
 from emulators.devices.device import Device
-from emulators.firmware import Plan
+from emulators.firmware import Firmware, Plan
 from emulators.network import Link
 from emulators.truth import Truth, truth_of
 from emulators.workloads import WORKLOADS
@@ -23,7 +23,7 @@ class _Member:
 
     __slots__ = ("device", "link", "report_ms", "update")
 
-    def __init__(self, device: Device, group: Group, link: Link, update: tuple[int, str, Plan] | None) -> None:
+    def __init__(self, device: Device, group: Group, link: Link, update: tuple[int, Firmware] | None) -> None:
         self.device = device
         self.report_ms = group.report_ms
         self.link = link
@@ -32,10 +32,10 @@ class _Member:
     def report(self, due_ms: int) -> list[About | Reading]:
         """Live up to then and report; what arrives of it."""
         if self.update and self.update[0] <= due_ms:
-            update_ms, version, plan = self.update
+            update_ms, firmware = self.update
             self.update = None
             self.device.advance(update_ms)
-            self.device.redeploy(version, plan)
+            self.device.redeploy(firmware)
         self.device.advance(due_ms)
         self.device.report()
         return self.link.carry(self.device.take(), due_ms)
@@ -100,18 +100,19 @@ class Fleet:
         self._started = True
         for group, name in self._names():
             chance, plan = self._drawn(group, name, group.workload)
-            device = Device(name, BOARDS[group.board], plan, chance, version=group.firmware, power_on_ms=now_ms)
+            firmware = Firmware(plan, group.firmware, group.name)
+            device = Device(name, BOARDS[group.board], firmware, chance, now_ms)
             first_ms = now_ms + chance.child("phase").below(group.report_ms)
             self._queue.append((first_ms, len(self._members)))
             link = Link(group.network, chance.child("network"))
             self._members.append(_Member(device, group, link, self._update_of(group, name, now_ms)))
         heapq.heapify(self._queue)
 
-    def _update_of(self, group: Group, name: str, now_ms: int) -> tuple[int, str, Plan] | None:
+    def _update_of(self, group: Group, name: str, now_ms: int) -> tuple[int, Firmware] | None:
         if not group.update:
             return None
         plan = self._drawn(group, name, group.update.workload)[1]
-        return now_ms + group.update.after_ms, group.update.firmware, plan
+        return now_ms + group.update.after_ms, Firmware(plan, group.update.firmware, group.name)
 
     def _names(self) -> list[tuple[Group, str]]:
         return [(group, name) for group in self._groups for name in group.device_names()]

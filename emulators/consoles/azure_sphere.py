@@ -14,8 +14,8 @@ class AzureSphereVoice:
 
     def boot(self, device: Device) -> str:
         """The debugger attaches, at another port each time; without it the application's lines are all there is."""
-        if not device.plan.debugger:
-            return "" if device.plan.prints else f"{device.project} application starting.\n"
+        if not device.firmware.plan.debugger:
+            return "" if device.firmware.plan.prints else f"{device.firmware.project} application starting.\n"
         return f"Remote debugging from host 192.168.35.1, port {60827 + device.boot}\n"
 
     def report(self, device: Device) -> str:
@@ -31,7 +31,7 @@ class AzureSphereVoice:
 
     def last_words(self, device: Device, reset: Reset) -> str:
         """The debugger tells how the application ended."""
-        if not device.plan.debugger:
+        if not device.firmware.plan.debugger:
             return ""
         if reset.reason == KILLED:
             return f"\n{reset.reason}\n"

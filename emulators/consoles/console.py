@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from emulators.boards import BOARDS, Board
@@ -13,8 +13,8 @@ from emulators.consoles.esp_idf import EspIdfVoice
 from emulators.consoles.noise import NoisyVoice
 from emulators.consoles.voice import Voice
 from emulators.consoles.zephyr import ZephyrVoice
-from emulators.devices.device import Device, Listener
-from emulators.firmware import Reset
+from emulators.devices.device import Device
+from emulators.firmware import Firmware, Reset
 from emulators.workloads import WORKLOADS
 from telemetry.errors import UsageError
 
@@ -37,11 +37,12 @@ SYSTEMS: Mapping[str, System] = {
 
 
 class DeviceConsole:
-    """The console of a device. `device_of` makes the device with this console as its listener; firmware that does not
-    print its memory itself has it printed by the system every `period_ms`."""
+    """The console of a device, its listener. Firmware that does not print its memory itself has it printed by the
+    system every `period_ms`."""
 
-    def __init__(self, device_of: Callable[[Listener], Device], voice: Voice, period_ms: int) -> None:
-        self.device = device_of(self)
+    def __init__(self, device: Device, voice: Voice, period_ms: int) -> None:
+        self.device = device
+        device.listener = self
         self._voice = voice
         self._period_ms = period_ms
         self._power_on_ms: int | None = None
@@ -53,7 +54,7 @@ class DeviceConsole:
         """The console of one device of a fleet file's group: the same device as in `Fleet`, reporting as often."""
         board, chance = BOARDS[group.board], Chance(seed).child(name)
         voice = next(system.voice for system in SYSTEMS.values() if system.platform == board.platform)
-        return DeviceConsole(lambda listener: _device(group, board, chance, listener), voice, group.report_ms)
+        return DeviceConsole(_device(group, board, chance), voice, group.report_ms)
 
     def advance(self, now_ms: int) -> bytes:
         """What was printed since the last call, up to now. The first call is the moment of power-on."""
@@ -72,7 +73,7 @@ class DeviceConsole:
         return printed
 
     def _system_prints(self) -> bool:
-        return not (self.device.plan.prints and self._voice.carries_firmware)
+        return not (self.device.firmware.plan.prints and self._voice.carries_firmware)
 
     # -- the device's listener -----------------------------------------------------------------------------------------
 
@@ -115,15 +116,15 @@ class EmulatedConsole(DeviceConsole):
         voice = SYSTEMS[system].voice
         group = Group(name="console", board=chip.name, workload=workload)
         super().__init__(
-            lambda listener: _device(group, chip, chance, listener),
+            _device(group, chip, chance),
             NoisyVoice(voice, chip.platform, chance.child("noise")) if noise and voice.carries_firmware else voice,
             max(round(period_s * 1000), 1),
         )
 
 
-def _device(group: Group, board: Board, chance: Chance, listener: Listener) -> Device:
+def _device(group: Group, board: Board, chance: Chance) -> Device:
     plan = WORKLOADS[group.workload].plan(board, chance.child("plan"))
-    return Device("console", board, plan, chance, version=group.firmware, project=group.workload, listener=listener)
+    return Device("console", board, Firmware(plan, group.firmware, group.workload), chance)
 
 
 def _require_board(system: str, workload: str, board: str | None) -> Board:

@@ -14,7 +14,7 @@ from emulators.devices.esp32 import Esp32Memory
 from emulators.devices.measure import Measure
 from emulators.devices.mt3620 import KILLED, Mt3620Memory
 from emulators.devices.zephyr import ZephyrMemory
-from emulators.firmware import Memory, Plan, Reset, Runtime, Task
+from emulators.firmware import Firmware, Memory, Plan, Reset, Runtime, Task
 from telemetry.readings import MT3620_LIMIT, About, Reading, Value
 
 
@@ -67,19 +67,14 @@ class Device:
         self,
         name: str,
         board: Board,
-        plan: Plan,
+        firmware: Firmware,
         chance: Chance,
-        *,
-        version: str = "1.0.0",
-        project: str = "firmware",
         power_on_ms: int = 0,
-        listener: Listener | None = None,
     ) -> None:
         self.name = name
         self.board = board
-        self.plan = plan
-        self.version = version
-        self.project = project
+        self.firmware = firmware
+        self.listener: Listener | None = None
         self.boot = 0
         self.boot_ms = power_on_ms
         self.uptime_ms = 0
@@ -87,7 +82,6 @@ class Device:
         self.pending: list[About | Reading] = []
         self.memory: DeviceMemory
         self._chance = chance
-        self._listener = listener
         self._tasks: list[_Running] = []
         self._failed = False
         self._logged_ms = -1
@@ -106,15 +100,15 @@ class Device:
             except Reset as reset:
                 self._go_down(reset)
 
-    def redeploy(self, version: str, plan: Plan) -> None:
+    def redeploy(self, firmware: Firmware) -> None:
         """Other firmware from this moment of the device's time on: the system ends the old one and starts the new.
 
         An application of the MT3620 that ignores SIGTERM is killed.
         """
         if self._up:
-            self._go_down(Reset("sigkill", KILLED) if self.plan.ignores_sigterm else Reset("update", f"to {version}"))
-        self.version = version
-        self.plan = plan
+            ignored = self.firmware.plan.ignores_sigterm
+            self._go_down(Reset("sigkill", KILLED) if ignored else Reset("update", f"to {firmware.version}"))
+        self.firmware = firmware
 
     def is_up(self) -> bool:
         """Between a boot and the next reset."""
@@ -127,15 +121,17 @@ class Device:
         self._failed = False
         self._tasks = []
         board = self.board
-        texts = {"platform": board.platform, "board": board.name, "firmware": self.version, "os": board.os}
+        texts = {"platform": board.platform, "board": board.name, "firmware": self.firmware.version, "os": board.os}
         self.pending.append(About(self.name, self.boot, texts, LIMITS.get(board.platform, {})))
         life: dict[str, Value] = {"uptime": 0, "boots": self.boot, "reset_reason": self.reset_reason}
-        self._add(Measure("device", (), life | {"firmware": self.version, "board": board.name, "os": board.os}))
+        self._add(
+            Measure("device", (), life | {"firmware": self.firmware.version, "board": board.name, "os": board.os})
+        )
         self._add(Measure("event", ("boot",), {"reason": self.reset_reason}))
-        self.memory = MEMORIES[board.platform](board, self.plan)
-        if self._listener:
-            self._listener.booted(self)
-        for task in self.plan.tasks:
+        self.memory = MEMORIES[board.platform](board, self.firmware.plan)
+        if self.listener:
+            self.listener.booted(self)
+        for task in self.firmware.plan.tasks:
             self.start(task, "main")
 
     def _run(self, until_ms: int) -> None:
@@ -152,8 +148,8 @@ class Device:
         self.uptime_ms = max(self.uptime_ms, until_ms)
 
     def _go_down(self, reset: Reset) -> None:
-        if self._listener:
-            self._listener.died(self, reset)
+        if self.listener:
+            self.listener.died(self, reset)
         self._add(Measure("event", (reset.event,), {"reason": reset.reason}))
         level = "W" if reset.event in ("restart", "update") else "E"
         self._log(level, "system", reset.reason)
@@ -165,8 +161,8 @@ class Device:
 
     def print(self, text: str) -> None:
         """Print to the console, where there is one."""
-        if self._listener:
-            self._listener.printed(text)
+        if self.listener:
+            self.listener.printed(text)
 
     def start(self, task: Task, by: str) -> None:
         """Start a task at this moment."""

@@ -8,7 +8,7 @@ from emulators.boards import BOARDS
 from emulators.chance import Chance
 from emulators.devices.device import Device
 from emulators.devices.esp32 import Esp32Memory
-from emulators.firmware import Plan, Task
+from emulators.firmware import Firmware, Plan, Task
 from emulators.workloads import WORKLOADS
 from telemetry.readings import Reading
 
@@ -29,7 +29,7 @@ MAIN_LATE = {0x3FCE99F8: 20, 0x3FCE9A10: 12, 0x3FCE9A20: 16, 0x3FCE9A34: 20, 0x3
 
 
 def _run(workload: str, until_ms: int, board: str = "esp32s3") -> Device:
-    device = Device("plug", BOARDS[board], WORKLOADS[workload].plan(BOARDS[board], Chance(3)), Chance(3))
+    device = Device("plug", BOARDS[board], Firmware(WORKLOADS[workload].plan(BOARDS[board], Chance(3))), Chance(3))
     device.advance(until_ms)
     return device
 

@@ -9,7 +9,7 @@ from emulators.boards import BOARDS
 from emulators.chance import Chance
 from emulators.devices.device import Device
 from emulators.devices.mt3620 import SOCKET_BYTES, Mt3620Memory
-from emulators.firmware import Plan, Runtime, Task
+from emulators.firmware import Firmware, Plan, Runtime, Task
 from emulators.workloads import WORKLOADS
 from telemetry.readings import MT3620_LIMIT, About, Reading
 
@@ -18,7 +18,7 @@ TIMER_MS = 250
 
 
 def _device(plan: Plan) -> Device:
-    return Device("meter", BOARD, plan, Chance(1))
+    return Device("meter", BOARD, Firmware(plan), Chance(1))
 
 
 def _memory(device: Device) -> Mt3620Memory:
@@ -105,7 +105,7 @@ def test_redeploying_resets_the_peak_and_kills_only_what_ignores_sigterm() -> No
         device = _device(replace(plan, ignores_sigterm=ignores))
         device.advance(60_000)
         peak = _memory(device).peak
-        device.redeploy("2.0.0", Plan(()))
+        device.redeploy(Firmware(Plan(()), "2.0.0"))
         device.advance(70_000)
         assert _memory(device).peak < peak
         events = [item.names[0] for item in device.take() if isinstance(item, Reading) and item.kind == "event"]

@@ -8,7 +8,7 @@ from emulators.boards import BOARDS
 from emulators.chance import Chance
 from emulators.devices.device import Device
 from emulators.devices.zephyr import SOCKETS, ZephyrMemory
-from emulators.firmware import Plan, Task
+from emulators.firmware import Firmware, Plan, Task
 from emulators.workloads import WORKLOADS
 from telemetry.readings import Reading
 
@@ -16,7 +16,7 @@ BOARD = BOARDS["zephyr-esp32s3"]
 
 
 def _numbers(workload: str, seconds: int) -> list[tuple[int, int]]:
-    device = Device("sensor", BOARD, WORKLOADS[workload].plan(BOARD, Chance(1)), Chance(1))
+    device = Device("sensor", BOARD, Firmware(WORKLOADS[workload].plan(BOARD, Chance(1))), Chance(1))
     numbers = []
     for second in range(seconds):
         device.advance(second * 1000)
@@ -43,7 +43,7 @@ def test_the_mended_stage_stays_level() -> None:
 
 
 def test_a_failed_allocation_is_reported_once_between_two_reports() -> None:
-    device = Device("sensor", BOARD, WORKLOADS["tutorial-leak"].plan(BOARD, Chance(1)), Chance(1))
+    device = Device("sensor", BOARD, Firmware(WORKLOADS["tutorial-leak"].plan(BOARD, Chance(1))), Chance(1))
     device.advance(300_000)
     failures = [one for one in device.take() if isinstance(one, Reading) and one.names == ("alloc_failed",)]
     assert [(one.values["size"], one.values["caller"]) for one in failures] == [(100, "main")]

@@ -10,7 +10,7 @@ import pytest
 from emulators.boards import BOARDS, Board
 from emulators.chance import Chance
 from emulators.devices.device import Device
-from emulators.firmware import Plan, Runtime, Task
+from emulators.firmware import Firmware, Plan, Runtime, Task
 from emulators.truth import FAULTS, cost_of, truth_of
 from emulators.workloads import WORKLOADS
 from emulators.workloads.pieces import leak, services
@@ -29,7 +29,7 @@ def _lived(workload: str, board: Board, seed: int, hours: float, every_ms: int) 
 
 
 def _run(plan: Plan, board: Board, seed: int, hours: float, every_ms: int) -> list[About | Reading]:
-    device = Device("device", board, plan, Chance(seed))
+    device = Device("device", board, Firmware(plan), Chance(seed))
     for now_ms in range(0, int(hours * 3_600_000), every_ms):
         device.advance(now_ms)
         device.report()
@@ -132,12 +132,12 @@ def test_adding_a_workload_takes_a_generator() -> None:
             yield 1000
 
     board = BOARDS["zephyr-nrf52840"]
-    device = Device("device", board, Plan((Task("main", forgetful),), "leak", (60, 1000)), Chance(1))
+    device = Device("device", board, Firmware(Plan((Task("main", forgetful),), "leak", (60, 1000))), Chance(1))
     device.advance(9000)
     assert device.memory.free_bytes() == 16384 - (16384 - _fresh(board)) - 10 * cost_of(board.allocator, 60)
 
 
 def _fresh(board: Board) -> int:
-    device = Device("device", board, Plan(()), Chance(1))
+    device = Device("device", board, Firmware(Plan(())), Chance(1))
     device.advance(0)
     return device.memory.free_bytes()
