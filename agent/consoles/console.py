@@ -44,7 +44,8 @@ class Console:
         self._session = Session(system)
         self._framer = Framer()
         self._forms = [form(self._session) for form in FORMS]
-        self._needles = [(needle, form) for form in self._forms for needle in form.needles]
+        self._needles: list[tuple[str, Form | None]] = [(mark, None) for mark in LOG_MARKS]
+        self._needles += [(needle, form) for form in self._forms for needle in form.needles]
         self._waiting: list[Form] = []
         self._unfinished: tuple[int, str] | None = None
 
@@ -71,16 +72,11 @@ class Console:
         facts: list[Fact] = []
         block = "\n".join(lines)
         needles = [pair for pair in self._needles if pair[0] in block]
-        words = [needle for needle, _ in needles] + [mark for mark in LOG_MARKS if mark in block]
         for text in lines:
             self.lines += 1
-            if self._is_idle() and not may_be_glued(text):
-                for word in words:
-                    if word in text:
-                        break
-                else:
-                    continue
-            facts += self._take(peel(text), needles)
+            asked = [form for needle, form in needles if needle in text]
+            if asked or not self._is_idle() or may_be_glued(text):
+                facts += self._take(peel(text), asked)
         return facts
 
     def _is_idle(self) -> bool:
@@ -101,15 +97,15 @@ class Console:
             self.lines += 1
             text = peel(rest)
             if "Heap-Tracker" in text or _WHOLE_WITHOUT_LINE_FEED.search(text):
-                facts += self._take(text, self._needles, complete=False)
+                facts += self._take(text, self._asked(text), complete=False)
         return facts + self.settle()
 
-    def _take(self, text: str, needles: list[tuple[str, Form]], *, complete: bool = True) -> list[Fact]:
+    def _take(self, text: str, asked: list[Form | None], *, complete: bool = True) -> list[Fact]:
         facts = self._expired() if self._waiting else []
         unfinished, self._unfinished = self._unfinished, None
         if unfinished is not None and may_continue(text):
             line = read_line(unfinished[0], peel(unfinished[1] + text), end_number=self.lines, complete=complete)
-            if (mended := self._offer(line, self._needles)) is not None:
+            if (mended := self._offer(line, self._asked(line.text))) is not None:
                 return facts + mended
         head, text = split_glued(text)
         if head:
@@ -117,16 +113,17 @@ class Console:
         if self._session.system is None:
             self._session.system = recognise(text)
         line = _prompted(self.lines, text, complete)
-        return facts + (self._offer(line, needles) or []) + log_fact(line)
+        return facts + (self._offer(line, asked) or []) + log_fact(line)
 
-    def _offer(self, line: Line, needles: list[tuple[str, Form]]) -> list[Fact] | None:
+    def _asked(self, text: str) -> list[Form | None]:
+        """The forms that want to see a line that was put together again."""
+        return [form for needle, form in self._needles if needle in text]
+
+    def _offer(self, line: Line, asked: list[Form | None]) -> list[Fact] | None:
         """What the first form that knows the line makes of it; None when none does."""
-        text = line.text
-        asked: list[Form] = []
-        for form in [form for needle, form in needles if needle in text] + self._waiting:
-            if form in asked:
+        for form in dict.fromkeys([*asked, *self._waiting]):
+            if form is None:
                 continue
-            asked.append(form)
             facts = form.take(line)
             if facts is not None:
                 self.understood += 1
