@@ -32,6 +32,7 @@ class SeriesProcess:
         self._writer = SeriesWriter(self._db)
         self._keeper = Keeper(self._db, keep)
         self._now_ms = now_ms
+        self._restarts = 0
 
     def step(self) -> bool:
         """Whether there was anything to do."""
@@ -47,7 +48,8 @@ class SeriesProcess:
         return any(frames.values())
 
     def _take(self, frames: Mapping[str, Sequence[Frame]]) -> None:
-        counts: Counter[str] = Counter()
+        counts: Counter[str] = Counter(series_journal_restarts=self._consumer.restarts - self._restarts)
+        self._restarts = self._consumer.restarts
         for finding in _decoded(frames["findings"], decode_finding, counts):
             take_finding(self._db, finding)
             counts["series_findings"] += 1

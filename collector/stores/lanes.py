@@ -62,6 +62,8 @@ class Lane:
         self.sight = sight
         self.came_in_sight = 0
         """Rows seen for the first time since this was last set to 0."""
+        self.restarts = 0
+        """How often the journal turned out to be another than before, and is read from its oldest frame, likewise."""
         self._reader = _CountingReader(path)
 
     def look(self) -> None:
@@ -71,6 +73,7 @@ class Lane:
             return
         generation, last, rows = found
         if generation != self.sight.generation:  # a new file: what was in sight of the old one is in it, or lost
+            self.restarts += self.sight.generation != 0
             self.came_in_sight -= self.sight.pending
             self.sight = Sight(generation)
         self.sight.horizon = max(last, self.sight.horizon)

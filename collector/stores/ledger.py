@@ -106,7 +106,9 @@ class Ledger:
             for journal, lane in lanes.items():
                 row = (journal, lane.sight.generation, lane.sight.horizon, lane.came_in_sight)
                 self._db.execute(_SIGHT, row)
-            add_counts(self._db, {"accepted_rows": sum(lane.came_in_sight for lane in lanes.values())})
+            accepted = sum(lane.came_in_sight for lane in lanes.values())
+            restarts = sum(lane.restarts for lane in lanes.values())
+            add_counts(self._db, {"accepted_rows": accepted, "journal_restarts": restarts})
             yield
             self._db.execute("COMMIT")
         except BaseException as error:
@@ -116,7 +118,7 @@ class Ledger:
                 raise EnvironmentFault(f"{self._path}: {error}", retry=True) from None
             raise
         for lane in lanes.values():
-            lane.came_in_sight = 0
+            lane.came_in_sight = lane.restarts = 0
 
     def close(self) -> None:
         """Close the file."""

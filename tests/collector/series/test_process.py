@@ -92,6 +92,18 @@ def test_a_file_that_is_no_database_is_set_aside_and_made_again_from_the_journal
     assert (tmp_path / "series.db.damaged-1").read_bytes().startswith(b"no database")
 
 
+def test_another_journal_is_read_from_its_oldest_frame_and_counted(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.arrive(rows("heap", ["k"], ["free"], [0, 0, 1]))
+    bench.readings.close()
+    for path in tmp_path.glob("readings.journal*"):
+        path.rename(tmp_path / f"old-{path.name}")
+    bench.readings = Journal(tmp_path / "readings.journal")
+    bench.arrive(rows("heap", ["k"], ["free"], [0, 0, 2]))
+    assert reader.counters(bench.db)["series_journal_restarts"] == 1
+    assert reader.points(bench.db, "dev-1", "heap", ["k"], 0, T0 * 2).values == {"free": [2]}
+
+
 def test_a_frame_that_cannot_be_decoded_is_counted_and_passed_over(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     for journal in (bench.readings, bench.findings, bench.desk):
