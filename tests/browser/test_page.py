@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from collector.records import decode_desk
+from collector.web.page.live_chart import MOST_ADDED
 from telemetry.clock import wall_ms
 from telemetry.journal import START, JournalReader
 from telemetry.readings import About
@@ -128,6 +129,22 @@ def test_an_azure_sphere_device_is_drawn_and_goes_on_by_itself(desk: Desk) -> No
     after = {one["name"]: one for one in _drawn(page, "Application memory")}
     assert after["user"]["points"] == 301
     assert after["new peak"]["points"] == int(str(before["new peak"]["points"])) + 1
+    page.close()
+
+
+def test_a_chart_that_gathered_many_points_is_thinned(desk: Desk) -> None:
+    desk.send(*esp32("fast-1", wall_ms(), 60))
+    page = desk.open("/device/fast-1")
+    expect(page.get_by_role("heading", name="Memory held by tasks")).to_be_visible()
+    now_ms = wall_ms()
+    times = [now_ms - 1400 + i for i in range(MOST_ADDED * 2)]
+    held = {"current": [7 * KIB] * len(times), "peak": [9 * KIB] * len(times)}
+    for part in (slice(0, 400), slice(400, 800), slice(800, None)):  # a frame holds at most 500 rows
+        columns = {name: values[part] for name, values in held.items()}
+        desk.send(rows("fast-1", "task", ("sensor", "DRAM"), times[part], columns))
+    expect(page.locator(".legend").last).to_contain_text("sensor · DRAM7.0 KiB", timeout=10_000)
+    drawn = {one["name"]: one for one in _drawn(page, "Memory held by tasks")}
+    assert 60 < int(str(drawn["sensor · DRAM"]["points"])) <= 60 + MOST_ADDED
     page.close()
 
 

@@ -13,6 +13,9 @@ from collector.web.page import charts, text
 from collector.web.page.charts import Pair, Panel
 from collector.web.page.parts import markup
 
+MOST_ADDED = 600
+"""A page that stays open for days on a fast device must not collect points for ever."""
+
 Source = tuple[str, tuple[str, ...]]
 
 
@@ -23,6 +26,7 @@ class LiveChart:
         self.panel = panel
         self._ends: dict[Source, tuple[int, int]] = {}  # (time, boot) of the last point drawn
         self._peak: int | None = None
+        self._added = 0
         with ui.element("section").classes("card" + (" wide" if panel.wide else "")):
             markup(escape(panel.title), "h2")
             self._legend = markup("", "ul").classes("legend").props("role=list")
@@ -56,11 +60,17 @@ class LiveChart:
         self._legend.content = "".join(items)
 
     def append(self, columns: Mapping[Source, Points], between: tuple[int, int]) -> bool:
-        """Send what is new and let the range slide; False when the panel has to be redrawn, after a reboot."""
+        """Send what is new and let the range slide.
+
+        False when the panel has to be drawn anew: after a reboot, or when so much was added that it wants thinning.
+        """
         fresh = {source: points for source, points in columns.items() if points.t}
         if not fresh:
             return True
         if any(self._ends.get(source, (0, points.boot[0]))[1] != points.boot[-1] for source, points in fresh.items()):
+            return False
+        self._added += max(len(points.t) for points in fresh.values())
+        if self._added > MOST_ADDED:
             return False
         additions = self._data(fresh)
         call = f"memfleetAppend({self._chart.id}, {json.dumps(additions)}, {between[0]}, {between[1]})"
@@ -69,6 +79,7 @@ class LiveChart:
 
     def _options(self, columns: Mapping[Source, Points], between: tuple[int, int]) -> dict[str, object]:
         self._ends.clear()
+        self._added = 0
         self._peak = None
         first = columns.get(self.panel.lines[0].source)
         boots = charts.boot_marks(first.t, first.boot) if first else []
