@@ -135,6 +135,8 @@ class Console:
     def _expired(self) -> list[Fact]:
         """What records say whose lines did not come in time."""
         late = [form for form in self._waiting if self.lines > form.open_until]
+        if not late:
+            return []
         facts = [fact for form in late for fact in self._ordered(form.flush(), form)]
         self._waiting = [form for form in self._waiting if form.open_until]
         return facts

@@ -32,6 +32,8 @@ _FILL = frozenset(
         " is was now so far ever since boot of the in at and",
     )
 )
+_WHOLE = frozenset(("total", "size"))
+_PAST = re.compile(r"\b(?:initial|initially|before|previous|previously|start|delta|diff|change)\b")
 _USED = frozenset(("used", "allocated"))
 _VOCABULARY = _FREE | _LEAST | _LARGEST | _MEMORY | _FILL | _USED | frozenset(_REGIONS)
 _ELSEWHERE = re.compile(
@@ -66,7 +68,8 @@ def read_phrases(body: str) -> list[Phrase]:
     phrases: list[Phrase] = []
     heap, end = DEFAULT_HEAP, 0
     for number in _NUMBER.finditer(text):
-        words = _words(text[end : number.start()], first=not phrases)
+        label = text[end : number.start()]
+        words = _words(label, first=not phrases)
         after = _AFTER.match(text, number.end())
         end = after.end() if after else number.end()
         if after:
@@ -74,6 +77,8 @@ def read_phrases(body: str) -> list[Phrase]:
         if words is None or (not words and phrases):
             break
         heap = next((_REGIONS[word] for word in words if word in _REGIONS), heap)
+        if _PAST.search(label):
+            continue
         meaning = _meaning(frozenset(words), first=not phrases)
         if meaning is None:
             if phrases:
@@ -105,7 +110,7 @@ def _meaning(words: frozenset[str], *, first: bool) -> str | None:
         return "free"
     if words & _USED and words & _MEMORY | words & frozenset(_REGIONS):
         return "used"
-    if "total" in words:
+    if words & _WHOLE:
         return "total"
     return "free" if first and words & _MEMORY else None
 
@@ -119,7 +124,7 @@ def _phrase(heap: str, meaning: str, number: re.Match[str], words: frozenset[str
 
 
 def _about_heap(phrases: list[Phrase]) -> bool:
-    if not phrases or phrases[0].meaning not in ("free", "min_free"):
+    if not any(phrase.meaning in ("free", "min_free") for phrase in phrases):
         return False
     words = frozenset().union(*(phrase.words for phrase in phrases))
     if words & (_MEMORY | frozenset(_REGIONS)):
