@@ -47,6 +47,12 @@ def arrivals(series: int, now_ms: int) -> list[Arrival]:
     return [Arrival(now_ms - 100, "agent", blocks[at : at + 50]) for at in range(0, len(blocks), 50)]
 
 
+def take_in(judge: Judge, taken: list[Arrival]) -> None:
+    """Hand all arrivals to the judge."""
+    for arrival in taken:
+        judge.hear(arrival)
+
+
 def seconds(work: Callable[[], object]) -> float:
     """What it takes of the processor."""
     gc.collect()
@@ -71,7 +77,7 @@ def main() -> None:
         for _ in range(chosen.ticks + 16):  # the first sixteen fill the histories
             now += 5_000
             taken = arrivals(chosen.series, now)
-            batches.append(seconds(lambda: [judge._hear(arrival) for arrival in taken]))  # noqa: B023
+            batches.append(seconds(lambda: take_in(judge, taken)))  # noqa: B023
             ticks.append(seconds(lambda: judge.batch([], now)))  # noqa: B023
             idle.append(seconds(lambda: judge.batch([], now)))  # noqa: B023
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before

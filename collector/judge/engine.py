@@ -48,7 +48,7 @@ class Judge:
     def batch(self, arrivals: Sequence[Arrival], tick_ms: int) -> list[Finding]:
         """Take in everything up to a tick, then judge as of the tick."""
         for arrival in arrivals:
-            self._hear(arrival)
+            self.hear(arrival)
         self.hearing.tick(tick_ms)
         self.board.tick()
         self._settle_rows()
@@ -68,7 +68,8 @@ class Judge:
         reason = "The rule is no longer in the file of rules."
         return Finding(key, f"{key}@{since_ms}", "resolved", rule, "info", device, kind, names, since_ms, at_ms, reason)
 
-    def _hear(self, arrival: Arrival) -> None:
+    def hear(self, arrival: Arrival) -> None:
+        """Take in one arrival; nothing is judged before the next tick."""
         self.hearing.arrival(arrival.agent, arrival.received_ms)
         for block in arrival.blocks:
             if isinstance(block, About):
