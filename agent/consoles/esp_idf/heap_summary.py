@@ -84,5 +84,6 @@ class HeapSummaryForm(Form):
         values: Numbers = {"free": free, "used": used, "min_free": min_free, "largest_free": largest}
         if free == used == 0:  # no heap has these capabilities: that is not an exhausted heap
             return [*facts, self.event("no_such_heap", values, line, raw={"caps": f"0x{caps}"} if caps else {})]
-        name = f"caps 0x{caps}" if caps else "unknown caps"
-        return [*facts, self.fact("heap", (name,), values, line)]
+        if caps is None:  # the header was lost: totals of unlike capabilities must not meet in one series
+            return [*facts, self.event("heap_totals", values, line)]
+        return [*facts, self.fact("heap", (f"caps 0x{caps}",), values, line)]

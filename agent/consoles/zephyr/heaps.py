@@ -116,14 +116,14 @@ class HeapDumpForm(Form):
             self._begun = line, match
             self.wait(line, self._PATIENCE)
             return facts
+        if match := _DUMP_END.match(line.text.lstrip()):
+            return self._end(match, line)
         if not self.open_until:
             return None
         if match := _BUCKET.match(line.text):
             self._buckets.append([int(number) for number in match.groups()])
         elif match := _CHUNK.match(line.text.lstrip()):
             self._chunks.append([int(match[1]), match[2], int(match[3]), int(match[4]), int(match[5])])
-        elif match := _DUMP_END.match(line.text.lstrip()):
-            return self._end(match, line)
         else:
             return None
         self.wait(line, self._PATIENCE)
@@ -135,11 +135,11 @@ class HeapDumpForm(Form):
         return []
 
     def _end(self, match: re.Match[str], line: Line) -> list[Fact]:
-        if self._begun is None:
-            return []
-        first, begun = self._begun
+        first, begun = self._begun or (line, None)
         values: Numbers = {"free": int(match[1]), "used": int(match[2])}
-        raw: dict[str, object] = {"units": int(begun[2]), "overhead": int(match[3])}
+        raw: dict[str, object] = {"overhead": int(match[3])}
+        if begun:
+            raw["units"] = int(begun[2])
         if self._buckets:
             raw["buckets"] = self._buckets
             values["free_blocks"] = sum(bucket[2] for bucket in self._buckets)
@@ -147,4 +147,6 @@ class HeapDumpForm(Form):
         if self._chunks:
             raw["chunks"] = self._chunks
         self.flush()
+        if begun is None:  # the capture begins in the middle of a dump: of which heap, nobody knows
+            return [self.event("heap_totals", values, line, raw=raw)]
         return [self.fact("heap", (begun[1],), values, first, end_line=line.end_number, raw=raw)]

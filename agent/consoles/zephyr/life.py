@@ -40,6 +40,7 @@ _FAULT_PATIENCE = 40  # registers and back traces stand between the fault and th
 _DROPPED = re.compile(r"--- (\d+) messages dropped ---")
 _SHORTAGE = re.compile(
     r"(?P<call>(?:k_|sys_heap_|k_heap_|net_)?(?:malloc|calloc|realloc|aligned_alloc|alloc))\((?P<size>\d+)\) failed"
+    r"|(?<!but )[Ff]ailed to allocate (?P<asked>\d+) bytes"
     r"|Data buffer \((?P<buffer>\d+)\) allocation failed"
     r"|(?P<text>Failed to allocate net_(?:pkt|buf)|No buffer available|Allocation failed - heap exhausted"
     r"|ASSERTION FAIL \[net_buf_simple_tailroom\(\w+\) >= len\])"
@@ -164,7 +165,7 @@ class ShortageForm(Form):
     needles = (
         ") failed",
         "allocation failed",
-        "Failed to allocate net_",
+        "ailed to allocate ",
         "No buffer available",
         "heap exhausted",
         "ASSERTION FAIL [net_buf",
@@ -174,7 +175,7 @@ class ShortageForm(Form):
 
     def take(self, line: Line) -> list[Fact] | None:
         if match := _SHORTAGE.search(line.text):
-            size = match["size"] or match["buffer"]
+            size = match["size"] or match["buffer"] or match["asked"]
             values: Numbers = {"size": int(size)} if size else {}
             values["reason"] = match[0]
             return [self.event("alloc_failed", values, line)]
