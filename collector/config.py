@@ -67,6 +67,8 @@ class Judging(_Settings, frozen=True):
 
     rules_file: str = ""
     """TOML file of rules; empty: the set that ships."""
+    settle_s: Positive = 600
+    """An incident is over when nothing of it has fired for so long, seconds."""
 
 
 class Notify(_Settings, frozen=True):

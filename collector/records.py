@@ -2,7 +2,7 @@
 
     readings  = msgpack [0, time_ms]                              a tick: one a second, also when nothing arrives
               | msgpack [1, received_ms, agent, anchor_ms, body]  an arrival: accepted rows, in the wire's own body
-    findings  = JSON of a Finding         desk = JSON of a Desk entry
+    findings  = JSON of a Finding or an Incident         desk = JSON of a Desk entry
 
 `anchor_ms` is added to the times of the body's rows: 0 where the sender stamped wall time.
 """
@@ -16,7 +16,7 @@ import msgspec
 
 from telemetry.errors import WireError
 from telemetry.readings import About
-from telemetry.wire import Rows, decode_body
+from telemetry.wire import Rows, read_body
 
 _TICK, _ARRIVAL = 0, 1
 
@@ -45,7 +45,8 @@ class Finding(msgspec.Struct, frozen=True, tag="finding"):
 
     `key` names what is wrong, the same each time ("rule|device|kind|name"); `episode` one firing..resolved span of it
     (key@since_ms). Times are event time, wall ms. `reason` is a sentence with the numbers, `numbers` are those
-    behind it.
+    behind it. `incident` is the key of the incident that it belongs to; `agent` is told of silence alone: who brought
+    the device's readings, or ALL_AGENTS when nobody at all is heard.
     """
 
     key: str
@@ -62,13 +63,46 @@ class Finding(msgspec.Struct, frozen=True, tag="finding"):
     platform: str = ""
     firmware: str = ""
     numbers: dict[str, float] = {}
+    incident: str = ""
+    agent: str = ""
+
+
+ALL_AGENTS = "*"
+"""Instead of an agent's name: none of several agents is heard, so the cause is nearer to us than to them."""
+
+
+class Incident(msgspec.Struct, frozen=True, tag="incident"):
+    """The judge says how one fault stands that any number of devices share.
+
+    `key` is the fault with the time of its first alert: what the incident is called for good. `status` is firing, or
+    resolved once nothing of it has fired for a while (`at_ms - since_ms` is how long it was). `devices` counts those
+    that it ever had, `firing` the things that fire now. `first` is the device it began on; `worst` the one that is
+    worst off, in the words of `reason` and with its `numbers`.
+    """
+
+    key: str
+    status: str
+    rule: str
+    severity: str
+    since_ms: int
+    at_ms: int
+    devices: int
+    firing: int
+    first: str
+    worst: str
+    reason: str
+    kind: str = ""
+    names: tuple[str, ...] = ()
+    platform: str = ""
+    firmware: str = ""
+    numbers: dict[str, float] = {}
 
 
 class Desk(msgspec.Struct, frozen=True, tag="desk"):
     """What a person asked for at the page or the command line.
 
-    Actions: acknowledge (key), silence (key is a pattern, until_ms), unsilence (key), move (device, agent),
-    quarantine_retry and quarantine_purge (ids).
+    Actions: acknowledge (key of an alert or an incident), silence (key is a pattern of either, until_ms), unsilence
+    (key), move (device, agent), quarantine_retry and quarantine_purge (ids).
     """
 
     action: str
@@ -97,18 +131,18 @@ def decode(data: bytes) -> Tick | Arrival:
     if entry[0] == _TICK:
         return Tick(entry[1])
     _, received_ms, agent, anchor_ms, body = entry
-    blocks = [block for block in decode_body(body) if isinstance(block, About | Rows)]
+    blocks = [block for block in read_body(body) if isinstance(block, About | Rows)]
     if anchor_ms:
         blocks = [replace(b, t0=b.t0 + anchor_ms) if isinstance(b, Rows) else b for b in blocks]
     return Arrival(received_ms, agent, blocks)
 
 
 encode_finding = encode_desk = msgspec.json.encode
-_findings = msgspec.json.Decoder(Finding)
+_findings: msgspec.json.Decoder[Finding | Incident] = msgspec.json.Decoder(Finding | Incident)
 _desk = msgspec.json.Decoder(Desk)
 
 
-def decode_finding(data: bytes) -> Finding:
+def decode_finding(data: bytes) -> Finding | Incident:
     """A frame of the findings journal."""
     return _findings.decode(data)
 

@@ -176,6 +176,7 @@ class Judge:
         return Finding(
             key, f"{key}@{since_ms}", status, rule.name, rule.severity, device, rule.kind, names, since_ms, at_ms,
             reason, about.texts.get("platform", ""), about.texts.get("firmware", ""), known,
+            agent=self.hearing.agent_behind(row) if rule.kind == "device" else "",
         )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from collector.judge.expression import Numbers
 from collector.judge.series import grown
+from collector.records import ALL_AGENTS
 
 LIVE_MS = 120_000
 """A sample that arrives later than this after its own time is history: it never starts or ends a live alert."""
@@ -40,6 +41,13 @@ class Hearing:
         self.deaf_until_ms = 0
         self.changed: set[str] = set()
         self.changed_devices: set[int] = set()
+        self._arrived_ms = 0
+        self._names: list[str] = []
+
+    def restore_agent(self, name: str, agent: Agent) -> None:
+        """Put back an agent that the state on disk holds; they come in the order of their numbers."""
+        self.agents[name] = agent
+        self._arrived_ms = max(self._arrived_ms, agent.arrived_ms)
 
     def make_room(self, row: int) -> None:
         """Have room for the device of that row."""
@@ -55,6 +63,7 @@ class Hearing:
         """A frame of that agent came."""
         heard = self.agents.setdefault(agent, Agent(len(self.agents)))
         heard.arrived_ms = max(heard.arrived_ms, received_ms)
+        self._arrived_ms = max(self._arrived_ms, received_ms)
         self.changed.add(agent)
 
     def sample(self, agent: str, row: int, time_ms: int) -> None:
@@ -65,6 +74,14 @@ class Hearing:
         self.newest_ms[row] = max(self.newest_ms[row], time_ms)
         self.agent_of[row] = heard.number
         self.changed_devices.add(row)
+
+    def agent_behind(self, row: int) -> str:
+        """Whose silence the device's is: its agent's name, or ALL_AGENTS when none of several is heard any more."""
+        if len(self.agents) > 1 and self.tick_ms - self._arrived_ms > self.silent_after_ms // 2:
+            return ALL_AGENTS
+        if len(self._names) != len(self.agents):
+            self._names = list(self.agents)  # in the order of their numbers
+        return self._names[self.agent_of[row]] if row < len(self.agent_of) and self._names else ""
 
     def tick(self, now_ms: int) -> None:
         """Time moves on. A gap means that we were deaf: nobody is called silent for what was said meanwhile."""

@@ -9,26 +9,38 @@ from pathlib import Path
 from collector.config import CollectorConfig
 from collector.consumer import Stop, run_steps
 from collector.devices import DeviceBook
-from collector.judge import state
+from collector.judge import incident_state, state
 from collector.judge.batches import Batches
 from collector.judge.engine import Judge
+from collector.judge.incidents import Incidents
 from collector.judge.rules import Rule, load_rules
-from collector.records import Finding, encode_finding
+from collector.records import Finding, Incident, encode_finding
 from telemetry.clock import monotonic_ms
 from telemetry.journal import Journal
 
 READINGS, FINDINGS = "readings.journal", "findings.journal"
 _FRAMES_AT_ONCE = 2_000
 _CHECKPOINT_MS = 1_000
+_SETTLE_MS = 600_000
 
 
 class JudgeProcess:
     """One judge on the files of a collector's directory. After an exception make a new one: it goes on from disk."""
 
-    def __init__(self, directory: Path, rules: Sequence[Rule], silent_after_s: float, quota_bytes: int) -> None:
-        self.journal = Journal(directory / FINDINGS, tables=state.TABLES, quota_bytes=quota_bytes)
+    def __init__(
+        self,
+        directory: Path,
+        rules: Sequence[Rule],
+        silent_after_s: float,
+        quota_bytes: int,
+        settle_ms: int = _SETTLE_MS,
+    ) -> None:
+        tables = state.TABLES + incident_state.TABLES
+        self.journal = Journal(directory / FINDINGS, tables=tables, quota_bytes=quota_bytes)
         self.judge = Judge(rules, DeviceBook(self.journal.db), silent_after_s)
+        self.incidents = Incidents(settle_ms)
         state.restore(self.journal.db, self.judge)
+        incident_state.restore(self.journal.db, self.incidents)
         self._batches = Batches(self.journal.db, directory / READINGS)
         self._resolve_orphans()
 
@@ -38,9 +50,10 @@ class JudgeProcess:
         if not batches:
             return False
         with self.journal.transaction() as db:
-            findings = [finding for batch in batches for finding in self.judge.batch(*batch)]
-            self._append(findings)
+            for batch in batches:
+                self._append(*self.incidents.take(self.judge.batch(*batch), batch.tick_ms))
             self.journal.count({"ticks": len(batches), "arrivals": sum(len(batch.arrivals) for batch in batches)})
+            incident_state.save(db, self.incidents)
             state.save(db, self.judge)
             self._batches.save(db)
         return True
@@ -50,23 +63,27 @@ class JudgeProcess:
         self._batches.close()
         self.journal.close()
 
-    def _append(self, findings: Sequence[Finding]) -> None:
-        if findings:
+    def _append(self, findings: Sequence[Finding], incidents: Sequence[Incident]) -> None:
+        """Findings first, then what they make of incidents, which is no row of any store."""
+        if findings or incidents:
             self.journal.append([(encode_finding(finding), 1) for finding in findings])
+            self.journal.append([(encode_finding(incident), 0) for incident in incidents])
             self.journal.count(Counter(f"findings_{finding.status}" for finding in findings))
             self.journal.evict()
 
     def _resolve_orphans(self) -> None:
         """A rule was taken out of the file: what fires by it would never end."""
         with self.journal.transaction() as db:
-            orphans = state.firing_without_rule(db, self.judge)
-            self._append([self.judge.orphan(*orphan) for orphan in orphans])
+            orphans = [self.judge.orphan(*orphan) for orphan in state.firing_without_rule(db, self.judge)]
+            self._append(*self.incidents.take(orphans, self.judge.hearing.tick_ms))
+            incident_state.save(db, self.incidents)
 
 
 def run(config: CollectorConfig, directory: Path, stop: Stop, clock_ms: Callable[[], int] = monotonic_ms) -> None:
     """Judge until stopped. ConfigError when the rules are wrong."""
     rules = load_rules(Path(config.judging.rules_file) if config.judging.rules_file else None)
-    process = JudgeProcess(directory, rules, config.silent_after_s, config.retention.journal_max_mb * 2**20)
+    quota_bytes, settle_ms = config.retention.journal_max_mb * 2**20, config.judging.settle_s * 1000
+    process = JudgeProcess(directory, rules, config.silent_after_s, quota_bytes, settle_ms)
     checkpointed = clock_ms()
 
     def step() -> bool:

@@ -137,7 +137,7 @@ def _save_hearing(db: sqlite3.Connection, judge: Judge) -> None:
 def _restore_hearing(db: sqlite3.Connection, judge: Judge) -> None:
     hearing = judge.hearing
     for name, *numbers in db.execute("SELECT * FROM judge_agents ORDER BY number").fetchall():
-        hearing.agents[name] = Agent(*numbers)
+        hearing.restore_agent(name, Agent(*numbers))
     for row, device, boot, newest_ms, agent in db.execute("SELECT * FROM judge_devices").fetchall():
         hearing.make_room(row)
         hearing.newest_ms[row], hearing.agent_of[row] = newest_ms, agent

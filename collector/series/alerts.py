@@ -6,21 +6,23 @@ and also applied to episodes that come to be known later.
 
 from __future__ import annotations
 
-import fnmatch
 import sqlite3
 
 import msgspec
 
 from collector.records import Desk, Finding
+from collector.series.incidents import acknowledge_incident, apply_silences, forget_incidents, silenced_until
 
 
 def take_finding(db: sqlite3.Connection, finding: Finding) -> None:
     """Take in what the judge says of an episode: it opens, changes, or is resolved."""
     values = msgspec.structs.asdict(finding)
+    if finding.incident:
+        db.execute("INSERT OR REPLACE INTO incident_episodes VALUES(?, ?)", (finding.episode, finding.incident))
     for name in ("names", "numbers"):
         values[name] = msgspec.json.encode(values[name]).decode()
     db.execute(_UPSERT, values)
-    values["silenced"] = _silenced_until(db, finding.key)
+    values["silenced"] = max(silenced_until(db, finding.key), silenced_until(db, finding.incident))
     db.execute("UPDATE alerts SET silenced = :silenced WHERE episode = :episode", values)
     db.execute(_LATE_ACKNOWLEDGEMENT, values)
 
@@ -29,7 +31,8 @@ def take_desk(db: sqlite3.Connection, entry: Desk) -> bool:
     """Take in what a person asked for; False when it does not concern alerts."""
     if entry.action == "acknowledge":
         db.execute("INSERT OR REPLACE INTO acknowledgements VALUES(?, ?, ?)", (entry.key, entry.at_ms, entry.by))
-        db.execute(_ACKNOWLEDGE, (entry.at_ms, entry.by, entry.key))
+        db.execute(_ACKNOWLEDGE, (entry.at_ms, entry.by, entry.key, entry.key))
+        acknowledge_incident(db, entry)
         return True
     if entry.action == "silence":
         silence = (entry.key, entry.until_ms, entry.at_ms, entry.by)
@@ -39,6 +42,7 @@ def take_desk(db: sqlite3.Connection, entry: Desk) -> bool:
     else:
         return False
     _apply_silences(db)
+    apply_silences(db)
     return True
 
 
@@ -47,17 +51,18 @@ def forget(db: sqlite3.Connection, now_ms: int, before_ms: int) -> None:
     db.execute("DELETE FROM silences WHERE until_ms < ?", (now_ms,))
     db.execute("DELETE FROM alerts WHERE status = 'resolved' AND at_ms < ?", (before_ms,))
     db.execute("DELETE FROM acknowledgements WHERE at_ms < ?", (before_ms,))
+    forget_incidents(db, before_ms)
 
 
 def _apply_silences(db: sqlite3.Connection) -> None:
-    open_ones = db.execute("SELECT episode, key FROM alerts WHERE status = 'firing'").fetchall()
-    rows = [(_silenced_until(db, key), episode) for episode, key in open_ones]
+    open_ones = db.execute(
+        "SELECT episode, key, coalesce(incident, '') FROM alerts LEFT JOIN incident_episodes USING(episode)"
+        " WHERE status = 'firing'"
+    ).fetchall()
+    rows = [
+        (max(silenced_until(db, key), silenced_until(db, incident)), episode) for episode, key, incident in open_ones
+    ]
     db.executemany("UPDATE alerts SET silenced = ? WHERE episode = ?", rows)
-
-
-def _silenced_until(db: sqlite3.Connection, key: str) -> int:
-    silences: list[tuple[str, int]] = db.execute("SELECT pattern, until_ms FROM silences").fetchall()
-    return max((until for pattern, until in silences if fnmatch.fnmatchcase(key, pattern)), default=0)
 
 
 _UPSERT = """
@@ -70,7 +75,8 @@ ON CONFLICT(episode) DO UPDATE SET status = excluded.status, severity = excluded
 """
 
 _ACKNOWLEDGE = """
-UPDATE alerts SET acknowledged_ms = ?, acknowledged_by = ? WHERE key = ? AND status = 'firing' AND acknowledged_ms = 0
+UPDATE alerts SET acknowledged_ms = ?, acknowledged_by = ? WHERE status = 'firing' AND acknowledged_ms = 0
+  AND (key = ? OR episode IN (SELECT episode FROM incident_episodes WHERE incident = ?))
 """
 
 _LATE_ACKNOWLEDGEMENT = """

@@ -9,8 +9,9 @@ from typing import TypeVar
 
 from collector.config import CollectorConfig, Retention
 from collector.consumer import Consumer, Stop, run_steps
-from collector.records import UNDECODABLE, Tick, decode, decode_desk, decode_finding
+from collector.records import UNDECODABLE, Incident, Tick, decode, decode_desk, decode_finding
 from collector.series.alerts import take_desk, take_finding
+from collector.series.incidents import take_incident
 from collector.series.keeper import DAY_MS, Keep, Keeper
 from collector.series.schema import open_writer
 from collector.series.writer import SeriesWriter
@@ -50,9 +51,13 @@ class SeriesProcess:
     def _take(self, frames: Mapping[str, Sequence[Frame]]) -> None:
         counts: Counter[str] = Counter(series_journal_restarts=self._consumer.restarts - self._restarts)
         self._restarts = self._consumer.restarts
-        for finding in _decoded(frames["findings"], decode_finding, counts):
-            take_finding(self._db, finding)
-            counts["series_findings"] += 1
+        for found in _decoded(frames["findings"], decode_finding, counts):
+            if isinstance(found, Incident):
+                take_incident(self._db, found)
+                counts["series_incidents"] += 1
+            else:
+                take_finding(self._db, found)
+                counts["series_findings"] += 1
         for entry in _decoded(frames["desk"], decode_desk, counts):
             take_desk(self._db, entry)
             counts["series_desk_entries"] += 1

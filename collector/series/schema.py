@@ -5,6 +5,7 @@
     <kind>_hourly(series, t, readings, last_t, boot, <field>_least, <field>_most, <field>_last ...)   old hours
     last(series, t, received, boot, uptime, flags, body, used, capacity)     newest values of each thing, as JSON
     devices, alerts, silences, acknowledgements     what the fleet table shows
+    incidents, incident_episodes                    how each incident stands, and the alerts that belong to it
     abouts, cursors, counters                       descriptions, how far we have read, what was counted
 
 Times are wall ms; sizes bytes. One process writes the file, any number read it.
@@ -44,6 +45,14 @@ CREATE INDEX IF NOT EXISTS alerts_firing ON alerts(device) WHERE status = 'firin
 CREATE INDEX IF NOT EXISTS alerts_key ON alerts(key);
 CREATE INDEX IF NOT EXISTS alerts_device ON alerts(device, at_ms);
 CREATE INDEX IF NOT EXISTS alerts_at ON alerts(at_ms);
+CREATE TABLE IF NOT EXISTS incidents(
+    key TEXT PRIMARY KEY, status TEXT NOT NULL, severity TEXT NOT NULL, since_ms INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL, body TEXT NOT NULL, acknowledged_ms INTEGER NOT NULL DEFAULT 0,
+    acknowledged_by TEXT NOT NULL DEFAULT '', silenced INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS incidents_at ON incidents(status, at_ms);
+CREATE TABLE IF NOT EXISTS incident_episodes(
+    episode TEXT PRIMARY KEY, incident TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS incident_episodes_of ON incident_episodes(incident);
 CREATE TABLE IF NOT EXISTS silences(
     pattern TEXT PRIMARY KEY, until_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, by TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS acknowledgements(

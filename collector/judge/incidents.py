@@ -1,0 +1,146 @@
+"""Incidents: alerts of the same fault, on however many devices, are one thing that people hear of once. Pure.
+
+    fault = rule | platform | firmware | kind | names           the same verdict on the same firmware
+          | rule | agent                                        silence: whoever brings the readings
+    key   = fault @ time of its first alert                     the same whenever the same journal is judged
+
+An alert joins the open incident of its fault. A silence does so only while the others fall silent too: a device that
+is lost weeks later is another matter. An incident is over when nothing of it has fired for `settle_ms`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+
+from collector.records import Finding, Incident
+
+_SEVERITIES = ("info", "warning", "critical")
+
+
+class Member(NamedTuple):
+    """One thing of an incident, with what the judge last said when it fired."""
+
+    finding: Finding
+    firing: bool
+
+
+@dataclass(slots=True)
+class Open:
+    """An incident that is not over. `joined_ms`: tick of the newest member; `calm_ms`: tick since which nothing fires,
+    0 while something does. `members` are by key of finding, in the order in which they joined; `firing` of them do."""
+
+    key: str
+    fault: str
+    since_ms: int
+    joined_ms: int
+    calm_ms: int = 0
+    members: dict[str, Member] = field(default_factory=dict)
+    firing: int = 0
+
+    def put(self, member: Member) -> None:
+        """Take in a member, or how it stands now."""
+        key = member.finding.key
+        self.firing += member.firing - (key in self.members and self.members[key].firing)
+        self.members[key] = member
+
+
+class Incidents:
+    """All open incidents. `changed` are the keys of members (incident, finding) that differ from what is on disk, and
+    `closed` the incidents to be forgotten there."""
+
+    def __init__(self, settle_ms: int) -> None:
+        self._settle_ms = settle_ms
+        self.open: dict[str, Open] = {}
+        self.changed: set[tuple[str, str]] = set()
+        self.closed: set[str] = set()
+        self._of_fault: dict[str, str] = {}
+        self._of_member: dict[str, str] = {}
+
+    def take(self, findings: Iterable[Finding], tick_ms: int) -> tuple[list[Finding], list[Incident]]:
+        """The findings of a tick with their incidents named, and how the incidents stand that they changed."""
+        news: dict[str, None] = {}
+        named = []
+        for finding in findings:
+            key = self._join(finding, tick_ms) if finding.status == "firing" else self._leave(finding, tick_ms)
+            if key:
+                news[key] = None
+            named.append(msgspec.structs.replace(finding, incident=key) if key else finding)
+        told = [incident_of(self.open[key], "firing", tick_ms) for key in news]
+        return named, told + self._close(tick_ms)
+
+    def restore(self, incident: Open) -> None:
+        """Put back an incident that the state on disk holds."""
+        self.open[incident.key] = incident
+        newest = self.open.get(self._of_fault.get(incident.fault, ""))
+        if newest is None or newest.joined_ms <= incident.joined_ms:
+            self._of_fault[incident.fault] = incident.key
+        for key, member in incident.members.items():
+            if member.firing:
+                self._of_member[key] = incident.key
+
+    def _join(self, finding: Finding, tick_ms: int) -> str:
+        fault = fault_of(finding)
+        incident = self.open.get(self._of_fault.get(fault, ""))
+        if incident is None or (finding.kind == "device" and tick_ms - incident.joined_ms > self._settle_ms):
+            incident = Open(f"{fault}@{finding.since_ms}", fault, finding.since_ms, tick_ms)
+            incident = self.open.setdefault(incident.key, incident)
+            self._of_fault[fault] = incident.key
+        incident.joined_ms, incident.calm_ms = tick_ms, 0
+        incident.put(Member(finding, True))
+        self._of_member[finding.key] = incident.key
+        self.changed.add((incident.key, finding.key))
+        return incident.key
+
+    def _leave(self, finding: Finding, tick_ms: int) -> str:
+        key = self._of_member.pop(finding.key, "")
+        incident = self.open.get(key)
+        if incident is None:
+            return ""
+        incident.put(incident.members[finding.key]._replace(firing=False))
+        if not incident.firing:
+            incident.calm_ms = tick_ms
+        self.changed.add((key, finding.key))
+        return key
+
+    def _close(self, tick_ms: int) -> list[Incident]:
+        over = [one for one in self.open.values() if one.calm_ms and tick_ms - one.calm_ms >= self._settle_ms]
+        over.sort(key=lambda incident: incident.key)
+        for incident in over:
+            del self.open[incident.key]
+            if self._of_fault.get(incident.fault) == incident.key:
+                del self._of_fault[incident.fault]
+            self.closed.add(incident.key)
+        return [incident_of(incident, "resolved", incident.calm_ms) for incident in over]
+
+
+def fault_of(finding: Finding) -> str:
+    """What is wrong, whichever device it is wrong on."""
+    if finding.kind == "device":
+        return f"{finding.rule}|{finding.agent}"
+    return "|".join((finding.rule, finding.platform, finding.firmware, finding.kind, *finding.names))
+
+
+def incident_of(incident: Open, status: str, at_ms: int) -> Incident:
+    """How it stands: its worst member speaks for it, among those that fire where any does."""
+    firing = [member.finding for member in incident.members.values() if member.firing]
+    everyone = [member.finding for member in incident.members.values()]
+    worst = min(firing or everyone, key=_urgency)
+    return Incident(
+        incident.key, status, worst.rule, _worst_severity(everyone), incident.since_ms, at_ms,
+        len({finding.device for finding in everyone}), incident.firing, everyone[0].device, worst.device, worst.reason,
+        worst.kind, worst.names, worst.platform, worst.firmware, worst.numbers,
+    )  # fmt: skip
+
+
+def _urgency(finding: Finding) -> tuple[int, float, float, int]:
+    """Least for the worst: by severity, by hours left, by how full it is, then who was first."""
+    left = finding.numbers.get("leak_hours_left", float("inf"))
+    return -_SEVERITIES.index(finding.severity), left, -finding.numbers.get("fill", 0.0), finding.since_ms
+
+
+def _worst_severity(findings: Sequence[Finding]) -> str:
+    return max((finding.severity for finding in findings), key=_SEVERITIES.index)

@@ -1,0 +1,168 @@
+"""Incidents: one a fault, whoever has it; the same after a kill as without."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from contextlib import closing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from collector.judge import incident_state
+from collector.judge.incidents import Incidents
+from collector.records import ALL_AGENTS, Finding, Incident
+
+T0 = 1_790_000_000_000
+SETTLE_MS = 600_000
+
+
+def finding(device: str = "a", status: str = "firing", at_ms: int = T0, **more: object) -> Finding:
+    values = {"rule": "heap-leak", "severity": "warning", "kind": "heap", "firmware": "1.5", "names": ("main",)} | more
+    key = f"{values['rule']}|{device}|{values['kind']}"
+    return Finding(
+        key=key, episode=f"{key}@{at_ms}", status=status, device=device, since_ms=at_ms, at_ms=at_ms,
+        reason=f"{device} leaks.", platform="zephyr", **values,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+@pytest.fixture
+def incidents() -> Incidents:
+    return Incidents(SETTLE_MS)
+
+
+def take(incidents: Incidents, *found: Finding, at_ms: int = T0) -> list[Incident]:
+    return incidents.take(found, at_ms)[1]
+
+
+def test_one_fault_on_many_devices_is_one_incident(incidents: Incidents) -> None:
+    first = take(incidents, finding("a"))
+    grown = take(incidents, *(finding(f"board-{n}", at_ms=T0 + 60_000) for n in range(99)), at_ms=T0 + 61_000)
+    assert [(one.key, one.devices, one.firing, one.first) for one in (*first, *grown)] == [
+        (f"heap-leak|zephyr|1.5|heap|main@{T0}", 1, 1, "a"),
+        (f"heap-leak|zephyr|1.5|heap|main@{T0}", 100, 100, "a"),
+    ]
+
+
+@pytest.mark.parametrize("other", [{"firmware": "1.6"}, {"rule": "heap-low"}, {"names": ("psram",)}])
+def test_another_fault_is_another_incident(incidents: Incidents, other: dict[str, object]) -> None:
+    keys = {one.key for one in take(incidents, finding("a"), finding("b", **other))}
+    assert len(keys) == 2
+
+
+def test_the_worst_speaks_for_all(incidents: Incidents) -> None:
+    found = take(
+        incidents,
+        finding("slow", numbers={"leak_hours_left": 90.0}),
+        finding("fast", numbers={"leak_hours_left": 3.0}),
+        finding("unknown"),
+    )
+    assert (found[0].worst, found[0].reason, found[0].numbers) == ("fast", "fast leaks.", {"leak_hours_left": 3.0})
+    worse = take(incidents, finding("bad", severity="critical"))
+    assert (worse[0].worst, worse[0].severity) == ("bad", "critical")
+
+
+def test_it_is_over_when_nothing_has_fired_for_a_while(incidents: Incidents) -> None:
+    take(incidents, finding("a"), finding("b"))
+    assert take(incidents, finding("a", "resolved", T0 + 1000), at_ms=T0 + 1000)[0].firing == 1
+    calm = take(incidents, finding("b", "resolved", T0 + 5000), at_ms=T0 + 5000)
+    assert (calm[0].status, calm[0].firing) == ("firing", 0)
+    assert take(incidents, at_ms=T0 + 5000 + SETTLE_MS - 1) == []
+    (over,) = take(incidents, at_ms=T0 + 5000 + SETTLE_MS)
+    assert (over.status, over.since_ms, over.at_ms, over.devices) == ("resolved", T0, T0 + 5000, 2)
+    assert incidents.open == {}
+
+
+def test_what_comes_back_within_that_while_is_the_same_incident(incidents: Incidents) -> None:
+    keys = set()
+    for swing in range(10):
+        at_ms = T0 + swing * 60_000
+        for status in ("firing", "resolved"):
+            keys |= {one.key for one in take(incidents, finding("a", status, at_ms), at_ms=at_ms)}
+    assert len(keys) == 1
+    assert len(take(incidents, at_ms=T0 + 10**9)) == 1
+    (again,) = take(incidents, finding("a", at_ms=T0 + 10**9), at_ms=T0 + 10**9)
+    assert again.key not in keys
+
+
+def test_an_update_of_the_firmware_ends_the_alert_in_its_own_incident(incidents: Incidents) -> None:
+    take(incidents, finding("a"))
+    (calm,) = take(incidents, finding("a", "resolved", firmware="1.6"))
+    assert calm.key == f"heap-leak|zephyr|1.5|heap|main@{T0}"
+
+
+def test_silence_belongs_to_the_agent_and_to_its_time(incidents: Incidents) -> None:
+    def silent(device: str, agent: str, at_ms: int) -> Finding:
+        return finding(device, at_ms=at_ms, rule="silent", kind="device", names=(), agent=agent)
+
+    together = take(incidents, silent("a", "gateway-1", T0), silent("b", "gateway-1", T0), silent("c", "gateway-2", T0))
+    assert sorted(one.devices for one in together) == [1, 2]
+    (weeks_later,) = take(incidents, silent("d", "gateway-1", T0 + 10**9), at_ms=T0 + 10**9)
+    assert weeks_later.devices == 1
+    (all_at_once,) = take(incidents, *(silent(f"x{n}", ALL_AGENTS, T0) for n in range(9)))
+    assert all_at_once.devices == 9
+
+
+def test_findings_name_their_incident(incidents: Incidents) -> None:
+    (named,), (told,) = incidents.take([finding("a")], T0)
+    assert named.incident == told.key
+    (unknown,), none = incidents.take([finding("z", "resolved")], T0)
+    assert (unknown.incident, none) == ("", [])
+
+
+Stream = list[tuple[int, list[Finding]]]
+
+
+@some.composite
+def streams(draw: some.DrawFn) -> Stream:
+    """Ticks with findings as a judge gives them: a thing fires, then is resolved, then may fire again."""
+    things = some.tuples(some.sampled_from("abcd"), some.sampled_from(("1", "2")))
+    firing: set[tuple[str, str]] = set()
+    ticks: Stream = []
+    at_ms = T0
+    for _ in range(draw(some.integers(1, 25))):
+        at_ms += draw(some.sampled_from((1_000, 60_000, SETTLE_MS)))
+        found = []
+        for thing in draw(some.lists(things, max_size=4, unique=True)):
+            device, firmware = thing
+            status = "resolved" if thing in firing else "firing"
+            firing ^= {thing}
+            found.append(finding(device, status, at_ms, firmware=firmware, rule=f"rule-{firmware}"))
+        ticks.append((at_ms, found))
+    return ticks
+
+
+@given(streams(), some.integers(0, 2**32))
+def test_killed_and_restored_it_says_the_same(ticks: Stream, seed: int) -> None:
+    straight = Incidents(SETTLE_MS)
+    expected = [straight.take(found, at_ms) for at_ms, found in ticks]
+    chance = random.Random(seed)
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(incident_state.TABLES)
+        killed = Incidents(SETTLE_MS)
+        said = []
+        for at_ms, found in ticks:
+            said.append(killed.take(found, at_ms))
+            incident_state.save(db, killed)
+            if chance.random() < 0.5:
+                killed = Incidents(SETTLE_MS)
+                incident_state.restore(db, killed)
+    assert said == expected
+
+
+@given(streams())
+def test_every_incident_ends_once_and_no_alert_is_left_out(ticks: Stream) -> None:
+    incidents = Incidents(SETTLE_MS)
+    told: list[Incident] = []
+    named: list[Finding] = []
+    for at_ms, found in ticks:
+        more, news = incidents.take(found, at_ms)
+        named, told = named + more, told + news
+    assert all(one.incident for one in named)
+    ended = [one.key for one in told if one.status == "resolved"]
+    assert len(ended) == len(set(ended))
+    assert {one.incident for one in named} == {*ended, *incidents.open}
+    for key, one in incidents.open.items():
+        statuses = {f.key: f.status for f in named if f.incident == key}
+        assert one.firing == list(statuses.values()).count("firing")
