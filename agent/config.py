@@ -31,6 +31,17 @@ class Port(_Settings, frozen=True):
     """What the device runs; auto: told by what it prints."""
 
 
+class Source(_Settings, frozen=True):
+    """One broker on which devices publish by themselves."""
+
+    maps: tuple[str, ...] = ()
+    """What to read: names of maps that ship (`tasmota`, `shelly`, ...) and paths of your own; empty: all that ship."""
+    poll_s: Annotated[int, Meta(ge=0)] = 60
+    """Devices that answer questions only (Shelly) are asked once in so many seconds; 0: never."""
+    broker: Broker = Broker()
+    """Where they publish."""
+
+
 class Outbox(_Settings, frozen=True):
     """What is kept on the agent's disk until the collector has it."""
 
@@ -53,4 +64,5 @@ class AgentConfig(_Settings, frozen=True):
     """monotonic: this gateway's clock is not to be trusted; the collector sets the time."""
     broker: Broker = Broker()
     ports: tuple[Port, ...] = ()
+    sources: tuple[Source, ...] = ()
     outbox: Outbox = Outbox()

@@ -10,6 +10,7 @@ from telemetry.journal import Frame, Journal
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS boots(device TEXT PRIMARY KEY, boot INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS memory(key TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS refused(
     id INTEGER PRIMARY KEY AUTOINCREMENT, reason TEXT NOT NULL, rows INTEGER NOT NULL, body BLOB NOT NULL);
 """
@@ -77,6 +78,18 @@ class Outbox:
     def set_boot(self, device: str, boot: int) -> None:
         """Remember the device's boot count."""
         self._journal.db.execute("INSERT OR REPLACE INTO boots VALUES(?, ?)", (device, boot))
+
+    def recall(self, prefix: str) -> dict[str, str]:
+        """The texts remembered under keys that begin so, by the rest of the key."""
+        rows = self._journal.db.execute(
+            "SELECT substr(key, ?), text FROM memory WHERE key >= ? AND key < ? || char(1114111)",
+            (len(prefix) + 1, prefix, prefix),
+        )
+        return dict(rows.fetchall())
+
+    def remember(self, key: str, text: str) -> None:
+        """Keep a text for the next start."""
+        self._journal.db.execute("INSERT OR REPLACE INTO memory VALUES(?, ?)", (key, text))
 
     def counters(self) -> dict[str, int]:
         """Evicted and refused frames and rows."""

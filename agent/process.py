@@ -10,18 +10,24 @@ from pathlib import Path
 from agent.bridge import Bridge
 from agent.config import AgentConfig
 from agent.framing import Framer, bodies
+from agent.maps.source import MapSource
 from agent.outbox import Outbox
-from agent.ports import Ports
+from agent.ports import Chunk, Ports
 from agent.publisher import Publisher
 from telemetry.clock import monotonic_ms, wall_ms
 from telemetry.readings import About, Reading
 from telemetry.wire import Clock
 
 CHECKPOINT_MS = 1_000
+SOURCES_S = 0.1
+"""How long a round waits for brokers: acks of the collector wait meanwhile."""
+UNSETTLED_MOST = 500
+"""Messages of a broker that wait for the next commit; half of what it may have on its way to us."""
 
 
 class Agent:
-    """Takes readings of any source to the collector. What `take` was given is on disk after the next commit.
+    """Takes readings of any source to the collector. What `take` was given is on disk after the next commit, which
+    `commits` counts.
 
     `now_ms` is the clock that stamps readings: wall time, or the monotonic clock where the gateway's is not trusted.
     """
@@ -36,6 +42,7 @@ class Agent:
         self._boot_id = secrets.token_hex(8)
         self._framer = Framer(Clock(self._boot_id, None) if monotonic else None)
         self._waiting: list[tuple[bytes, int]] = []
+        self.commits = 0
         self._commit_ms = config.outbox.commit_ms
         self._next_commit = self._next_checkpoint = monotonic_ms()
 
@@ -63,6 +70,7 @@ class Agent:
         if self._waiting:
             self.outbox.add(self._waiting)
             self._waiting = []
+        self.commits += 1
 
     def drain(self, timeout_s: float) -> bool:
         """Commit and publish until the collector has everything; False when time ran out before."""
@@ -79,27 +87,57 @@ class Agent:
         self.outbox.close()
 
 
-class SerialAgent:
-    """An agent that reads the consoles of its configuration."""
+class Gateway:
+    """An agent that reads the consoles and the brokers of its configuration."""
 
     def __init__(self, config: AgentConfig, directory: Path, version: str = "") -> None:
         self.agent = Agent(config, directory, version)
-        self.ports = Ports(config.ports, self.agent.now_ms)
+        outbox, now_ms = self.agent.outbox, self.agent.now_ms
+        self.ports = Ports(config.ports, now_ms)
         self.bridges = {
-            port.port: Bridge(port.device, self.agent.outbox, None if port.system == "auto" else port.system)
+            port.port: Bridge(port.device, outbox, None if port.system == "auto" else port.system)
             for port in config.ports
         }
+        self.sources = [
+            MapSource(source, f"{config.name}-{number}", outbox, now_ms)
+            for number, source in enumerate(config.sources, start=1)
+        ]
+        self._commits = 0
         self.ports.start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether every source has come to an end; ports and brokers never do, standard input does."""
+        return not self.sources and self.ports.ended
 
     def step(self, timeout_s: float) -> int:
         """One round; how many readings and descriptions came."""
         count = 0
         for chunk in self.ports.get():
+            if not isinstance(chunk, Chunk):
+                continue
             items = self.bridges[chunk.port].feed(chunk.data, chunk.time_ms)
             self.agent.take(items)
             count += len(items)
-        self.agent.step(timeout_s, self.ports.wake)
+        if not self.sources:
+            self.agent.step(timeout_s, self.ports.wake)
+            return count
+        for source in self.sources:
+            items = source.step(min(timeout_s, SOURCES_S) / len(self.sources), self.ports.wake)
+            self.agent.take(items)
+            count += len(items)
+        self.agent.step(0)
+        self._settle()
         return count
+
+    def _settle(self) -> None:
+        """Let brokers forget what is on disk now."""
+        if any(source.unsettled >= UNSETTLED_MOST for source in self.sources):
+            self.agent.commit()
+        if self._commits != self.agent.commits:
+            self._commits = self.agent.commits
+            for source in self.sources:
+                source.settled()
 
     def finish(self) -> None:
         """The sources have ended: take what their last lines still say."""
@@ -110,4 +148,6 @@ class SerialAgent:
         """Stop reading, commit, close."""
         self.ports.close()
         self.finish()
+        for source in self.sources:
+            self.agent.take(source.close())
         self.agent.close()

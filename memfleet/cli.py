@@ -17,7 +17,9 @@ from telemetry.errors import ConfigError, EnvironmentFault, MemfleetError, Usage
 COMMANDS: dict[str, str] = {
     "demo": "Show an emulated fleet: broker, collector and page, all on this machine.",
     "watch": "Watch the board on your desk: agent, broker, collector and page in one command.",
-    "agent": "Read devices at serial ports and publish their memory.",
+    "discover": "Find the devices that publish at a broker; write the configuration that reads them.",
+    "map": "Try maps of published topics on messages, before anything is stored.",
+    "agent": "Read devices at serial ports and brokers and publish their memory.",
     "replay": "Feed a saved console log through the whole path.",
     "emulate": "Publish an emulated fleet.",
     "collect": "Receive, store, judge and show a fleet.",

@@ -11,7 +11,7 @@ import random
 import select
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -90,6 +90,7 @@ class Link:
         self.connections = 0
         self._broker = broker
         self._session = session
+        self._subscriptions = list(session.subscriptions)
         self._handler = handler
         self._now = monotonic_s
         self._protocol = paho.MQTTv311 if broker.protocol == "3.1.1" else paho.MQTTv5
@@ -139,6 +140,13 @@ class Link:
             return None
         info = self._client.publish(topic, payload, qos, retain)
         return info.mid if info.rc == paho.MQTT_ERR_SUCCESS else None
+
+    def subscribe(self, topics: Iterable[str]) -> None:
+        """Subscribe to more, on this connection and on all later ones."""
+        more = [topic for topic in topics if topic not in self._subscriptions]
+        self._subscriptions += more
+        if self._client is not None and self.up:
+            self._subscribe(self._client, more)
 
     def acknowledge(self, message: Message) -> None:
         """Tell the broker that the message is safe with us. Of an earlier connection: nothing, it will come again."""
@@ -221,12 +229,15 @@ class Link:
         self.up, self.trouble = True, ""
         self.connections += 1
         self._retry.attempts = 0
-        for topic in self._session.subscriptions:
+        self._subscribe(client, self._subscriptions)
+        self._handler.connected()
+
+    def _subscribe(self, client: paho.Client, topics: Iterable[str]) -> None:
+        for topic in topics:
             if self._protocol == paho.MQTTv5:
                 client.subscribe(topic, options=SubscribeOptions(qos=1, retainHandling=0))
             else:
                 client.subscribe(topic, 1)
-        self._handler.connected()
 
     def _on_disconnect(self, client: paho.Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if client is self._client:

@@ -1,4 +1,4 @@
-"""`memfleet agent`: consoles at serial ports to the broker."""
+"""`memfleet agent`: consoles at serial ports, and devices that publish by themselves, to the broker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from agent.config import AgentConfig
-from agent.process import SerialAgent
+from agent.process import Gateway
 from memfleet.lifeline import die_with_parent, stop_on_signals
 from memfleet.version import VERSION
 from telemetry.errors import UsageError
@@ -28,7 +28,7 @@ def command(
     data: Annotated[str | None, typer.Option(help="Folder of the outbox.")] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file; options win over it.")] = None,
 ) -> None:
-    """Read devices at serial ports and publish their memory.
+    """Read devices at serial ports, and those that publish by themselves, and publish their memory.
 
     What the broker or the collector cannot take now waits on disk.
 
@@ -45,20 +45,23 @@ def command(
         broker={"url": broker} if broker else None,
         ports=_ports(port or [], device or [], system, baud) or None,
     )
-    if not settings.ports:
-        raise UsageError("no port to read: give --port and --device, or [[ports]] in the configuration file")
+    if not settings.ports and not settings.sources:
+        raise UsageError(
+            "nothing to read: give --port and --device, or [[ports]] or [[sources]] in the configuration file"
+            " (`memfleet discover` writes one)"
+        )
     die_with_parent()
     stop = stop_on_signals()
-    agent = SerialAgent(settings, Path(settings.data_dir), VERSION)
+    agent = Gateway(settings, Path(settings.data_dir), VERSION)
     said = ""
     try:
-        while not stop.is_set() and not agent.ports.ended:
+        while not stop.is_set() and not agent.ended:
             agent.step(0.5)
             trouble = agent.agent.publisher.link.trouble
             if trouble != said:
                 logging.log(logging.WARNING if trouble else logging.INFO, trouble or "connected to the broker")
                 said = trouble
-        if agent.ports.ended:
+        if agent.ended:
             agent.finish()
             agent.agent.drain(10)
     finally:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.live import Live
 
 from agent.config import AgentConfig, Outbox, Port
-from agent.process import SerialAgent
+from agent.process import Gateway
 from memfleet.advice import no_memory_yet
 from memfleet.board import fleet_board
 from memfleet.lifeline import stop_on_signals
@@ -56,7 +56,7 @@ def command(
             with console.status("starting the page ..."):
                 collector.start({})
             console.print(f"Watching [bold]{source}[/bold] as {name}. The page is at [bold]{collector.url}[/bold]")
-            agent = SerialAgent(_agent_config(collector, source, name, system, baud), directory / "agent", VERSION)
+            agent = Gateway(_agent_config(collector, source, name, system, baud), directory / "agent", VERSION)
             desk = _Desk(collector, agent, console)
             until_ms = None if span_s is None else monotonic_ms() + span_s * 1000
             try:
@@ -72,7 +72,7 @@ def command(
 class _Desk:
     """One look after the other at the board: read it, keep the processes up, draw, advise."""
 
-    def __init__(self, collector: LocalCollector, agent: SerialAgent, console: Console) -> None:
+    def __init__(self, collector: LocalCollector, agent: Gateway, console: Console) -> None:
         self._collector = collector
         self._agent = agent
         self._console = console

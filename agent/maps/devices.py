@@ -1,0 +1,175 @@
+"""From reports to descriptions and readings: adds the device's name and its boot, and joins what belongs together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from agent.maps.life import Life, Verdict
+from agent.maps.names import Memory, Names
+from agent.maps.report import Measure, Report
+from telemetry.readings import MT3620_LIMIT, About, Reading, Value
+
+JOIN_MS = 1_000
+"""Values that come on topics of their own within this span are of one moment."""
+
+Series = tuple[str, str, tuple[str, ...]]
+
+
+class _Device:
+    __slots__ = ("begun", "boot", "described", "life", "name", "texts")
+
+    def __init__(self, name: str, boot: int, life: Life) -> None:
+        self.name = name
+        self.boot = boot
+        self.life = life
+        self.texts = {"platform": "other"}
+        self.begun = False
+        self.described: dict[str, str] = {}
+
+
+class _Joined:
+    __slots__ = ("first_ms", "resolution", "values")
+
+    def __init__(self, first_ms: int) -> None:
+        self.first_ms = first_ms
+        self.values: dict[str, int] = {}
+        self.resolution = 1
+
+
+class Devices:
+    """All devices of a source. A device begins with its first measurement: what only says hello is not in the fleet."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.names = Names(memory)
+        self._memory = memory
+        self._devices: dict[str, _Device] = {}
+        self._joining: dict[Series, _Joined] = {}  # in the order in which they are due
+        self.unnamed = 0
+
+    def take(self, report: Report) -> list[About | Reading]:
+        """What a report adds to the stream."""
+        name = self.names.device_of(report)
+        if not name:
+            self.unnamed += 1
+            return []
+        device = self._devices.get(name) or self._add(name)
+        if report.texts:
+            device.texts |= report.texts
+        verdict = device.life.observe(report)
+        items: list[About | Reading] = []
+        if verdict == "boot":
+            items += self._begin_boot(device, report)
+        begins = bool(report.measures) and not device.begun
+        device.begun = device.begun or begins
+        if verdict or begins or (report.boots is not None and device.begun):
+            self._save(device)
+        if not device.begun:
+            return []
+        if verdict == "boot" or device.texts != device.described:
+            items += self._described(device, report)
+        items += _events(device, report, verdict)
+        for measure in report.measures:
+            items += self._joined(device, measure, report.time_ms) if report.partial else []
+        if not report.partial:
+            items += [self._reading(device, measure, report.time_ms) for measure in report.measures]
+        return items
+
+    def due(self, now_ms: int) -> list[About | Reading]:
+        """Joined readings that wait for nothing any more."""
+        items: list[About | Reading] = []
+        for series, joined in list(self._joining.items()):
+            if now_ms - joined.first_ms < JOIN_MS:
+                break
+            items.append(self._finished(series))
+        return items
+
+    def close(self) -> list[About | Reading]:
+        """The joined readings that are left; what is known of each device is remembered."""
+        for device in self._devices.values():
+            self._save(device)
+        return [self._finished(series) for series in list(self._joining)]
+
+    def boot_of(self, name: str) -> int:
+        """The boot that a device is in, 1 for one that has not been heard of."""
+        return self._devices[name].boot if name in self._devices else 1
+
+    def _add(self, name: str) -> _Device:
+        boot = self._memory.boot_of(name) or 1
+        device = self._devices[name] = _Device(name, boot, self._saved_life(name))
+        return device
+
+    def _saved_life(self, name: str) -> Life:
+        saved = self._memory.recall(f"life/{name}").get("")
+        if saved is None:
+            return Life()
+        uptime_ms, seen_ms, count, sleeps = json.loads(saved)
+        return Life(uptime_ms, seen_ms, count, 0, sleeps, known=True)
+
+    def _save(self, device: _Device) -> None:
+        life = device.life
+        self._memory.remember(
+            f"life/{device.name}", json.dumps([life.uptime_ms, life.seen_ms, life.count, life.sleeps])
+        )
+        self._memory.set_boot(device.name, device.boot)
+
+    def _begin_boot(self, device: _Device, report: Report) -> list[About | Reading]:
+        """What came before the boot belongs to the old one; of a burst that tells its uptime last, to the new one."""
+        uptime = device.life.uptime_at(report.time_ms) or 0
+        since_ms = report.time_ms - uptime
+        older = [key for key, one in self._joining.items() if key[0] == device.name and one.first_ms < since_ms]
+        items: list[About | Reading] = [self._finished(key) for key in older]
+        device.boot += 1
+        return items
+
+    def _described(self, device: _Device, report: Report) -> Iterator[About | Reading]:
+        device.described = dict(device.texts)
+        limits = {"user_mode": MT3620_LIMIT} if device.texts["platform"] == "mt3620" else {}
+        yield About(device.name, device.boot, device.described, limits)
+        values: dict[str, Value] = {}
+        uptime = device.life.uptime_at(report.time_ms)
+        if uptime is not None:
+            values["uptime"] = uptime
+        if device.life.count is not None:
+            values["boots"] = device.life.count
+        if report.reset_reason:
+            values["reset_reason"] = report.reset_reason
+        values |= {name: device.texts[name] for name in ("firmware", "board", "os") if name in device.texts}
+        if values:
+            yield Reading(device.name, "device", (), report.time_ms, values, device.boot, uptime)
+
+    def _joined(self, device: _Device, measure: Measure, now_ms: int) -> Iterator[Reading]:
+        series = (device.name, measure.kind, measure.names)
+        joined = self._joining.get(series)
+        if joined is not None and not joined.values.keys().isdisjoint(measure.values):
+            yield self._finished(series)
+            joined = None
+        if joined is None:
+            joined = self._joining[series] = _Joined(now_ms)
+        joined.values |= measure.values
+        joined.resolution = max(joined.resolution, measure.resolution)
+
+    def _finished(self, series: Series) -> Reading:
+        joined = self._joining.pop(series)
+        name, kind, names = series
+        device = self._devices[name]
+        return self._reading(device, Measure(kind, names, joined.values, joined.resolution), joined.first_ms)
+
+    def _reading(self, device: _Device, measure: Measure, time_ms: int) -> Reading:
+        return Reading(
+            device.name, measure.kind, measure.names, time_ms, measure.values, device.boot,
+            device.life.uptime_at(time_ms), (), measure.resolution,
+        )  # fmt: skip
+
+
+def _events(device: _Device, report: Report, verdict: Verdict) -> Iterator[Reading]:
+    if not verdict:
+        return
+    uptime = device.life.uptime_at(report.time_ms)
+    values: dict[str, Value] = {"reason": report.reset_reason or "its uptime or its count of boots says so"}
+    if report.reset_class:
+        values["class"] = report.reset_class
+    yield Reading(device.name, "event", (verdict,), report.time_ms, values, device.boot, uptime)
+    if verdict == "boot" and report.reset_class == "panic":
+        text: dict[str, Value] = {"text": report.reset_reason}
+        yield Reading(device.name, "event", ("panic",), report.time_ms, text, device.boot, uptime)

@@ -1,0 +1,112 @@
+"""All maps of a source: which rules a topic has, and what they make of a message. No I/O; time is an argument."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from agent.maps.homeassistant import HomeAssistant
+from agent.maps.mapfile import MapFile, Poll
+from agent.maps.patterns import without_covered
+from agent.maps.report import Report
+from agent.maps.rule import Rule
+from telemetry.errors import ConfigError
+
+Match = tuple[Rule, Mapping[str, str]]
+
+TOPICS_MOST = 50_000
+"""Topics whose rules are remembered; past that all are forgotten and looked up anew."""
+
+_decode = msgspec.json.Decoder().decode
+
+
+class Maps:
+    """Turns messages into reports. Of several rules that know a topic, the first that finds something in it wins.
+
+    `counts`: messages understood, retained (told identity at most), malformed and not understood.
+    """
+
+    def __init__(self, files: Sequence[MapFile], learner: HomeAssistant | None = None) -> None:
+        self._rules = [rule for file in files for rule in _rules(file)]
+        self.polls: Mapping[str, list[Poll]] = {file.system: file.poll for file in files if file.poll}
+        self._learner = learner
+        self._known: dict[str, list[Match]] = {}
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def subscriptions(self) -> list[str]:
+        """The MQTT filters that bring what these maps can read, those of learned topics too."""
+        learned = [*self._learner.filters, *self._learner.topics] if self._learner else []
+        return without_covered([one for rule in self._rules for one in rule.filters] + learned)
+
+    @property
+    def learned(self) -> int:
+        """How many topics have been learned by discovery."""
+        return len(self._learner.topics) if self._learner else 0
+
+    def matches(self, topic: str) -> list[Match]:
+        """The rules that know a topic, with the named parts of it."""
+        known = self._known.get(topic)
+        if known is None:
+            if len(self._known) >= TOPICS_MOST:
+                self._known.clear()
+            known = self._known[topic] = [
+                (rule, found.groupdict())
+                for rule in self._rules
+                if (found := next((hit for one in rule.patterns if (hit := one.fullmatch(topic))), None))
+            ]
+        return known
+
+    def apply(self, topic: str, payload: bytes, retained: bool, now_ms: int) -> list[Report]:
+        """What a message says. A retained one was true at some time: of it only identity counts."""
+        matches = self.matches(topic)
+        value = self._value(payload)
+        if self._learner is not None:
+            if self._learner.announces(topic):
+                return self._learn(value, now_ms)
+            if not matches and topic in self._learner.topics:
+                matches = self._learner.topics[topic]
+        reports = []
+        for rule, captures in matches:
+            report = rule.read(value, captures, now_ms)
+            if report is not None:
+                reports.append(report)
+                if not rule.learned:
+                    break
+        if not reports:
+            self.counts["not_understood"] += 1
+            return []
+        if retained:
+            self.counts["retained"] += 1
+            return [known for report in reports if (known := report.identity())]
+        self.counts["understood"] += 1
+        return reports
+
+    def _value(self, payload: bytes) -> Any:
+        """Objects and lists as such; everything else as the text that it is."""
+        if payload[:1] in (b"{", b"["):
+            try:
+                return _decode(payload)
+            except (msgspec.DecodeError, RecursionError):
+                self.counts["malformed"] += 1
+        return payload.decode(errors="replace").strip()
+
+    def _learn(self, value: Any, now_ms: int) -> list[Report]:
+        reports = self._learner.learn(value, now_ms, self.matches) if self._learner else []
+        self.counts["announcements"] += 1
+        return reports
+
+
+def _rules(file: MapFile) -> list[Rule]:
+    rules, faults = [], []
+    for index, topic in enumerate(file.topics):
+        try:
+            rules.append(Rule(file, topic))
+        except ValueError as error:
+            faults.append(f"topics[{index}]: {error}")
+    if faults:
+        raise ConfigError(file.system, faults)
+    return rules

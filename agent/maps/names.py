@@ -1,0 +1,90 @@
+"""Which device a report is of. Topics can be edited, so a MAC counts more; what was decided is remembered."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from agent.maps.identity import name_of
+from agent.maps.report import Report
+
+DEVICES_MOST = 100_000
+
+
+class Memory(Protocol):
+    """Where a few texts are kept across restarts (`agent.outbox.Outbox` is one)."""
+
+    def recall(self, prefix: str) -> dict[str, str]:
+        """All texts whose key begins so, by the rest of the key."""
+
+    def remember(self, key: str, text: str) -> None:
+        """Keep a text."""
+
+    def boot_of(self, device: str) -> int:
+        """Boots seen so far, 0 for a device not seen before."""
+
+    def set_boot(self, device: str, boot: int) -> None:
+        """Remember the count."""
+
+
+class Names:
+    """Aliases and MACs of devices. A device keeps the name that it had first."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._by_alias = memory.recall("alias/")
+        self._by_mac = memory.recall("mac/")
+        self._spoke = set(memory.recall("spoke/"))
+        self._families = {device: key.split("/")[0] for key, device in self._by_alias.items()}
+
+    def __len__(self) -> int:
+        return len(self._families)
+
+    def device_of(self, report: Report) -> str:
+        """The device's name; empty when there are too many devices already."""
+        key = f"{report.family}/{report.alias}"
+        device = self._by_alias.get(key)
+        if device is None or (report.mac and self._by_mac.get(report.mac) != device):
+            device = self._decide(key, report, device)
+        if report.measures and device and device not in self._spoke:
+            self._spoke.add(device)
+            self._memory.remember(f"spoke/{device}", "")
+        return device
+
+    def _decide(self, key: str, report: Report, known: str | None) -> str:
+        device = self._by_mac.get(report.mac) if report.mac else None
+        device = device or known or self._adopted(report) or self._new(report)
+        if not device:
+            return ""
+        if known != device:
+            self._by_alias[key] = device
+            self._families.setdefault(device, report.family)
+            self._memory.remember(f"alias/{key}", device)
+        if report.mac and report.mac not in self._by_mac:
+            self._by_mac[report.mac] = device
+            self._memory.remember(f"mac/{report.mac}", device)
+        return device
+
+    def _adopted(self, report: Report) -> str:
+        """A device of that name that was described and has not spoken yet: this is it, under its full topic."""
+        name = _wished(report)
+        waits = self._families.get(name) == report.family and name not in self._spoke
+        return name if waits and report.measures and not report.mac else ""
+
+    def _new(self, report: Report) -> str:
+        if len(self._families) >= DEVICES_MOST:
+            return ""
+        wished = _wished(report)
+        choices = (wished, name_of(report.alias.replace("/", "-")), name_of(f"{wished[:51]}-{report.mac}"))
+        for name in choices:
+            if name and name not in self._families:
+                return name
+        number = 2
+        while (name := f"{wished[:56]}-{number}") in self._families:
+            number += 1
+        return name
+
+
+def _wished(report: Report) -> str:
+    """The announced name or the last level of the alias; else the MAC, else the system."""
+    texts = (report.texts.get("name", ""), report.alias.rstrip("/").split("/")[-1], report.mac)
+    return next((name for text in texts if (name := name_of(text))), report.system)

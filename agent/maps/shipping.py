@@ -1,0 +1,67 @@
+"""Maps from files: those that ship, by name, and a user's own, by path."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from agent.maps.homeassistant import SYSTEM, HomeAssistant
+from agent.maps.mapfile import MapFile
+from agent.maps.maps import Maps
+from telemetry.errors import ConfigError
+from telemetry.settings import convert
+
+_FOLDER = resources.files("agent.maps") / "shipped"
+
+
+def shipped_names() -> list[str]:
+    """Names of the maps that ship; Home Assistant's discovery is one of them, though it needs no file."""
+    files = sorted(Path(file.name).stem for file in _FOLDER.iterdir() if file.name.endswith(".toml"))
+    return [*files, SYSTEM]
+
+
+def load_maps(names: Sequence[str] = ()) -> Maps:
+    """Maps by name or path, a user's own before those that ship; without any, all that ship.
+
+    ConfigError lists every fault of every file, and names that are neither a map nor a file.
+    """
+    wanted = list(names) or shipped_names()
+    faults: list[str] = []
+    files = []
+    for name in sorted(wanted, key=_ships):
+        try:
+            if name != SYSTEM:
+                files.append(_shipped(name) if _ships(name) else read_map(Path(name)))
+        except ConfigError as error:
+            faults += [f"{error.source}: {fault}" for fault in error.faults]
+    if faults:
+        raise ConfigError("maps", faults)
+    return Maps(files, HomeAssistant() if SYSTEM in wanted else None)
+
+
+def read_map(path: Path) -> MapFile:
+    """One map from a file."""
+    try:
+        text = path.read_text()
+    except OSError as error:
+        known = ", ".join(shipped_names())
+        raise ConfigError(str(path), [f"cannot be read ({error.strerror}); the maps that ship are {known}"]) from None
+    return _parsed(text, str(path))
+
+
+def _shipped(name: str) -> MapFile:
+    return _parsed((_FOLDER / f"{name}.toml").read_text(), name)
+
+
+def _ships(name: str) -> bool:
+    return name in shipped_names()
+
+
+def _parsed(text: str, source: str) -> MapFile:
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(source, [f"is not TOML: {error}"]) from None
+    return convert(MapFile, document, source)
