@@ -61,6 +61,11 @@ class Server:
         assert self._process is not None, "the server is not running"
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not ended since."""
+        return self._process is not None
+
     def start(self) -> None:
         """Start it, on the port it had before if any, and wait until it answers."""
         tries = 1 if self.port else 5  # a free port may be taken by another program before the server binds it
