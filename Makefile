@@ -4,7 +4,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
 
 PYTHON ?= $(shell tools/find-python)
-PARTS := collector,emulators,web,notify,demo,dev
+PARTS := collector,emulators,web,notify,demo,elf,dev
 CORE  := $(wildcard emulators/core/*.[ch])
 
 .DEFAULT_GOAL := help

@@ -22,13 +22,21 @@ class Port(_Settings, frozen=True):
     """One console."""
 
     port: str
-    """Where it is: `/dev/ttyUSB0`, `/dev/serial/by-id/...`, a pseudo-terminal, `socket://host:port`, `rfc2217://...`."""
+    """Where it is: `/dev/serial/by-id/...`, `/dev/ttyUSB0`, `socket://host:port`, `rfc2217://host:port`, a file,
+    `-` for standard input, `syslog://0.0.0.0:5514` (UDP), `command:...` (run every `every_s`), `azsphere:` (its
+    memory table)."""
     device: Name
     """The device's name in the fleet."""
     baud: Positive = 115200
     """Speed, bits a second."""
     system: System = "auto"
     """What the device runs; auto: told by what it prints."""
+    relay: bool = False
+    """Offer a two-way terminal, `relay/<device>` in the data folder, for `idf.py monitor` and the like."""
+    ask: tuple[str, ...] = ()
+    """Commands to type into the board's shell every `every_s`, as `kernel thread stacks`."""
+    every_s: Positive = 60
+    """Seconds from one round of `ask` (or run of `command:`, `azsphere:`) to the next."""
 
 
 class Source(_Settings, frozen=True):
@@ -40,6 +48,24 @@ class Source(_Settings, frozen=True):
     """Devices that answer questions only (Shelly) are asked once in so many seconds; 0: never."""
     broker: Broker = Broker()
     """Where they publish."""
+
+
+class Capture(_Settings, frozen=True):
+    """The raw log of every console, kept on the agent's disk."""
+
+    enabled: bool = True
+    """Keep it."""
+    max_mb: Positive = 32
+    """Most that one device's log may take, MiB, packed (about ten times as much text); the oldest goes first."""
+    max_days: Positive = 14
+    """How long it is kept."""
+    write_s: Positive = 30
+    """Seconds from write to write (SD cards wear out by writes); a crash is written at once."""
+    mask: tuple[str, ...] = ()
+    """Regular expressions of secrets: what they match (or their groups, when they have some) is replaced by `***`
+    before anything is kept, read or sent."""
+    window_s: Positive = 60
+    """At an incident the lines of so many seconds before and after it are published."""
 
 
 class Outbox(_Settings, frozen=True):
@@ -66,3 +92,8 @@ class AgentConfig(_Settings, frozen=True):
     ports: tuple[Port, ...] = ()
     sources: tuple[Source, ...] = ()
     outbox: Outbox = Outbox()
+    capture: Capture = Capture()
+    patterns_file: str = ""
+    """Pattern file (TOML) of lines that only your firmware prints; `memfleet parse --try` helps to write it."""
+    elf_dir: str = ""
+    """Folder of your firmware's ELF files: addresses of crashes and failed allocations get function and line."""

@@ -1,4 +1,4 @@
-"""Consoles at serial ports, files and standard input. One thread moves bytes; what they mean is decided elsewhere.
+"""All consoles of an agent, read by one thread that moves bytes; what they mean is decided elsewhere.
 
 A port that is missing, taken, unplugged or refuses is said once and tried again; nothing here ends the agent.
 """
@@ -7,103 +7,61 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import queue
-import select
+import selectors
 import socket
-import stat
 import threading
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
-
-import serial
+from pathlib import Path
 
 from agent.config import Port
-from telemetry.clock import wall_ms
+from agent.control import Control
+from agent.inputs import Input, open_input, open_trouble
+from agent.inputs.messages import Chunk, Notice
+from agent.relay import Relay
+from telemetry.clock import monotonic_ms, wall_ms
+
+__all__ = ["Chunk", "Notice", "Ports"]
 
 _LOG = logging.getLogger("memfleet.agent")
 
-CHUNK = 65_536
 QUEUE = 4_096
-RETRY_S = 1.0
-FOLLOW_S = 0.2
-"""How often a file that has been read to its end is looked at again."""
+RETRY_MS = 1_000
+LOOK_MS = 200
+"""How often inputs without a descriptor to wait for are asked, and the longest wait."""
+GATHER_S = 0.01
+"""After each look bytes may gather for so long: fewer, larger reads. A kernel's 4 KiB last 40 ms at 921,600 baud."""
+RELAY_MS = 30
+"""How often somebody at a relay is listened to."""
 
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Bytes of one port, with the wall time at which they were read."""
-
-    port: str
-    data: bytes
-    time_ms: int
-
-
-class _Source(Protocol):
-    def fileno(self) -> int: ...
-    def read(self) -> bytes: ...
-    def close(self) -> None: ...
-
-
-class _SerialSource:
-    def __init__(self, port: Port) -> None:
-        self._serial = serial.serial_for_url(
-            port.port, do_not_open=True, baudrate=port.baud, timeout=0, write_timeout=1
-        )
-        self._serial.dtr = False  # either line resets many boards
-        self._serial.rts = False
-        if not port.port.startswith(("socket:", "rfc2217:")):
-            self._serial.exclusive = True  # two readers would share the bytes
-        self._serial.open()
-
-    def fileno(self) -> int:
-        return int(self._serial.fileno())
-
-    def read(self) -> bytes:
-        data: bytes = self._serial.read(max(1, min(CHUNK, self._serial.in_waiting)))
-        if not data:
-            raise OSError("the device is gone")
-        return data
-
-    def close(self) -> None:
-        self._serial.close()
-
-
-class _FileSource:
-    """A file is read to its end and then followed, as it may still be written."""
-
-    def __init__(self, path: str) -> None:
-        self._fd = os.dup(0) if path == "-" else os.open(path, os.O_RDONLY)
-        self.follows = stat.S_ISREG(os.fstat(self._fd).st_mode)
-        self.ended = False
-
-    def fileno(self) -> int:
-        return self._fd
-
-    def read(self) -> bytes:
-        data = os.read(self._fd, CHUNK)
-        self.ended = not data and not self.follows
-        return data
-
-    def close(self) -> None:
-        os.close(self._fd)
+_Told = Chunk | Notice
 
 
 class Ports:
-    """Reads all ports in one thread of its own. `get` gives what came; `wake` becomes readable when something did."""
+    """Reads all ports in one thread of its own. `get` gives what came; `wake` becomes readable when something did.
 
-    def __init__(self, ports: Sequence[Port], now_ms: Callable[[], int] = wall_ms) -> None:
+    `directory` holds the relays (`relay/<device>`) and the control socket (`control`); without one there are none.
+    """
+
+    def __init__(
+        self, ports: Sequence[Port], now_ms: Callable[[], int] = wall_ms, directory: Path | None = None
+    ) -> None:
         self._ports = {port.port: port for port in ports}
         self._now_ms = now_ms
-        self._queue: queue.Queue[Chunk] = queue.Queue(QUEUE)
+        self._queue: queue.Queue[_Told] = queue.Queue(QUEUE)
         self.wake, self._waker = socket.socketpair()
         self.wake.setblocking(False)
         self._waker.setblocking(False)
-        self._sources: dict[str, _Source] = {}
+        self._selector = selectors.DefaultSelector()
+        self._inputs: dict[str, Input] = {}
         self._said: dict[str, str] = {}  # the last trouble of each port, empty: it is open
         self._ended: set[str] = set()
+        self._released: set[str] = set()
+        self._next_ask = dict.fromkeys((port.port for port in ports if port.ask), 0)
+        self._relays = (
+            {p.port: Relay(directory / "relay" / p.device) for p in ports if p.relay} if directory is not None else {}
+        )
+        self._control = self._open_control(directory) if directory is not None and ports else None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ports", daemon=True)
 
@@ -111,19 +69,16 @@ class Ports:
         """Begin to read."""
         self._thread.start()
 
-    def get(self) -> list[Chunk]:
+    def get(self) -> list[_Told]:
         """Everything that has come since the last call, in order."""
-        try:
+        with contextlib.suppress(BlockingIOError):
             while self.wake.recv(4096):
                 pass
-        except BlockingIOError:
-            pass
-        chunks = []
-        while True:
-            try:
-                chunks.append(self._queue.get_nowait())
-            except queue.Empty:
-                return chunks
+        told: list[_Told] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                told.append(self._queue.get_nowait())
+        return told
 
     @property
     def trouble(self) -> dict[str, str]:
@@ -133,93 +88,156 @@ class Ports:
     @property
     def opened(self) -> set[str]:
         """Ports that are being read. What a board prints before its port is opened is lost, as with any terminal."""
-        return set(self._sources)
+        return set(self._inputs)
 
     @property
     def ended(self) -> bool:
-        """Whether every source has come to an end (standard input closed); serial ports and files never do."""
+        """Whether every input has come to an end (standard input closed); serial ports and files never do."""
         return len(self._ended) == len(self._ports)
 
     def close(self) -> None:
         """Stop reading and let go of the ports."""
         self._stop.set()
-        self._thread.join(timeout=2)
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
 
     # -- the thread ----------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        next_try = 0.0
+        next_try = next_look = 0
         while not self._stop.is_set():
-            if time.monotonic() >= next_try:
-                next_try = time.monotonic() + RETRY_S
+            now = monotonic_ms()
+            if now >= next_try:
+                next_try = now + RETRY_MS
                 self._open_missing()
-            quiet = self._read_ready()
-            if quiet:
-                self._stop.wait(FOLLOW_S)
-        for source in self._sources.values():
-            source.close()
+            if now >= next_look:
+                next_look = now + LOOK_MS
+                self._look()
+                self._ask(now)
+            for name, relay in self._relays.items():
+                self._write(name, relay.take())
+            self._read_ready()
+        self._let_go()
+
+    def _read_ready(self) -> None:
+        ready = self._selector.select((RELAY_MS if self._relays else LOOK_MS) / 1000)
+        for key, _ in ready:
+            key.data()
+        if ready:
+            self._stop.wait(GATHER_S)
+
+    def _look(self) -> None:
+        """Ask the inputs that cannot be waited for."""
+        for name, opened in list(self._inputs.items()):
+            if opened.polled:
+                while self._read(name):
+                    pass
 
     def _open_missing(self) -> None:
         for name, port in self._ports.items():
-            if name in self._sources or name in self._ended:
+            if name in self._inputs or name in self._ended or name in self._released:
                 continue
             try:
-                self._sources[name] = _open(port)
-            except (serial.SerialException, OSError, ValueError) as error:
-                self._say(name, _open_trouble(name, error))
-            else:
-                self._say(name, "")
+                opened = open_input(port)
+            except (OSError, ValueError) as error:  # what pyserial raises is an OSError
+                self._say(name, open_trouble(name, error))
+                continue
+            self._inputs[name] = opened
+            if not opened.polled:
+                self._selector.register(opened.fileno(), selectors.EVENT_READ, lambda name=name: self._read(name))
+            self._say(name, "")
+            self._tell(Notice(name, "opened", "", self._now_ms()))
 
-    def _read_ready(self) -> bool:
-        """Read what is there; True when nothing came, so that a file at its end is not asked again at once."""
-        if not self._sources:
-            return True
-        ready, _, _ = select.select(list(self._sources.values()), [], [], 0.2)
-        quiet = bool(ready)
-        for name, source in list(self._sources.items()):
-            if source in ready:
-                quiet = not self._read(name, source) and quiet
-        return quiet
-
-    def _read(self, name: str, source: _Source) -> bool:
+    def _read(self, name: str) -> bool:
+        """Read what is there; False when there was nothing."""
+        opened = self._inputs.get(name)
+        if opened is None:
+            return False
         try:
-            data = source.read()
-        except (serial.SerialException, OSError, TypeError, ValueError) as error:
-            self._drop(name, source)
+            data = opened.read()
+        except OSError as error:
+            self._lose(name, "lost", str(error))
             self._say(name, f"{name}: lost ({error}); waiting for it to come back")
             return False
         if data:
-            self._queue.put(Chunk(name, data, self._now_ms()))
-            with contextlib.suppress(BlockingIOError):  # it is awake already
-                self._waker.send(b"\0")
-        elif isinstance(source, _FileSource) and source.ended:
-            self._drop(name, source)
+            self._tell(Chunk(name, data, self._now_ms()))
+            if name in self._relays:
+                self._relays[name].give(data)
+        elif opened.ended:
+            self._drop(name)
             self._ended.add(name)
+        self._say(name, opened.trouble and f"{name}: {opened.trouble}")
         return bool(data)
 
-    def _drop(self, name: str, source: _Source) -> None:
-        del self._sources[name]
-        with contextlib.suppress(OSError, serial.SerialException):  # it was gone before
-            source.close()
+    def _write(self, name: str, data: bytes) -> None:
+        opened = self._inputs.get(name)
+        if not data or opened is None:
+            return
+        try:
+            opened.write(data)
+        except OSError as error:
+            _LOG.warning("%s: %s", name, error)
+
+    def _ask(self, now: int) -> None:
+        """Send the commands whose time has come."""
+        for name, due in self._next_ask.items():
+            if name in self._inputs and now >= due:
+                port = self._ports[name]
+                self._next_ask[name] = now + port.every_s * 1000
+                for words in port.ask:
+                    self._write(name, words.encode() + b"\r")
+
+    def _lose(self, name: str, what: str, text: str) -> None:
+        if name in self._inputs:
+            self._drop(name)
+            self._tell(Notice(name, what, text, self._now_ms()))
+
+    def _drop(self, name: str) -> None:
+        opened = self._inputs.pop(name)
+        if not opened.polled:
+            with contextlib.suppress(OSError, KeyError, ValueError):  # its descriptor may be gone already
+                self._selector.unregister(opened.fileno())
+        with contextlib.suppress(OSError):
+            opened.close()
+
+    def _release(self, name: str) -> None:
+        self._released.add(name)
+        self._lose(name, "released", "")
+        self._say(name, f"{name}: released to another program")
+
+    def _take_back(self, name: str) -> None:
+        self._released.discard(name)
+        self._open_missing()
+
+    def _open_control(self, directory: Path) -> Control | None:
+        names = {port.device: name for name, port in self._ports.items()} | {name: name for name in self._ports}
+        try:
+            return Control(directory / "control", self._selector, names, self._release, self._take_back)
+        except OSError as error:
+            _LOG.warning("%s: no control socket (%s); `memfleet release` will not work", directory, error)
+            return None
+
+    def _tell(self, told: _Told) -> None:
+        """Hand over; while the other thread is behind, wait: the kernel's buffers hold a little, the rest is lost."""
+        while not self._stop.is_set():
+            try:
+                self._queue.put(told, timeout=LOOK_MS / 1000)
+                break
+            except queue.Full:
+                continue
+        with contextlib.suppress(BlockingIOError):  # it is awake already
+            self._waker.send(b"\0")
 
     def _say(self, name: str, trouble: str) -> None:
         if self._said.get(name) != trouble:
             _LOG.log(logging.WARNING if trouble else logging.INFO, trouble or f"{name}: open")
             self._said[name] = trouble
 
-
-def _open(port: Port) -> _Source:
-    if port.port == "-" or (os.path.exists(port.port) and not stat.S_ISCHR(os.stat(port.port).st_mode)):
-        return _FileSource(port.port)
-    return _SerialSource(port)
-
-
-def _open_trouble(name: str, error: Exception) -> str:
-    text = str(error)
-    if isinstance(error, FileNotFoundError) or "No such file" in text:
-        return f"{name}: no such port; waiting for it"
-    if isinstance(error, PermissionError) or "Permission denied" in text:
-        return f"{name}: permission denied; add your user to the group that owns it (often dialout)"
-    if "Could not exclusively lock" in text or "busy" in text:
-        return f"{name}: another program has it; close that, or give memfleet another port"
-    return f"{name}: cannot be opened: {text}"
+    def _let_go(self) -> None:
+        for name in list(self._inputs):
+            self._drop(name)
+        for relay in self._relays.values():
+            relay.close()
+        if self._control is not None:
+            self._control.close()
+        self._selector.close()

@@ -12,8 +12,9 @@ from agent.config import AgentConfig
 from agent.framing import Framer, bodies
 from agent.maps.source import MapSource
 from agent.outbox import Outbox
-from agent.ports import Chunk, Ports
+from agent.ports import Ports
 from agent.publisher import Publisher
+from agent.stations import Stations
 from telemetry.clock import monotonic_ms, wall_ms
 from telemetry.readings import About, Reading
 from telemetry.wire import Clock
@@ -93,17 +94,22 @@ class Gateway:
     def __init__(self, config: AgentConfig, directory: Path, version: str = "") -> None:
         self.agent = Agent(config, directory, version)
         outbox, now_ms = self.agent.outbox, self.agent.now_ms
-        self.ports = Ports(config.ports, now_ms)
-        self.bridges = {
-            port.port: Bridge(port.device, outbox, None if port.system == "auto" else port.system)
-            for port in config.ports
-        }
+        self.stations = Stations(config, directory, outbox, now_ms)
         self.sources = [
             MapSource(source, f"{config.name}-{number}", outbox, now_ms)
             for number, source in enumerate(config.sources, start=1)
         ]
         self._commits = 0
-        self.ports.start()
+
+    @property
+    def ports(self) -> Ports:
+        """The consoles' ports."""
+        return self.stations.ports
+
+    @property
+    def bridges(self) -> dict[str, Bridge]:
+        """The bridge of each port."""
+        return self.stations.bridges
 
     @property
     def ended(self) -> bool:
@@ -112,13 +118,10 @@ class Gateway:
 
     def step(self, timeout_s: float) -> int:
         """One round; how many readings and descriptions came."""
-        count = 0
-        for chunk in self.ports.get():
-            if not isinstance(chunk, Chunk):
-                continue
-            items = self.bridges[chunk.port].feed(chunk.data, chunk.time_ms)
-            self.agent.take(items)
-            count += len(items)
+        self.stations.obey(self.agent.publisher.command)
+        items = self.stations.step()
+        self.agent.take(items)
+        count = len(items)
         if not self.sources:
             self.agent.step(timeout_s, self.ports.wake)
             return count
@@ -141,13 +144,11 @@ class Gateway:
 
     def finish(self) -> None:
         """The sources have ended: take what their last lines still say."""
-        for bridge in self.bridges.values():
-            self.agent.take(bridge.close(self.agent.now_ms()))
+        self.agent.take(self.stations.finish())
 
     def close(self) -> None:
         """Stop reading, commit, close."""
-        self.ports.close()
-        self.finish()
+        self.agent.take(self.stations.close())
         for source in self.sources:
             self.agent.take(source.close())
         self.agent.close()

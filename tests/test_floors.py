@@ -35,7 +35,7 @@ COLLECTOR = GROUND | {
 }
 PACKAGES = {
     "telemetry": GROUND,
-    "agent": AGENT,
+    "agent": AGENT | {"elftools"},
     "collector": COLLECTOR | {"urllib3", "uvicorn", "zstandard"},
     "emulators": GROUND | {"numpy"},
     "memfleet": AGENT | COLLECTOR | {"amqtt", "grafana_api", "httpx", "requests", "rich", "typer", "uvicorn"},

@@ -9,6 +9,7 @@ Which forms see a line is decided by fixed words (`Form.needles`): almost all li
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from agent.consoles import azure_sphere, esp_idf, freertos, zephyr
 from agent.consoles.fact import Fact
@@ -17,6 +18,7 @@ from agent.consoles.framer import Framer
 from agent.consoles.line import Line, read_line
 from agent.consoles.log import LOG_MARKS, log_fact
 from agent.consoles.mending import may_be_glued, may_continue, split_glued
+from agent.consoles.patterns import Pattern, PatternForm
 from agent.consoles.recogniser import recognise
 from agent.consoles.transport import peel, split_prompt
 
@@ -37,13 +39,14 @@ class Console:
     told), None until then. Facts come in the order of the stream; those of a boot come before the next boot's first.
     """
 
-    def __init__(self, system: str | None = None) -> None:
+    def __init__(self, system: str | None = None, patterns: Sequence[Pattern] = ()) -> None:
         self.lines = 0
         self.understood = 0
         self._told = system is not None
         self._session = Session(system)
         self._framer = Framer()
-        self._forms = [form(self._session) for form in FORMS]
+        self._forms: list[Form] = [PatternForm(self._session, pattern) for pattern in patterns]
+        self._forms += [form(self._session) for form in FORMS]
         self._needles: list[tuple[str, Form | None]] = [(mark, None) for mark in LOG_MARKS]
         self._needles += [(needle, form) for form in self._forms for needle in form.needles]
         self._waiting: list[Form] = []
@@ -155,7 +158,7 @@ class Console:
                         ordered += form.flush()
                     form.new_boot()
                 self._session.named.clear()
-            if not self._told and (self._session.system is None or fact.begins_boot):
+            if not self._told and fact.system != "other" and (self._session.system is None or fact.begins_boot):
                 self._session.system = fact.system
             ordered.append(fact)
         return ordered

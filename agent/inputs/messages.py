@@ -1,0 +1,24 @@
+"""What the thread that moves bytes tells the one that decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Bytes of one port, with the time at which they were read."""
+
+    port: str
+    data: bytes
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A port was `opened`, was `lost` (with the reason), or was `released` to somebody."""
+
+    port: str
+    what: str
+    text: str
+    time_ms: int

@@ -1,0 +1,64 @@
+"""A serial port, a pseudo-terminal, `socket://host:port` or `rfc2217://host:port`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+import serial
+
+from agent.config import Port
+from agent.inputs.input import PlainInput
+
+CHUNK = 65_536
+REMOTE = ("socket:", "rfc2217:")
+
+
+class SerialPort(PlainInput):
+    """An open serial port of this machine, or one behind a network."""
+
+    def __init__(self, port: Port) -> None:
+        self._remote = port.port.startswith(REMOTE)
+        # RFC 2217 is read by a thread of pyserial's own, so its socket tells nothing.
+        self.polled = port.port.startswith("rfc2217:")
+        self._serial = serial.serial_for_url(
+            port.port, do_not_open=True, baudrate=port.baud, timeout=0, write_timeout=1
+        )
+        self._serial.dtr = False  # either line resets many boards
+        self._serial.rts = False
+        if not self._remote:
+            self._serial.exclusive = True  # two readers would share the bytes
+        self._serial.open()
+        self._fd: int = -1 if self._remote else self._serial.fileno()
+
+    def fileno(self) -> int:
+        return int(self._serial.fileno())
+
+    def read(self) -> bytes:
+        try:
+            data = self._read()
+        except (serial.SerialException, TypeError, ValueError, AttributeError) as error:
+            raise OSError(str(error)) from None
+        if not data and not self.polled:
+            raise OSError("the device is gone")
+        return data
+
+    def _read(self) -> bytes:
+        if not self._remote:
+            with contextlib.suppress(BlockingIOError):
+                return os.read(self._fd, CHUNK)
+        data: bytes = self._serial.read(CHUNK)
+        return data
+
+    def write(self, data: bytes) -> None:
+        try:
+            if self._remote:
+                self._serial.write(data)
+            else:
+                with contextlib.suppress(BlockingIOError):  # the line is held: a waiting board must not hold the others
+                    os.write(self._fd, data)
+        except serial.SerialException as error:
+            raise OSError(str(error)) from None
+
+    def close(self) -> None:
+        self._serial.close()
