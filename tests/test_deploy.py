@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from collector.config import CollectorConfig
+from memfleet.enrolment.rights import agent_rights, with_user
 from memfleet.grafana.provision import FOLDER, SOURCE, Source
 from telemetry.settings import load
 from telemetry.topics import Topic
@@ -31,16 +32,19 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Mosquitto on the shipped configuration, with its files in a folder of the test."""
     home = tmp_path_factory.mktemp("mosquitto")
     program = _require("mosquitto", "mosquitto")
-    passwords = home / "passwords"
+    passwords, acl = home / "passwords", home / "acl"
     passwords.touch(mode=0o600)
+    acl.write_text((DEPLOY / "mosquitto" / "acl").read_text())
     for name in ("collector", "gw-1", "gw-2"):
         path = f"{os.environ['PATH']}:/usr/sbin"
         subprocess.run(["mosquitto_passwd", "-b", passwords, name, f"of {name}"], check=True, env={"PATH": path})
+        if name != "collector":  # whose lines are shipped
+            acl.write_text(with_user(acl.read_text(), name, agent_rights("fleet", name)))
 
     def command(port: int) -> list[str]:
         text = SHIPPED.read_text().replace("listener 1883", f"listener {port} 127.0.0.1")
         text = text.replace("/mosquitto/secrets/passwords", str(passwords))
-        text = text.replace("/mosquitto/config/acl", str(DEPLOY / "mosquitto" / "acl"))
+        text = text.replace("/mosquitto/config/acl", str(acl))
         text = text.replace("/mosquitto/data/", f"{home}/") + "user root\n"
         (home / "mosquitto.conf").write_text(text)
         return [program, "-c", str(home / "mosquitto.conf")]
@@ -99,12 +103,12 @@ def test_the_broker_refuses_who_is_not_enrolled(broker: Server, user: str | None
 def test_an_agent_speaks_for_itself_alone(broker: Server) -> None:
     collector, agent = Client(broker.port, "collector"), Client(broker.port, "gw-1")
     collector.subscribe("memfleet/1/+/+/+/frame")
-    agent.publish(str(Topic.of("f", "gw-2", "frame")), b"forged")
-    agent.publish(str(Topic.of("f", "gw-1", "ack")), b"forged")
+    agent.publish(str(Topic.of("fleet", "gw-2", "frame")), b"forged")
+    agent.publish(str(Topic.of("fleet", "gw-1", "ack")), b"forged")
     largest = bytes(MAX_FRAME)
-    agent.publish(str(Topic.of("f", "gw-1", "frame")), largest)
+    agent.publish(str(Topic.of("fleet", "gw-1", "frame")), largest)
     collector.wait(lambda: collector.heard)
-    assert collector.heard == [(str(Topic.of("f", "gw-1", "frame")), largest)]
+    assert collector.heard == [(str(Topic.of("fleet", "gw-1", "frame")), largest)]
     collector.close()
     agent.close()
 
@@ -112,10 +116,10 @@ def test_an_agent_speaks_for_itself_alone(broker: Server) -> None:
 def test_an_agent_hears_what_is_meant_for_it_alone(broker: Server) -> None:
     collector, agent = Client(broker.port, "collector"), Client(broker.port, "gw-1")
     agent.subscribe("memfleet/1/#")
-    collector.publish(str(Topic.of("f", "gw-2", "ack")), b"for another")
-    collector.publish(str(Topic.of("f", "gw-1", "ack")), b"for gw-1")
+    collector.publish(str(Topic.of("fleet", "gw-2", "ack")), b"for another")
+    collector.publish(str(Topic.of("fleet", "gw-1", "ack")), b"for gw-1")
     agent.wait(lambda: agent.heard)
-    assert agent.heard == [(str(Topic.of("f", "gw-1", "ack")), b"for gw-1")]
+    assert agent.heard == [(str(Topic.of("fleet", "gw-1", "ack")), b"for gw-1")]
     collector.close()
     agent.close()
 
