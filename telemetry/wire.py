@@ -10,8 +10,10 @@
     value  = integer | text | nil           nil: this row has no such field
     clock  = [2, boot id, anchor]           anchor: wall ms at monotonic 0, nil until a collector has answered
 
+The header keeps its form in every version: a frame of a newer one has its place and is kept until it is understood.
 epoch names one life of the sender's outbox (random), seq counts its frames from 1, base is the oldest seq that it still
 holds. now_ms is the sender's monotonic clock at publish. Header flag 1: t0 is on that monotonic clock, not wall time.
+Flag 2, with flag 1: of an earlier boot of the sender; now_ms is the least that its clock would show, rows get `guess`.
 crc32 (zlib) covers the header before it and the body. base and now_ms are set anew at each publish.
 A row's flags are bits in the order of `readings.FLAGS`. Kinds, names and fields are those of `readings.KINDS`.
 No ext types, no floats, no binary; the grammar itself bounds the depth at four.
@@ -40,6 +42,8 @@ MAX_ROWS = 5_000
 MAX_TEXT = 1_024
 MAX_NAME = 256
 MONOTONIC = 1
+EARLIER = 2
+_HEADER_FLAGS = MONOTONIC | EARLIER
 
 _HEADER = struct.Struct(">BBQQQQI")
 HEADER_BYTES = _HEADER.size
@@ -60,6 +64,7 @@ class Header:
     base: int
     now_ms: int
     flags: int = 0
+    version: int = VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,25 +128,39 @@ def flag_bits(flags: Sequence[str]) -> int:
 
 def seal(header: Header, body: bytes) -> bytes:
     """A frame ready to publish."""
-    start = _HEADER.pack(VERSION, header.flags, header.epoch, header.seq, header.base, header.now_ms, 0)[:-4]
+    start = _HEADER.pack(header.version, header.flags, header.epoch, header.seq, header.base, header.now_ms, 0)[:-4]
     return start + zlib.crc32(body, zlib.crc32(start)).to_bytes(4, "big") + body
 
 
 def unseal(frame: bytes) -> tuple[Header, bytes]:
-    """Header and body of a frame. Reasons: too_large, too_short, version, crc, sequence."""
-    if len(frame) > MAX_FRAME:
-        raise WireError("too_large", f"{len(frame)} bytes, at most {MAX_FRAME}")
+    """Header and body of a frame that can be read. Reasons: too_short, crc, sequence, too_large, version."""
+    header, body = open_header(frame)
+    require_readable(header, body)
+    return header, body
+
+
+def open_header(frame: bytes) -> tuple[Header, bytes]:
+    """Header and body of a frame of any version: it has a place in the sequence, whatever its body is.
+
+    Reasons: too_short, crc, sequence; nothing in such bytes can be believed.
+    """
     if len(frame) < HEADER_BYTES:
         raise WireError("too_short", f"{len(frame)} bytes, a header alone has {HEADER_BYTES}")
     version, flags, epoch, seq, base, now_ms, crc = _HEADER.unpack_from(frame)
-    if version != VERSION:
-        raise WireError("version", f"{version}, this collector reads {VERSION}")
     body = frame[HEADER_BYTES:]
     if crc != zlib.crc32(body, zlib.crc32(frame[: HEADER_BYTES - 4])):
         raise WireError("crc")
     if not 1 <= base <= seq < _MAX_NUMBER or epoch >= _MAX_NUMBER or now_ms >= _MAX_TIME:
         raise WireError("sequence", f"base {base}, seq {seq}, epoch {epoch}, now {now_ms}")
-    return Header(epoch, seq, base, now_ms, flags), body
+    return Header(epoch, seq, base, now_ms, flags, version), body
+
+
+def require_readable(header: Header, body: bytes) -> None:
+    """WireError when the body is not for us to read. Reasons: too_large, version."""
+    if HEADER_BYTES + len(body) > MAX_FRAME:
+        raise WireError("too_large", f"{HEADER_BYTES + len(body)} bytes, at most {MAX_FRAME}")
+    if header.version != VERSION or header.flags & ~_HEADER_FLAGS:
+        raise WireError("version", f"{header.version}, flags {header.flags:#x}; this collector reads {VERSION}")
 
 
 def encode_body(blocks: Sequence[Block]) -> bytes:

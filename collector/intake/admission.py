@@ -18,7 +18,21 @@ from collector.records import encode_arrival
 from telemetry.errors import WireError
 from telemetry.readings import About
 from telemetry.topics import Topic
-from telemetry.wire import MONOTONIC, Block, Clock, Header, Rows, decode_each, encode_body, row_faults, unseal
+from telemetry.wire import (
+    EARLIER,
+    MONOTONIC,
+    Block,
+    Clock,
+    Header,
+    Rows,
+    decode_each,
+    encode_body,
+    flag_bits,
+    open_header,
+    require_readable,
+    row_faults,
+    seal,
+)
 
 OLDEST_MS = 365 * 24 * 3600 * 1000
 NEWEST_MS = 5 * 60 * 1000
@@ -41,7 +55,7 @@ class Admission:
             self.refuse(received_ms, "", error, payload)
             return None
         try:
-            header, body = unseal(payload)
+            header, body = open_header(payload)
         except WireError as error:
             self.refuse(received_ms, topic.agent, error, payload)
             return None
@@ -71,15 +85,24 @@ class Admission:
             state.counts["duplicate_rows"] += rows
             state.counts["received_rows"] += rows
             return
+        self.take_body(agent, header, body, received_ms)
+        state.move_contig(agent, header.epoch, header.seq)
+
+    def take_body(self, agent: str, header: Header, body: bytes, received_ms: int) -> None:
+        """Journal what may be taken of a frame. What is of a newer version is kept whole, for after our upgrade."""
+        try:
+            require_readable(header, body)
+        except WireError as error:
+            self.refuse(received_ms, agent, error, seal(header, body))
+            return
         try:
             blocks, bad = decode_each(body)
         except WireError as error:
             self.refuse(received_ms, agent, error, body)
-        else:
-            for block, fault in bad:
-                self.refuse(received_ms, agent, fault, block)
-            self.take_blocks(agent, header, blocks, b"" if bad else body, received_ms)
-        state.move_contig(agent, header.epoch, header.seq)
+            return
+        for block, fault in bad:
+            self.refuse(received_ms, agent, fault, block)
+        self.take_blocks(agent, header, blocks, b"" if bad else body, received_ms)
 
     def take_blocks(self, agent: str, header: Header, blocks: Sequence[Block], body: bytes, received_ms: int) -> None:
         """Journal the blocks that may be taken and quarantine the others.
@@ -91,6 +114,8 @@ class Admission:
             error = WireError("clock", "monotonic times without a clock block")
             self.refuse(received_ms, agent, error, body or encode_body(blocks), _row_count(blocks))
             return
+        if header.flags & EARLIER:
+            blocks, body = [_guessed(block) for block in blocks], b""
         kept: list[Block] = []
         for block in blocks:
             kept += self._sift(block, agent, anchor, received_ms)
@@ -145,6 +170,10 @@ class Admission:
         self.state.counts["received_rows"] += rows
         self.state.counts["quarantined_rows"] += rows
         self.state.counts[f"quarantined_{error.reason}"] += rows
+
+
+def _guessed(block: Block) -> Block:
+    return replace(block, flags=block.flags | flag_bits(("guess",))) if isinstance(block, Rows) else block
 
 
 def _at_wall_time(block: About | Rows, anchor: int) -> About | Rows:

@@ -8,7 +8,10 @@ from collector.intake.admission import Admission
 from collector.intake.state import IntakeState
 from collector.records import Desk
 from telemetry.errors import WireError
-from telemetry.wire import Header, decode_body
+from telemetry.wire import Header, decode_body, open_header
+
+WHOLE_FRAME = ("version", "too_large", "too_short", "crc", "sequence")
+"""Reasons for which a frame is kept with its header; for the others the body or one block of it is."""
 
 
 def carry_out(entry: Desk, db: sqlite3.Connection, state: IntakeState, admission: Admission) -> None:
@@ -25,11 +28,14 @@ def carry_out(entry: Desk, db: sqlite3.Connection, state: IntakeState, admission
 
 def _retry(db: sqlite3.Connection, id_: int, state: IntakeState, admission: Admission) -> None:
     """Once more through admission: counted as received no second time, so the identity in rows stays."""
-    rows, received_ms, agent, body = _take_out(db, id_)
+    rows, received_ms, agent, reason, body = _take_out(db, id_)
     if not rows:
         return
     state.counts["received_rows"] -= rows
     state.counts["quarantined_rows"] -= rows
+    if reason in WHOLE_FRAME:
+        _retry_frame(body, agent, received_ms, admission)
+        return
     try:
         blocks = decode_body(body)
     except WireError as error:
@@ -38,7 +44,16 @@ def _retry(db: sqlite3.Connection, id_: int, state: IntakeState, admission: Admi
     admission.take_blocks(agent, Header(0, 1, 1, 0), blocks, body, received_ms)
 
 
-def _take_out(db: sqlite3.Connection, id_: int) -> tuple[int, int, str, bytes]:
-    found = db.execute("SELECT rows, received_ms, agent, body FROM quarantine WHERE id = ?", (id_,)).fetchone()
+def _retry_frame(frame: bytes, agent: str, received_ms: int, admission: Admission) -> None:
+    try:
+        header, body = open_header(frame)
+    except WireError as error:
+        admission.refuse(received_ms, agent, error, frame)
+    else:
+        admission.take_body(agent, header, body, received_ms)
+
+
+def _take_out(db: sqlite3.Connection, id_: int) -> tuple[int, int, str, str, bytes]:
+    found = db.execute("SELECT rows, received_ms, agent, reason, body FROM quarantine WHERE id = ?", (id_,)).fetchone()
     db.execute("DELETE FROM quarantine WHERE id = ?", (id_,))
-    return found or (0, 0, "", b"")
+    return found or (0, 0, "", "", b"")

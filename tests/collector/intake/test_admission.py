@@ -16,7 +16,7 @@ from collector.records import Arrival, decode
 from telemetry.journal import Journal
 from telemetry.readings import About
 from telemetry.topics import Topic
-from telemetry.wire import MONOTONIC, Block, Clock, Header, Rows, encode_body, seal
+from telemetry.wire import EARLIER, MONOTONIC, Block, Clock, Header, Rows, encode_body, seal
 
 NOW = 1_795_000_000_000
 FLEET = "plant"
@@ -108,6 +108,20 @@ def test_an_undecodable_body_is_quarantined_and_does_not_jam(desk: Desk) -> None
     assert desk.state.refused[0].reason == "msgpack"
 
 
+@pytest.mark.parametrize(
+    ("newer", "body"), [({"version": 2}, b"what version 2 writes"), ({"flags": 0x40}, encode_body([heap()]))]
+)
+def test_a_newer_agents_frame_waits_in_quarantine_and_holds_up_nothing(
+    desk: Desk, newer: dict[str, int], body: bytes
+) -> None:
+    whole = seal(replace(Header(7, 1, 1, 0), **newer), body)
+    assert desk.take(whole) == ("a1", 7)
+    assert desk.state.contig["a1", 7] == 1
+    assert [(kept.reason, kept.body) for kept in desk.state.refused] == [("version", whole)]
+    desk.take(frame(2))
+    assert (desk.counts["accepted_rows"], desk.counts["quarantined_rows"]) == (1, 1)
+
+
 def test_one_bad_block_leaves_the_others(desk: Desk) -> None:
     desk.take(frame(1, heap(), replace(heap(), kind="cheese")))
     assert (desk.counts["accepted_rows"], desk.counts["quarantined_kind"]) == (1, 1)
@@ -157,6 +171,15 @@ def test_a_senders_clock_is_frozen_by_its_first_frame(desk: Desk) -> None:
     assert (first.t0, second.t0) == (NOW - 4_000, NOW - 3_000)
     desk.take(frame(3, heap(t0=1_000), flags=MONOTONIC))
     assert desk.counts["quarantined_clock"] == 1
+
+
+def test_rows_of_an_earlier_boot_of_the_sender_are_guesses_in_their_order(desk: Desk) -> None:
+    clock, flags = Clock("boot-0", None), MONOTONIC | EARLIER
+    desk.take(frame(1, clock, heap(t0=70_000), flags=flags, now_ms=90_000))
+    desk.take(frame(2, clock, heap(t0=89_000), flags=flags, now_ms=95_000))
+    found = [block for arrival in desk.arrivals() for block in arrival.blocks if isinstance(block, Rows)]
+    assert [rows.t0 for rows in found] == [NOW - 20_000, NOW - 1_000]
+    assert {reading.flags for rows in found for reading in rows.readings()} == {("guess",)}
 
 
 def test_state_survives_a_restart(tmp_path: Path) -> None:
