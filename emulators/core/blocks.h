@@ -11,6 +11,9 @@
 
 #include "heap.h"
 
+/* What happens once in thousands of operations stays out of the functions that always run. */
+#define COLD __attribute__((cold, noinline))
+
 /* Sizes are multiples of 4 in each allocator, so that two flags fit below them. */
 enum { BLOCK_USED = 1, BLOCK_MARK = 2, BLOCK_FLAGS = 3 }; /* BLOCK_MARK is the allocator's own */
 

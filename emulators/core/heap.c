@@ -55,14 +55,15 @@ static int grow_records(heap_t *heap, uint32_t capacity) {
     return HEAP_OK;
 }
 
-static int reserve(heap_t *heap) {
-    if (heap->capacity - heap->live >= HEAP_RESERVE) {
-        return HEAP_OK;
-    }
+static COLD int reserve_more(heap_t *heap) {
     if (heap->capacity > UINT32_MAX / 2) {
         return HEAP_E_MEMORY;
     }
     return grow_records(heap, heap->capacity + heap->capacity / 4 + HEAP_RESERVE);
+}
+
+static inline int reserve(heap_t *heap) {
+    return heap->capacity - heap->live >= HEAP_RESERVE ? HEAP_OK : reserve_more(heap);
 }
 
 static bool in_use(const heap_t *heap, uint32_t block) {
@@ -161,11 +162,8 @@ int heap_free(heap_t *heap, uint32_t block) {
     if (!in_use(heap, block)) {
         return HEAP_E_BLOCK;
     }
-    int error = reserve(heap);
-    if (error == HEAP_OK) {
-        heap->ops->free(heap, block);
-    }
-    return error;
+    heap->ops->free(heap, block);
+    return HEAP_OK;
 }
 
 int heap_touch(heap_t *heap, uint32_t block, uint32_t from, uint32_t bytes) {

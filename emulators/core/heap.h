@@ -184,7 +184,8 @@ int heap_allocator_named(const char *name);                     /* the enum, or 
  *
  * heap.c calls these with arguments already checked: config->allocator is its own, block names a block in use and is
  * not 0, and HEAP_RESERVE spare records are at hand, so that no call can run out of records halfway and pointers to
- * records stay good during a call. A result with block 0 carries offset HEAP_OK.
+ * records stay good during a call. Only free() must do without: it takes no record, so that it cannot fail. A result
+ * with block 0 carries offset HEAP_OK.
  */
 enum { HEAP_RESERVE = 6 };
 

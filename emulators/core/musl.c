@@ -18,9 +18,6 @@ enum {
     FIRST_CUT_IN_PLACE = 40,              /* 1.1.24: chunks of lower bins change bins when cut */
 };
 
-/* What happens once in thousands of operations stays out of the functions that always run. */
-#define COLD __attribute__((cold, noinline))
-
 static inline uint32_t round_up(uint32_t value, uint32_t grain) {
     return (value + grain - 1) & ~(grain - 1);
 }

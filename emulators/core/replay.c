@@ -49,6 +49,8 @@ static inline int free_id(heap_t *heap, struct replay *replay, uint32_t id) {
     int error = look_up(replay, id, &block);
     if (error == REPLAY_OK) {
         error = heap_free(heap, block);
+    }
+    if (error == REPLAY_OK) {
         replay->slots[id] = REPLAY_FREED;
     }
     return error;
@@ -111,13 +113,14 @@ static uint32_t requested(const struct operation *op) {
 }
 
 /* All that a plain loop need not care about. */
-static int after(heap_t *heap, struct replay *replay, const struct operation *op, struct heap_pointer pointer) {
+static int after(heap_t *heap, struct replay *replay, size_t at, const struct operation *op,
+                 struct heap_pointer pointer) {
     int error = HEAP_OK;
     if (replay->touch && pointer.block != 0) {
         error = heap_touch(heap, pointer.block, 0, requested(op));
     }
     if (replay->pages != NULL && heap->ops->pages != NULL) {
-        note_pages(heap, replay, replay->done);
+        note_pages(heap, replay, at);
     }
     return error;
 }
@@ -130,11 +133,11 @@ int replay_run(heap_t *heap, struct replay *replay) {
         const struct operation op = {columns.kind[at], columns.id[at], columns.a[at], columns.b[at]};
         struct heap_pointer pointer = {0, HEAP_OK};
         int error = step(heap, replay, &op, &pointer);
-        replay->done = at;
         if (error == HEAP_OK && !plain) {
-            error = after(heap, replay, &op, pointer);
+            error = after(heap, replay, at, &op, pointer);
         }
         if (error != HEAP_OK) {
+            replay->done = at;
             return error;
         }
         if (pointer.block == 0) {

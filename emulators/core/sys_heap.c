@@ -114,14 +114,15 @@ static inline uint32_t list_find(const heap_t *heap, struct sys_heap *sys, uint3
     uint32_t first = sys->heads[list];
     if (first != 0) {
         int tries = ALLOC_LOOPS;
+        uint32_t head = first;
         do {
-            uint32_t head = sys->heads[list];
-            if (units_of(&blocks[head]) >= units) {
+            if (blocks[head].size_flags >= units * UNIT) {
                 list_remove_from(blocks, sys, head, list);
                 return head;
             }
-            sys->heads[list] = blocks[head].list_next;
-        } while (--tries != 0 && sys->heads[list] != first);
+            head = blocks[head].list_next;
+        } while (--tries != 0 && head != first);
+        sys->heads[list] = head;
     }
     uint32_t above = sys->filled & (uint32_t)(~UINT64_C(0) << (list + 1));
     if (above == 0) {
