@@ -19,10 +19,7 @@ class DeviceBook:
     def __init__(self, db: sqlite3.Connection) -> None:
         db.executescript(_TABLE)
         self._db = db
-        self._abouts = {
-            device: About(device, boot, json.loads(texts), json.loads(limits))
-            for device, boot, texts, limits in db.execute("SELECT device, boot, texts, limits FROM abouts")
-        }
+        self._abouts = read_abouts(db)
 
     def learn(self, about: About) -> None:
         """Take in a description, inside the consumer's transaction; a later boot's is not replaced by an earlier's."""
@@ -43,3 +40,11 @@ class DeviceBook:
 
     def __len__(self) -> int:
         return len(self._abouts)
+
+
+def read_abouts(db: sqlite3.Connection) -> dict[str, About]:
+    """The newest description of each device that a consumer's file holds."""
+    return {
+        device: About(device, boot, json.loads(texts), json.loads(limits))
+        for device, boot, texts, limits in db.execute("SELECT device, boot, texts, limits FROM abouts")
+    }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from telemetry.errors import EnvironmentFault, UsageError
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 _PAGE = 1_000
+_LONG_S = 600
 
 UrlOption = Annotated[str, typer.Option("--url", envvar="MEMFLEET_URL", help="Address of the collector's page.")]
 TokenOption = Annotated[
@@ -53,6 +55,16 @@ class Client:
         """The answer of POST /api/v1/PATH."""
         return self._call("POST", path, json=body)
 
+    @contextlib.contextmanager
+    def lines(self, path: str, **query: Any) -> Iterator[Iterator[bytes]]:
+        """The lines of a long answer of GET /api/v1/PATH, as they come; EnvironmentFault when it breaks off."""
+        asked = {name: value for name, value in query.items() if value is not None}
+        with self._reaching(), self._http.stream("GET", f"/api/v1/{path}", params=asked, timeout=_LONG_S) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise _fault(self._url, answer)
+            yield _split(answer.iter_bytes())
+
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         answer = self._answer(method, path, **arguments)
         try:
@@ -63,19 +75,36 @@ class Client:
             ) from None
 
     def _answer(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        try:
+        with self._reaching():
             answer = self._http.request(method, f"/api/v1/{path}", **arguments)
+        if answer.is_success:
+            return answer
+        raise _fault(self._url, answer)
+
+    @contextlib.contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise UsageError(f"--url {self._url} is not an address; it looks like {DEFAULT_URL}") from None
+        except httpx.RemoteProtocolError as error:
+            raise EnvironmentFault(f"{self._url} broke off its answer: {error}", retry=True) from None
         except httpx.HTTPError as error:
             raise EnvironmentFault(
                 f"no collector answers at {self._url} ({_why(error)}); start one with 'memfleet collect' or "
                 "'memfleet demo', or name another with --url",
                 retry=True,
             ) from None
-        if answer.is_success:
-            return answer
-        raise _fault(self._url, answer)
+
+
+def _split(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines as JSON means them: texts may hold what Python takes for the end of a line."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from whole
+    if rest:
+        yield rest
 
 
 def _fault(url: str, answer: httpx.Response) -> EnvironmentFault | UsageError:

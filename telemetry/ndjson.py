@@ -12,7 +12,7 @@ any order.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -27,6 +27,13 @@ _TEXTS = ("platform", "firmware", "board")
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _MOST_SECONDS = 2**53 / 1000
+
+
+class _Time(msgspec.Struct):
+    time_s: Annotated[float, msgspec.Meta(ge=0, lt=_MOST_SECONDS)]
+
+
+_decode_time = msgspec.json.Decoder(_Time).decode
 
 
 def encode(reading: Reading, about: About) -> bytes:
@@ -54,7 +61,10 @@ def encode(reading: Reading, about: About) -> bytes:
 
 def time_of(line: bytes) -> float:
     """The `time_s` of a line; UsageError where it has none."""
-    return _number(_table(line), "time_s")
+    try:
+        return _decode_time(line).time_s
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise UsageError(f"has no time_s: {error}") from None
 
 
 def decode(line: bytes) -> tuple[About, Reading]:

@@ -12,7 +12,7 @@ import numpy as np
 from collector.judge.alerts import Alerts
 from collector.judge.board import Board, Book
 from collector.judge.expression import Columns, Truths
-from collector.judge.hearing import LIVE_MS, Hearing
+from collector.judge.hearing import LIVE_MS, OUTAGE_MS, Hearing
 from collector.judge.reasons import Value, fill
 from collector.judge.rules import Rule
 from collector.judge.series import Rows as RowNumbers
@@ -36,9 +36,9 @@ class Sight:
 class Judge:
     """Holds all state. After a restart `collector.judge.state` puts it back as it was at the last commit."""
 
-    def __init__(self, rules: Sequence[Rule], book: Book, silent_after_s: float) -> None:
+    def __init__(self, rules: Sequence[Rule], book: Book, silent_after_s: float, *, outage_ms: int = OUTAGE_MS) -> None:
         self.board = Board(book.about)
-        self.hearing = Hearing(int(silent_after_s * 1000))
+        self.hearing = Hearing(int(silent_after_s * 1000), outage_ms)
         self.alerts = {rule.name: Alerts(rule) for rule in rules}
         self._book = book
         self._alerts_on: dict[str, list[Alerts]] = {}

@@ -13,7 +13,8 @@ from collector.records import ALL_AGENTS
 LIVE_MS = 120_000
 """A sample that arrives later than this after its own time is history: it never starts or ends a live alert."""
 
-_OUTAGE_MS = 5_000
+OUTAGE_MS = 5_000
+"""Ticks stand a second apart; a longer gap than this means that we were not there."""
 
 
 @dataclass(slots=True)
@@ -32,7 +33,8 @@ class Hearing:
     brought it. `changed` are the agents that differ from what is on disk, `changed_devices` the rows.
     """
 
-    def __init__(self, silent_after_ms: int) -> None:
+    def __init__(self, silent_after_ms: int, outage_ms: int = OUTAGE_MS) -> None:
+        self._outage_ms = outage_ms
         self.silent_after_ms = silent_after_ms
         self.agents: dict[str, Agent] = {}
         self.newest_ms = np.zeros(0, dtype=np.int64)
@@ -85,7 +87,7 @@ class Hearing:
 
     def tick(self, now_ms: int) -> None:
         """Time moves on. A gap means that we were deaf: nobody is called silent for what was said meanwhile."""
-        if now_ms - self.tick_ms > _OUTAGE_MS:
+        if now_ms - self.tick_ms > self._outage_ms:
             self.deaf_until_ms = now_ms
         self.tick_ms = now_ms
 

@@ -14,6 +14,8 @@ from pydantic import BaseModel, Field
 
 from collector.series import reader
 from collector.series.rows import DeviceRow
+from collector.web.export import add_export
+from collector.web.incidents import add_incidents
 from collector.web.quarantine import quarantined, quarantined_body
 from collector.web.services import Services
 from telemetry.errors import UsageError
@@ -70,6 +72,8 @@ def build_api(services: Services) -> APIRouter:
     _record_routes(api, services)
     _quarantine_routes(api, services)
     _action_routes(api, services)
+    add_export(api, services)
+    add_incidents(api, services)
 
     @api.get("/status")
     async def status() -> Response:

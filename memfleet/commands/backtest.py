@@ -1,0 +1,72 @@
+"""`memfleet backtest`: what the judge would have said of readings that are over."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from memfleet.client import DEFAULT_URL, Client, TokenOption, UrlOption
+from memfleet.spans import seconds
+from memfleet.tables import moment_ms
+from telemetry.clock import wall_ms
+from telemetry.errors import UsageError
+
+
+def command(
+    rules: Annotated[Path | None, typer.Argument(help="File of rules, TOML; left out: the rules that ship.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--input", help="Readings as `memfleet export` writes them; .gz is unpacked.")
+    ] = None,
+    start: Annotated[str, typer.Option("--from", help="From: an age (10m, 2h, 3d), a date with time, or ms.")] = "14d",
+    end: Annotated[str, typer.Option("--to", help="To: the same, or 'now'.")] = "now",
+    tick: Annotated[str, typer.Option(help="How far ticks stand apart; auto: 1s for hours, 60s for weeks.")] = "auto",
+    silent_after: Annotated[str, typer.Option(help="A device that says nothing for so long is silent.")] = "5m",
+    url: UrlOption = DEFAULT_URL,
+    token_file: TokenOption = None,
+) -> None:
+    """Judge stored history, or a file of readings; print each verdict, alert and incident as one line of JSON.
+
+    Without --input the readings are those that a collector keeps. Lines of any device may stand in any order.
+
+    Example: [bold]memfleet backtest my-rules.toml --input fleet.ndjson.gz > verdicts.ndjson[/bold]
+    """
+    import msgspec
+
+    from collector.judge.backtest import Backtest
+    from collector.judge.recorded import batches, open_lines, record, tick_step_ms
+    from collector.judge.rules import load_rules
+    from telemetry.ndjson import time_of
+
+    judged = load_rules(rules)
+    with ExitStack() as files:
+        lines: Iterable[bytes] = (
+            open_lines(file, files) if file else _stored(Client(url, token_file), start, end, files)
+        )
+        recording = record(lines, files, time_of)
+        step_ms = tick_step_ms(recording.end_ms - recording.start_ms) if tick == "auto" else _step_ms(tick)
+        test = Backtest(judged, seconds(silent_after), step_ms)
+        for said in test.run(batches(recording.readings(), recording.start_ms, step_ms)):
+            sys.stdout.write(msgspec.json.encode(said).decode() + "\n")
+    for sentence in recording.refused:
+        sys.stderr.write(f"left out: {sentence}\n")
+    if recording.refusals > len(recording.refused):
+        sys.stderr.write(f"... and {recording.refusals - len(recording.refused)} more lines were left out\n")
+    if recording.refusals and recording.refusals >= recording.lines:
+        raise UsageError(f"{file or url}: no line could be read as a reading; see `memfleet export --help`")
+
+
+def _stored(client: Client, start: str, end: str, files: ExitStack) -> Iterator[bytes]:
+    now_ms = wall_ms()
+    return files.enter_context(client.lines("export", start=moment_ms(start, now_ms), end=moment_ms(end, now_ms)))
+
+
+def _step_ms(text: str) -> int:
+    step_ms = round(seconds(text) * 1000)
+    if not 1 <= step_ms <= 60_000:
+        raise UsageError(f"--tick {text}: from 1ms to 60s")
+    return step_ms

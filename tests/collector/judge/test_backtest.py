@@ -1,0 +1,158 @@
+"""Backtests: the judge on lines of JSON says what it says on a journal, whatever the order of the lines."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.judge import recorded
+from collector.judge.backtest import Backtest, Shelf
+from collector.judge.engine import Judge
+from collector.judge.recorded import batches, open_lines, record, tick_step_ms
+from collector.judge.rules import Rule, load_rules, parse_rules
+from collector.records import Arrival, Finding
+from telemetry import ndjson
+from telemetry.readings import About, Reading
+from tests.collector.judge.stream import START_MS, rows
+
+LOW = """
+[[rule]]
+name = "low"
+kind = "heap"
+severity = "warning"
+when = "free < 1000"
+keep_firing_for = "10s"
+reason = "{free:size} are free."
+"""
+
+
+def line(device: str, second: int, free: int, **more: Any) -> bytes:
+    table = {"device": device, "platform": "zephyr", "firmware": "1.5", "kind": "heap", "name": "main"}
+    return json.dumps(
+        table | {"time_s": START_MS / 1000 + second, "uptime_s": second, "boot": 1, "size": 9000, "free": free} | more
+    ).encode()
+
+
+def judged(lines: list[bytes], rules: tuple[Rule, ...] | None = None, silent_s: float = 300) -> list[dict[str, Any]]:
+    with ExitStack() as files:
+        recording = record(lines, files, ndjson.time_of)
+        test = Backtest(rules or parse_rules(LOW), silent_s, 1000)
+        return list(test.run(batches(recording.readings(), recording.start_ms, 1000)))
+
+
+def test_alerts_and_incidents_are_printed_with_their_times() -> None:
+    lines = [line(f"board-{n}", s, 500 if 10 + n <= s < 60 else 5000) for s in range(700) for n in range(3)]
+    said = judged(lines)
+    fired = [one for one in said if one["type"] == "alert" and one["status"] == "firing"]
+    assert [(one["device"], one["since"], one["reason"]) for one in fired] == [
+        (f"board-{n}", START_MS / 1000 + 10 + n, "500 bytes are free.") for n in range(3)
+    ]
+    assert all(one["since"] < one["detected_at"] <= one["since"] + 1 for one in fired)
+    (incident,) = [one for one in said if one["type"] == "incident"]
+    assert incident["numbers"] == {"free": 500, "devices": 3, "firing": 0}
+    assert (incident["status"], incident["first"], incident["firmware"]) == ("resolved", "board-0", "1.5")
+    assert incident["over_at"] == START_MS / 1000 + 71
+
+
+def test_open_incidents_are_printed_at_the_end() -> None:
+    said = judged([line("board", second, 10) for second in range(20)])
+    assert [(one["type"], one["status"]) for one in said] == [("alert", "firing"), ("incident", "firing")]
+    assert said[-1]["over_at"] is None
+
+
+def test_the_order_of_the_lines_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [line(f"board-{n}", s, 8000 - 13 * s) for s in range(600) for n in range(2)]
+    straight = judged(lines, load_rules(None))
+    assert {one["rule"] for one in straight} >= {"heap-leak", "heap-low"}
+    monkeypatch.setattr(recorded, "_RUN_LINES", 100)  # so that runs are merged from files
+    shuffled = list(lines)
+    random.Random(3).shuffle(shuffled)
+    by_device = sorted(lines, key=lambda one: b"board-1" in one)
+    for other in (shuffled, by_device):
+        again = judged(other, load_rules(None))
+        assert sorted(map(json.dumps, again)) == sorted(map(json.dumps, straight))
+
+
+def test_a_verdict_is_told_from_an_alert() -> None:
+    said = judged([line("board", s, 8000 - 8 * s) for s in range(900)], load_rules(None))
+    assert {(one["type"], one["rule"]) for one in said if one["status"] == "firing"} >= {
+        ("verdict", "heap-leak"),
+        ("alert", "heap-low"),
+        ("incident", "heap-leak"),
+    }
+    leak = next(one for one in said if one["type"] == "verdict")
+    assert leak["numbers"]["leak_rate"] == pytest.approx(8 * 3600, rel=0.05)
+
+
+def test_it_is_the_judge_of_a_collector() -> None:
+    lines = [line("board", second, 8000 - 8 * second) for second in range(900)]
+    judge = Judge(load_rules(None), Shelf(), 300)
+    live: list[Finding] = []
+    for second in range(901):
+        arrivals = []
+        if second < 900:
+            values = {"size": 9000, "free": 8000 - 8 * second}
+            time_ms = START_MS + 1000 * second
+            block = rows("board", "heap", ("main",), time_ms, values, uptime_ms=1000 * second)
+            about = About("board", 1, {"platform": "zephyr", "firmware": "1.5"})
+            arrivals = [Arrival(time_ms, "recorded", [about, block])]
+        live += judge.batch(arrivals, START_MS + 1000 * (second + 1))
+    told = [one for one in judged(lines, load_rules(None)) if one["type"] != "incident"]
+    assert [(one["rule"], one["status"], one["reason"]) for one in told] == [
+        (one.rule, one.status, one.reason) for one in live
+    ]
+
+
+def test_a_silent_device_is_told_while_others_speak() -> None:
+    lines = [line("talks", s, 5000) for s in range(600)] + [line("falls-silent", s, 5000) for s in range(100)]
+    rules = tuple(rule for rule in load_rules(None) if rule.name == "silent")
+    silent = [one for one in judged(lines, rules, silent_s=120) if one["type"] == "alert"]
+    assert [(one["device"], one["status"]) for one in silent] == [("falls-silent", "firing")]
+
+
+def test_boots_are_told_apart_by_uptime_where_lines_do_not() -> None:
+    lines = [line("board", s, 5000, boot=None, uptime_s=s % 100) for s in range(300)]
+    with ExitStack() as files:
+        found = [reading for _, reading in record(lines, files, ndjson.time_of).readings()]
+    assert [found[at].boot for at in (0, 99, 100, 199, 200, 299)] == [1, 1, 2, 2, 3, 3]
+
+
+def test_what_cannot_be_read_is_left_out_and_said() -> None:
+    lines = [line("board", 1, 5000), b"nonsense", b"", line("not a name", 2, 1), line("board", 3, 5000)]
+    with ExitStack() as files:
+        recording = record(lines, files, ndjson.time_of)
+        assert len(list(recording.readings())) == 2
+    assert recording.refusals == 2
+    assert recording.refused[0].startswith("line 2: ")
+
+
+def test_packed_files_are_unpacked(tmp_path: Path) -> None:
+    plain, packed = tmp_path / "a.ndjson", tmp_path / "a.ndjson.gz"
+    plain.write_bytes(b"1\n2\n")
+    packed.write_bytes(gzip.compress(b"1\n2\n"))
+    with ExitStack() as files:
+        assert list(open_lines(plain, files)) == list(open_lines(packed, files)) == [b"1\n", b"2\n"]
+
+
+def test_ticks_stand_closer_in_short_recordings() -> None:
+    assert [tick_step_ms(hours * 3_600_000) for hours in (1, 8, 24, 24 * 28, 24 * 365)] == [
+        1_000, 5_000, 10_000, 60_000, 60_000,
+    ]  # fmt: skip
+
+
+def test_readings_of_one_sort_share_a_block() -> None:
+    about = About("a", 1, {"platform": "zephyr"})
+    items = [(about, Reading("a", "heap", ("x",), START_MS + n * 100, {"free": n}, 1, n)) for n in range(25)]
+    (first, *rest) = batches(items, START_MS, 1000)
+    (arrival,) = first.arrivals
+    (described, block) = arrival.blocks
+    assert described == about
+    assert not isinstance(block, About)
+    assert [r.values["free"] for r in block.readings()] == list(range(10))
+    assert len(rest) == 2

@@ -1,0 +1,91 @@
+"""Export and incidents over a page that really runs; what is exported can be judged again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from collector.records import Incident, encode_finding
+from memfleet.cli import main
+from telemetry import ndjson
+from telemetry.clock import wall_ms
+from tests.collector.web.seeding import Collector, alert, seed_fleet
+from tests.collector.web.server import page_process
+
+KEY = "leak|mt3620|1.5|process@7"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    directory: Path = tmp_path_factory.mktemp("exported")
+    collector = Collector(directory)
+    now_ms = wall_ms()
+    seed_fleet(collector, now_ms, others=3)
+    for device in ("meter-1", "meter-2"):
+        collector.find(alert(device, "It leaks.", key=f"leak|{device}|process|", incident=KEY))
+    incident = Incident(
+        KEY, "firing", "leak", "critical", now_ms - 9000, now_ms, 2, 2, "meter-1", "meter-2", "It leaks.", "process"
+    )
+    with collector.findings.transaction():
+        collector.findings.append([(encode_finding(incident), 0)])
+    collector.settle()
+    with page_process(directory) as url:
+        yield url
+    collector.close()
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["memfleet", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+def test_every_stored_reading_is_exported(address: str) -> None:
+    lines = httpx.get(f"{address}/api/v1/export").content.splitlines()
+    readings = [ndjson.decode(line) for line in lines]
+    about, reading = next(item for item in readings if item[1].device == "meter-0042")
+    assert about.texts["platform"] == "mt3620"
+    assert about.limits == {"user_mode": 262_144}
+    assert set(reading.values) == {"total", "user_mode", "peak_user_mode"}
+    assert {reading.kind for _, reading in readings} == {"process", "heap", "task", "stack", "log", "event"}
+    assert len([1 for _, reading in readings if reading.device == "meter-0042"]) == 360
+
+
+def test_export_can_be_narrowed(address: str) -> None:
+    query = {"device": "kitchen-1", "kind": "heap"}
+    found = [
+        ndjson.decode(line)[1] for line in httpx.get(f"{address}/api/v1/export", params=query).content.splitlines()
+    ]
+    assert {(one.device, one.kind) for one in found} == {("kitchen-1", "heap")}
+    late = {**query, "start": str(found[-1].time_ms)}
+    assert len(httpx.get(f"{address}/api/v1/export", params=late).content.splitlines()) == 2
+    assert httpx.get(f"{address}/api/v1/export", params={"kind": "heep"}).status_code == 400
+    assert httpx.get(f"{address}/api/v1/export", params={"start": "9", "end": "8"}).status_code == 400
+
+
+def test_an_export_is_judged_as_the_stored_history_is(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "fleet.ndjson.gz"
+    assert run(monkeypatch, "export", "meter-0042", "--from", "2h", "--out", str(file), "--url", address) == 0
+    capsys.readouterr()
+    assert run(monkeypatch, "backtest", "--input", str(file)) == 0
+    from_file = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {"user-memory-high", "user-memory-leak"} & {one["rule"] for one in from_file}
+    assert run(monkeypatch, "backtest", "--from", "2h", "--url", address) == 0
+    stored = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {one["rule"] for one in from_file} <= {one["rule"] for one in stored}
+
+
+def test_incidents_are_listed_with_their_members(address: str) -> None:
+    (incident,) = httpx.get(f"{address}/api/v1/incidents").json()["incidents"]
+    assert (incident["key"], incident["devices"], incident["lasted_ms"]) == (KEY, 2, 9000)
+    one = httpx.get(f"{address}/api/v1/incident", params={"key": KEY}).json()
+    assert [member["device"] for member in one["members"]] == ["meter-1", "meter-2"]
+    assert httpx.get(f"{address}/api/v1/incident", params={"key": "none"}).status_code == 404
