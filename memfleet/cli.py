@@ -27,6 +27,8 @@ COMMANDS: dict[str, str] = {
     "show": "Show one device: facts, open alerts, newest values.",
     "query": "Print the readings of one series.",
     "alerts": "List open alerts; acknowledge and silence them.",
+    "backtest": "Say what the judge would have said of readings that are over.",
+    "export": "Write the readings that a collector keeps, as lines of JSON.",
     "notify": "Send a test message to every channel.",
     "quarantine": "List what was refused; show, retry or purge it.",
     "check-config": "Name every fault of a configuration file.",
