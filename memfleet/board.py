@@ -37,6 +37,10 @@ def _fill(used: int | None, limit: int | None) -> tuple[str, str]:
     if used is None:
         return "", ""
     if not limit:
-        return "", f"{used / 1024:.0f} KiB"
+        return "", f"{_kib(used)} KiB"
     full = min(BAR, round(BAR * used / limit))
-    return "█" * full + "░" * (BAR - full), f"{used / 1024:.0f} of {limit / 1024:.0f} KiB"
+    return "█" * full + "░" * (BAR - full), f"{_kib(used)} of {_kib(limit)} KiB"
+
+
+def _kib(size: int) -> str:
+    return f"{size / 1024:.0f}" if size >= 100 * 1024 else f"{size / 1024:.1f}"

@@ -119,8 +119,9 @@ FROM devices LEFT JOIN abouts USING(device) WHERE true {one} ORDER BY device
 """
 
 # SQLite takes the other columns from the row that holds the max(). CROSS: in the order of series, already by device.
+# A stack keeps the level of its deepest call: it speaks for a device only where no heap or process does.
 _FULLEST = """
-SELECT device, used, capacity, kind, names, max(CAST(used AS REAL) / capacity)
+SELECT device, used, capacity, kind, names, max(CAST(used AS REAL) / capacity - 1000 * (kind = 'stack'))
 FROM series CROSS JOIN last ON last.series = series.id
 WHERE capacity > 0 {one} GROUP BY device
 """

@@ -13,8 +13,8 @@ class DeviceRow:
     """One line of the fleet table.
 
     `state` is the worst open alert that nobody acknowledged or silenced ("critical", "warning"), else "silent" or
-    "ok". `used` and `limit` are bytes of the device's fullest thing, `used_of` names it; None when nothing says.
-    `alerts` counts the open ones.
+    "ok". `used` and `limit` are bytes of the device's fullest heap, process or pool (a stack where it has none of
+    these), `used_of` names it; None when nothing says. `alerts` counts the open ones.
     """
 
     device: str

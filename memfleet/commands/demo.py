@@ -80,7 +80,7 @@ def _draw(live: Live, console: Console, collector: LocalCollector) -> None:
     answer = collector.get("/api/v1/devices?limit=50")
     alerts = collector.get("/api/v1/alerts")
     if answer and alerts:
-        board = fleet_board(f"memfleet demo  {collector.url}", answer, alerts["alerts"], console.height - 5)
+        board = fleet_board(f"memfleet demo  {collector.url}", answer, alerts["alerts"], console.height - 6)
         live.update(board, refresh=True)
 
 
