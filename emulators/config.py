@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -55,6 +55,8 @@ class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Version that the devices report."""
     report_ms: Annotated[int, msgspec.Meta(ge=100)] = 10_000
     """Milliseconds between two reports of a device."""
+    publish_as: Literal["memfleet", "tasmota", "shelly", "esphome"] = "memfleet"
+    """In whose words they publish: memfleet's own frames, or as devices of that system do."""
     network: Network = Network()
     """How their readings come through."""
 
@@ -77,20 +79,22 @@ class FleetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 def require_sound(config: FleetConfig, source: str) -> FleetConfig:
     """The configuration itself when boards, workloads and names exist and fit; ConfigError lists every fault."""
-    faults = [fault for index, group in enumerate(config.groups) for fault in _faults(group, f"groups[{index}]")]
-    faults += _repeated(config.groups)
+    faults = [fault for index, group in enumerate(config.groups) for fault in faults_of(group, f"groups[{index}]")]
+    faults += repeated_names(config.groups)
     if faults:
         raise ConfigError(source, faults)
     return config
 
 
-def _faults(group: Group, path: str) -> list[str]:
+def faults_of(group: Group, path: str) -> list[str]:
     faults = []
     board = BOARDS.get(group.board)
     if not is_name(group.device_names()[-1]):
         faults.append(f"{path}.name: {group.name!r} cannot begin a device's name: letters, digits, '_', '.', '-'")
     if board is None:
         faults.append(f"{path}.board: no board {group.board!r}; there are {', '.join(BOARDS)}")
+    if board and group.publish_as != "memfleet" and board.platform != "esp32":
+        faults.append(f"{path}.publish_as: {group.publish_as} runs on ESP32 boards only, not on {board.name}")
     faults += _workload_faults(board, group.workload, f"{path}.workload")
     if group.update:
         faults += _workload_faults(board, group.update.workload, f"{path}.update.workload")
@@ -106,7 +110,7 @@ def _workload_faults(board: Board | None, name: str, path: str) -> list[str]:
     return []
 
 
-def _repeated(groups: Sequence[Group]) -> list[str]:
+def repeated_names(groups: Sequence[Group]) -> list[str]:
     """Groups of one name whose numbers overlap: their devices would share names."""
     faults = []
     ends: dict[str, int] = {}

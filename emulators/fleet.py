@@ -85,6 +85,10 @@ class Fleet:
         """The devices themselves, once they have power."""
         return [member.device for member in self._members]
 
+    def systems(self) -> dict[str, str]:
+        """The devices that publish in another system's words, with the system."""
+        return {name: group.publish_as for group, name in self._names() if group.publish_as != "memfleet"}
+
     def truth(self) -> dict[str, Truth]:
         """What is wrong with each device; with those that get an update, what is wrong since then."""
         return {name: self._truth_of(group, name) for group, name in self._names()}

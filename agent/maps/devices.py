@@ -17,11 +17,12 @@ Series = tuple[str, str, tuple[str, ...]]
 
 
 class _Device:
-    __slots__ = ("begun", "boot", "described", "life", "name", "texts")
+    __slots__ = ("begun", "boot", "described", "life", "name", "new", "texts")
 
     def __init__(self, name: str, boot: int, life: Life) -> None:
         self.name = name
-        self.boot = boot
+        self.boot = boot or 1
+        self.new = not boot
         self.life = life
         self.texts = {"platform": "other"}
         self.begun = False
@@ -55,8 +56,10 @@ class Devices:
             return []
         device = self._devices.get(name) or self._add(name)
         if report.texts:
-            device.texts |= report.texts
+            device.texts |= {label: text for label, text in report.texts.items() if label != "name"}
         verdict = device.life.observe(report)
+        if device.new and not device.begun:
+            verdict = ""  # whatever it said while nobody knew it was of its first boot
         items: list[About | Reading] = []
         if verdict == "boot":
             items += self._begin_boot(device, report)
@@ -95,8 +98,7 @@ class Devices:
         return self._devices[name].boot if name in self._devices else 1
 
     def _add(self, name: str) -> _Device:
-        boot = self._memory.boot_of(name) or 1
-        device = self._devices[name] = _Device(name, boot, self._saved_life(name))
+        device = self._devices[name] = _Device(name, self._memory.boot_of(name), self._saved_life(name))
         return device
 
     def _saved_life(self, name: str) -> Life:

@@ -17,8 +17,8 @@ Verdict = Literal["", "boot", "wake"]
 WRAP_MS = 2**32
 SLACK_MS = 10_000
 """What delivery and rounding may take off an uptime before that means something."""
-DRIFT = 1000
-"""A device's clock is this many times better than nothing: one part in so many is no restart."""
+DRIFT = 5000
+"""A device's clock may be wrong by one part in so many."""
 WRAP_SLACK_MS = 60_000
 SAME_BOOT_MS = 30_000
 """A message that follows a boot belongs to the boot that the uptime told of within this span."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,14 @@ from agent.maps.rule import Rule
 from telemetry.errors import ConfigError
 
 Match = tuple[Rule, Mapping[str, str]]
+
+
+class Map(NamedTuple):
+    """One system's map, ready to be used."""
+
+    file: MapFile
+    rules: list[Rule]
+
 
 TOPICS_MOST = 50_000
 """Topics whose rules are remembered; past that all are forgotten and looked up anew."""
@@ -29,9 +37,9 @@ class Maps:
     `counts`: messages understood, retained (told identity at most), malformed and not understood.
     """
 
-    def __init__(self, files: Sequence[MapFile], learner: HomeAssistant | None = None) -> None:
-        self._rules = [rule for file in files for rule in _rules(file)]
-        self.polls: Mapping[str, list[Poll]] = {file.system: file.poll for file in files if file.poll}
+    def __init__(self, maps: Sequence[Map], learner: HomeAssistant | None = None) -> None:
+        self._rules = [rule for one in maps for rule in one.rules]
+        self.polls: Mapping[str, list[Poll]] = {one.file.system: one.file.poll for one in maps if one.file.poll}
         self._learner = learner
         self._known: dict[str, list[Match]] = {}
         self.counts: Counter[str] = Counter()
@@ -100,7 +108,8 @@ class Maps:
         return reports
 
 
-def _rules(file: MapFile) -> list[Rule]:
+def ready(file: MapFile, source: str) -> Map:
+    """A map made ready. ConfigError lists every fault, with its place in the file."""
     rules, faults = [], []
     for index, topic in enumerate(file.topics):
         try:
@@ -108,5 +117,5 @@ def _rules(file: MapFile) -> list[Rule]:
         except ValueError as error:
             faults.append(f"topics[{index}]: {error}")
     if faults:
-        raise ConfigError(file.system, faults)
-    return rules
+        raise ConfigError(source, faults)
+    return Map(file, rules)

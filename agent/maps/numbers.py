@@ -14,6 +14,8 @@ from telemetry.readings import KINDS
 
 _UNITS = "|".join([*SIZES, *SPANS_MS, CLOCK, FRAGMENTED])
 _NUMBER = re.compile(rf"(?P<path>\S.*?)(?:\s+(?P<unit>{_UNITS}))?(?:\s+(?P<step>\d+(?:\.\d+)?))?")
+_LIKE_UNIT = re.compile(r"\s[kKMG]?i?(?:[bB]|[bB]ytes?)$")
+"""What somebody meant to be a unit: as a part of the path it would find nothing, silently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,10 @@ def number_of(text: str, units: tuple[str, ...], default: str) -> Number:
     unit = found["unit"] or default
     if unit not in units:
         raise ValueError(f"{text!r}: the unit here is one of {', '.join(units)}")
+    if _LIKE_UNIT.search(found["path"]):
+        raise ValueError(
+            f"{text!r}: the unit here is one of {', '.join(units)}; KB would be 1000 to one and 1024 to another"
+        )
     step = float(found["step"] or 1)
     if step <= 0:
         raise ValueError(f"{text!r}: the step is more than nothing")

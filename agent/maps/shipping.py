@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent.maps.homeassistant import SYSTEM, HomeAssistant
 from agent.maps.mapfile import MapFile
-from agent.maps.maps import Maps
+from agent.maps.maps import Map, Maps, ready
 from telemetry.errors import ConfigError
 from telemetry.settings import convert
 
@@ -29,19 +29,19 @@ def load_maps(names: Sequence[str] = ()) -> Maps:
     """
     wanted = list(names) or shipped_names()
     faults: list[str] = []
-    files = []
+    maps = []
     for name in sorted(wanted, key=_ships):
         try:
             if name != SYSTEM:
-                files.append(_shipped(name) if _ships(name) else read_map(Path(name)))
+                maps.append(_shipped(name) if _ships(name) else read_map(Path(name)))
         except ConfigError as error:
             faults += [f"{error.source}: {fault}" for fault in error.faults]
     if faults:
         raise ConfigError("maps", faults)
-    return Maps(files, HomeAssistant() if SYSTEM in wanted else None)
+    return Maps(maps, HomeAssistant() if SYSTEM in wanted else None)
 
 
-def read_map(path: Path) -> MapFile:
+def read_map(path: Path) -> Map:
     """One map from a file."""
     try:
         text = path.read_text()
@@ -51,7 +51,7 @@ def read_map(path: Path) -> MapFile:
     return _parsed(text, str(path))
 
 
-def _shipped(name: str) -> MapFile:
+def _shipped(name: str) -> Map:
     return _parsed((_FOLDER / f"{name}.toml").read_text(), name)
 
 
@@ -59,9 +59,9 @@ def _ships(name: str) -> bool:
     return name in shipped_names()
 
 
-def _parsed(text: str, source: str) -> MapFile:
+def _parsed(text: str, source: str) -> Map:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(source, [f"is not TOML: {error}"]) from None
-    return convert(MapFile, document, source)
+    return ready(convert(MapFile, document, source), source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +14,23 @@ from agent.config import AgentConfig
 from agent.process import Agent
 from emulators.config import FleetConfig
 from emulators.fleet import Fleet
+from emulators.publishers.broadcast import Broadcast
+from emulators.publishers.groups import publishing_groups
 from memfleet.lifeline import die_with_parent, stop_on_signals
 from memfleet.version import VERSION
+from telemetry.clock import wall_ms
+from telemetry.errors import UsageError
 from telemetry.settings import load
 
 ROUND_S = 0.25
+
+
+class System(StrEnum):
+    """Whose words."""
+
+    tasmota = "tasmota"
+    shelly = "shelly"
+    esphome = "esphome"
 
 
 def command(
@@ -29,8 +42,12 @@ def command(
     fleet: Annotated[str | None, typer.Option(help="Name of the fleet.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the agent that publishes.")] = None,
     data: Annotated[str | None, typer.Option(help="Folder of the outbox.")] = None,
+    as_: Annotated[
+        list[System] | None, typer.Option("--as", help="Publish as such devices do; repeated: a mix of them.")
+    ] = None,
 ) -> None:
-    """Run an emulated fleet: devices whose heaps behave as the real ones, published through an agent's outbox.
+    """Run an emulated fleet: devices whose heaps behave as the real ones, published through an agent's outbox, or as
+    Tasmota, Shelly and ESPHome devices publish.
 
     [bold]Example:[/bold] memfleet emulate --devices 50 --broker mqtt://127.0.0.1:1883 --data /tmp/emulated
     """
@@ -45,13 +62,33 @@ def command(
         data_dir=data,
         broker={key: value for key, value in link.items() if value} or None,
     )
-    emulated = Fleet.from_config(load(FleetConfig, file, {})) if file else Fleet.demo(devices, seed)
+    emulated = _fleet(file, devices, seed, as_ or [])
     die_with_parent()
     stop = stop_on_signals()
+    broadcast = Broadcast(emulated.systems(), settings.broker, f"{settings.fleet}-{settings.name}-devices")
+    if len(broadcast) == len(emulated):
+        while not stop.is_set():
+            broadcast.take(emulated.advance(wall_ms()))
+            broadcast.link.step(ROUND_S)
+        broadcast.link.close()
+        return
     agent = Agent(settings, Path(settings.data_dir), VERSION)
     try:
         while not stop.is_set():
-            agent.take(emulated.advance(agent.now_ms()))
+            agent.take(broadcast.take(emulated.advance(agent.now_ms())))
             agent.step(ROUND_S)
+            if len(broadcast):
+                broadcast.link.step(0)
     finally:
         agent.close()
+
+
+def _fleet(file: Path | None, devices: int, seed: int, systems: list[System]) -> Fleet:
+    if file is not None and systems:
+        raise UsageError("--as is for the built-in mixes; in a fleet file every group says publish_as itself")
+    if file is not None:
+        return Fleet.from_config(load(FleetConfig, file, {}))
+    if systems:
+        groups = publishing_groups([system.value for system in dict.fromkeys(systems)], devices)
+        return Fleet.from_config(FleetConfig(seed=seed, groups=groups))
+    return Fleet.demo(devices, seed)
