@@ -42,7 +42,7 @@ class Intake:
         path = directory / "readings.journal"
         self.journal = Journal(path, tables=TABLES, quota_bytes=quota, ballast_bytes=BALLAST_BYTES)
         self._desk = Consumer(self.journal.db, {"desk": directory / "desk.journal"})
-        self._state = IntakeState(self.journal.db)
+        self._state = IntakeState(self.journal.db, config.intake.series_per_agent)
         self._admission = Admission(self._state, config.fleet)
         self._acks = Acks()
         self._inbox: list[Message] = []
@@ -72,14 +72,14 @@ class Intake:
     def step(self) -> None:
         """Collect messages for up to 20 ms, commit them, acknowledge them."""
         self._collect()
-        if not self._inbox and self._now_ms() < self._next_tick:
+        if not self._inbox and monotonic_ms() < self._next_tick:
             self._send_acks()
             return
         messages, self._inbox = self._inbox, []
         received_ms = self._now_ms()
         for message in messages:
             self._take(message, received_ms)
-        self._tick_when_due(received_ms)
+        self._tick_when_due()
         self._commit()
         for message in messages:
             self.link.acknowledge(message)
@@ -116,10 +116,12 @@ class Intake:
             return
         self._state.note_agent(agent, status, received_ms)
 
-    def _tick_when_due(self, now_ms: int) -> None:
-        if now_ms >= self._next_tick:
-            self._state.frames.append((encode_tick(now_ms), 0))
-            self._next_tick = now_ms - now_ms % TICK_MS + TICK_MS
+    def _tick_when_due(self) -> None:
+        """A tick says the wall time, but when it is due is no matter of the wall clock: somebody may set it back."""
+        now = monotonic_ms()
+        if now >= self._next_tick:
+            self._state.frames.append((encode_tick(self._now_ms()), 0))
+            self._next_tick = max(self._next_tick + TICK_MS, now)
 
     def _commit(self) -> None:
         with self.journal.transaction() as db:
