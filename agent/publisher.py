@@ -1,7 +1,7 @@
 """The publisher: outbox frames to the broker, in order, at most a window ahead of the collector's ack.
 
-After 5 s without progress it goes back and sends only the oldest frame, ever more slowly; with the next ack the window
-opens again. The broker's own acknowledgement covers one hop and frees nothing.
+After 5 s without progress it goes back and sends only the oldest frame, ever more slowly; with the next word of the
+collector the window opens again. The broker's own acknowledgement covers one hop and frees nothing.
 """
 
 from __future__ import annotations
@@ -96,12 +96,22 @@ class Publisher:
 
     def _take_ack(self, ack: Ack) -> None:
         self.anchors.update(ack.anchors)
-        if ack.epoch != self._outbox.epoch or ack.contig < self._outbox.base:
+        if ack.epoch != self._outbox.epoch:
+            return
+        if ack.contig < self._outbox.base:
+            self._heard_without_progress()
             return
         self._outbox.acknowledged(min(ack.contig, self._outbox.last))
         self._sent = max(self._sent, ack.contig)
         self._window, self._stall_ms, self._refusals = WINDOW, STALL_MS, 0
         self._progress_ms = self._clock_ms()
+
+    def _heard_without_progress(self) -> None:
+        """The collector is back and lacks what we sent while it was away. Once a stall: its acks of what is still on
+        the way look the same."""
+        if self._window < WINDOW:
+            self._stall_ms = STALL_MS
+            self._go_back(WINDOW)
 
     # -- the round -----------------------------------------------------------------------------------------------------
 

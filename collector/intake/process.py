@@ -117,6 +117,8 @@ class Intake:
         self._state.note_agent(agent, status, received_ms)
 
     def _tick_when_due(self) -> None:
+        if status.online:  # one of us has been away: say how far we are, so that nothing waits for a time-out
+            self._acks.owe(agent, status.epoch)
         """A tick says the wall time, but when it is due is no matter of the wall clock: somebody may set it back."""
         now = monotonic_ms()
         if now >= self._next_tick:

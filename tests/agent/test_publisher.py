@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.outbox import Outbox
-from agent.publisher import WINDOW, Publisher
+from agent.publisher import STALL_MS, WINDOW, Publisher
 from telemetry.clock import monotonic_ms
 from telemetry.messages import Ack, Status, decode, encode
 from telemetry.mqtt import Link, Message, Session
@@ -157,3 +157,30 @@ def test_an_unreachable_broker_is_one_clear_line(outbox: Outbox, url: str, sente
     publisher = Publisher(outbox, Broker(url=url), (FLEET, AGENT))
     wait(publisher, until=lambda: bool(publisher.link.trouble), limit_s=30)
     assert publisher.link.trouble == f"broker {url}: {sentence}"
+
+
+def test_a_collector_that_is_back_has_what_it_missed_sent_at_once(
+    broker: Mosquitto, collector: Collector, outbox: Outbox
+) -> None:
+    fill(outbox, 6)
+    clock = Hurried()
+    publisher = Publisher(outbox, Broker(url=broker.url), (FLEET, AGENT), clock_ms=clock)
+    wait(publisher, collector, until=lambda: len(collector.heard) == 6)
+    clock.ahead_ms = STALL_MS + 1
+    wait(publisher, collector, until=lambda: collector.heard[6:] == [(1, 1)])
+    collector.ack(outbox.epoch, 0)  # what it says when it comes back and has nothing
+    wait(publisher, collector, until=lambda: [seq for seq, _ in collector.heard[7:]] == [1, 2, 3, 4, 5, 6])
+    collector.ack(outbox.epoch, 0)  # once a stall: an ack that was under way looks the same
+    collector.ack(outbox.epoch, 2)
+    wait(publisher, collector, until=lambda: outbox.base == 3)
+    assert len(collector.heard) == 13
+    publisher.close()
+
+
+class Hurried:
+    """The monotonic clock, moved ahead by a test."""
+
+    ahead_ms = 0
+
+    def __call__(self) -> int:
+        return monotonic_ms() + self.ahead_ms
