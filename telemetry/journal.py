@@ -15,6 +15,7 @@ one flipped bit in it hides all that follows. Damage costs the frames hit and wh
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import sqlite3
 import zlib
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from telemetry.claim import Claim
 from telemetry.errors import EnvironmentFault, JournalError
 
 SCHEMA = 1
@@ -51,6 +53,9 @@ _SURROUNDINGS = {
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
 }  # fmt: skip
 """SQLite's errors that are no damage to the file: no folder, no permission, locked, disk full."""
+
+_MAY_MEND = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL}
+"""Those of them that waiting may mend."""
 
 
 class Cursor(NamedTuple):
@@ -93,12 +98,17 @@ class Journal:
         self.damage: Damage | None = None
         self._tables = tables
         self._ballast = path.with_name(path.name + ".ballast")
+        self._ballast_bytes = ballast_bytes
         make_folder(path.parent)
-        self.db = self._open_or_salvage()
-        self.generation = self._meta("generation", secrets.randbits(62) + 1)
+        self._claim = Claim(path)
+        try:
+            self.db = self._open_or_salvage()
+        except BaseException:
+            self._claim.release()
+            raise
+        self.generation = self._meta("generation")
         self._bytes: int = self.db.execute("SELECT coalesce(sum(length(data)), 0) FROM frames").fetchone()[0]
-        self._set_meta("clean", 0)
-        self._lay_ballast(ballast_bytes)
+        self._lay_ballast()
 
     # -- opening -------------------------------------------------------------------------------------------------------
 
@@ -106,8 +116,10 @@ class Journal:
         try:
             return self._open()
         except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _SURROUNDINGS:
-                raise EnvironmentFault(f"{self.path}: {error}", retry=False) from None
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+            if code in _SURROUNDINGS:
+                self._drop_ballast()
+                raise EnvironmentFault(f"{self.path}: {error}", retry=code in _MAY_MEND) from None
             return self._salvage()
 
     def _open(self) -> sqlite3.Connection:
@@ -124,8 +136,12 @@ class Journal:
                     f"{self.path}: written by a newer memfleet (schema {schema}, this one reads {SCHEMA})"
                 )
             db.executescript(_TABLES + _CURSORS + self._tables)
-            db.execute("INSERT OR IGNORE INTO meta VALUES('schema', ?)", (SCHEMA,))
             db.execute(_NEXT, (0, 0))  # a table whose columns have been hit says so here
+            db.execute("BEGIN IMMEDIATE")
+            known = [("schema", SCHEMA), ("generation", secrets.randbits(62) + 1)]
+            db.executemany("INSERT OR IGNORE INTO meta VALUES(?, ?)", known)
+            db.execute("INSERT OR REPLACE INTO meta VALUES('clean', 0)")
+            db.execute("COMMIT")
         except BaseException:
             db.close()
             raise
@@ -161,17 +177,14 @@ class Journal:
                     saved += 1
             for table in ("counters", *_table_names(self._tables)):
                 _copy_readable(old, db, table)
+            add_counts(db, {"damaged_files": 1, "damaged_frames": lost})
             db.execute("COMMIT")
         self.damage = Damage(saved, lost, kept_as)
         return db
 
-    def _meta(self, key: str, default: int) -> int:
-        self.db.execute("INSERT OR IGNORE INTO meta VALUES(?, ?)", (key, default))
+    def _meta(self, key: str) -> int:
         value: int = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0]
         return value
-
-    def _set_meta(self, key: str, value: int) -> None:
-        self.db.execute("INSERT OR REPLACE INTO meta VALUES(?, ?)", (key, value))
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -258,23 +271,29 @@ class Journal:
     # -- keeping -------------------------------------------------------------------------------------------------------
 
     def checkpoint(self) -> None:
-        """Fold the log into the file; call it about once a second. With a reader in the middle, the next call does."""
+        """Fold the log into the file; call it about once a second. With a reader in the middle, or on a full disk, the
+        next call does."""
         self.db.execute("PRAGMA busy_timeout = 0")
         try:
-            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with contextlib.suppress(sqlite3.OperationalError):
+                self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             self.db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        self._lay_ballast()
 
     def close(self) -> None:
         """Close in order. Killing the process instead loses nothing that was committed."""
         with contextlib.suppress(sqlite3.OperationalError):
-            self._set_meta("clean", 1)
+            self.db.execute("INSERT OR REPLACE INTO meta VALUES('clean', 1)")
             self.checkpoint()
         self.db.close()
+        self._claim.release()
 
-    def _lay_ballast(self, size: int) -> None:
-        if size and not self._ballast.exists():
-            with contextlib.suppress(OSError):
+    def _lay_ballast(self) -> None:
+        """Only where there is plenty of room: laid on a disk that is nearly full it would fill it."""
+        size = self._ballast_bytes
+        with contextlib.suppress(OSError):
+            if size and not self._ballast.exists() and _free_bytes(self.path.parent) > 4 * size:
                 self._ballast.write_bytes(bytes(size))
 
     def _drop_ballast(self) -> None:
@@ -360,6 +379,11 @@ def connect(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _free_bytes(folder: Path) -> int:
+    room = os.statvfs(folder)
+    return room.f_bavail * room.f_frsize
 
 
 def _open_damaged(path: Path) -> sqlite3.Connection:

@@ -27,6 +27,8 @@ COMMIT_MS = 20
 BATCH = 2_000
 TICK_MS = 1_000
 HOUSE_MS = 1_000
+RETRY_S = 2.0
+"""How long a full disk is left alone before the journal is tried again."""
 KEEP_SESSION_S = 24 * 3600
 BALLAST_BYTES = 4 * 1024 * 1024
 
@@ -115,10 +117,10 @@ class Intake:
             self._state.counts["status_refused"] += 1
             return
         self._state.note_agent(agent, status, received_ms)
-
-    def _tick_when_due(self) -> None:
         if status.online:  # one of us has been away: say how far we are, so that nothing waits for a time-out
             self._acks.owe(agent, status.epoch)
+
+    def _tick_when_due(self) -> None:
         """A tick says the wall time, but when it is due is no matter of the wall clock: somebody may set it back."""
         now = monotonic_ms()
         if now >= self._next_tick:
@@ -188,7 +190,19 @@ def least_cursor(files: list[Path], generation: int) -> int:
 
 
 def run(config: CollectorConfig, directory: Path, stop: Stop) -> None:
-    """Take in frames until stopped. A full disk ends the process: what was not committed was not acknowledged."""
+    """Take in frames until stopped. While the disk is full nothing is acknowledged; it goes on once there is room."""
+    while not stop.is_set():
+        try:
+            _serve(config, directory, stop)
+        except EnvironmentFault as fault:
+            if not fault.retry:
+                raise
+            _LOG.error("%s; nothing is acknowledged until it can be written again", fault)
+            stop.wait(RETRY_S)
+
+
+def _serve(config: CollectorConfig, directory: Path, stop: Stop) -> None:
+    """What is in memory is ahead of the file when a commit fails, so each try begins from the file."""
     intake = Intake(config, directory)
     said = ""
     try:

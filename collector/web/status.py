@@ -116,7 +116,7 @@ def _status(directory: Path, process: str, file: str, now_ms: int) -> ProcessSta
                 file,
                 running=True,
                 bytes=sum(each.stat().st_size for each in _with_log(path)),
-                changed_ms=max(int(each.stat().st_mtime * 1000) for each in _with_log(path)),
+                changed_ms=_changed_ms(db, path, process),
                 frames=_frames_held(db) if file.endswith(".journal") else None,
                 behind_ms=behind_ms,
                 store=report(path) if process.startswith("store:") else None,
@@ -125,6 +125,15 @@ def _status(directory: Path, process: str, file: str, now_ms: int) -> ProcessSta
             )
     except (sqlite3.Error, OSError, ValueError):
         return ProcessStatus(process, file)
+
+
+def _changed_ms(db: sqlite3.Connection, path: Path, process: str) -> int:
+    """The last write. Of intake, the last that came to an end: its tries on a full disk touch the file, too."""
+    if process == "intake":
+        newest = db.execute("SELECT data FROM frames ORDER BY id DESC LIMIT 1").fetchone()
+        if newest:
+            return _stamp_ms(newest[0])
+    return max(int(each.stat().st_mtime * 1000) for each in _with_log(path))
 
 
 def _with_log(path: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import sqlite3
@@ -163,7 +164,7 @@ def test_a_journal_of_a_newer_memfleet_is_refused_and_left_alone(tmp_path: Path)
     journal.close()
     with pytest.raises(JournalError, match="written by a newer memfleet"):
         Journal(tmp_path / "j")
-    assert [path.name for path in tmp_path.iterdir()] == ["j"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["j", "j.lock"]
 
 
 def test_a_folder_that_is_a_file_is_a_fault_of_the_surroundings(tmp_path: Path) -> None:
@@ -185,6 +186,33 @@ def test_a_full_disk_is_a_fault_that_waiting_may_mend(tmp_path: Path) -> None:
     journal.db.execute(f"PRAGMA max_page_count = {pages + 100}")
     assert write(journal, "b") == 2
     assert read_all(journal.path) == ["a", "b"]
+
+
+CLAIMANT = """
+import sys
+from pathlib import Path
+from telemetry.errors import EnvironmentFault
+from telemetry.journal import Journal
+try:
+    Journal(Path(sys.argv[1]))
+except EnvironmentFault as fault:
+    print(fault)
+"""
+
+
+def test_a_second_process_may_not_write_the_same_journal(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    command = [sys.executable, "-c", CLAIMANT, str(tmp_path / "j")]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "is written by another process" in said
+    journal.close()
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == ""
+
+
+def test_ballast_is_laid_only_where_there_is_room(tmp_path: Path) -> None:
+    room = os.statvfs(tmp_path)
+    Journal(tmp_path / "j", ballast_bytes=room.f_bavail * room.f_frsize // 2).close()
+    assert not (tmp_path / "j.ballast").exists()
 
 
 TABLES = "CREATE TABLE IF NOT EXISTS own(name TEXT PRIMARY KEY, value INTEGER);"
@@ -241,7 +269,7 @@ def test_one_bad_sector_costs_few_frames_and_no_state(tmp_path: Path, unclean: b
     assert journal.damage
     assert 100 < journal.damage.saved < 120
     assert journal.damage.saved + journal.damage.lost == 120
-    assert journal.counters() == {"things": 7}
+    assert journal.counters() == {"things": 7, "damaged_files": 1, "damaged_frames": journal.damage.lost}
     assert journal.db.execute("SELECT * FROM own").fetchall() == [("n", 9)]
     assert [frame.id for frame in journal.after(0, 1000)] == list(range(1, journal.damage.saved + 1))
 

@@ -1,0 +1,83 @@
+"""The collector's disk is full: nothing is acknowledged, that is said, and it goes on by itself once there is room."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from collector.web.status import statuses, unready
+from telemetry.clock import wall_ms
+from tests.faults.rig import Rig, rig
+from tests.faults.run import Report, drained, verdict, wait_for_acks
+from tests.memfleet.running import tail, wait_until
+
+DISK_MB = 96
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """A file system of its own at that folder."""
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(folder)], check=False)
+    if made.returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Write until nothing more fits."""
+    filler = folder / "filler"
+    with filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096 if shutil.disk_usage(folder).free < 2**20 else 2**18))
+    return filler
+
+
+def standstill(under_test: Rig) -> bool:
+    """Whether no number was acknowledged for two seconds."""
+    before = under_test.oracle.acked()
+    time.sleep(2)
+    return under_test.oracle.acked() == before
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_stops_acks_is_said_and_ends_by_itself(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "collector"), rig(tmp_path, agents=1) as under_test:
+        wait_for_acks(under_test, 100)
+        data = under_test.data
+
+        def refilled() -> bool:
+            fill(data)  # the ballast that went, and what was trimmed, too
+            return standstill(under_test)
+
+        wait_until(refilled, "acks stop", 60)
+        intake = under_test.children["intake"]
+        lives = intake.own_deaths
+        wait_until(
+            lambda: any("intake has written nothing" in s for s in unready(statuses(data, (), wall_ms()), wall_ms())),
+            "it is said",
+        )
+        assert "nothing is acknowledged until it can be written again" in tail(intake.log)
+        held = under_test.oracle.acked()
+        (data / "filler").unlink()
+        began = time.monotonic()
+        wait_for_acks(under_test, held + 1, limit_s=30)
+        assert time.monotonic() - began < 10
+        assert intake.own_deaths == lives, "without a restart"
+        under_test.feeding.clear()
+        time.sleep(0.5)
+        drained(under_test)
+        report = verdict(under_test, Report())
+        assert report.kept, (report, tail(intake.log))
+        assert report.missing_acked == 0
