@@ -12,11 +12,12 @@ import selectors
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from agent.config import Port
 from agent.control import Control
-from agent.inputs import Input, open_input, open_trouble
+from agent.inputs import REMOTE, Input, open_input, open_trouble
 from agent.inputs.messages import Chunk, Notice
 from agent.relay import Relay
 from telemetry.clock import monotonic_ms, wall_ms
@@ -27,6 +28,8 @@ _LOG = logging.getLogger("memfleet.agent")
 
 QUEUE = 4_096
 RETRY_MS = 1_000
+OPENERS = 4
+"""Ports behind a network that are opened at the same time."""
 LOOK_MS = 200
 """How often inputs without a descriptor to wait for are asked, and the longest wait."""
 GATHER_S = 0.01
@@ -54,6 +57,8 @@ class Ports:
         self._waker.setblocking(False)
         self._selector = selectors.DefaultSelector()
         self._inputs: dict[str, Input] = {}
+        self._openers = ThreadPoolExecutor(OPENERS, "opener")
+        self._opening: dict[str, Future[Input]] = {}
         self._said: dict[str, str] = {}  # the last trouble of each port, empty: it is open
         self._ended: set[str] = set()
         self._released: set[str] = set()
@@ -138,15 +143,28 @@ class Ports:
             if name in self._inputs or name in self._ended or name in self._released:
                 continue
             try:
-                opened = open_input(port)
-            except (OSError, ValueError) as error:  # what pyserial raises is an OSError
+                opened = self._opened(port)
+            except (OSError, ValueError, NotImplementedError) as error:  # pyserial's own errors are OSErrors
                 self._say(name, open_trouble(name, error))
+                continue
+            if opened is None:
                 continue
             self._inputs[name] = opened
             if not opened.polled:
                 self._selector.register(opened.fileno(), selectors.EVENT_READ, lambda name=name: self._read(name))
             self._say(name, "")
             self._tell(Notice(name, "opened", "", self._now_ms()))
+
+    def _opened(self, port: Port) -> Input | None:
+        """An open input; None while one behind a network is being opened, so that it does not hold the others."""
+        if not port.port.startswith(REMOTE):
+            return open_input(port)
+        opening = self._opening.get(port.port)
+        if opening is None:
+            self._opening[port.port] = self._openers.submit(open_input, port)
+        if opening is None or not opening.done():
+            return None
+        return self._opening.pop(port.port).result()
 
     def _read(self, name: str) -> bool:
         """Read what is there; False when there was nothing."""
@@ -241,3 +259,4 @@ class Ports:
         if self._control is not None:
             self._control.close()
         self._selector.close()
+        self._openers.shutdown(wait=False, cancel_futures=True)

@@ -45,6 +45,18 @@ class Symbols:
         where = self.where(addresses, digest) if addresses else ""
         return {**values, "where": where} if where else values
 
+    def records(self, raw: Mapping[str, object], digest: str) -> Mapping[str, object]:
+        """What a heap trace keeps of its blocks, with the place of each one's callers as a further item."""
+        blocks = raw.get("records")
+        if not isinstance(blocks, list):
+            return raw
+        named = []
+        for block in blocks:
+            callers = [int(word, 16) for word in str(block[2]).split(":") if word.startswith("0x")]
+            where = self.where(callers, digest) if callers else ""
+            named.append([*block, where] if where else block)
+        return {**raw, "records": named}
+
     def where(self, addresses: list[int], digest: str) -> str:
         """Functions of a call chain, the innermost first: `malloc_it main.c:12 < app_main main.c:40`."""
         image = self._image(digest)

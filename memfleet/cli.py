@@ -31,10 +31,15 @@ COMMANDS: dict[str, str] = {
     "export": "Write the readings that a collector keeps, as lines of JSON.",
     "notify": "Send a test message to every channel.",
     "quarantine": "List what was refused; show, retry or purge it.",
+    "enroll": "Give an agent credentials and its own rights at the broker.",
+    "revoke": "Withdraw an agent's credentials and rights.",
     "check-config": "Name every fault of a configuration file.",
     "grafana": "Put data source and dashboards into Grafana.",
     "init": "Write a configuration file with every setting.",
     "parse": "Show what a saved console log says about memory.",
+    "logs": "Show what a device printed.",
+    "release": "Borrow a port from a running agent, for a flash.",
+    "case": "Turn console logs into test cases.",
     "trace": "Replay allocation traces on an emulated allocator.",
 }
 """Every command with its one line of help; `memfleet.commands.<name>` holds a Typer `app` or a function `command`."""
@@ -92,6 +97,7 @@ def main() -> None:
 
 _EXTRA_OF = {
     "amqtt": "demo",
+    "elftools": "elf",
     "apprise": "notify",
     "fastapi": "web",
     "grafana_api": "web",

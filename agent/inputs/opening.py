@@ -11,6 +11,10 @@ from agent.inputs.input import Input
 from agent.inputs.polled_command import PolledCommand
 from agent.inputs.serial_port import SerialPort
 from agent.inputs.syslog import Syslog
+from agent.inputs.tcp import TcpConsole
+
+REMOTE = ("socket:", "rfc2217:")
+"""Addresses that may take seconds to open."""
 
 
 def open_input(port: Port) -> Input:
@@ -20,6 +24,8 @@ def open_input(port: Port) -> Input:
         return Syslog(address)
     if address.startswith(("command:", "azsphere:")):
         return PolledCommand(address, port.every_s)
+    if address.startswith("socket:"):
+        return TcpConsole(address)
     if address == "-" or (os.path.exists(address) and not stat.S_ISCHR(os.stat(address).st_mode)):
         return FollowedFile(address)
     return SerialPort(port)

@@ -1,4 +1,4 @@
-"""A serial port, a pseudo-terminal, `socket://host:port` or `rfc2217://host:port`."""
+"""A serial port, a pseudo-terminal, or a port behind RFC 2217: `rfc2217://host:port`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,15 @@ from agent.config import Port
 from agent.inputs.input import PlainInput
 
 CHUNK = 65_536
-REMOTE = ("socket:", "rfc2217:")
 
 
 class SerialPort(PlainInput):
     """An open serial port of this machine, or one behind a network."""
 
     def __init__(self, port: Port) -> None:
-        self._remote = port.port.startswith(REMOTE)
         # RFC 2217 is read by a thread of pyserial's own, so its socket tells nothing.
-        self.polled = port.port.startswith("rfc2217:")
-        self._serial = serial.serial_for_url(
-            port.port, do_not_open=True, baudrate=port.baud, timeout=0, write_timeout=1
-        )
+        self._remote = self.polled = port.port.startswith("rfc2217:")
+        self._serial = serial.serial_for_url(port.port, do_not_open=True, baudrate=port.baud, timeout=0)
         self._serial.dtr = False  # either line resets many boards
         self._serial.rts = False
         if not self._remote:

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import sys
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BufferedIOBase
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import zstandard
 
 from agent.consoles import Console, Fact
 from agent.consoles.fact import SYSTEMS
+from agent.patternfile import load_patterns
+from agent.symbols import Symbols
+from memfleet.logfile import log_bytes, log_chunks
+from memfleet.trying import report
 from telemetry.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-_CHUNK = 1 << 18
-_GZIP = b"\x1f\x8b"
-_ZSTANDARD = b"\x28\xb5\x2f\xfd"
 
 
 def command(
@@ -35,6 +31,12 @@ def command(
     summary: Annotated[
         bool, typer.Option("--summary", help="Print a table instead of one JSON object a line.")
     ] = False,
+    patterns: Annotated[Path | None, typer.Option(help="Pattern file of your firmware's own lines.")] = None,
+    trial: Annotated[
+        Path | None,
+        typer.Option("--try", help="Pattern file to try: what it matches, what it almost does, what nobody reads."),
+    ] = None,
+    elf: Annotated[Path | None, typer.Option(help="Folder of ELF files: addresses get function and line.")] = None,
 ) -> None:
     """Show what a console log says about memory, one JSON object a line, sizes in bytes.
 
@@ -42,8 +44,13 @@ def command(
     """
     if system is not None and system not in SYSTEMS:
         raise UsageError(f"--system {system}: no such system; choose one of {', '.join(SYSTEMS)}")
-    console = Console(system)
+    if trial is not None:
+        sys.stdout.write(report(load_patterns(trial), log_bytes(file), system))
+        return
+    console = Console(system, load_patterns(patterns) if patterns else ())
     facts = _facts(file, console)
+    if elf is not None:
+        facts = _with_places(facts, Symbols(elf))
     if summary:
         from rich.console import Console as Terminal  # drawing costs a tenth of a second to load
 
@@ -75,46 +82,19 @@ def as_object(fact: Fact) -> dict[str, Any]:
 
 
 def _facts(file: str, console: Console) -> Iterator[Fact]:
-    with _opened(file) as stream:
-        while data := _read(stream, file):
-            yield from console.feed(data)
+    for data in log_chunks(file):
+        yield from console.feed(data)
     yield from console.close()
 
 
-def _read(stream: BufferedIOBase, file: str) -> bytes:
-    try:
-        return stream.read1(_CHUNK)
-    except EOFError as error:
-        raise UsageError(f"{file}: the packed log is cut short; what it held is above") from error
-    except (OSError, zlib.error, zstandard.ZstdError) as error:
-        raise UsageError(f"{file}: cannot be read any further ({error}); what it held is above") from error
-
-
-@contextmanager
-def _opened(file: str) -> Iterator[BufferedIOBase]:
-    """The log's own bytes, unpacked when its first bytes say that it is packed."""
-    if file == "-":
-        yield _unpacked(cast(BufferedIOBase, sys.stdin.buffer))
-        return
-    path = Path(file)
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise UsageError(
-            f"{file}: cannot be read ({error.strerror}); give a console log, or '-' for standard input"
-        ) from error
-    with stream:
-        yield _unpacked(stream)
-
-
-def _unpacked(stream: BufferedIOBase) -> BufferedIOBase:
-    head = stream.peek(4)[:4] if hasattr(stream, "peek") else b""
-    if head.startswith(_GZIP):
-        return cast(BufferedIOBase, gzip.open(stream))
-    if head == _ZSTANDARD:
-        unpacker = zstandard.ZstdDecompressor().stream_reader(cast(IO[bytes], stream), read_across_frames=True)
-        return cast(BufferedIOBase, unpacker)
-    return stream
+def _with_places(facts: Iterator[Fact], symbols: Symbols) -> Iterator[Fact]:
+    """The facts, their addresses named by the ELF file whose SHA-256 the last boot printed."""
+    digest = ""
+    for fact in facts:
+        digest = str(fact.raw.get("elf_sha256", digest))
+        if fact.kind == "event":
+            fact = replace(fact, values=symbols.named(fact.values, digest), raw=symbols.records(fact.raw, digest))
+        yield fact
 
 
 def _table(facts: Iterator[Fact], console: Console) -> Table:

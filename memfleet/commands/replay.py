@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-import gzip
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
 from agent.bridge import Bridge
+from agent.capture import Entry, read_capture
+from agent.capture.segment import entries_of
 from agent.config import AgentConfig
 from agent.process import Agent
 from memfleet.lifeline import stop_on_signals
+from memfleet.logfile import log_bytes
 from memfleet.spans import seconds
 from memfleet.version import VERSION
+from telemetry.clock import monotonic_ms
 from telemetry.errors import EnvironmentFault, UsageError
 from telemetry.settings import load
 
 
 def command(
-    file: Annotated[Path, typer.Argument(help="The log; gzip is recognised, - is standard input.")],
+    file: Annotated[
+        Path, typer.Argument(help="A log (plain, gzip, zstd; - is standard input), or a device's capture.")
+    ],
     device: Annotated[str, typer.Option(help="Name of the device that printed it.")],
     system: Annotated[str, typer.Option(help="mt3620, esp32, zephyr or freertos; auto: by what it prints.")] = "auto",
-    line_every: Annotated[str, typer.Option(help="Time from line to line, as 100ms or 1s.")] = "100ms",
-    live: Annotated[bool, typer.Option(help="Take that time, instead of sending all at once.")] = False,
+    line_every: Annotated[str, typer.Option(help="Time from line to line of a log without times.")] = "100ms",
+    speed: Annotated[float, typer.Option(help="Times as fast as it was; 1: live, 0: all at once.", min=0)] = 0,
+    shift: Annotated[bool, typer.Option("--shift", help="Move a capture's times: its last line is now.")] = False,
     broker: Annotated[str | None, typer.Option(help="mqtt://host:port.")] = None,
     fleet: Annotated[str | None, typer.Option(help="Name of the fleet.")] = None,
     name: Annotated[str, typer.Option(help="Name of the agent that publishes.")] = "replay",
@@ -36,31 +43,20 @@ def command(
 ) -> None:
     """Feed a saved console log through the same path as a live board: parser, outbox, broker, collector.
 
-    The last line is stamped with the present time, those before it with the times that --line-every gives.
+    A capture (the folder `capture/DEVICE` of an agent, or one file of it) keeps its own times. Any other log ends now,
+    its lines --line-every apart. With --speed the first line is now, and the others come as fast as that says.
 
     [bold]Example:[/bold] memfleet replay crash.log --device bench-7 --broker mqtt://127.0.0.1:1883 --data /tmp/replay
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    lines = _lines(file)
-    every_ms = seconds(line_every) * 1000
-    settings = load(
-        AgentConfig, None, os.environ, fleet=fleet, name=name, data_dir=data, broker={"url": broker} if broker else None
-    )
+    link = {"url": broker} if broker else None
+    settings = load(AgentConfig, None, os.environ, fleet=fleet, name=name, data_dir=data, broker=link)
+    entries, timed = _entries(file, round(seconds(line_every) * 1000))
     stop = stop_on_signals()
     agent = Agent(settings, Path(settings.data_dir), VERSION)
     bridge = Bridge(device, agent.outbox, None if system == "auto" else system)
-    start = agent.now_ms() - (0 if live else every_ms * len(lines))
-    count = 0
     try:
-        with Progress(disable=not sys.stderr.isatty()) as progress:
-            for number, line in enumerate(progress.track(lines, description="lines")):
-                items = bridge.feed(line, round(start + every_ms * number))
-                agent.take(items)
-                count += len(items)
-                agent.step(every_ms / 1000 if live else 0)
-                if stop.is_set():
-                    break
-        agent.take(bridge.close(agent.now_ms()))
+        count = _play(agent, bridge, _Plan(entries, speed, move=shift or not timed), stop)
         if not agent.drain(30):
             waiting = agent.publisher.link.trouble or "the collector does not acknowledge"
             raise EnvironmentFault(f"{agent.outbox.depth} frames wait in the outbox: {waiting}", retry=True)
@@ -70,15 +66,62 @@ def command(
     sys.stdout.write(f"{console.lines} lines, {console.understood} understood, {count} readings delivered\n")
 
 
-def _lines(file: Path) -> list[bytes]:
-    try:
-        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-    except OSError as error:
-        raise UsageError(f"{file}: {error.strerror or error}") from None
-    return list(_split(data))
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What to play, how fast (0: at once), and whether the times move with the present."""
+
+    entries: list[Entry]
+    speed: float
+    move: bool
+
+    def offsets(self) -> Iterator[tuple[int, bytes]]:
+        """Milliseconds since the first line at which each line is due, by its own clock."""
+        first = self.entries[0].time_ms if self.entries else 0
+        for entry in self.entries:
+            yield entry.time_ms - first, entry.data + (b"\n" if entry.complete else b"")
 
 
-def _split(data: bytes) -> Iterator[bytes]:
-    yield from data.splitlines(keepends=True) if b"\r" not in data else (part + b"\n" for part in data.split(b"\n"))
+def _play(agent: Agent, bridge: Bridge, plan: _Plan, stop: threading.Event) -> int:
+    """Feed all lines; the count of readings and descriptions."""
+    count, begun, last_ms = 0, monotonic_ms(), 0
+    start_ms = _start_ms(agent, plan)
+    for offset, line in plan.offsets():
+        due = round(offset / plan.speed) if plan.speed else offset
+        while plan.speed and monotonic_ms() - begun < due and not stop.is_set():
+            agent.step(min(0.25, (due - (monotonic_ms() - begun)) / 1000))
+        last_ms = start_ms + due
+        items = bridge.feed(line, last_ms)
+        agent.take(items)
+        count += len(items)
+        agent.step(0)
+        if stop.is_set():
+            break
+    items = bridge.close(last_ms)
+    agent.take(items)
+    return count + len(items)
+
+
+def _start_ms(agent: Agent, plan: _Plan) -> int:
+    if plan.speed or not plan.entries:
+        return agent.now_ms()
+    if plan.move:
+        return agent.now_ms() - (plan.entries[-1].time_ms - plan.entries[0].time_ms)
+    return plan.entries[0].time_ms
+
+
+def _entries(file: Path, line_every_ms: int) -> tuple[list[Entry], bool]:
+    """The lines with their times, and whether the times are the capture's own."""
+    if file.is_dir():
+        entries = list(read_capture(file))
+        if not entries:
+            raise UsageError(f"{file} holds no capture; give the folder capture/DEVICE of an agent's data")
+        return entries, True
+    if file.name.endswith(".zst") and file.exists() and (entries := list(entries_of(file))):
+        return entries, True
+    data = log_bytes(str(file))
+    lines = data.split(b"\n")
+    whole, rest = lines[:-1], lines[-1]
+    entries = [Entry(number * line_every_ms, line) for number, line in enumerate(whole)]
+    if rest:
+        entries.append(Entry(len(whole) * line_every_ms, rest, complete=False))
+    return entries, False

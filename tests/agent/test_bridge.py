@@ -4,30 +4,11 @@ from __future__ import annotations
 
 from agent.bridge import SAME_BOOT_MS, Bridge
 from telemetry.readings import About, Reading
+from tests.agent.boards import Remembered
 
 NOW = 1_795_000_000_000
 BOOT = b"*** Booting Zephyr OS build v4.1.0 ***\r\n"
 HEAP = b"Heap  | Free: 896 bytes, Allocated: 104 bytes\r\n"
-
-
-class Remembered(dict[str, int]):
-    """Boot counts and descriptions in memory."""
-
-    def __init__(self, **boots: int) -> None:
-        super().__init__(boots)
-        self.texts: dict[str, str] = {}
-
-    def boot_of(self, device: str) -> int:
-        return self.get(device, 0)
-
-    def set_boot(self, device: str, boot: int) -> None:
-        self[device] = boot
-
-    def recall(self, prefix: str) -> dict[str, str]:
-        return {key.removeprefix(prefix): text for key, text in self.texts.items() if key.startswith(prefix)}
-
-    def remember(self, key: str, text: str) -> None:
-        self.texts[key] = text
 
 
 def heaps(items: list[About | Reading]) -> list[Reading]:

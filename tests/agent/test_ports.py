@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import pty
 import time
-import tty
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,28 +12,7 @@ import serial
 
 from agent.config import Port
 from agent.ports import Chunk, Ports
-
-
-class Board:
-    """A pseudo-terminal under a name that stays while the terminal behind it changes, as /dev/serial/by-id does."""
-
-    def __init__(self, link: Path) -> None:
-        self.link = link
-        self.plug_in()
-
-    def plug_in(self) -> None:
-        self.master, self._slave = pty.openpty()
-        tty.setraw(self._slave)
-        self.link.unlink(missing_ok=True)
-        self.link.symlink_to(os.ttyname(self._slave))
-
-    def unplug(self) -> None:
-        os.close(self._slave)
-        os.close(self.master)
-        self.link.unlink()
-
-    def print(self, data: bytes) -> None:
-        os.write(self.master, data)
+from tests.agent.boards import Board
 
 
 def chunks_of(ports: Ports) -> list[Chunk]:

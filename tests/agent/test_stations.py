@@ -1,0 +1,160 @@
+"""Many consoles at once: what healthy boards print arrives and is kept, whatever the others do."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agent.capture import read_capture
+from agent.config import AgentConfig, Capture, Port
+from agent.stations import Stations
+from telemetry.clock import wall_ms
+from telemetry.readings import About, Reading
+from tests.agent.boards import Board, Remembered
+
+PORTS = 100
+LINES = 60
+
+
+def line(number: int) -> bytes:
+    return b"Heap  | Free: %d bytes, Allocated: %d bytes\r\n" % (100_000 - number, number)
+
+
+class Bench:
+    """Some boards and the stations that read them."""
+
+    def __init__(self, folder: Path, count: int, **capture: object) -> None:
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        assert limit > 4 * count, "ulimit -n is too small for this many terminals"
+        self.folder = folder
+        self.boards = [Board(folder / f"tty{number}") for number in range(count)]
+        ports = tuple(Port(port=str(board.link), device=f"d{place}") for place, board in enumerate(self.boards))
+        config = AgentConfig(ports=ports, capture=Capture(**capture))  # type: ignore[arg-type]
+        self.stations = Stations(config, folder, Remembered(), wall_ms)
+        self.items: list[About | Reading] = []
+        self.wait(lambda: len(self.stations.ports.opened) == count)
+
+    def wait(self, holds: Callable[[], bool], limit_s: float = 60) -> None:
+        deadline = time.monotonic() + limit_s
+        while not holds():
+            assert time.monotonic() < deadline, self.stations.ports.trouble
+            self.items += self.stations.step()
+            time.sleep(0.005)
+
+    def readings(self, kind: str) -> dict[str, list[Reading]]:
+        found: dict[str, list[Reading]] = {}
+        for item in self.items:
+            if isinstance(item, Reading) and item.kind == kind:
+                found.setdefault(item.device, []).append(item)
+        return found
+
+    def captured(self, device: str) -> list[bytes]:
+        return [entry.data for entry in read_capture(self.folder / "capture" / device)]
+
+
+def test_a_hundred_ports_of_which_some_vanish_and_some_print_garbage(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, PORTS)
+    vanishing, noisy, healthy = bench.boards[:10], bench.boards[10:20], bench.boards[20:]
+    noise = os.urandom(64).replace(b"\n", b"\xfe") + bytes(range(128, 192))
+    for number in range(LINES):
+        if number == 10:
+            for board in vanishing:
+                board.unplug()
+        if number == 30:
+            for board in vanishing:
+                board.plug_in()
+        for board in noisy:
+            board.print(noise)
+        for board in healthy:
+            board.print(line(number))
+        bench.items += bench.stations.step()
+    bench.wait(lambda: sum(map(len, bench.readings("heap").values())) == len(healthy) * LINES)
+    bench.wait(lambda: len(bench.stations.ports.opened) == PORTS)
+    bench.items += bench.stations.close()
+
+    heaps = bench.readings("heap")
+    assert set(heaps) == {f"d{place}" for place in range(20, PORTS)}
+    for place in range(20, PORTS):
+        assert [reading.values["used"] for reading in heaps[f"d{place}"]] == list(range(LINES))
+        assert bench.captured(f"d{place}") == [line(number).rstrip(b"\n") for number in range(LINES)]
+    events = {device: [reading.names[0] for reading in found] for device, found in bench.readings("event").items()}
+    assert events == {f"d{place}": ["port_lost"] for place in range(10)} | {
+        f"d{place}": ["console_garbage"] for place in range(10, 20)
+    }
+
+
+def test_secrets_are_masked_before_anything_is_kept_or_read(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, 1, mask=(r"psk=(\S+)", r"\d{16}"))
+    bench.boards[0].print(b"E (12) wifi: psk=hunter2 refused by 1234567812345678\r\n" + line(1))
+    bench.wait(lambda: bool(bench.readings("heap")))
+    bench.items += bench.stations.close()
+    assert bench.captured("d0")[0] == b"E (12) wifi: psk=*** refused by ***\r"
+    assert [reading.values["text"] for reading in bench.readings("log")["d0"]] == ["psk=*** refused by ***"]
+
+
+def test_a_silent_record_is_given_without_a_further_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.stations.SETTLE_MS", 50)
+    bench = Bench(tmp_path, 1)
+    bench.boards[0].print(b"User memory: 40 KB.\nPeak user memory: 44 KB.\nTotal memory: 60 KB.\n")
+    bench.wait(lambda: bool(bench.readings("process")))
+    assert bench.readings("process")["d0"][0].values["total"] == 60 * 1024
+    bench.stations.close()
+
+
+def test_lines_around_a_crash_are_published_once_each_with_a_time_of_its_own(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, 1)
+    board = bench.boards[0]
+    before = [f"step {number}" for number in range(5)]
+    crash = "Guru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled."
+    for text in (*before, "E (99) app: last words", crash, "Rebooting..."):
+        board.print(text.encode() + b"\r\n")
+    bench.wait(lambda: any("Rebooting" in str(one.values["text"]) for one in bench.readings("log").get("d0", [])))
+    logs = sorted(bench.readings("log")["d0"], key=lambda reading: reading.time_ms)
+    assert [reading.values["text"] for reading in logs] == [*before, "last words", crash, "Rebooting..."]
+    assert len({reading.time_ms for reading in logs}) == len(logs)
+    bench.stations.close()
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from agent.config import AgentConfig, Capture, Port
+from agent.stations import Stations
+from telemetry.clock import wall_ms
+from tests.agent.boards import Remembered
+folder = Path(sys.argv[1])
+config = AgentConfig(ports=(Port(port=str(folder / "tty0"), device="d0"),), capture=Capture(write_s=1))
+stations = Stations(config, folder, Remembered(), wall_ms)
+while True:
+    stations.step()
+    time.sleep(0.01)
+"""
+
+
+def test_a_killed_agent_leaves_a_readable_log(tmp_path: Path) -> None:
+    board = Board(tmp_path / "tty0")
+    root = Path(__file__).parents[2]
+    kept = tmp_path / "capture" / "d0"
+    for round_number in range(2):
+        with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], cwd=root) as process:
+            deadline = time.monotonic() + 60
+            while sum(entry.data == line(round_number).rstrip(b"\n") for entry in read_capture(kept)) < 50:
+                assert time.monotonic() < deadline
+                board.print(line(round_number))
+                time.sleep(0.01)
+            process.send_signal(signal.SIGKILL)
+    newest = max(kept.iterdir())
+    with newest.open("ab") as torn:  # what a kill in mid-write leaves
+        torn.write(newest.read_bytes()[:40])
+    entries = [entry.data for entry in read_capture(kept)]
+    assert len(entries) >= 100
+    assert set(entries) == {line(0).rstrip(b"\n"), line(1).rstrip(b"\n")}
+    assert len(list(kept.iterdir())) == 2
