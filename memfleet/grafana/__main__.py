@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from memfleet.grafana.fleet import dashboard
+from memfleet.grafana.sets import SETS
 
 
 def written(model: dict[str, Any]) -> str:
@@ -14,7 +14,17 @@ def written(model: dict[str, Any]) -> str:
     return json.dumps(model, indent=2, sort_keys=True) + "\n"
 
 
+def files() -> dict[str, str]:
+    """Every dashboard's file below the folder of dashboards, with its text."""
+    return {
+        f"{kind}/{model['uid'].removeprefix('memfleet-').removesuffix('-metrics')}.json": written(model)
+        for kind, make in SETS.items()
+        for model in make()
+    }
+
+
 if __name__ == "__main__":
-    folder = Path("deploy/grafana/dashboards")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "fleet.json").write_text(written(dashboard()))
+    for name, text in files().items():
+        path = Path("deploy/grafana/dashboards", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)

@@ -1,6 +1,7 @@
 """Panels and targets of Grafana's classic dashboard model, as plain mappings. Pure; knows nothing of memfleet.
 
-Queries are raw InfluxQL within what InfluxDB 1, 2 and 3 all understand. The data source is the variable `$ds`.
+A target is raw InfluxQL, within what InfluxDB 1, 2 and 3 all understand, or PromQL. The data source is the variable
+`$ds`, of the one kind or the other.
 """
 
 from __future__ import annotations
@@ -11,8 +12,12 @@ from typing import Any
 SCHEMA_VERSION = 39
 """Of Grafana 10; later ones raise it when they load a dashboard."""
 
+LABEL = "memfleet"
+"""The tag by which memfleet knows its own dashboards."""
+
 WIDTH = 24
 SOURCE = {"type": "influxdb", "uid": "${ds}"}
+METRICS = {"type": "prometheus", "uid": "${ds}"}
 
 Panel = dict[str, Any]
 
@@ -26,6 +31,19 @@ def target(query: str, *, alias: str = "", form: str = "time_series", ref: str =
         "rawQuery": True,
         "refId": ref,
         "resultFormat": form,
+    }
+
+
+def expression(text: str, *, legend: str = "", now: bool = False, ref: str = "A") -> dict[str, Any]:
+    """One PromQL query of a panel; `now` asks for a table of the newest values instead of lines over time."""
+    return {
+        "datasource": METRICS,
+        "expr": text,
+        "format": "table" if now else "time_series",
+        "instant": now,
+        "legendFormat": legend,
+        "range": not now,
+        "refId": ref,
     }
 
 
@@ -50,13 +68,18 @@ def stat(title: str, text: str, targets: Sequence[Mapping[str, Any]], *, calcula
     return _panel("stat", title, text, targets, options, {"noValue": "0"}) | {"transformations": [_MERGE]}
 
 
-def table(title: str, text: str, targets: Sequence[Mapping[str, Any]], *, units: Mapping[str, str]) -> Panel:
-    """Rows; `units` gives the unit of columns that have one."""
+def table(
+    title: str, text: str, targets: Sequence[Mapping[str, Any]], *, units: Mapping[str, str], order: str = ""
+) -> Panel:
+    """Rows; `units` gives the unit of columns that have one, `order` the column to sort by (`-` first: descending)."""
     overrides = [
         {"matcher": {"id": "byName", "options": column}, "properties": [{"id": "unit", "value": unit}]}
         for column, unit in units.items()
     ]
-    panel = _panel("table", title, text, targets, {"showHeader": True}, {})
+    options: dict[str, Any] = {"showHeader": True}
+    if order:
+        options["sortBy"] = [{"desc": order.startswith("-"), "displayName": order.removeprefix("-")}]
+    panel = _panel("table", title, text, targets, options, {})
     panel["fieldConfig"]["overrides"] = overrides
     panel["transformations"] = [_MERGE]
     return panel
@@ -69,7 +92,7 @@ def _panel(
     kind: str, title: str, text: str, targets: Sequence[Any], options: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> Panel:
     return {
-        "datasource": SOURCE,
+        "datasource": targets[0]["datasource"],
         "description": text,
         "fieldConfig": {"defaults": dict(defaults), "overrides": []},
         "options": dict(options),
@@ -92,25 +115,60 @@ def laid_out(rows: Sequence[tuple[int, Sequence[Panel]]]) -> list[Panel]:
     return placed
 
 
-def source_variable(default: str) -> dict[str, Any]:
-    """`$ds`: which InfluxDB."""
+def source_variable(default: str, kind: str = SOURCE["type"]) -> dict[str, Any]:
+    """`$ds`: which of the data sources of that kind."""
     current = {"selected": False, "text": default, "value": default}
-    return {"current": current, "label": "Source", "name": "ds", "query": "influxdb", "type": "datasource"}
+    return {"current": current, "label": "Source", "name": "ds", "query": kind, "type": "datasource"}
 
 
-def tag_variable(name: str, label: str, query: str) -> dict[str, Any]:
-    """A variable of many values, all of them chosen at first; use it as `=~ /^$name$/`."""
-    return {
-        "allValue": ".*",
-        "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
-        "datasource": SOURCE,
-        "definition": query,
-        "includeAll": True,
+def choice(name: str, label: str, query: Any, *, source: Mapping[str, str] = SOURCE, several: bool = True) -> Panel:
+    """A variable whose values a query gives: `several`, all of them at first, used as `=~ /^$name$/`; or just one."""
+    variable: dict[str, Any] = {
+        "current": {"selected": True, "text": ["All"], "value": ["$__all"]} if several else {},
+        "datasource": dict(source),
+        "definition": query if isinstance(query, str) else query["query"],
+        "includeAll": several,
         "label": label,
-        "multi": True,
+        "multi": several,
         "name": name,
         "query": query,
         "refresh": 2,
         "sort": 1,
         "type": "query",
     }
+    return variable | ({"allValue": ".*"} if several else {})
+
+
+def dashboard(
+    identity: tuple[str, str],
+    rows: Sequence[tuple[int, Sequence[Panel]]],
+    variables: Sequence[Mapping[str, Any]],
+    annotations: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """A dashboard as Grafana stores it. `identity`: its uid and title; `rows` as `laid_out` takes them."""
+    uid, title = identity
+    return {
+        "annotations": {"list": list(annotations)},
+        "editable": True,
+        "graphTooltip": 1,
+        "links": [_LINK],
+        "panels": laid_out(rows),
+        "refresh": "30s",
+        "schemaVersion": SCHEMA_VERSION,
+        "tags": [LABEL],
+        "templating": {"list": list(variables)},
+        "time": {"from": "now-6h", "to": "now"},
+        "timezone": "browser",
+        "title": title,
+        "uid": uid,
+    }
+
+
+_LINK = {
+    "asDropdown": True,
+    "includeVars": True,
+    "keepTime": True,
+    "tags": [LABEL],
+    "title": "memfleet",
+    "type": "dashboards",
+}

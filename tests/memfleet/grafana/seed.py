@@ -14,9 +14,9 @@ STEP_MS = 60_000
 PLATFORMS = {"azure": "mt3620", "esp": "esp32", "zephyr": "zephyr"}
 
 
-def lines(start_ms: int) -> list[str]:
-    """The lines of the fleet: two devices of each of three platforms, one alert that fires and one that is over."""
-    encoder = Encoder("lab", "memfleet_", lambda device: About(device, 1, {"platform": PLATFORMS[device[:-2]]}))
+def lines(start_ms: int, *, numbers_only: bool = False) -> list[str]:
+    """The lines of the fleet: two devices of each of three platforms and their gateway, with alerts of every sort."""
+    encoder = Encoder("lab", "memfleet_", _about, numbers_only=numbers_only)
     written = []
     for block in blocks(start_ms):
         good, refused = encoder.rows(block)
@@ -25,14 +25,20 @@ def lines(start_ms: int) -> list[str]:
     return written + [encoder.finding(finding) for finding in findings(start_ms)]
 
 
+def _about(device: str) -> About:
+    platform = PLATFORMS.get(device[:-2], "other")
+    return About(device, 1, {"platform": platform, "firmware": f"{device[-1]}.0", "board": "bench"})
+
+
 def blocks(start_ms: int) -> Iterator[Rows]:
     """Every block of the fleet, one reading a minute."""
     minutes = range(HOUR_MS // STEP_MS)
     for number in (1, 2):
         azure = [(180_000 + number * 1000, 150_000 + number * 20_000 + minute, 250_000) for minute in minutes]
         yield _block(start_ms, f"azure-{number}", "process", (), ("total", "user_mode", "peak_user_mode"), azure)
-        internal = [(200_000, 120_000 - minute * 100 * number, 90_000 - minute * 50) for minute in minutes]
-        yield _block(start_ms, f"esp-{number}", "heap", ("internal",), ("size", "free", "largest_free"), internal)
+        internal = [(200_000, 120_000 - m * 100 * number, 90_000 - m * 50, 80_000) for m in minutes]
+        fields = ("size", "free", "largest_free", "min_free")
+        yield _block(start_ms, f"esp-{number}", "heap", ("internal",), fields, internal)
         psram = [(4_000_000, 3_000_000, 2_900_000) for _ in minutes]
         yield _block(start_ms, f"esp-{number}", "heap", ("psram",), ("size", "free", "largest_free"), psram)
         yield _block(
@@ -44,8 +50,22 @@ def blocks(start_ms: int) -> Iterator[Rows]:
         yield _block(
             start_ms, f"zephyr-{number}", "stack", ("idle",), ("size", "min_free"), [(512, 200) for _ in minutes]
         )
+        for device in (f"azure-{number}", f"esp-{number}", f"zephyr-{number}"):
+            yield _block(start_ms, device, "device", (), ("boots", "reset_reason"), [(number, "power_on")])
+    yield from _of_few_devices(start_ms)
     yield _block(start_ms, "esp-1", "event", ("alloc_failed",), ("size", "caller"), [(4096, "app_main")])
     yield _block(start_ms, "azure-2", "event", ("oom_kill",), ("reason",), [("above 256 KiB",)])
+
+
+def _of_few_devices(start_ms: int) -> Iterator[Rows]:
+    minutes = range(HOUR_MS // STEP_MS)
+    tasks = [(2000 + minute * 10, 1) for minute in minutes]
+    yield _block(start_ms, "esp-1", "task", ("http", "internal"), ("current", "alive"), tasks)
+    yield _block(start_ms, "zephyr-1", "pool", ("net_buf",), ("size", "used", "max_used"), [(8000, 3000, 4000)] * 60)
+    yield _block(start_ms, "azure-1", "event", ("new_peak",), ("size",), [(250_000,)])
+    yield _block(start_ms, "azure-1", "log", (), ("level", "module", "text"), [("warning", "mqtt", "lost the broker")])
+    fields = ("outbox_depth", "oldest_age_ms", "evicted", "disk_free", "ports", "clock", "version")
+    yield _block(start_ms, "gateway-1", "agent", (), fields, [(m, m * 100, 0, 10**9, 3, "ok", "0.1") for m in minutes])
 
 
 def _block(
@@ -56,11 +76,13 @@ def _block(
 
 
 def findings(start_ms: int) -> list[Finding]:
-    """A leak that fires, and a low stack that fired and is over."""
+    """A leak that fires, a device that is silent, and a low stack that fired and is over."""
     leak = ("leak|esp-2|heap|internal", "leak", "warning", "esp-2", "heap", ("internal",))
+    silence = ("silent|zephyr-2", "silent", "warning", "zephyr-2", "device", ())
     stack = ("stack|zephyr-1|stack|main", "low_stack", "critical", "zephyr-1", "stack", ("main",))
     return [
-        _finding(start_ms, leak, "firing", 30, {"slope": 12_000.0}),
+        _finding(start_ms, leak, "firing", 30, {"leak_rate": 12_000.0, "leak_hours_left": 9.5}),
+        _finding(start_ms, silence, "firing", 50, {"silent_s": 400.0}),
         _finding(start_ms, stack, "firing", 20, {"min_free": 240.0}),
         _finding(start_ms, stack, "resolved", 40, {"min_free": 260.0}),
     ]
@@ -72,5 +94,18 @@ def _finding(start_ms: int, what: tuple, status: str, minute: int, numbers: dict
     platform = PLATFORMS[device[:-2]]
     reason = f"{rule} at {device}"
     return Finding(
-        key, f"{key}@{at}", status, rule, severity, device, kind, names, at, at, reason, platform, "1.0", numbers
+        key,
+        f"{key}@{at}",
+        status,
+        rule,
+        severity,
+        device,
+        kind,
+        names,
+        at,
+        at,
+        reason,
+        platform,
+        f"{device[-1]}.0",
+        numbers,
     )

@@ -1,8 +1,9 @@
-"""The dashboards: what is committed is what the code makes, and every query answers on a real InfluxDB."""
+"""The dashboards: what is committed is what the code makes, and every query answers on real servers."""
 
 from __future__ import annotations
 
 import json
+import re
 import time
 import urllib.parse
 import urllib.request
@@ -12,22 +13,35 @@ from typing import Any
 
 import pytest
 
-from memfleet.grafana.__main__ import written
-from memfleet.grafana.fleet import dashboard
+from collector.web.metrics import render
+from collector.web.status import ProcessStatus
+from memfleet.grafana.__main__ import files
+from memfleet.grafana.sets import SETS
 from telemetry.readings import MT3620_LIMIT
 from tests.memfleet.grafana.seed import HOUR_MS, lines
-from tests.servers import InfluxDB, influxd
+from tests.servers import InfluxDB, Server, VictoriaMetrics, influxd, victoria_metrics
 
-FILE = Path(__file__).parents[3] / "deploy" / "grafana" / "dashboards" / "fleet.json"
+FOLDER = Path(__file__).parents[3] / "deploy" / "grafana" / "dashboards"
+ALL = {model["uid"]: model for make in SETS.values() for model in make()}
+INFLUXQL = {model["uid"]: model for model in SETS["influxdb"]()}
+METRICS = {model["uid"]: model for model in SETS["victoriametrics"]()}
+QUERIES_OF = "(azure|esp|zephyr|gateway)-[12]"
 
 
-def test_the_committed_dashboard_is_the_one_that_the_code_makes() -> None:
-    assert FILE.read_text() == written(dashboard()), "stale: run `make docs`"
+def panel_of(uid: str, title: str) -> dict[str, Any]:
+    (found,) = [panel for panel in ALL[uid]["panels"] if panel["title"] == title]
+    return found
 
 
-def test_panels_have_places_of_their_own_within_the_width() -> None:
+def test_the_committed_dashboards_are_those_that_the_code_makes() -> None:
+    committed = {str(path.relative_to(FOLDER)): path.read_text() for path in FOLDER.rglob("*.json")}
+    assert committed == files(), "stale: run `make docs`"
+
+
+@pytest.mark.parametrize("uid", ALL)
+def test_panels_have_places_of_their_own_within_the_width(uid: str) -> None:
     taken: set[tuple[int, int]] = set()
-    panels = dashboard()["panels"]
+    panels = ALL[uid]["panels"]
     assert [panel["id"] for panel in panels] == list(range(1, len(panels) + 1))
     for panel in panels:
         place = panel["gridPos"]
@@ -37,10 +51,22 @@ def test_panels_have_places_of_their_own_within_the_width() -> None:
         taken |= cells
 
 
-def test_every_panel_reads_from_the_chosen_source_and_says_what_it_shows() -> None:
-    for panel in dashboard()["panels"]:
+@pytest.mark.parametrize("uid", ALL)
+def test_every_panel_reads_from_the_chosen_source_and_says_what_it_shows(uid: str) -> None:
+    kind = "prometheus" if uid in METRICS else "influxdb"
+    titles = [panel["title"] for panel in ALL[uid]["panels"]]
+    assert len(titles) == len(set(titles))
+    for panel in ALL[uid]["panels"]:
         assert panel["description"]
         assert {target["datasource"]["uid"] for target in panel["targets"]} == {"${ds}"}
+        assert panel["datasource"]["type"] == kind
+
+
+@pytest.mark.parametrize("uid", INFLUXQL)
+def test_queries_keep_to_what_all_three_generations_of_influxdb_know(uid: str) -> None:
+    """Not in 3.x: https://docs.influxdata.com/influxdb3/core/reference/influxql/feature-support/"""
+    text = json.dumps(ALL[uid])
+    assert not re.search(r"\b(SLIMIT|SOFFSET|integral|sample|holt_winters|INTO|CARDINALITY)\b", text)
 
 
 class Seeded:
@@ -52,35 +78,95 @@ class Seeded:
 
     def rows(self, query: str, device: str = ".*") -> list[dict[str, Any]]:
         for variable, value in {
-            "$timeFilter": self._range, "$__interval": "10m", "$fleet": "(lab)", "$device": device,
+            "$timeFilter": self._range, "$__interval": "10m", "$fleet": "(lab)", "$device": device, "$firmware": ".*",
         }.items():  # fmt: skip
             query = query.replace(variable, value)
-        assert "$" not in query.replace(")$/", "").replace("*$/", "").replace("1$/", "")
+        assert not re.search(r"\$[a-z_{]", query), query
         return self._server.query(query, "memfleet")
 
-    def panel(self, title: str) -> list[list[dict[str, Any]]]:
-        (found,) = [panel for panel in dashboard()["panels"] if panel["title"] == title]
-        return [self.rows(target["query"]) for target in found["targets"]]
+    def panel(self, title: str, uid: str = "memfleet-fleet") -> list[list[dict[str, Any]]]:
+        return [self.rows(target["query"]) for target in panel_of(uid, title)["targets"]]
 
 
 @pytest.fixture(scope="module")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeded]:
-    start_ms = time.time_ns() // 1_000_000 - HOUR_MS
+def start_ms() -> int:
+    return time.time_ns() // 1_000_000 - HOUR_MS
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory: pytest.TempPathFactory, start_ms: int) -> Iterator[Seeded]:
     with influxd(tmp_path_factory.mktemp("grafana")) as server:
         post(server, "/query?" + urllib.parse.urlencode({"q": "CREATE DATABASE memfleet"}), "")
         post(server, "/write?db=memfleet&precision=ms", "\n".join(lines(start_ms)))
         yield Seeded(server, start_ms)
 
 
-def post(server: InfluxDB, path: str, body: str) -> None:
+@pytest.fixture(scope="module")
+def metrics(tmp_path_factory: pytest.TempPathFactory, start_ms: int) -> Iterator[VictoriaMetrics]:
+    """VictoriaMetrics with the same hour, and with what it would have scraped from the collector twice."""
+    with victoria_metrics(tmp_path_factory.mktemp("grafana")) as server:
+        post(server, "/write?precision=ms", "\n".join(lines(start_ms, numbers_only=True)))
+        for minute in (59, 60):
+            post(server, f"/api/v1/import/prometheus?timestamp={start_ms + minute * 60_000}", scraped(minute))
+        yield server
+
+
+def scraped(rows: int) -> str:
+    intake = ProcessStatus("intake", "readings.journal", True, 1, 1, 5, counters={"rows": rows, "quarantined_crc": 2})
+    series = ProcessStatus("series", "series.db", True, 1, 1, behind_ms=1000, lag_frames={"readings": 3})
+    text = render([intake, series], {"ok": 6}, {"warning": 1}).decode()
+    return text + 'memfleet_store_held{store="long"} 0\n'
+
+
+def post(server: Server, path: str, body: str) -> None:
     request = urllib.request.Request(server.url + path, data=body.encode())
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.status in (200, 204)
 
 
-@pytest.mark.parametrize("title", [panel["title"] for panel in dashboard()["panels"]])
-def test_every_query_of_every_panel_returns_rows(seeded: Seeded, title: str) -> None:
-    assert all(seeded.panel(title))
+INFLUXQL_PANELS = [(uid, panel["title"]) for uid, model in INFLUXQL.items() for panel in model["panels"]]
+METRICS_PANELS = [(uid, panel["title"]) for uid, model in METRICS.items() for panel in model["panels"]]
+
+
+@pytest.mark.parametrize(("uid", "title"), INFLUXQL_PANELS)
+def test_every_query_of_every_panel_returns_rows(seeded: Seeded, uid: str, title: str) -> None:
+    for rows in seeded.panel(title, uid):
+        assert rows
+        assert all(any(value is not None for name, value in row.items() if name != "time") for row in rows)
+
+
+@pytest.mark.parametrize("uid", INFLUXQL)
+def test_every_annotation_and_variable_returns_rows(seeded: Seeded, uid: str) -> None:
+    model = INFLUXQL[uid]
+    queries = [one["query"] for one in model["annotations"]["list"]]
+    queries += [one["query"] for one in model["templating"]["list"] if one["type"] == "query"]
+    assert all(seeded.rows(query) for query in queries)
+
+
+@pytest.mark.parametrize(("uid", "title"), METRICS_PANELS)
+def test_every_promql_query_returns_samples(metrics: VictoriaMetrics, start_ms: int, uid: str, title: str) -> None:
+    for target in panel_of(uid, title)["targets"]:
+        assert ask(metrics, target["expr"], start_ms), target["expr"]
+
+
+def ask(metrics: VictoriaMetrics, query: str, start_ms: int) -> list[dict[str, Any]]:
+    for variable, value in {
+        "$fleet": "(lab)", "$device": QUERIES_OF, "$__interval": "2h", "$__range": "1h", "$__rate_interval": "10m",
+    }.items():  # fmt: skip
+        query = query.replace(variable, value)
+    assert not re.search(r"\$[a-z_{]", query), query
+    return metrics.promql(query, start_ms + HOUR_MS)
+
+
+def test_promql_finds_the_leak_and_the_silent_device(metrics: VictoriaMetrics, start_ms: int) -> None:
+    def found(title: str) -> list[tuple[str, str]]:
+        (target,) = panel_of("memfleet-fleet-metrics", title)["targets"]
+        return [(row["metric"]["device"], row["value"][1]) for row in ask(metrics, target["expr"], start_ms)]
+
+    assert found("Hours left") == [("esp-2", "9.5")]
+    assert found("Leaks") == [("esp-2", "12000")]
+    assert found("Silent devices") == [("zephyr-2", "1")]
+    assert {device for device, _ in found("Verdicts")} == {"esp-2", "zephyr-2"}
 
 
 def test_devices_alive_are_counted_once_each(seeded: Seeded) -> None:
@@ -90,10 +176,32 @@ def test_devices_alive_are_counted_once_each(seeded: Seeded) -> None:
 
 def test_only_what_still_fires_is_listed_and_counted(seeded: Seeded) -> None:
     (rows,) = seeded.panel("Verdicts")
-    assert [(row["device"], row["rule"], row["heap"], row["reason"]) for row in rows] == [
-        ("esp-2", "leak", "internal", "leak at esp-2")
-    ]
-    assert [row["alerts"] for row in seeded.panel("Alerts firing")[0]] == [1]
+    assert {(row["device"], row["rule"], row["heap"], row["reason"]) for row in rows} == {
+        ("esp-2", "leak", "internal", "leak at esp-2"), ("zephyr-2", "silent", "", "silent at zephyr-2"),
+    }  # fmt: skip
+    assert {(row["severity"], row["devices"]) for row in seeded.panel("Devices in trouble")[0]} == {("warning", 2)}
+
+
+def test_a_leak_is_told_with_its_rate_and_the_hours_left(seeded: Seeded) -> None:
+    (rows,) = seeded.panel("Leaks")
+    assert [(row["device"], row["hours left"], row["bytes/hour"]) for row in rows] == [("esp-2", 9.5, 12_000)]
+    assert panel_of("memfleet-fleet", "Leaks")["options"]["sortBy"] == [{"desc": False, "displayName": "hours left"}]
+
+
+def test_the_silent_device_is_the_one_that_nobody_hears(seeded: Seeded) -> None:
+    assert [row["device"] for row in seeded.panel("Silent devices")[0]] == ["zephyr-2"]
+
+
+def test_firmware_versions_stand_side_by_side(seeded: Seeded) -> None:
+    assert {(row["firmware"], row["devices"]) for row in seeded.panel("Firmware")[0]} == {("1.0", 3), ("2.0", 3)}
+    (rows,) = seeded.panel("Verdicts by firmware", "memfleet-firmware")
+    assert ("2.0", "leak", 1, 12_000, 9.5) in {
+        (row["firmware"], row["rule"], row["firing"], row["mean bytes/hour"], row["least hours left"]) for row in rows
+    }
+
+
+def test_holes_are_the_longest_gap_of_each_device(seeded: Seeded) -> None:
+    assert {row["gap"] for row in seeded.panel("Holes")[0]} == {60}
 
 
 def test_the_lowest_heap_is_the_lowest(seeded: Seeded) -> None:
@@ -113,6 +221,13 @@ def test_the_fullest_mt3620_is_measured_against_its_limit(seeded: Seeded) -> Non
     ]
 
 
+def test_fragmentation_is_the_free_memory_outside_of_the_largest_block(seeded: Seeded) -> None:
+    query = panel_of("memfleet-device", "Fragmentation")["targets"][0]["query"]
+    rows = [row for row in seeded.rows(query, "esp-1") if row["heap"] == "psram"]
+    (value,) = {round(next(v for k, v in row.items() if k.startswith("last")), 3) for row in rows}
+    assert value == pytest.approx(100 - 100 * 2_900_000 / 3_000_000, abs=0.001)
+
+
 def test_curves_have_one_line_for_each_thing(seeded: Seeded) -> None:
     assert len({(row["device"], row["heap"]) for row in seeded.panel("Heap free")[0]}) == 6
     assert len({(row["device"], row["thread"]) for row in seeded.panel("Stack never used")[0]}) == 4
@@ -121,26 +236,34 @@ def test_curves_have_one_line_for_each_thing(seeded: Seeded) -> None:
 
 def test_events_say_what_happened(seeded: Seeded) -> None:
     events = {(row["device"], row["type"], row["size"], row["caller"]) for row in seeded.panel("Events")[0]}
-    assert events == {("esp-1", "alloc_failed", 4096, "app_main"), ("azure-2", "oom_kill", None, None)}
+    assert events == {
+        ("esp-1", "alloc_failed", 4096, "app_main"),
+        ("azure-2", "oom_kill", None, None),
+        ("azure-1", "new_peak", 250_000, None),
+    }
 
 
 def test_choosing_a_device_leaves_the_others_out(seeded: Seeded) -> None:
-    (panel,) = [panel for panel in dashboard()["panels"] if panel["title"] == "Heap free"]
-    assert {row["device"] for row in seeded.rows(panel["targets"][0]["query"], "(esp-1)")} == {"esp-1"}
+    query = panel_of("memfleet-fleet", "Heap free")["targets"][0]["query"]
+    assert {row["device"] for row in seeded.rows(query, "(esp-1)")} == {"esp-1"}
 
 
 def test_variables_offer_the_fleets_and_devices_that_are_there(seeded: Seeded) -> None:
-    queries = {v["name"]: v["query"] for v in dashboard()["templating"]["list"] if v["type"] == "query"}
+    queries = {v["name"]: v["query"] for v in ALL["memfleet-fleet"]["templating"]["list"] if v["type"] == "query"}
     assert {row["value"] for row in seeded.rows(queries["fleet"])} == {"lab"}
-    assert len({row["value"] for row in seeded.rows(queries["device"])}) == 6
+    assert len({row["value"] for row in seeded.rows(queries["device"])}) == 7
 
 
-def test_annotations_mark_where_alerts_began(seeded: Seeded) -> None:
-    (annotation,) = dashboard()["annotations"]["list"]
-    assert {row[annotation["textColumn"]] for row in seeded.rows(annotation["query"])} == {
-        "leak at esp-2", "low_stack at zephyr-1",
+def test_annotations_mark_where_alerts_began_and_where_peaks_were_new(seeded: Seeded) -> None:
+    marks = {one["name"]: one for one in ALL["memfleet-device"]["annotations"]["list"]}
+    assert {row["reason"] for row in seeded.rows(marks["Alerts"]["query"])} == {
+        "leak at esp-2", "low_stack at zephyr-1", "silent at zephyr-2",
     }  # fmt: skip
+    assert [row["device"] for row in seeded.rows(marks["New peaks"]["query"])] == ["azure-1"]
 
 
-def test_another_prefix_reaches_every_query() -> None:
-    assert "memfleet_" not in json.dumps(dashboard("site_"))
+@pytest.mark.parametrize("kind", SETS)
+def test_another_prefix_reaches_every_query(kind: str) -> None:
+    text = json.dumps([model["panels"] for model in SETS[kind]("site_")])
+    scraped_names = "memfleet_(events_total|quarantined|journal_frames|lag_seconds|devices|store_held)"
+    assert "memfleet_" not in re.sub(scraped_names, "", text)
