@@ -11,10 +11,13 @@ from telemetry.journal import Frame, Journal
 TABLES = """
 CREATE TABLE IF NOT EXISTS boots(device TEXT PRIMARY KEY, boot INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS memory(key TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS clocks(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, boot_id TEXT NOT NULL UNIQUE, last_ms INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS refused(
     id INTEGER PRIMARY KEY AUTOINCREMENT, reason TEXT NOT NULL, rows INTEGER NOT NULL, body BLOB NOT NULL);
 """
 REFUSED_CAP = 1000
+CLOCKS_KEPT = 1000
 
 
 class Outbox:
@@ -26,6 +29,8 @@ class Outbox:
         self.damage = self._journal.damage
         self._first = self._journal.first_id()
         self._last = self._journal.last_id()
+        self._boots: dict[str, int] = {}
+        self._texts: dict[str, str] = {}
 
     @property
     def base(self) -> int:
@@ -42,12 +47,19 @@ class Outbox:
         """Frames held."""
         return self._last - self._first + 1
 
-    def add(self, bodies: Sequence[tuple[bytes, int]]) -> None:
-        """Put (body, rows) pairs on disk. Past the quota the oldest go, counted; `base` then tells the collector."""
-        with self._journal.transaction():
+    def add(self, bodies: Sequence[tuple[bytes, int]], clock: tuple[str, int] | None = None) -> None:
+        """Put (body, rows) pairs on disk. Past the quota the oldest go, counted; `base` then tells the collector.
+
+        `clock`: where times are not wall time, the host's boot id and what its monotonic clock shows, ms.
+        """
+        with self._journal.transaction() as db:
+            if clock is not None:
+                db.execute(_CLOCK, clock)
+                db.execute("DELETE FROM clocks WHERE id <= (SELECT max(id) FROM clocks) - ?", (CLOCKS_KEPT,))
             self._journal.trim(self._first - 1)
             self._journal.append(bodies)
             self._journal.evict()
+            self._write_memory()
         self._first, self._last = self._journal.first_id(), self._journal.last_id()
 
     def after(self, seq: int, limit: int) -> list[Frame]:
@@ -70,14 +82,20 @@ class Outbox:
             self._journal.trim(frame.id)
         self._first = self._journal.first_id()
 
+    def clocks(self) -> dict[str, int]:
+        """The last that the monotonic clock of each of the host's boots was seen to show, ms, oldest boot first."""
+        return dict(self._journal.db.execute("SELECT boot_id, last_ms FROM clocks ORDER BY id"))
+
     def boot_of(self, device: str) -> int:
         """How many boots of the device have been seen, 0 for a device not seen before."""
+        if device in self._boots:
+            return self._boots[device]
         row = self._journal.db.execute("SELECT boot FROM boots WHERE device = ?", (device,)).fetchone()
         return row[0] if row else 0
 
     def set_boot(self, device: str, boot: int) -> None:
-        """Remember the device's boot count."""
-        self._journal.db.execute("INSERT OR REPLACE INTO boots VALUES(?, ?)", (device, boot))
+        """Remember the device's boot count; on disk it is with the next frames."""
+        self._boots[device] = boot
 
     def recall(self, prefix: str) -> dict[str, str]:
         """The texts remembered under keys that begin so, by the rest of the key."""
@@ -85,11 +103,20 @@ class Outbox:
             "SELECT substr(key, ?), text FROM memory WHERE key >= ? AND key < ? || char(1114111)",
             (len(prefix) + 1, prefix, prefix),
         )
-        return dict(rows.fetchall())
+        fresh = {key.removeprefix(prefix): text for key, text in self._texts.items() if key.startswith(prefix)}
+        return dict(rows.fetchall()) | fresh
 
     def remember(self, key: str, text: str) -> None:
-        """Keep a text for the next start."""
-        self._journal.db.execute("INSERT OR REPLACE INTO memory VALUES(?, ?)", (key, text))
+        """Keep a text for the next start; on disk it is with the next frames."""
+        self._texts[key] = text
+
+    def _write_memory(self) -> None:
+        """Inside a transaction: a commit of its own for each would cost a write of the disk."""
+        db = self._journal.db
+        db.executemany("INSERT OR REPLACE INTO boots VALUES(?, ?)", self._boots.items())
+        db.executemany("INSERT OR REPLACE INTO memory VALUES(?, ?)", self._texts.items())
+        self._boots.clear()
+        self._texts.clear()
 
     def counters(self) -> dict[str, int]:
         """Evicted and refused frames and rows."""
@@ -104,4 +131,12 @@ class Outbox:
 
     def close(self) -> None:
         """Close in order."""
+        if self._boots or self._texts:
+            with self._journal.transaction():
+                self._write_memory()
         self._journal.close()
+
+
+_CLOCK = """
+INSERT INTO clocks(boot_id, last_ms) VALUES(?, ?) ON CONFLICT(boot_id) DO UPDATE SET last_ms = excluded.last_ms
+"""

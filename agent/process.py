@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import socket
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from agent.bridge import Bridge
 from agent.config import AgentConfig
 from agent.framing import Framer, bodies
+from agent.hostclock import host_boot_id
 from agent.maps.source import MapSource
 from agent.outbox import Outbox
 from agent.ports import Ports
@@ -37,10 +37,10 @@ class Agent:
         monotonic = config.clock == "monotonic"
         self.now_ms = monotonic_ms if monotonic else wall_ms
         self.outbox = Outbox(directory / "outbox.journal", config.outbox.max_mb * 2**20)
+        self._boot_id = host_boot_id()
         self.publisher = Publisher(
-            self.outbox, config.broker, (config.fleet, config.name), version=version, monotonic_rows=monotonic
+            self.outbox, config.broker, (config.fleet, config.name), version=version, boot_id=self._boot_id
         )
-        self._boot_id = secrets.token_hex(8)
         self._framer = Framer(Clock(self._boot_id, None) if monotonic else None)
         self._waiting: list[tuple[bytes, int]] = []
         self.commits = 0
@@ -69,7 +69,8 @@ class Agent:
         if body := self._framer.close():
             self._waiting.append(body)
         if self._waiting:
-            self.outbox.add(self._waiting)
+            clock = (self._boot_id, monotonic_ms()) if self._framer.clock is not None else None
+            self.outbox.add(self._waiting, clock)
             self._waiting = []
         self.commits += 1
 

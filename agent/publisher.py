@@ -11,6 +11,7 @@ import random
 import socket
 from collections.abc import Callable
 
+from agent.hostclock import HostClock
 from agent.outbox import Outbox
 from telemetry.clock import monotonic_ms
 from telemetry.errors import WireError
@@ -18,7 +19,7 @@ from telemetry.messages import Ack, Command, Status, decode, encode
 from telemetry.mqtt import Link, Message, Session
 from telemetry.settings import Broker
 from telemetry.topics import Topic
-from telemetry.wire import MONOTONIC, Header, seal
+from telemetry.wire import Header, seal
 
 _LOG = logging.getLogger("memfleet.agent")
 
@@ -30,7 +31,10 @@ REFUSALS = 2
 
 
 class Publisher:
-    """Keeps the link up and the outbox moving. `step` does a round; one thread."""
+    """Keeps the link up and the outbox moving. `step` does a round; one thread.
+
+    `boot_id` names this boot of the host (`agent.hostclock`); it matters for frames with monotonic times alone.
+    """
 
     def __init__(
         self,
@@ -39,13 +43,13 @@ class Publisher:
         topics: tuple[str, str],
         *,
         version: str = "",
-        monotonic_rows: bool = False,
+        boot_id: str = "",
         clock_ms: Callable[[], int] = monotonic_ms,
     ) -> None:
         fleet, agent = topics
         self._outbox = outbox
         self._clock_ms = clock_ms
-        self._flags = MONOTONIC if monotonic_rows else 0
+        self._host_clock = HostClock(boot_id, outbox.clocks())
         self._frame_topic = str(Topic.of(fleet, agent, "frame"))
         self._status_topic = str(Topic.of(fleet, agent, "status"))
         self._ack_topic = str(Topic.of(fleet, agent, "ack"))
@@ -139,7 +143,8 @@ class Publisher:
         if self._outbox.base > self._sent:
             self._sent = max(self._sent, self._outbox.base - 1)
         for frame in self._outbox.after(self._sent, room):
-            header = Header(self._outbox.epoch, frame.id, self._outbox.base, self._clock_ms(), self._flags)
+            flags, now_ms = self._host_clock.stamp(frame.data, self._clock_ms())
+            header = Header(self._outbox.epoch, frame.id, self._outbox.base, now_ms, flags)
             number = self.link.publish(self._frame_topic, seal(header, frame.data), 1)
             if number is None:
                 return

@@ -216,6 +216,17 @@ def decode_each(body: bytes) -> tuple[list[Block], list[tuple[bytes, WireError]]
     return good, bad
 
 
+def clock_of(body: bytes) -> Clock | None:
+    """The clock block at the head of a body of our own; None where its times are wall time. The rest is not read."""
+    unpacker = msgpack.Unpacker(max_ext_len=0, max_bin_len=0)
+    unpacker.feed(body)
+    try:
+        first = unpacker.unpack() if unpacker.read_array_header() else None
+        return _clock(first) if type(first) is list and first[:1] == [_CLOCK] and len(first) == 3 else None
+    except (WireError, ValueError, msgpack.UnpackException):
+        return None
+
+
 def _unpacked(body: bytes) -> list[Any]:
     try:
         blocks = msgpack.unpackb(body, max_ext_len=0, max_bin_len=0)
