@@ -3,7 +3,7 @@
     bytes -> Framer (lines) -> peel (what tools added) -> split_glued (lines printed into lines)
           -> read_line (log prefix) -> forms -> facts
 
-Which forms see a line is decided by fixed words (`Form.needles`): almost all lines of a log hold none of them.
+Which forms see a line is decided by fixed words (`Form.needles`, `agent.consoles.dispatch`): most lines hold none.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import re
 from collections.abc import Sequence
 
 from agent.consoles import azure_sphere, esp_idf, freertos, zephyr
+from agent.consoles.dispatch import ALIKE, Dispatch
 from agent.consoles.fact import Fact
 from agent.consoles.form import Form, Session
 from agent.consoles.framer import Framer
 from agent.consoles.line import Line, read_line
-from agent.consoles.log import LOG_MARKS, log_fact
+from agent.consoles.log import log_fact
 from agent.consoles.mending import may_be_glued, may_continue, split_glued
 from agent.consoles.patterns import Pattern, PatternForm
 from agent.consoles.recogniser import recognise
@@ -24,7 +25,7 @@ from agent.consoles.transport import peel, split_prompt
 
 FORMS: tuple[type[Form], ...] = (*zephyr.FORMS, *azure_sphere.FORMS, *freertos.FORMS, *esp_idf.FORMS)
 
-_BATCH = 64
+_DISPATCH = Dispatch(FORMS)
 _PROMPT_WITHIN = 40
 _RECOGNISED_WITHIN = 2000
 """Lines after which an unknown system is looked for no more in lines without a memory word."""
@@ -45,10 +46,10 @@ class Console:
         self._told = system is not None
         self._session = Session(system)
         self._framer = Framer()
-        self._forms: list[Form] = [PatternForm(self._session, pattern) for pattern in patterns]
-        self._forms += [form(self._session) for form in FORMS]
-        self._needles: list[tuple[str, Form | None]] = [(mark, None) for mark in LOG_MARKS]
-        self._needles += [(needle, form) for form in self._forms for needle in form.needles]
+        self._own = [PatternForm(self._session, pattern) for pattern in patterns]
+        known = [form(self._session) for form in FORMS]
+        self._forms: list[Form] = [*self._own, *known]
+        self._asked_by_number: list[Form | None] = [*known, None]  # LOG is the last
         self._waiting: list[Form] = []
         self._unfinished: tuple[int, str] | None = None
 
@@ -65,19 +66,9 @@ class Console:
     def feed(self, data: bytes) -> list[Fact]:
         """Take the next bytes of the stream; the same stream gives the same facts however it is split."""
         facts: list[Fact] = []
-        lines = self._framer.feed(data)
-        for start in range(0, len(lines), _BATCH):
-            facts += self._feed_lines(lines[start : start + _BATCH])
-        return facts
-
-    def _feed_lines(self, lines: list[str]) -> list[Fact]:
-        """Read some lines; a word that none of them holds is looked for once, not once a line."""
-        facts: list[Fact] = []
-        block = "\n".join(lines)
-        needles = [pair for pair in self._needles if pair[0] in block]
-        for text in lines:
+        for text in self._framer.feed(data):
             self.lines += 1
-            asked = [form for needle, form in needles if needle in text]
+            asked = self._asked(text)
             if asked or not self._is_idle() or may_be_glued(text):
                 facts += self._take(peel(text), asked)
         return facts
@@ -116,15 +107,21 @@ class Console:
         if self._session.system is None:
             self._session.system = recognise(text)
         line = _prompted(self.lines, text, complete)
-        return facts + (self._offer(line, asked) or []) + log_fact(line)
+        found = self._offer(line, asked)
+        if found:
+            facts += found
+        return facts + log_fact(line) if None in asked else facts
 
     def _asked(self, text: str) -> list[Form | None]:
-        """The forms that want to see a line that was put together again."""
-        return [form for needle, form in self._needles if needle in text]
+        """The forms that want to see a line, the user's first; None stands for the log."""
+        forms = self._asked_by_number
+        asked = [forms[number] for word, number in _DISPATCH.candidates(text.translate(ALIKE)) if word in text]
+        return [*(form for form in self._own if form.needles[0] in text), *asked] if self._own else asked
 
     def _offer(self, line: Line, asked: list[Form | None]) -> list[Fact] | None:
         """What the first form that knows the line makes of it; None when none does."""
-        for form in dict.fromkeys([*asked, *self._waiting]):
+        wanting = asked if len(asked) <= 1 and not self._waiting else dict.fromkeys([*asked, *self._waiting])
+        for form in wanting:
             if form is None:
                 continue
             facts = form.take(line)
@@ -137,9 +134,12 @@ class Console:
 
     def _expired(self) -> list[Fact]:
         """What records say whose lines did not come in time."""
-        late = [form for form in self._waiting if self.lines > form.open_until]
-        if not late:
+        for form in self._waiting:
+            if self.lines > form.open_until:
+                break
+        else:
             return []
+        late = [form for form in self._waiting if self.lines > form.open_until]
         facts = [fact for form in late for fact in self._ordered(form.flush(), form)]
         self._waiting = [form for form in self._waiting if form.open_until]
         return facts
@@ -147,10 +147,13 @@ class Console:
     def _ordered(self, facts: list[Fact], giver: Form) -> list[Fact]:
         """The facts, and before the first one of a new boot all that was still open in the old one."""
         ordered: list[Fact] = []
-        if facts:
-            for form in self._waiting:
-                if form.begins_boot and form is not giver:
-                    ordered += self._ordered(form.flush(), form)
+        if not facts:
+            return ordered
+        for form in self._waiting:
+            if form.begins_boot and form is not giver:
+                ordered += self._ordered(form.flush(), form)
+        if not ordered and self._session.system is not None and not any([fact.begins_boot for fact in facts]):
+            return facts
         for fact in facts:
             if fact.begins_boot:
                 for form in self._forms:
