@@ -15,6 +15,7 @@ from agent.hostclock import HostClock
 from agent.outbox import Outbox
 from telemetry.clock import monotonic_ms
 from telemetry.errors import WireError
+from telemetry.journal import Frame
 from telemetry.messages import Ack, Command, Status, decode, encode
 from telemetry.mqtt import Link, Message, Session
 from telemetry.settings import Broker
@@ -92,11 +93,13 @@ class Publisher:
             return
         self._refusals += 1
         if self._refusals >= REFUSALS:
-            frame = self._outbox.after(seq - 1, 1)[0]
-            _LOG.error("the broker refuses frame %d (%s): set aside, %d readings", seq, failure, frame.rows)
-            self._outbox.set_aside(frame, failure)
+            self._set_aside(self._outbox.after(seq - 1, 1)[0], failure)
             self._refusals = 0
         self._go_back(WINDOW)
+
+    def _set_aside(self, frame: Frame, reason: str) -> None:
+        _LOG.error("the broker refuses frame %d (%s): set aside, %d readings", frame.id, reason, frame.rows)
+        self._outbox.set_aside(frame, reason)
 
     def _take_ack(self, ack: Ack) -> None:
         self.anchors.update(ack.anchors)
@@ -145,7 +148,12 @@ class Publisher:
         for frame in self._outbox.after(self._sent, room):
             flags, now_ms = self._host_clock.stamp(frame.data, self._clock_ms())
             header = Header(self._outbox.epoch, frame.id, self._outbox.base, now_ms, flags)
-            number = self.link.publish(self._frame_topic, seal(header, frame.data), 1)
+            sealed = seal(header, frame.data)
+            if not self.link.fits(self._frame_topic, sealed):
+                if frame.id == self._outbox.base:
+                    self._set_aside(frame, f"larger than the broker takes: {len(sealed)} bytes")
+                return  # what is before it goes first
+            number = self.link.publish(self._frame_topic, sealed, 1)
             if number is None:
                 return
             self._in_flight[number] = frame.id

@@ -28,7 +28,12 @@ from telemetry.settings import Broker
 
 KEEPALIVE_S = 30
 CONNECT_S = 5.0
+STEADY_S = 10.0
+"""A connection that has stood for so long is a good one: after it the first retry is quick again."""
 _UNSUPPORTED_VERSION = 132
+_LARGEST_PACKET = 268_435_455
+_PACKET_HEAD = 16
+"""Most bytes of a publish packet besides topic and payload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,7 @@ class Link:
         self.up = False
         self.trouble = ""
         self.connections = 0
+        self._largest_packet = _LARGEST_PACKET
         self._broker = broker
         self._session = session
         self._subscriptions = list(session.subscriptions)
@@ -98,6 +104,7 @@ class Link:
         self._retry = _Retry()
         self._next_try = self._now()
         self._next_misc = 0.0
+        self._steady_at = 0.0
 
     # -- driving -------------------------------------------------------------------------------------------------------
 
@@ -122,6 +129,8 @@ class Link:
         now = self._now()
         if self._client is not None and now >= self._next_misc:
             self._next_misc = now + 1.0
+            if self.up and now >= self._steady_at:
+                self._retry.attempts = 0
             self._client.loop_misc()
 
     def _wait(self, timeout_s: float, wake: socket.socket | None) -> None:
@@ -147,6 +156,10 @@ class Link:
         self._subscriptions += more
         if self._client is not None and self.up:
             self._subscribe(self._client, more)
+
+    def fits(self, topic: str, payload: bytes) -> bool:
+        """Whether the broker takes a message so large: MQTT 5 brokers say what they take, and hang up on more."""
+        return len(topic) + len(payload) + _PACKET_HEAD <= self._largest_packet
 
     def acknowledge(self, message: Message) -> None:
         """Tell the broker that the message is safe with us. Of an earlier connection: nothing, it will come again."""
@@ -220,7 +233,7 @@ class Link:
         client.on_publish = self._on_publish
         return client
 
-    def _on_connect(self, client: paho.Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+    def _on_connect(self, client: paho.Client, _userdata: Any, _flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
             if reason.value == _UNSUPPORTED_VERSION and self._protocol == paho.MQTTv5:
                 self._protocol = paho.MQTTv311
@@ -228,7 +241,8 @@ class Link:
             return
         self.up, self.trouble = True, ""
         self.connections += 1
-        self._retry.attempts = 0
+        self._steady_at = self._now() + STEADY_S
+        self._largest_packet = getattr(properties, "MaximumPacketSize", _LARGEST_PACKET)
         self._subscribe(client, self._subscriptions)
         self._handler.connected()
 

@@ -177,6 +177,32 @@ def test_a_collector_that_is_back_has_what_it_missed_sent_at_once(
     publisher.close()
 
 
+def test_a_frame_larger_than_the_broker_takes_is_set_aside_and_the_others_go(tmp_path: Path, outbox: Outbox) -> None:
+    with mosquitto(tmp_path, configuration="max_packet_size 20000\n") as narrow:
+        collector = Collector(narrow)
+        outbox.add([(b"a" * size, 3) for size in (100, 40_000, 100)])
+        publisher = publisher_of(outbox, narrow)
+        wait(publisher, collector, until=lambda: len(collector.heard) == 1)
+        collector.ack(outbox.epoch, 1)
+        wait(publisher, collector, until=lambda: len(collector.heard) == 2)
+        assert collector.heard == [(1, 1), (3, 3)]
+        assert outbox.counters() == {"refused_frames": 1, "refused_rows": 3}
+        assert publisher.link.connections == 1, "it is not found out by being hung up on"
+        publisher.close()
+
+
+def test_two_of_one_name_do_not_storm_the_broker(broker: Mosquitto, tmp_path: Path) -> None:
+    twins = [publisher_of(Outbox(tmp_path / name, 10**9), broker) for name in ("one", "two")]
+    wait(*twins, until=lambda: all(twin.link.connections for twin in twins))
+    before, began = sum(twin.link.connections for twin in twins), time.monotonic()
+    while time.monotonic() - began < 5:
+        for twin in twins:
+            twin.step(0.005)
+    assert sum(twin.link.connections for twin in twins) - before <= 2 * 5, "at most one attempt a second each"
+    for twin in twins:
+        twin.close()
+
+
 class Hurried:
     """The monotonic clock, moved ahead by a test."""
 
