@@ -152,7 +152,7 @@ class Console:
         for form in self._waiting:
             if form.begins_boot and form is not giver:
                 ordered += self._ordered(form.flush(), form)
-        if not ordered and self._session.system is not None and not any([fact.begins_boot for fact in facts]):
+        if not ordered and self._session.system is not None and not any(fact.begins_boot for fact in facts):
             return facts
         for fact in facts:
             if fact.begins_boot:
