@@ -62,6 +62,13 @@ class Page(_Settings, frozen=True):
     """File that holds the token for acting (acknowledge, silence, retry)."""
 
 
+class IntakeSettings(_Settings, frozen=True):
+    """What agents may send."""
+
+    series_per_agent: Positive = 200_000
+    """Most different things (heaps, tasks, stacks ... of devices) that one agent may tell of; more is quarantined."""
+
+
 class Judging(_Settings, frozen=True):
     """The judge."""
 
@@ -71,15 +78,46 @@ class Judging(_Settings, frozen=True):
     """An incident is over when nothing of it has fired for so long, seconds."""
 
 
+class Route(_Settings, frozen=True):
+    """Channels of their own for some incidents: those of which one device's alert matches everything that is set."""
+
+    urls: tuple[str, ...] = ()
+    """Apprise addresses. Those with secrets belong in `url_file`."""
+    url_file: str = ""
+    """File with one apprise address a line."""
+    severity: Literal["info", "warning", "critical"] = "info"
+    """At least so severe."""
+    rule: str = "*"
+    """Pattern (`*`, `?`) of the rule's name."""
+    platform: str = "*"
+    """Pattern of the device's platform."""
+    firmware: str = "*"
+    """Pattern of the device's firmware."""
+    device: str = "*"
+    """Pattern of the device's name."""
+    labels: tuple[Annotated[str, Meta(pattern="^[^=]+=.*$")], ...] = ()
+    """Labels that the device must carry, each as `name=pattern`."""
+
+
 class Notify(_Settings, frozen=True):
     """Whom to tell."""
 
     urls: tuple[str, ...] = ()
-    """Apprise addresses (`ntfy://...`, `mailto://...`, `json://...`). Those with secrets belong in `url_file`."""
+    """Apprise addresses (`ntfy://...`, `mailto://...`, `json://...`) that get everything. Those with secrets belong in
+    `url_file`."""
     url_file: str = ""
     """File with one apprise address a line."""
     mode: Literal["send", "shadow"] = "send"
     """shadow: judge and record, send nothing."""
+    interval_s: Annotated[int, Meta(ge=0)] = 60
+    """At most one message to each channel in so many seconds; what comes meanwhile is told together."""
+    repeat_s: Annotated[int, Meta(ge=0)] = 14_400
+    """An open incident that nobody acknowledged is told again after so many seconds; 0: never."""
+    heartbeat_url: str = ""
+    """Outside address (of a dead man's switch) that is fetched while the judge judges; empty: none."""
+    heartbeat_s: Positive = 60
+    """How often it is fetched, seconds."""
+    routes: tuple[Route, ...] = ()
 
 
 class Retention(_Settings, frozen=True):
@@ -111,6 +149,7 @@ class CollectorConfig(_Settings, frozen=True):
     broker: Broker = Broker()
     stores: tuple[StoreConfig, ...] = ()
     page: Page = Page()
+    intake: IntakeSettings = IntakeSettings()
     judging: Judging = Judging()
     notify: Notify = Notify()
     retention: Retention = Retention()

@@ -2,6 +2,7 @@
 
     readings  = msgpack [0, time_ms]                              a tick: one a second, also when nothing arrives
               | msgpack [1, received_ms, agent, anchor_ms, body]  an arrival: accepted rows, in the wire's own body
+              | msgpack [2, received_ms, agent, epoch, [first, last]]   a hole: frames that will never come
     findings  = JSON of a Finding or an Incident         desk = JSON of a Desk entry
 
 `anchor_ms` is added to the times of the body's rows: 0 where the sender stamped wall time.
@@ -18,7 +19,10 @@ from telemetry.errors import WireError
 from telemetry.readings import About
 from telemetry.wire import Rows, read_body
 
-_TICK, _ARRIVAL = 0, 1
+_TICK, _ARRIVAL, _HOLE = 0, 1, 2
+
+RETIRED = "retired"
+"""The text that intake adds to the description of a device that was taken out of service."""
 
 UNDECODABLE = (WireError, msgspec.MsgspecError, ValueError, TypeError)
 """What decoding may raise on a frame that another version wrote: a consumer counts the frame and goes on."""
@@ -40,13 +44,30 @@ class Arrival:
     blocks: list[About | Rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Frames of an agent that it had to drop before we had them; whose readings they held nobody knows any more."""
+
+    received_ms: int
+    agent: str
+    epoch: int
+    first: int
+    last: int
+
+    @property
+    def frames(self) -> int:
+        """How many."""
+        return self.last - self.first + 1
+
+
 class Finding(msgspec.Struct, frozen=True, tag="finding"):
     """The judge says: this fires, or is resolved.
 
     `key` names what is wrong, the same each time ("rule|device|kind|name"); `episode` one firing..resolved span of it
     (key@since_ms). Times are event time, wall ms. `reason` is a sentence with the numbers, `numbers` are those
     behind it. `incident` is the key of the incident that it belongs to; `agent` is told of silence alone: who brought
-    the device's readings, or ALL_AGENTS when nobody at all is heard.
+    the device's readings, or ALL_AGENTS when nobody at all is heard. `labels` are what the device's description says
+    beyond platform, board, firmware and os.
     """
 
     key: str
@@ -65,6 +86,7 @@ class Finding(msgspec.Struct, frozen=True, tag="finding"):
     numbers: dict[str, float] = {}
     incident: str = ""
     agent: str = ""
+    labels: dict[str, str] = {}
 
 
 ALL_AGENTS = "*"
@@ -102,7 +124,8 @@ class Desk(msgspec.Struct, frozen=True, tag="desk"):
     """What a person asked for at the page or the command line.
 
     Actions: acknowledge (key of an alert or an incident), silence (key is a pattern of either, until_ms), unsilence
-    (key), move (device, agent), quarantine_retry and quarantine_purge (ids).
+    (key), move (device, agent), enlist (device, agent if it is known, labels), retire (device), quarantine_retry and
+    quarantine_purge (ids).
     """
 
     action: str
@@ -113,6 +136,7 @@ class Desk(msgspec.Struct, frozen=True, tag="desk"):
     agent: str = ""
     until_ms: int = 0
     ids: tuple[int, ...] = ()
+    labels: dict[str, str] = {}
 
 
 def encode_tick(time_ms: int) -> bytes:
@@ -125,11 +149,19 @@ def encode_arrival(received_ms: int, agent: str, anchor_ms: int, body: bytes) ->
     return bytes(msgpack.packb([_ARRIVAL, received_ms, agent, anchor_ms, body]))
 
 
-def decode(data: bytes) -> Tick | Arrival:
+def encode_hole(received_ms: int, agent: str, epoch: int, span: tuple[int, int]) -> bytes:
+    """A hole for the readings journal: `span` is its first and last sequence number."""
+    return bytes(msgpack.packb([_HOLE, received_ms, agent, epoch, span]))
+
+
+def decode(data: bytes) -> Tick | Arrival | Hole:
     """A frame of the readings journal."""
     entry = msgpack.unpackb(data)
     if entry[0] == _TICK:
         return Tick(entry[1])
+    if entry[0] == _HOLE:
+        _, received_ms, agent, epoch, (first, last) = entry
+        return Hole(received_ms, agent, epoch, first, last)
     _, received_ms, agent, anchor_ms, body = entry
     blocks = [block for block in read_body(body) if isinstance(block, About | Rows)]
     if anchor_ms:

@@ -17,8 +17,8 @@ from collector.judge.reasons import Value, fill
 from collector.judge.rules import Rule
 from collector.judge.series import Rows as RowNumbers
 from collector.judge.series import Table
-from collector.records import Arrival, Finding
-from telemetry.readings import About
+from collector.records import RETIRED, Arrival, Finding
+from telemetry.readings import About, labels_of
 from telemetry.wire import Rows
 
 
@@ -70,12 +70,25 @@ class Judge:
 
     def hear(self, arrival: Arrival) -> None:
         """Take in one arrival; nothing is judged before the next tick."""
+        told = [block for block in arrival.blocks if isinstance(block, About)]
+        for about in told:
+            self._describe(about)
+        if told and len(told) == len(arrival.blocks):  # labels of people come so: nobody was heard
+            self.hearing.know(arrival.agent)
+            for about in told:
+                self._expect(about.device, arrival)
+            return
         self.hearing.arrival(arrival.agent, arrival.received_ms)
         for block in arrival.blocks:
-            if isinstance(block, About):
-                self._describe(block)
-            elif block.rows:
+            if not isinstance(block, About) and block.rows:
                 self._take(block, arrival)
+
+    def _expect(self, device: str, arrival: Arrival) -> None:
+        """A device that is described is one to hear of: its silence counts from then on, though it never spoke."""
+        if self.board.tables["device"].find(device, ()) is None:
+            row = self.board.add_series("device", device, ())
+            self.board.tables["device"].changed.add(row)
+            self.hearing.expect(arrival.agent, row, arrival.received_ms)
 
     def _describe(self, about: About) -> None:
         known = self._book.about(about.device)
@@ -115,7 +128,8 @@ class Judge:
         table = self.board.tables[kind]
         for alerts in self.alerts_on(kind):
             alerts.make_room(table.capacity)
-            alerts.selected[row] = alerts.rule.selects(about, table.names[row])
+            in_service = RETIRED not in about.texts
+            alerts.selected[row] = in_service and alerts.rule.selects(about, table.names[row])
 
     def _note_silence(self) -> None:
         table = self.board.tables["device"]
@@ -176,7 +190,7 @@ class Judge:
         return Finding(
             key, f"{key}@{since_ms}", status, rule.name, rule.severity, device, rule.kind, names, since_ms, at_ms,
             reason, about.texts.get("platform", ""), about.texts.get("firmware", ""), known,
-            agent=self.hearing.agent_behind(row) if rule.kind == "device" else "",
+            agent=self.hearing.agent_behind(row) if rule.kind == "device" else "", labels=labels_of(about),
         )  # fmt: skip
 
 

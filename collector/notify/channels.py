@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Protocol, TextIO
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol, TextIO
 from urllib.parse import urlsplit
 
 import apprise
 
-from collector.config import Notify
+from collector.config import Notify, Route
 from telemetry.errors import ConfigError, EnvironmentFault
 from telemetry.secrets import read_secret
 
@@ -27,8 +29,11 @@ class Channel(Protocol):
 
     name: str
 
-    def send(self, title: str, body: str, level: str) -> str | None:
-        """Deliver a message; None when it went through, else why not, in one line."""
+    def send(self, title: str, body: str, level: str, picture: bytes = b"") -> str | None:
+        """Deliver a message; None when it went through, else why not, in one line.
+
+        `picture` is a PNG, or empty; a channel that takes none leaves it out.
+        """
 
 
 class LogChannel:
@@ -39,7 +44,7 @@ class LogChannel:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
 
-    def send(self, title: str, body: str, level: str) -> str | None:
+    def send(self, title: str, body: str, level: str, picture: bytes = b"") -> str | None:
         """Write the line."""
         stream = sys.stderr if self._stream is None else self._stream
         try:
@@ -60,42 +65,75 @@ class AppriseChannel:
         self.name = f"{_masked(url)}#{hashlib.sha256(url.encode()).hexdigest()[:6]}"
         self._service = service
 
-    def send(self, title: str, body: str, level: str) -> str | None:
+    def send(self, title: str, body: str, level: str, picture: bytes = b"") -> str | None:
         """Hand the message to the service."""
         try:
-            sent = self._service.notify(body=body, title=title, notify_type=_KINDS[level])
+            with _attached(picture if self._service.attachment_support else b"") as attach:
+                sent = self._service.notify(body=body, title=title, notify_type=_KINDS[level], attach=attach)
         except Exception as error:
             return f"{type(error).__name__}: {error}"
         return None if sent else "the service did not take it"
 
 
-def make_channels(config: Notify, source: str) -> list[Channel]:
-    """The log and one channel an address; ConfigError names every address that cannot be used."""
-    channels: list[Channel] = [LogChannel()]
-    faults = []
-    for path, url in _addresses(config, source):
-        try:
-            channels.append(AppriseChannel(url))
-        except ValueError as error:
-            faults.append(f"{path}: {error}")
+class Target(NamedTuple):
+    """A channel, and which incidents it is told of; None: all."""
+
+    channel: Channel
+    route: Route | None
+
+
+def make_targets(config: Notify, source: str) -> list[Target]:
+    """The log and one channel an address, of routes too; ConfigError names every address that cannot be used."""
+    targets = [Target(LogChannel(), None)]
+    faults: list[str] = []
+    targets += _targets(config, None, "notify", source, faults)
+    for number, route in enumerate(config.routes):
+        targets += _targets(route, route, f"notify.routes[{number}]", source, faults)
     if faults:
         raise ConfigError(source, faults)
-    return channels
+    return targets
 
 
-def _addresses(config: Notify, source: str) -> Sequence[tuple[str, str]]:
-    addresses = [(f"notify.urls[{index}]", url) for index, url in enumerate(config.urls)]
-    if config.url_file:
+def make_channels(config: Notify, source: str) -> list[Channel]:
+    """Each channel once, whatever routes lead to it."""
+    return list({target.channel.name: target.channel for target in make_targets(config, source)}.values())
+
+
+def _targets(given: Notify | Route, route: Route | None, path: str, source: str, faults: list[str]) -> list[Target]:
+    found = []
+    for where, url in _addresses(given, path, source):
         try:
-            lines = read_secret(config.url_file).splitlines()
+            found.append(Target(AppriseChannel(url), route))
+        except ValueError as error:
+            faults.append(f"{where}: {error}")
+    return found
+
+
+def _addresses(given: Notify | Route, path: str, source: str) -> Sequence[tuple[str, str]]:
+    addresses = [(f"{path}.urls[{index}]", url) for index, url in enumerate(given.urls)]
+    if given.url_file:
+        try:
+            lines = read_secret(given.url_file).splitlines()
         except EnvironmentFault as error:
-            raise ConfigError(source, [f"notify.url_file: {error}"]) from None
+            raise ConfigError(source, [f"{path}.url_file: {error}"]) from None
         addresses += [
-            (f"{config.url_file}:{number}", line.strip())
+            (f"{given.url_file}:{number}", line.strip())
             for number, line in enumerate(lines, start=1)
             if line.strip() and not line.lstrip().startswith("#")
         ]
     return addresses
+
+
+@contextlib.contextmanager
+def _attached(picture: bytes) -> Iterator[str | None]:
+    """The picture as a file, which is how apprise takes one."""
+    if not picture:
+        yield None
+        return
+    with tempfile.NamedTemporaryFile(prefix="memfleet-", suffix=".png") as file:
+        file.write(picture)
+        file.flush()
+        yield file.name
 
 
 def _masked(url: str) -> str:

@@ -47,7 +47,7 @@ def deliver_next(
     if delivery is None:
         return False
     message = delivery.message
-    error = channel.send(message.title, message.body, message.level)
+    error = channel.send(message.title, message.body, message.level, message.picture)
     with _transaction(db):
         now = now_ms()
         if error is None:

@@ -1,14 +1,19 @@
-"""What people read: one message for all that began or ended together by the same rule. Pure."""
+"""What people read: one message on all incidents that there is news of. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
+from collector.judge.reasons import span
+from collector.notify.ledger import Known, is_worse
 from collector.records import Finding
 
 _LISTED = 10
+_NAMED_DEVICES = 5
+_PREFIXES = {"began": "", "over": "resolved: ", "worse": "worse: ", "grown": "grown: ", "still": "still: "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,32 +26,75 @@ class Message:
     level: str
     rule: str
     made_ms: int
+    picture: bytes = b""
 
 
-def compose(findings: Sequence[Finding], fleet: str, page: str, made_ms: int) -> Message:
-    """One message on findings of one rule and one status; the worst severity counts."""
-    first = findings[0]
-    key = hashlib.sha256("\n".join(sorted(f"{f.episode}:{f.status}" for f in findings)).encode()).hexdigest()[:16]
-    resolved = first.status == "resolved"
-    devices = list(dict.fromkeys(finding.device for finding in findings))
-    what = first.rule.replace("-", " ")
-    who = devices[0] if len(devices) == 1 else f"{len(devices)} devices"
-    title = f"{'resolved: ' if resolved else ''}{what} on {who} ({fleet})"
-    lines = [_line(finding) for finding in findings[:_LISTED]]
-    if len(findings) > _LISTED:
-        lines.append(f"... and {len(findings) - _LISTED} more")
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """News of one incident: what people knew, its alerts, the last log lines of its worst device, a chart (PNG)."""
+
+    known: Known
+    members: Sequence[Finding]
+    log_lines: Sequence[str] = ()
+    chart: bytes = b""
+
+
+def compose(notices: Sequence[Notice], fleet: str, page: str, made_ms: int) -> Message:
+    """One message on all of these; the worst severity counts."""
+    first = notices[0].known.incident
+    told = sorted(f"{n.known.incident.key}:{n.known.news}:{n.known.tells}" for n in notices)
+    key = hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+    title = _headline(notices[0])
+    if len(notices) > 1:
+        title = f"{len(notices)} incidents: {title}, ..."
+    blocks = [_block(notice, page) for notice in notices[:_LISTED]]
+    if len(notices) > _LISTED:
+        blocks.append(f"... and {len(notices) - _LISTED} more incidents")
+    blocks.append(f"[{key}]")
+    picture = next((notice.chart for notice in notices if notice.chart), b"")
+    return Message(key, f"{title} ({fleet})", "\n".join(blocks), _level(notices), first.rule, made_ms, picture)
+
+
+def _headline(notice: Notice) -> str:
+    incident, news = notice.known.incident, notice.known.news
+    who = incident.first if incident.devices == 1 else f"{incident.devices} devices"
+    lasted = f", after {span((incident.at_ms - incident.since_ms) / 1000)}" if news == "over" else ""
+    return f"{_PREFIXES[news]}{incident.rule.replace('-', ' ')} on {who}{lasted}"
+
+
+def _block(notice: Notice, page: str) -> str:
+    incident, news = notice.known.incident, notice.known.news
+    lines = [f"{_PREFIXES[news]}{_subject(notice)}: {incident.reason}"]
+    if incident.devices > 1:
+        lines.append(_devices(notice))
+    if news == "grown":
+        lines.append(f"It was {notice.known.told_devices} when last told.")
+    if incident.numbers and news != "over":
+        lines.append("numbers: " + ", ".join(f"{name} {number:g}" for name, number in incident.numbers.items()))
+    lines += [f"  {line}" for line in notice.log_lines]
     if page:
-        lines.append(f"{page}/device/{devices[0]}" if len(devices) == 1 else page)
-    lines.append(f"[{key}]")
-    return Message(key, title, "\n".join(lines), "resolved" if resolved else _worst(findings), first.rule, made_ms)
+        lines.append(f"{page}/device/{quote(incident.worst)}")
+    return "\n".join(lines)
 
 
-def _line(finding: Finding) -> str:
-    named = f" {' / '.join(finding.names)}" if finding.names else ""
-    firmware = f" (firmware {finding.firmware})" if finding.firmware else ""
-    return f"{finding.device}{named}{firmware}: {finding.reason}"
+def _subject(notice: Notice) -> str:
+    incident = notice.known.incident
+    named = f" {' / '.join(incident.names)}" if incident.names else ""
+    firmware = f" (firmware {incident.firmware})" if incident.firmware else ""
+    return f"{incident.worst}{named}{firmware}"
 
 
-def _worst(findings: Sequence[Finding]) -> str:
-    order = ("info", "warning", "critical")
-    return max((finding.severity for finding in findings), key=order.index)
+def _devices(notice: Notice) -> str:
+    names = list(dict.fromkeys(finding.device for finding in notice.members))
+    more = f" and {len(names) - _NAMED_DEVICES} more" if len(names) > _NAMED_DEVICES else ""
+    first = notice.known.incident.first
+    return f"devices: {', '.join(names[:_NAMED_DEVICES])}{more}; first {first}, {notice.known.incident.devices} in all"
+
+
+def _level(notices: Sequence[Notice]) -> str:
+    level = "resolved"
+    for notice in notices:
+        severity = notice.known.incident.severity
+        if notice.known.news != "over" and (level == "resolved" or is_worse(severity, level)):
+            level = severity
+    return level

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from fnmatch import fnmatchcase
 
-from collector.records import Desk, Finding
+from collector.records import Desk
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS silences(pattern TEXT PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;
@@ -34,7 +34,7 @@ class Muting:
         silences = self._db.execute("SELECT pattern, until_ms FROM silences WHERE until_ms > ?", (now_ms,))
         return max((until_ms for pattern, until_ms in silences if fnmatchcase(key, pattern)), default=0)
 
-    def is_acknowledged(self, finding: Finding) -> bool:
-        """Whether somebody has said of this episode that they know."""
-        row = self._db.execute("SELECT at_ms FROM acknowledged WHERE key = ?", (finding.key,)).fetchone()
-        return row is not None and row[0] >= finding.since_ms
+    def is_acknowledged(self, key: str, since_ms: int) -> bool:
+        """Whether somebody has said since then that they know of the incident or alert of this key."""
+        row = self._db.execute("SELECT at_ms FROM acknowledged WHERE key = ?", (key,)).fetchone()
+        return row is not None and row[0] >= since_ms

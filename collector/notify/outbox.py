@@ -1,4 +1,4 @@
-"""Messages on disk before they leave: what waits to be grouped, what each channel still has to deliver."""
+"""Messages on disk before they leave, and what each channel still has to deliver."""
 
 from __future__ import annotations
 
@@ -7,20 +7,15 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from collector.notify.messages import Message
-from collector.records import Finding, decode_finding, encode_finding
 from telemetry.journal import add_counts
 
 TABLES = """
-CREATE TABLE IF NOT EXISTS waiting(
-    number INTEGER PRIMARY KEY, topic TEXT NOT NULL, episode TEXT NOT NULL, status TEXT NOT NULL,
-    ripe_ms INTEGER NOT NULL, held INTEGER NOT NULL, finding BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS messages(
     number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT UNIQUE NOT NULL, title TEXT NOT NULL, body TEXT NOT NULL,
-    level TEXT NOT NULL, rule TEXT NOT NULL, made_ms INTEGER NOT NULL);
+    level TEXT NOT NULL, rule TEXT NOT NULL, made_ms INTEGER NOT NULL, picture BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS deliveries(
     message INTEGER NOT NULL, channel TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL,
     next_ms INTEGER NOT NULL, error TEXT NOT NULL, PRIMARY KEY(message, channel)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS told(episode TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 
@@ -42,55 +37,14 @@ class Outbox:
         db.executescript(TABLES)
         self._db = db
 
-    # -- grouping ------------------------------------------------------------------------------------------------------
-
-    def wait(self, finding: Finding, ripe_ms: int) -> None:
-        """Let a finding wait until then for others of its rule and status."""
-        row = (f"{finding.rule}|{finding.status}", finding.episode, finding.status, ripe_ms, encode_finding(finding))
-        self._db.execute(
-            "INSERT INTO waiting(topic, episode, status, ripe_ms, held, finding) VALUES(?, ?, ?, ?, 0, ?)", row
-        )
-
-    def withdraw(self, episode: str) -> bool:
-        """Take back a beginning that nobody was told of yet; whether there was one."""
-        taken = self._db.execute("DELETE FROM waiting WHERE episode = ? AND status = 'firing'", (episode,))
-        return taken.rowcount > 0
-
-    def hold(self, finding: Finding, until_ms: int) -> None:
-        """It is silenced: it waits on its own until the silence is over."""
-        self.wait(finding, until_ms)
-        self._db.execute(
-            "UPDATE waiting SET held = 1 WHERE episode = ? AND status = ?", (finding.episode, finding.status)
-        )
-
-    def release(self, now_ms: int) -> None:
-        """Silences have changed: look again at all that is held."""
-        self._db.execute("UPDATE waiting SET ripe_ms = ? WHERE held", (now_ms,))
-
-    def has_ripe(self, now_ms: int) -> bool:
-        """Whether a group is complete."""
-        return self._db.execute("SELECT 1 FROM waiting WHERE ripe_ms <= ? LIMIT 1", (now_ms,)).fetchone() is not None
-
-    def take_ripe(self, now_ms: int) -> list[list[Finding]]:
-        """The groups of which one finding has waited long enough, with all that belong to them; they wait no more."""
-        topics = self._db.execute(
-            "SELECT topic FROM waiting WHERE ripe_ms <= ? GROUP BY topic ORDER BY min(number)", (now_ms,)
-        ).fetchall()
-        groups = []
-        for (topic,) in topics:
-            members = "FROM waiting WHERE topic = ? AND (held = 0 OR ripe_ms <= ?)"
-            found = self._db.execute(f"SELECT finding {members} ORDER BY number", (topic, now_ms))
-            groups.append([decode_finding(row[0]) for row in found])
-            self._db.execute(f"DELETE {members}", (topic, now_ms))
-        return groups
-
-    # -- delivering ----------------------------------------------------------------------------------------------------
-
     def put(self, message: Message, channels: Iterable[str], state: str = WAITS) -> None:
         """Keep a message for these channels."""
-        row = (message.key, message.title, message.body, message.level, message.rule, message.made_ms)
+        m = message
+        row = (m.key, m.title, m.body, m.level, m.rule, m.made_ms, m.picture)
         added = self._db.execute(
-            "INSERT OR IGNORE INTO messages(key, title, body, level, rule, made_ms) VALUES(?, ?, ?, ?, ?, ?)", row
+            "INSERT OR IGNORE INTO messages(key, title, body, level, rule, made_ms, picture)"
+            " VALUES(?, ?, ?, ?, ?, ?, ?)",
+            row,
         )
         if added.rowcount:
             self._db.executemany(
@@ -101,12 +55,12 @@ class Outbox:
     def next_due(self, channel: str, now_ms: int) -> Delivery | None:
         """The oldest message of the channel that may be tried now; None when none is due."""
         row = self._db.execute(
-            "SELECT key, title, body, level, rule, made_ms, number, attempts FROM deliveries"
+            "SELECT key, title, body, level, rule, made_ms, picture, number, attempts FROM deliveries"
             " JOIN messages ON number = message WHERE channel = ? AND state = ? AND next_ms <= ?"
             " ORDER BY number LIMIT 1",
             (channel, WAITS, now_ms),
         ).fetchone()
-        return None if row is None else Delivery(Message(*row[:6]), row[6], row[7])
+        return None if row is None else Delivery(Message(*row[:7]), row[7], row[8])
 
     def settle(self, delivery: Delivery, channel: str, state: str, *, next_ms: int = 0, error: str = "") -> None:
         """Note the outcome of a try."""
@@ -134,15 +88,3 @@ class Outbox:
         self._db.execute(
             "DELETE FROM messages WHERE made_ms < ? AND number NOT IN (SELECT message FROM deliveries)", (made_ms,)
         )
-        self._db.execute("DELETE FROM told WHERE at_ms < ?", (made_ms,))
-
-    # -- what people know ----------------------------------------------------------------------------------------------
-
-    def note_told(self, findings: Sequence[Finding], now_ms: int) -> None:
-        """People are told of these."""
-        rows = [(finding.episode, now_ms) for finding in findings]
-        self._db.executemany("INSERT OR REPLACE INTO told VALUES(?, ?)", rows)
-
-    def was_told(self, episode: str) -> bool:
-        """Whether people were told that it began."""
-        return self._db.execute("SELECT 1 FROM told WHERE episode = ?", (episode,)).fetchone() is not None
