@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from agent.bridge import Bridge
@@ -14,6 +14,7 @@ from agent.maps.source import MapSource
 from agent.outbox import Outbox
 from agent.ports import Ports
 from agent.publisher import Publisher
+from agent.report import PERIOD_MS, Report, system_clock_state, untrusted_clock_state
 from agent.stations import Stations
 from telemetry.clock import monotonic_ms, wall_ms
 from telemetry.readings import About, Reading
@@ -31,6 +32,7 @@ class Agent:
     `commits` counts.
 
     `now_ms` is the clock that stamps readings: wall time, or the monotonic clock where the gateway's is not trusted.
+    Every half minute it adds a reading of itself; `count_ports` tells it how many consoles can be read just now.
     """
 
     def __init__(self, config: AgentConfig, directory: Path, version: str = "") -> None:
@@ -44,8 +46,12 @@ class Agent:
         self._framer = Framer(Clock(self._boot_id, None) if monotonic else None)
         self._waiting: list[tuple[bytes, int]] = []
         self.commits = 0
+        self.count_ports: Callable[[], int] | None = None
+        clock_state = untrusted_clock_state if monotonic else system_clock_state
+        self._report = Report(config.name, version, self.outbox, clock_state)
+        self._directory = directory
         self._commit_ms = config.outbox.commit_ms
-        self._next_commit = self._next_checkpoint = monotonic_ms()
+        self._next_commit = self._next_checkpoint = self._next_report = monotonic_ms()
 
     def take(self, items: Iterable[About | Reading]) -> None:
         """Accept descriptions and readings, in order."""
@@ -54,6 +60,10 @@ class Agent:
     def step(self, timeout_s: float, wake: socket.socket | None = None) -> None:
         """Commit when it is time, publish, listen for acks for up to `timeout_s` or until `wake` is readable."""
         now = monotonic_ms()
+        if now >= self._next_report:
+            self._next_report = now + PERIOD_MS
+            ports = self.count_ports() if self.count_ports else None
+            self.take([self._report.reading(self.now_ms(), self._directory, ports)])
         if now >= self._next_commit:
             self._next_commit = now + self._commit_ms
             self.commit()
@@ -96,6 +106,7 @@ class Gateway:
         self.agent = Agent(config, directory, version)
         outbox, now_ms = self.agent.outbox, self.agent.now_ms
         self.stations = Stations(config, directory, outbox, now_ms)
+        self.agent.count_ports = lambda: len(config.ports) - len(self.ports.trouble)
         self.sources = [
             MapSource(source, f"{config.name}-{number}", outbox, now_ms)
             for number, source in enumerate(config.sources, start=1)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from collector.intake.state import IntakeState, Refused
-from collector.records import encode_arrival
+from collector.records import encode_arrival, encode_hole
 from telemetry.errors import WireError
 from telemetry.readings import About
 from telemetry.topics import Topic
@@ -74,6 +74,7 @@ class Admission:
         contig = state.contig.get((agent, header.epoch), 0)
         if header.base - 1 > contig:
             state.counts["hole_frames"] += header.base - 1 - contig
+            state.frames.append((encode_hole(received_ms, agent, header.epoch, (contig + 1, header.base - 1)), 0))
             contig = header.base - 1
             state.move_contig(agent, header.epoch, contig)
         if header.seq > contig + 1:
@@ -144,15 +145,17 @@ class Admission:
         """The block, or what is left of it, or nothing; what is refused goes to quarantine."""
         if isinstance(block, Clock):
             return [block]
-        owner = self.state.owners.get(block.device)
-        if owner is None:
-            self.state.set_owner(block.device, agent, received_ms)
-        elif owner != agent:
-            error = WireError("owner", f"device {block.device} belongs to agent {owner}")
-            self.refuse(received_ms, agent, error, encode_body([_at_wall_time(block, anchor)]), _row_count([block]))
+        fault = self._standing_fault(block, agent)
+        if fault is not None:
+            self.refuse(received_ms, agent, fault, encode_body([_at_wall_time(block, anchor)]), _row_count([block]))
             return []
+        if block.device not in self.state.owners:
+            self.state.set_owner(block.device, agent, received_ms)
+        inventory = self.state.inventory
         if isinstance(block, About):
-            return [block]
+            return [inventory.describe(block)]
+        if block.device in inventory.retired:
+            self.tell(inventory.bring_back(block.device), received_ms)
         faults = row_faults(block)
         faults.update(_time_faults(block, anchor, received_ms))
         if not faults:
@@ -163,6 +166,22 @@ class Admission:
             self.refuse(received_ms, agent, error, encode_body([_at_wall_time(row, anchor)]))
         rows = [row for index, row in enumerate(block.rows) if index not in faults]
         return [replace(block, rows=rows)] if rows else []
+
+    def _standing_fault(self, block: About | Rows, agent: str) -> WireError | None:
+        """Why this agent may not tell of this thing: the device is another's, or its budget of things is used up."""
+        owner = self.state.owners.get(block.device, agent)
+        if owner != agent:
+            return WireError("owner", f"device {block.device} belongs to agent {owner}")
+        thing = (block.device, "", ()) if isinstance(block, About) else (block.device, block.kind, block.names)
+        if thing[1] == "agent" or self.state.budget.admits(agent, thing):
+            return None
+        used = self.state.budget.used(agent)
+        return WireError("budget", f"{agent} tells of {used} things already; {block.device} {thing[1]} would be more")
+
+    def tell(self, about: About, received_ms: int) -> None:
+        """Journal a description that did not come from an agent: labels changed, or a device came back."""
+        agent = self.state.owners.get(about.device, "")
+        self.state.frames.append((encode_arrival(received_ms, agent, 0, encode_body([about])), 0))
 
     def refuse(self, received_ms: int, agent: str, error: WireError, body: bytes, rows: int = 1) -> None:
         """Into quarantine with a reason. What cannot be decoded counts as one row."""

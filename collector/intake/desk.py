@@ -1,4 +1,4 @@
-"""What people ask of intake: a device moved to another agent, quarantine tried again or thrown away."""
+"""What people ask of intake: devices listed, retired, moved to another agent; quarantine retried or thrown away."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ def carry_out(entry: Desk, db: sqlite3.Connection, state: IntakeState, admission
     """Apply one desk entry to the state; others' entries (acknowledge, silence) are left to them."""
     if entry.action == "move":
         state.set_owner(entry.device, entry.agent, entry.at_ms)
+    elif entry.action == "enlist":
+        if entry.agent:
+            state.set_owner(entry.device, entry.agent, entry.at_ms)
+        admission.tell(state.inventory.label(entry.device, entry.labels), entry.at_ms)
+    elif entry.action == "retire":
+        admission.tell(state.inventory.retire(entry.device), entry.at_ms)
     elif entry.action == "quarantine_purge":
         for id_ in entry.ids:
             state.counts["quarantine_purged_rows"] += _take_out(db, id_)[0]

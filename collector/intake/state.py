@@ -6,6 +6,9 @@ import sqlite3
 from collections import Counter
 from dataclasses import dataclass
 
+from collector.intake import budget, inventory
+from collector.intake.budget import SERIES_PER_AGENT, Budget
+from collector.intake.inventory import Inventory
 from telemetry.journal import add_counts
 from telemetry.messages import Status
 
@@ -23,6 +26,7 @@ CREATE TABLE IF NOT EXISTS quarantine(
     id INTEGER PRIMARY KEY AUTOINCREMENT, received_ms INTEGER NOT NULL, agent TEXT NOT NULL, reason TEXT NOT NULL,
     detail TEXT NOT NULL, rows INTEGER NOT NULL, body BLOB NOT NULL);
 """
+TABLES += budget.TABLES + inventory.TABLES
 
 QUARANTINE_CAP = 10_000
 """Entries kept; the oldest go first and are counted in `quarantine_evicted_rows`."""
@@ -43,7 +47,9 @@ class Refused:
 class IntakeState:
     """The tables in memory, with what has changed since the last commit."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, series_per_agent: int = SERIES_PER_AGENT) -> None:
+        self.budget = Budget(db, series_per_agent)
+        self.inventory = Inventory(db)
         self.contig: dict[tuple[str, int], int] = {
             (agent, epoch): contig for agent, epoch, contig in db.execute("SELECT agent, epoch, contig FROM contig")
         }
@@ -66,6 +72,8 @@ class IntakeState:
 
     def set_owner(self, device: str, agent: str, now_ms: int) -> None:
         """From now on the device belongs to that agent."""
+        if self.owners.get(device, agent) != agent:
+            self.budget.move(device, agent)
         self.owners[device] = agent
         self._new_owners.append((device, agent, now_ms))
 
@@ -87,6 +95,8 @@ class IntakeState:
         db.executemany("INSERT OR REPLACE INTO owners VALUES(?, ?, ?)", self._new_owners)
         db.executemany("INSERT OR REPLACE INTO anchors VALUES(?, ?, ?)", self._new_anchors)
         db.executemany("INSERT OR REPLACE INTO agents VALUES(?, ?, ?, ?, ?)", self._agents.values())
+        self.budget.write(db)
+        self.inventory.write(db)
         if self.refused:
             self._write_refused(db)
         add_counts(db, self.counts)
@@ -110,3 +120,5 @@ class IntakeState:
         self._new_owners.clear()
         self._new_anchors.clear()
         self._agents.clear()
+        self.budget.committed()
+        self.inventory.committed()

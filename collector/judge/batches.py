@@ -38,7 +38,7 @@ class Batches:
                     batches.append(Batch(self._waiting, entry.time_ms))
                     self._waiting = []
                     self._given = Cursor(self._read.generation, frame.id)
-                else:
+                elif isinstance(entry, Arrival):
                     self._waiting.append(entry)
             if len(frames) < limit:
                 break

@@ -70,18 +70,18 @@ class Judge:
 
     def hear(self, arrival: Arrival) -> None:
         """Take in one arrival; nothing is judged before the next tick."""
-        told = [block for block in arrival.blocks if isinstance(block, About)]
-        for about in told:
-            self._describe(about)
-        if told and len(told) == len(arrival.blocks):  # labels of people come so: nobody was heard
-            self.hearing.know(arrival.agent)
-            for about in told:
-                self._expect(about.device, arrival)
-            return
-        self.hearing.arrival(arrival.agent, arrival.received_ms)
+        only_told = all(isinstance(block, About) for block in arrival.blocks)
+        if only_told:
+            self.hearing.know(arrival.agent)  # what people say of a device comes so: nobody was heard
+        else:
+            self.hearing.arrival(arrival.agent, arrival.received_ms)
         for block in arrival.blocks:
-            if not isinstance(block, About) and block.rows:
+            if not isinstance(block, About):
                 self._take(block, arrival)
+                continue
+            self._describe(block)
+            if only_told:
+                self._expect(block.device, arrival)
 
     def _expect(self, device: str, arrival: Arrival) -> None:
         """A device that is described is one to hear of: its silence counts from then on, though it never spoke."""

@@ -61,9 +61,17 @@ class Hearing:
         """The time of the device's newest sample, 0 before the first."""
         return int(self.newest_ms[row]) if row < len(self.newest_ms) else 0
 
+    def know(self, agent: str) -> Agent:
+        """That agent, which need not have been heard."""
+        known = self.agents.get(agent)
+        if known is None:
+            known = self.agents[agent] = Agent(len(self.agents))
+            self.changed.add(agent)
+        return known
+
     def arrival(self, agent: str, received_ms: int) -> None:
         """A frame of that agent came."""
-        heard = self.agents.setdefault(agent, Agent(len(self.agents)))
+        heard = self.know(agent)
         heard.arrived_ms = max(heard.arrived_ms, received_ms)
         self._arrived_ms = max(self._arrived_ms, received_ms)
         self.changed.add(agent)
@@ -75,6 +83,13 @@ class Hearing:
         self.make_room(row)
         self.newest_ms[row] = max(self.newest_ms[row], time_ms)
         self.agent_of[row] = heard.number
+        self.changed_devices.add(row)
+
+    def expect(self, agent: str, row: int, time_ms: int) -> None:
+        """That device ought to be heard of from then on."""
+        self.make_room(row)
+        self.newest_ms[row] = max(self.newest_ms[row], time_ms)
+        self.agent_of[row] = self.agents[agent].number
         self.changed_devices.add(row)
 
     def agent_behind(self, row: int) -> str:

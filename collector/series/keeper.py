@@ -10,6 +10,7 @@ import sqlite3
 from collections import Counter
 from dataclasses import dataclass
 
+from collector.series import holes
 from collector.series.alerts import forget
 from collector.series.schema import BODY_KINDS, COLUMN_KINDS, hourly, numbers
 from telemetry.journal import add_counts
@@ -77,6 +78,7 @@ class Keeper:
         if hourly:
             self._hourly_ms = now_ms + HOUR_MS
             forget(self._db, now_ms, now_ms - self._keep.hours_ms)
+            holes.forget(self._db, now_ms - self._keep.hours_ms)
         self._sweep = sweep if hourly or sweep.crowded else None
         return self._sweep
 

@@ -9,10 +9,12 @@ from typing import TypeVar
 
 from collector.config import CollectorConfig, Retention
 from collector.consumer import Consumer, Stop, run_steps
-from collector.records import UNDECODABLE, Incident, Tick, decode, decode_desk, decode_finding
+from collector.records import UNDECODABLE, Arrival, Hole, Incident, decode, decode_desk, decode_finding
 from collector.series.alerts import take_desk, take_finding
+from collector.series.holes import Holes
 from collector.series.incidents import take_incident
 from collector.series.keeper import DAY_MS, Keep, Keeper
+from collector.series.reader import SILENT_AFTER_MS
 from collector.series.schema import open_writer
 from collector.series.writer import SeriesWriter
 from telemetry.clock import wall_ms
@@ -27,10 +29,17 @@ T = TypeVar("T")
 class SeriesProcess:
     """One step: what the journals hold that is new, in one transaction; then a part of the housekeeping, if due."""
 
-    def __init__(self, directory: Path, keep: Keep, now_ms: Callable[[], int] = wall_ms) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        keep: Keep,
+        now_ms: Callable[[], int] = wall_ms,
+        silent_after_ms: int = SILENT_AFTER_MS,
+    ) -> None:
         self._db = open_writer(directory / "series.db")
         self._consumer = Consumer(self._db, {name: directory / f"{name}.journal" for name in JOURNALS})
         self._writer = SeriesWriter(self._db)
+        self._holes = Holes(self._db, silent_after_ms)
         self._keeper = Keeper(self._db, keep)
         self._now_ms = now_ms
         self._restarts = 0
@@ -62,9 +71,13 @@ class SeriesProcess:
             take_desk(self._db, entry)
             counts["series_desk_entries"] += 1
         for record in _decoded(frames["readings"], decode, counts):
-            if not isinstance(record, Tick):
+            if isinstance(record, Arrival):
                 self._writer.take(record)
+                self._holes.take(record)
+            elif isinstance(record, Hole):
+                self._holes.lost(record)
         self._writer.finish()
+        counts += self._holes.save()
         add_counts(self._db, counts)
 
     def close(self) -> None:
@@ -87,7 +100,7 @@ def keep_of(retention: Retention) -> Keep:
 
 def run(config: CollectorConfig, directory: Path, stop: Stop) -> None:
     """Serve until stopped."""
-    process = SeriesProcess(directory, keep_of(config.retention))
+    process = SeriesProcess(directory, keep_of(config.retention), silent_after_ms=config.silent_after_s * 1000)
     try:
         run_steps(process.step, stop)
     finally:

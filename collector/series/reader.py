@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from collector.records import RETIRED
 from collector.series.points import points
 from collector.series.rows import AlertRow, DeviceRow, EventRow, LogRow, SeriesRow
 from telemetry.errors import EnvironmentFault
@@ -48,8 +49,12 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 
 def devices(db: sqlite3.Connection, now_ms: int, silent_after_ms: int = SILENT_AFTER_MS) -> list[DeviceRow]:
-    """Every device that was ever seen, by name. `now_ms` is wall time; a device unheard for longer is silent."""
-    return _device_rows(db, now_ms, silent_after_ms, None)
+    """Every device that was ever seen or listed and is not retired, by name; agents are no devices.
+
+    `now_ms` is wall time; a device unheard for longer is silent.
+    """
+    rows = _device_rows(db, now_ms, silent_after_ms, None)
+    return [row for row in rows if not row.texts or RETIRED not in row.texts]
 
 
 def device(db: sqlite3.Connection, name: str, now_ms: int, silent_after_ms: int = SILENT_AFTER_MS) -> DeviceRow | None:
@@ -113,9 +118,13 @@ def _state(open_ones: _Alerts, *, silent: bool) -> str:
     return "silent" if silent else "ok"
 
 
+# A device that was listed and never spoke has no time of its own (last_t 0): it was never seen.
 _DEVICES = """
-SELECT device, agent, devices.boot, uptime, first_seen, last_seen, texts, limits
-FROM devices LEFT JOIN abouts USING(device) WHERE true {one} ORDER BY device
+SELECT device, agent, devices.boot, uptime, first_seen, CASE WHEN last_t > 0 THEN last_seen ELSE 0 END, texts, limits
+FROM devices LEFT JOIN abouts USING(device)
+WHERE NOT (EXISTS (SELECT 1 FROM series WHERE series.device = devices.device AND kind = 'agent')
+           AND NOT EXISTS (SELECT 1 FROM series WHERE series.device = devices.device AND kind != 'agent'))
+  {one} ORDER BY device
 """
 
 # SQLite takes the other columns from the row that holds the max(). CROSS: in the order of series, already by device.

@@ -114,3 +114,30 @@ class EventRow:
     uptime_ms: int | None
     type: str
     values: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class HoleRow:
+    """A stretch of a device's time without readings; `to_ms` is None while it lasts.
+
+    `cause`: "lost" when `frames` of its agent never came, "silence" when the device said nothing.
+    """
+
+    device: str
+    agent: str
+    from_ms: int
+    to_ms: int | None
+    cause: str
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentReading:
+    """What an agent last said of itself; the numbers are those of the kind `agent`."""
+
+    agent: str
+    time_ms: int
+    received_ms: int
+    uptime_ms: int | None
+    boot: int
+    values: Mapping[str, Value]

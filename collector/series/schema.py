@@ -5,6 +5,7 @@
     <kind>_hourly(series, t, readings, last_t, boot, <field>_least, <field>_most, <field>_last ...)   old hours
     last(series, t, received, boot, uptime, flags, body, used, capacity)     newest values of each thing, as JSON
     devices, alerts, silences, acknowledgements     what the fleet table shows
+    holes(device, from_ms, to_ms, cause, frames)    stretches without readings; `to_ms` NULL: not over yet
     incidents, incident_episodes                    how each incident stands, and the alerts that belong to it
     abouts, cursors, counters                       descriptions, how far we have read, what was counted
 
@@ -17,6 +18,7 @@ import sqlite3
 from pathlib import Path
 
 from collector.ownfile import open_own
+from collector.series import holes
 from telemetry.readings import KINDS, Kind
 
 SCHEMA = 1
@@ -79,7 +81,7 @@ def hourly(kind: str) -> str:
 
 def tables() -> str:
     """The SQL that makes every table but `counters`."""
-    return _FIXED + "".join(_kind_tables(kind) for kind in KINDS.values())
+    return _FIXED + holes.TABLES + "".join(_kind_tables(kind) for kind in KINDS.values())
 
 
 def _kind_tables(kind: Kind) -> str:

@@ -222,3 +222,13 @@ def test_default_rules_tell_low_stacks_thresholds_and_dead_tasks() -> None:
         "stack-low-of-unknown-size|a|stack|net",
         "stack-low|a|stack|main",
     ]
+
+
+def test_a_device_that_was_listed_and_never_spoke_is_silent_in_the_end_and_a_retired_one_never() -> None:
+    bench = Bench(silent_after_s=300)
+    bench.second(About("listed", 0, {"site": "Lyon"}), About("old", 0, {"retired": "yes"}), agent="")
+    assert bench.wait(295) == []
+    (found,) = bench.wait(10)
+    assert (found.rule, found.device, found.status) == ("silent", "listed", "firing")
+    (ended,) = bench.second(About("listed", 0, {"site": "Lyon", "retired": "yes"}), agent="")
+    assert (ended.rule, ended.device, ended.status) == ("silent", "listed", "resolved")

@@ -23,7 +23,8 @@ def test_the_fullest_thing_speaks_for_a_device(tmp_path: Path) -> None:
         rows("heap", ["a"], ["used", "free"], [0, 0, 80, 20]),
         rows("stack", ["main"], ["size", "min_free"], [0, 0, 100, 30]),
         rows("process", [], ["user_mode"], [0, 0, 131_072], device="dev-2"),
-        rows("agent", [], ["ports"], [0, 0, 2], device="dev-3"),
+        rows("log", [], ["text"], [0, 0, "hello"], device="dev-3"),
+        rows("agent", [], ["ports"], [0, 0, 2], device="gateway"),
     )
     one, two, three = reader.devices(bench.db, T0)
     assert (one.used, one.limit, one.used_of) == (80, 100, "heap a")

@@ -1,0 +1,82 @@
+"""How the agent itself is doing, as a reading of kind `agent` under the agent's own name: gateways are watched too."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from agent.outbox import Outbox
+from telemetry.errors import WireError
+from telemetry.readings import Reading, Value
+from telemetry.wire import Rows, decode_body
+
+PERIOD_MS = 30_000
+
+_TIMEX_BYTES = 256  # struct timex has 208 on 64-bit Linux; all zero, it asks and changes nothing
+_UNSYNCHRONISED = 5  # TIME_ERROR of adjtimex(2)
+
+
+class Report:
+    """Makes the reading; it looks at disk and clock when asked, never by itself.
+
+    `clock_state` says what the stamps are worth: synchronised, unsynchronised, untrusted or unknown.
+    """
+
+    def __init__(self, name: str, version: str, outbox: Outbox, clock_state: Callable[[], str]) -> None:
+        self._name = name
+        self._version = version
+        self._outbox = outbox
+        self._clock_state = clock_state
+        self._boot = outbox.boot_of(_own(name)) + 1
+        outbox.set_boot(_own(name), self._boot)
+        self._started_ms: int | None = None
+
+    def reading(self, now_ms: int, folder: Path, ports: int | None = None) -> Reading:
+        """The agent at `now_ms` (the clock that stamps its readings); `ports` are the consoles that it can read now."""
+        if self._started_ms is None:
+            self._started_ms = now_ms
+        values: dict[str, Value] = {
+            "outbox_depth": self._outbox.depth,
+            "oldest_age_ms": self._oldest_age_ms(now_ms),
+            "evicted": self._outbox.counters().get("evicted_rows", 0),
+            "disk_free": shutil.disk_usage(folder).free,
+            "clock": self._clock_state(),
+            "version": self._version,
+        }
+        if ports is not None:
+            values["ports"] = ports
+        uptime_ms = max(0, now_ms - self._started_ms)
+        return Reading(self._name, "agent", (), now_ms, values, self._boot, uptime_ms)
+
+    def _oldest_age_ms(self, now_ms: int) -> int:
+        """Age of the oldest reading that the collector does not have; 0 when it has all."""
+        for frame in self._outbox.after(self._outbox.base - 1, 1):
+            try:
+                blocks = decode_body(frame.data)
+            except WireError:  # of a version before an upgrade
+                return 0
+            times = [block.t0 for block in blocks if isinstance(block, Rows)]
+            return max(0, now_ms - min(times)) if times else 0
+        return 0
+
+
+def system_clock_state() -> str:
+    """Whether the system's clock is synchronised, as the kernel knows it: adjtimex(2)."""
+    try:
+        answer = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+    except (OSError, AttributeError):
+        return "unknown"
+    if answer < 0:
+        return "unknown"
+    return "unsynchronised" if answer == _UNSYNCHRONISED else "synchronised"
+
+
+def untrusted_clock_state() -> str:
+    """Of a gateway whose readings carry monotonic time."""
+    return "untrusted"
+
+
+def _own(name: str) -> str:
+    return f"agent {name}"  # no device can have a name with a space

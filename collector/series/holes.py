@@ -1,0 +1,87 @@
+"""Holes: stretches of a device's time without readings, and why. Recorded when they end; both ends are event time.
+
+`lost`: frames of the device's agent that will never come (its outbox was full or damaged) fell into it; whether they
+held readings of this device nobody knows any more. `silence`: nothing was lost on the way, the device said nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+
+from collector.records import Arrival, Hole
+from telemetry.readings import About
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS holes(
+    device TEXT NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER, cause TEXT NOT NULL, frames INTEGER NOT NULL,
+    PRIMARY KEY(device, from_ms)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS holes_at ON holes(from_ms);
+"""
+
+
+class Holes:
+    """Finds holes in what arrives. Changes wait for `save`, inside the caller's transaction."""
+
+    def __init__(self, db: sqlite3.Connection, silent_after_ms: int) -> None:
+        self._db = db
+        self._silent_after_ms = silent_after_ms
+        self._newest: dict[str, int] = {}
+        self._agent_of: dict[str, str] = {}
+        for device, agent, last_t in db.execute("SELECT device, agent, last_t FROM devices"):
+            self._newest[device], self._agent_of[device] = last_t, agent
+        self._open: dict[str, tuple[int, int]] = {
+            device: (from_ms, frames)
+            for device, from_ms, frames in db.execute("SELECT device, from_ms, frames FROM holes WHERE to_ms IS NULL")
+        }
+        self._rows: list[tuple[str, int, int | None, str, int]] = []
+
+    def lost(self, hole: Hole) -> None:
+        """Frames of an agent will never come: a hole opens for each of its devices, until it is heard again."""
+        for device, agent in self._agent_of.items():
+            from_ms, frames = self._open.get(device, (self._newest[device], 0))
+            if agent == hole.agent and from_ms:
+                self._open[device] = (from_ms, frames + hole.frames)
+                self._rows.append((device, from_ms, None, "lost", frames + hole.frames))
+
+    def take(self, arrival: Arrival) -> None:
+        """Readings came: open holes of their devices close, and long gaps are holes themselves."""
+        for device, times in _times(arrival).items():
+            self._agent_of[device] = arrival.agent
+            first, last = min(times), max(times)
+            for time_ms in sorted(times) if last - first > self._silent_after_ms else (first,):
+                self._step(device, time_ms)
+            self._newest[device] = max(self._newest.get(device, 0), last)
+
+    def _step(self, device: str, time_ms: int) -> None:
+        newest = self._newest.get(device, 0) or time_ms
+        self._newest[device] = max(newest, time_ms)
+        if time_ms <= newest:
+            return
+        opened = self._open.pop(device, None)
+        if opened:
+            self._rows.append((device, opened[0], time_ms, "lost", opened[1]))
+        elif time_ms - newest > self._silent_after_ms:
+            self._rows.append((device, newest, time_ms, "silence", 0))
+
+    def save(self) -> Counter[str]:
+        """Write what was found; how many holes closed, by cause."""
+        self._db.executemany("INSERT OR REPLACE INTO holes VALUES(?, ?, ?, ?, ?)", self._rows)
+        counts = Counter(f"holes_{cause}" for _, _, to_ms, cause, _ in self._rows if to_ms is not None)
+        self._rows.clear()
+        return counts
+
+
+def forget(db: sqlite3.Connection, before_ms: int) -> None:
+    """Let go of holes that ended before that time."""
+    db.execute("DELETE FROM holes WHERE to_ms < ?", (before_ms,))
+
+
+def _times(arrival: Arrival) -> dict[str, list[int]]:
+    """Times of all readings that a frame brought, by device."""
+    found: dict[str, list[int]] = {}
+    for block in arrival.blocks:
+        if not isinstance(block, About):
+            t0 = block.t0
+            found.setdefault(block.device, []).extend([t0 + row[0] for row in block.rows])
+    return found
