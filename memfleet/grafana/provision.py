@@ -1,21 +1,28 @@
 """What memfleet owns in a Grafana, and the writes that are missing to bring it about. A second run finds none.
 
-Owned are one data source, one folder and the dashboards that carry memfleet's tag; nothing else is touched. A dashboard
-carries a tag with its fingerprint, so one edited by hand is kept until a new version comes or `force` is given.
+Owned are one data source a kind of store, one folder and the dashboards that carry memfleet's tag; nothing else is
+touched. A dashboard carries a tag with its fingerprint, which tells another version of it; one whose newest version
+somebody else saved was edited by hand and is kept unless `force` is given.
 """
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from memfleet.grafana import promql
 from memfleet.grafana.client import Grafana
+from memfleet.grafana.panels import LABEL
 
 FOLDER = "memfleet"
 SOURCE = "memfleet"
+METRICS_SOURCE = promql.SOURCE
+MESSAGE = "memfleet grafana apply"
+"""What Grafana's history of a dashboard says of our versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +63,39 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Metrics:
+    """How Grafana reaches the collector's VictoriaMetrics, as the Prometheus that it answers as."""
+
+    url: str
+
+    def body(self) -> dict[str, Any]:
+        """The data source as Grafana stores it."""
+        return {
+            "access": "proxy",
+            "jsonData": {"httpMode": "POST", "prometheusType": "Prometheus", "timeInterval": "10s"},
+            "name": METRICS_SOURCE,
+            "secureJsonData": {},
+            "type": "prometheus",
+            "uid": METRICS_SOURCE,
+            "url": self.url,
+            "user": "",
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
-    """One write, and why it is needed."""
+    """One write and why it is needed, with what differs, line by line; or, `kept`, one that is not to be made."""
 
     why: str
     method: str
     path: str
     body: dict[str, Any]
+    difference: tuple[str, ...] = ()
+    kept: bool = False
 
 
 def changes(
-    grafana: Grafana, source: Source, dashboards: list[dict[str, Any]], *, force: bool = False
+    grafana: Grafana, source: Source | Metrics, dashboards: list[dict[str, Any]], *, force: bool = False
 ) -> Iterator[Change]:
     """The writes that are missing, in the order in which they have to be made. Only reads."""
     yield from _source(grafana, source.body(), force)
@@ -77,42 +106,81 @@ def changes(
 
 
 def _source(grafana: Grafana, wanted: dict[str, Any], force: bool) -> Iterator[Change]:
-    path = f"/datasources/uid/{SOURCE}"
+    name = f"data source {wanted['name']}"
+    path = f"/datasources/uid/{wanted['uid']}"
     found = grafana.get(path)
     if found is None:
-        yield Change(f"data source {SOURCE}: new", "POST", "/datasources", wanted)
+        yield Change(f"{name}: new", "POST", "/datasources", wanted)
         return
     different = sorted(_different(wanted, found))
     if different or force:
-        yield Change(f"data source {SOURCE}: {', '.join(different) or 'written again'}", "PUT", path, wanted)
+        said = tuple(line for _, line in different if line)
+        names = ", ".join(setting for setting, _ in different)
+        yield Change(f"{name}: {names or 'written again'}", "PUT", path, wanted, said)
 
 
-def _different(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
-    """Settings that Grafana holds otherwise. Secrets are never given back: it only says which it has."""
+def _different(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Settings that Grafana holds otherwise, each with a line that says how. Secrets are never given back: it only
+    says which it has."""
     for name, value in wanted.items():
+        held = found.get(name)
         if name == "secureJsonData":
-            held = found.get("secureJsonFields") or {}
-            yield from (secret for secret in value if not held.get(secret))
+            has = found.get("secureJsonFields") or {}
+            yield from ((secret, "") for secret in value if not has.get(secret))
         elif name == "jsonData":
-            held = found.get(name) or {}
-            yield from (option for option in value if held.get(option) != value[option])
-        elif found.get(name, "") != value:
-            yield name
+            options = held or {}
+            for option in value:
+                if options.get(option) != value[option]:
+                    yield option, f"{option}: {options.get(option)!r} -> {value[option]!r}"
+        elif (held or "") != value:
+            yield name, f"{name}: {held!r} -> {value!r}"
 
 
 def _dashboard(grafana: Grafana, model: dict[str, Any], force: bool) -> Iterator[Change]:
-    stamp = f"memfleet-{fingerprint(model)}"
-    found = grafana.get(f"/dashboards/uid/{model['uid']}")
-    if found is not None and stamp in found["dashboard"].get("tags", []) and not force:
+    stamp = f"{LABEL}-{fingerprint(model)}"
+    wanted = {**model, "id": None, "tags": [*model["tags"], stamp]}
+    body = {"dashboard": wanted, "folderUid": FOLDER, "message": MESSAGE, "overwrite": True}
+    name, call = f"dashboard {model['title']}", ("POST", "/dashboards/db", body)
+    answer = grafana.get(f"/dashboards/uid/{model['uid']}")
+    if answer is None:
+        yield Change(f"{name}: new", *call)
         return
-    body = {
-        "dashboard": {**model, "id": None, "tags": [*model["tags"], stamp]},
-        "folderUid": FOLDER,
-        "message": "memfleet grafana apply",
-        "overwrite": True,
-    }
-    why = "new" if found is None else "written again" if force else "of another version"
-    yield Change(f"dashboard {model['title']}: {why}", "POST", "/dashboards/db", body)
+    found = answer["dashboard"]
+    tags = found.get("tags") or []
+    if LABEL not in tags:
+        yield Change(f"{name}: has lost the tag {LABEL}, so it is somebody else's now", *call, kept=True)
+        return
+    difference = tuple(_difference(found, wanted))
+    if force:
+        yield Change(f"{name}: written again", *call, difference)
+    elif by_hand := _edited_by(grafana, model["uid"]):
+        yield Change(f"{name}: edited by hand, {by_hand}; --force writes over it", *call, difference, kept=True)
+    elif stamp not in tags:
+        yield Change(f"{name}: of another version", *call, difference)
+
+
+def _edited_by(grafana: Grafana, uid: str) -> str:
+    """Who saved the newest version of a dashboard and why, empty when it was us. What it holds says nothing: Grafana
+    itself brings an older model up to date when it is read."""
+    answer: Any = grafana.get(f"/dashboards/uid/{uid}/versions?limit=1") or {}
+    versions = answer.get("versions", []) if isinstance(answer, dict) else answer  # a list before Grafana 11
+    if not versions or versions[0].get("message") == MESSAGE:
+        return ""
+    newest = versions[0]
+    return " ".join(f"version {newest.get('version')} by {newest.get('createdBy')} {newest.get('message', '')}".split())
+
+
+def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    """What a write would change, as lines with - and +; what Grafana counts by itself is left out."""
+    before, after = (
+        json.dumps({k: v for k, v in model.items() if k not in _GRAFANAS}, indent=1, sort_keys=True).splitlines()
+        for model in (found, wanted)
+    )
+    lines = difflib.unified_diff(before, after, n=0, lineterm="")
+    return (line for line in lines if not line.startswith(("---", "+++", "@@")))
+
+
+_GRAFANAS = ("id", "version", "schemaVersion", "iteration")
 
 
 def fingerprint(model: dict[str, Any]) -> str:

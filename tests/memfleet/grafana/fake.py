@@ -1,4 +1,8 @@
-"""A Grafana that answers the routes memfleet uses, as version 13 documents them, and keeps what is written."""
+"""A Grafana that answers the routes memfleet uses as versions 10 to 13 document them, and keeps what is written.
+
+What differs: the history of a dashboard is a list in 10 and stands in an object since 11; since 12 a dashboard is
+brought to the newest schema when it is read; in 13 data sources answer by uid alone.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,10 @@ from typing import Any
 class FakeGrafana:
     """State and record of one server; `prefix` is the path it is served under."""
 
-    def __init__(self, prefix: str = "") -> None:
+    def __init__(self, prefix: str = "", version: int = 13) -> None:
         self.token = "good"
+        self.version = version
+        self.history: dict[str, list[dict[str, Any]]] = {}
         self.sources: dict[str, dict[str, Any]] = {}
         self.folders: dict[str, dict[str, Any]] = {}
         self.dashboards: dict[str, dict[str, Any]] = {}
@@ -38,6 +44,8 @@ class FakeGrafana:
         return self._write(method, path, body)
 
     def _get(self, path: str) -> tuple[int, Any]:
+        if path.endswith("/versions?limit=1"):
+            return self._versions(path.split("/")[3])
         kind, _, uid = path.lstrip("/").rpartition("/")
         if kind == "datasources/uid" and uid in self.sources:
             source = dict(self.sources[uid])
@@ -46,8 +54,29 @@ class FakeGrafana:
         if kind == "folders" and uid in self.folders:
             return 200, self.folders[uid]
         if kind == "dashboards/uid" and uid in self.dashboards:
-            return 200, {"dashboard": self.dashboards[uid], "meta": {"folderUid": "memfleet"}}
+            model = self.dashboards[uid]
+            if self.version >= 12:
+                panels = [{**panel, "pluginVersion": f"{self.version}.0.1"} for panel in model["panels"]]
+                model = {**model, "schemaVersion": 42, "panels": panels}
+            return 200, {"dashboard": model, "meta": {"folderUid": "memfleet"}}
         return 404, {"message": "not found"}
+
+    def _versions(self, uid: str) -> tuple[int, Any]:
+        if uid not in self.history:
+            return 404, {"message": "Dashboard not found"}
+        newest = self.history[uid][:1]
+        return 200, newest if self.version < 11 else {"continueToken": "", "versions": newest}
+
+    def save_by_hand(self, uid: str, **changes: Any) -> None:
+        """What a person does at the browser."""
+        self._save({**self.dashboards[uid], **changes}, "bob", "taller panels")
+
+    def _save(self, model: dict[str, Any], who: str, message: str) -> int:
+        version: int = self.dashboards.get(model["uid"], {}).get("version", 0) + 1
+        self.dashboards[model["uid"]] = {**model, "id": 7, "version": version}
+        entry = {"version": version, "createdBy": who, "message": message}
+        self.history.setdefault(model["uid"], []).insert(0, entry)
+        return version
 
     def _write(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
         if (method, path) == ("POST", "/datasources"):
@@ -63,16 +92,23 @@ class FakeGrafana:
             return 200, body
         if (method, path) == ("POST", "/dashboards/db") and body["folderUid"] in self.folders:
             model = body["dashboard"]
-            version = self.dashboards.get(model["uid"], {}).get("version", 0) + 1
-            self.dashboards[model["uid"]] = {**model, "id": 7, "version": version, "schemaVersion": 42}
+            version = self._save(model, "sa-memfleet", body["message"])
             return 200, {"status": "success", "uid": model["uid"], "version": version}
         return 404, {"message": "Not found"}
 
 
 @contextlib.contextmanager
-def fake_grafana(prefix: str = "") -> Iterator[FakeGrafana]:
+def fake_grafana(prefix: str = "", version: int = 13) -> Iterator[FakeGrafana]:
     """The server, running on a free port."""
-    fake = FakeGrafana(prefix)
+    fake = FakeGrafana(prefix, version)
+    with answering(fake):
+        fake.url += prefix
+        yield fake
+
+
+@contextlib.contextmanager
+def answering(fake: Any) -> Iterator[None]:
+    """Answer HTTP on a free port with what `fake.answer` gives; `fake.url` says where."""
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
@@ -92,9 +128,9 @@ def fake_grafana(prefix: str = "") -> Iterator[FakeGrafana]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}{prefix}"
+    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
     try:
-        yield fake
+        yield
     finally:
         server.shutdown()
         server.server_close()
