@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "export": "Write the readings that a collector keeps, as lines of JSON.",
     "notify": "Send a test message to every channel.",
     "quarantine": "List what was refused; show, retry or purge it.",
+    "doctor": "Check broker, stores, credentials, clock and disk, and say what to do.",
     "enroll": "Give an agent credentials and its own rights at the broker.",
     "revoke": "Withdraw an agent's credentials and rights.",
     "check-config": "Name every fault of a configuration file.",

@@ -16,9 +16,9 @@ import pytest
 from collector.web.metrics import render
 from collector.web.status import ProcessStatus
 from memfleet.grafana.__main__ import files
+from memfleet.grafana.sample import HOUR_MS, lines
 from memfleet.grafana.sets import SETS
 from telemetry.readings import MT3620_LIMIT
-from tests.memfleet.grafana.seed import HOUR_MS, lines
 from tests.servers import InfluxDB, Server, VictoriaMetrics, influxd, victoria_metrics
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "grafana" / "dashboards"
@@ -97,7 +97,7 @@ def start_ms() -> int:
 def seeded(tmp_path_factory: pytest.TempPathFactory, start_ms: int) -> Iterator[Seeded]:
     with influxd(tmp_path_factory.mktemp("grafana")) as server:
         post(server, "/query?" + urllib.parse.urlencode({"q": "CREATE DATABASE memfleet"}), "")
-        post(server, "/write?db=memfleet&precision=ms", "\n".join(lines(start_ms)))
+        post(server, "/write?db=memfleet&precision=ms", "\n".join(lines(start_ms, "lab", "memfleet_")))
         yield Seeded(server, start_ms)
 
 
@@ -105,7 +105,7 @@ def seeded(tmp_path_factory: pytest.TempPathFactory, start_ms: int) -> Iterator[
 def metrics(tmp_path_factory: pytest.TempPathFactory, start_ms: int) -> Iterator[VictoriaMetrics]:
     """VictoriaMetrics with the same hour, and with what it would have scraped from the collector twice."""
     with victoria_metrics(tmp_path_factory.mktemp("grafana")) as server:
-        post(server, "/write?precision=ms", "\n".join(lines(start_ms, numbers_only=True)))
+        post(server, "/write?precision=ms", "\n".join(lines(start_ms, "lab", "memfleet_", numbers_only=True)))
         for minute in (59, 60):
             post(server, f"/api/v1/import/prometheus?timestamp={start_ms + minute * 60_000}", scraped(minute))
         yield server

@@ -1,8 +1,12 @@
-"""A small fleet of all platforms, an hour of it, as the collector's own writer puts it into InfluxDB."""
+"""A small fleet of all platforms, an hour of it, as the collector's own writer puts it into a store.
+
+It has something for every panel of every dashboard, so that each query can be tried on a server. All of it is made up.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from collector.records import Finding
 from collector.stores.lineprotocol import Encoder
@@ -14,13 +18,17 @@ STEP_MS = 60_000
 PLATFORMS = {"azure": "mt3620", "esp": "esp32", "zephyr": "zephyr"}
 
 
-def lines(start_ms: int, *, numbers_only: bool = False) -> list[str]:
-    """The lines of the fleet: two devices of each of three platforms and their gateway, with alerts of every sort."""
-    encoder = Encoder("lab", "memfleet_", _about, numbers_only=numbers_only)
+def lines(start_ms: int, fleet: str, prefix: str, *, numbers_only: bool = False) -> list[str]:
+    """The lines of the fleet: two devices of each of three platforms and their gateway, with alerts of every sort.
+
+    `numbers_only` as a VictoriaMetrics wants them.
+    """
+    encoder = Encoder(fleet, prefix, _about, numbers_only=numbers_only)
     written = []
     for block in blocks(start_ms):
         good, refused = encoder.rows(block)
-        assert not refused
+        if refused:
+            raise AssertionError(refused)
         written += good
     return written + [encoder.finding(finding) for finding in findings(start_ms)]
 
@@ -69,7 +77,12 @@ def _of_few_devices(start_ms: int) -> Iterator[Rows]:
 
 
 def _block(
-    start_ms: int, device: str, kind: str, names: tuple[str, ...], fields: tuple[str, ...], values: list[tuple]
+    start_ms: int,
+    device: str,
+    kind: str,
+    names: tuple[str, ...],
+    fields: tuple[str, ...],
+    values: list[tuple[Any, ...]],
 ) -> Rows:
     rows = [[index * STEP_MS, index * STEP_MS, *value] for index, value in enumerate(values)]
     return Rows(device, 1, kind, names, 0, 1, start_ms, 5000, fields, rows)
@@ -88,7 +101,7 @@ def findings(start_ms: int) -> list[Finding]:
     ]
 
 
-def _finding(start_ms: int, what: tuple, status: str, minute: int, numbers: dict[str, float]) -> Finding:
+def _finding(start_ms: int, what: tuple[Any, ...], status: str, minute: int, numbers: dict[str, float]) -> Finding:
     key, rule, severity, device, kind, names = what
     at = start_ms + minute * STEP_MS
     platform = PLATFORMS[device[:-2]]

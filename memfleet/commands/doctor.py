@@ -1,0 +1,61 @@
+"""`memfleet doctor`: is everything as a collector needs it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from collector.config import CollectorConfig
+from memfleet.client import JsonOption
+from memfleet.doctor.broker import check_broker
+from memfleet.doctor.deep import check_deep
+from memfleet.doctor.finding import Found
+from memfleet.doctor.machine import check_clock, check_data_folder
+from memfleet.doctor.stores import check_store
+from memfleet.tables import print_json, print_table
+from telemetry.settings import load
+
+_STYLES = {"ok": "green", "doubtful": "yellow", "wrong": "bold red"}
+
+
+def command(
+    config: Annotated[Path, typer.Option(help="The collector's configuration.")],
+    deep: Annotated[
+        bool,
+        typer.Option(
+            "--deep", help="Also write a marked fleet to each store, try every dashboard's queries, clean up."
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check broker, stores, credentials, clock and disk, and say what to do where something is wrong.
+
+    Exit status 1 when something is.
+
+    Example: [bold]memfleet doctor --config /etc/memfleet/collector.toml --deep[/bold]
+    """
+    found = list(_checks(load(CollectorConfig, config, os.environ), deep))
+    if as_json:
+        print_json([dataclasses.asdict(one) for one in found])
+    else:
+        rows = ((Text(one.state, _STYLES[one.state]), one.what, one.sentence, one.advice) for one in found)
+        print_table(("state", "what", "reason", "detail"), rows, "Nothing was checked.")
+    if any(one.state == "wrong" for one in found):
+        raise typer.Exit(1)
+
+
+def _checks(config: CollectorConfig, deep: bool) -> Iterator[Found]:
+    yield check_data_folder(config)
+    yield check_clock()
+    yield check_broker(config)
+    for store in config.stores:
+        found = check_store(store)
+        yield found
+        if deep and found.state != "wrong":
+            yield from check_deep(store)

@@ -1,0 +1,51 @@
+"""The stores of a collector: do they answer, do they let it write."""
+
+from __future__ import annotations
+
+import contextlib
+
+from collector.config import StoreConfig
+from collector.stores.delivery import Answer
+from collector.stores.http import Connection
+from collector.stores.process import open_store
+from memfleet.doctor.finding import Found
+from telemetry.errors import MemfleetError
+
+_TIMEOUT_MS = (3_000, 10_000)
+
+
+def check_store(store: StoreConfig) -> Found:
+    """Whether the server answers and knows the collector. Nothing is written."""
+    what = f"store {store.name}"
+    try:
+        with contextlib.closing(Connection(store, _TIMEOUT_MS)) as connection:
+            answer = _asked(store, connection)
+        with contextlib.closing(open_store(store)) as opened:
+            warning = opened.warning() if answer.status else ""
+    except MemfleetError as error:
+        return Found(what, "wrong", str(error), "see [[stores]] in the configuration")
+    if answer.status == 0:
+        return Found(what, "wrong", answer.text, "is it running? readings wait in the journal until it is")
+    if answer.status in (401, 403):
+        return Found(what, "wrong", f"{store.url} refuses us: {answer.text}", "give it a token or user that may write")
+    if answer.status not in (200, 204, 400):  # 400: API 2 and 3 have nothing against us but the empty body
+        return Found(what, "wrong", f"{store.url} answers {answer.status}: {answer.text}", _advice(store))
+    if warning:
+        return Found(what, "doubtful", f"{store.url} answers: {warning}", "see docs/grafana.md")
+    return Found(what, "ok", f"{store.url} answers and lets the collector in")
+
+
+def _asked(store: StoreConfig, connection: Connection) -> Answer:
+    """The cheapest request that a login is needed for: an empty write, where it cannot make a database."""
+    if store.kind == "victoriametrics":
+        return connection.get("/health")
+    if store.api == 1:
+        return connection.post_form("/query", q="SHOW DATABASES")
+    if store.api == 2:
+        return connection.post_bucket(b"")
+    return connection.post_lines("/api/v3/write_lp", [("db", store.database), ("precision", "millisecond")], b"")
+
+
+def _advice(store: StoreConfig) -> str:
+    wanted = f"bucket {store.bucket} of org {store.org}" if store.api == 2 else f"database {store.database}"
+    return f"is kind = {store.kind!r} with api = {store.api} what runs there, and is there a {wanted}?"

@@ -1,0 +1,85 @@
+"""`memfleet doctor` on real servers: it says what is wrong and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memfleet.cli import main
+from memfleet.doctor.machine import check_clock
+from tests.servers import free_port, influxd, mosquitto, victoria_metrics
+
+
+@pytest.fixture
+def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    def run(broker: str, stores: str, *words: str) -> tuple[int, dict[str, dict[str, str]]]:
+        config = tmp_path / "collector.toml"
+        config.write_text(f'data_dir = "{tmp_path}/data"\n{stores}\n[broker]\nurl = "{broker}"\n')
+        monkeypatch.setattr("sys.argv", ["memfleet", "doctor", "--config", str(config), "--json", *words])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        return int(stop.value.code or 0), {one["what"]: one for one in json.loads(capsys.readouterr().out)}
+
+    return run
+
+
+def store(name: str, kind: str, url: str, more: str = "") -> str:
+    return f'[[stores]]\nname = "{name}"\nkind = "{kind}"\nurl = "{url}"\n{more}'
+
+
+def test_what_works_is_tried_in_earnest_and_cleaned_up(tmp_path: Path, doctor: Any) -> None:
+    with mosquitto(tmp_path) as broker, influxd(tmp_path) as influx, victoria_metrics(tmp_path) as victoria:
+        stores = store("long", "influxdb", influx.url) + store("vm", "victoriametrics", victoria.url)
+        status, found = doctor(broker.url, stores, "--deep")
+        assert status == 0, found
+        for name in ("long", "vm"):
+            assert found[f"store {name}"]["state"] == "ok"
+            assert found[f"store {name}, deep"]["sentence"].startswith("every query of every panel")
+        assert influx.query("SHOW MEASUREMENTS", "memfleet") == []
+        assert victoria.promql('count({__name__=~"memfleet_.+"})') == []
+
+
+def test_without_deep_nothing_is_written(tmp_path: Path, doctor: Any) -> None:
+    with mosquitto(tmp_path) as broker, influxd(tmp_path) as influx:
+        status, found = doctor(broker.url, store("long", "influxdb", influx.url))
+        assert (status, found["store long"]["state"]) == (0, "ok")
+        assert influx.query("SHOW DATABASES") == []
+
+
+def test_what_is_down_is_named_with_what_to_do(doctor: Any) -> None:
+    status, found = doctor(
+        f"mqtt://127.0.0.1:{free_port()}", store("long", "influxdb", f"http://127.0.0.1:{free_port()}"), "--deep"
+    )
+    assert status == 1
+    for what in ("broker", "store long"):
+        assert found[what]["state"] == "wrong"
+        assert found[what]["advice"]
+    assert "store long, deep" not in found
+
+
+def test_a_store_that_does_not_know_us_is_told_from_one_that_is_down(tmp_path: Path, doctor: Any) -> None:
+    with mosquitto(tmp_path) as broker, influxd(tmp_path, INFLUXDB_HTTP_AUTH_ENABLED="true") as influx:
+        password = tmp_path / "password"
+        password.write_text("wrong")
+        password.chmod(0o600)
+        login = f'username = "memfleet"\npassword_file = "{password}"\n'
+        status, found = doctor(broker.url, store("long", "influxdb", influx.url, login))
+        assert status == 1
+        assert "refuses us" in found["store long"]["sentence"]
+
+
+def test_a_victoriametrics_that_stores_twice_is_doubtful(tmp_path: Path, doctor: Any) -> None:
+    with mosquitto(tmp_path) as broker, victoria_metrics(tmp_path, dedup=False) as victoria:
+        found = doctor(broker.url, store("vm", "victoriametrics", victoria.url))[1]
+        assert found["store vm"]["state"] == "doubtful"
+        assert "-dedup.minScrapeInterval=1ms" in found["store vm"]["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict"), [("synchronised", "ok"), ("unsynchronised", "doubtful"), ("unknown", "doubtful")]
+)
+def test_a_clock_that_nobody_sets_is_doubtful(state: str, verdict: str) -> None:
+    assert check_clock(lambda: state).state == verdict
