@@ -11,7 +11,7 @@ import random
 import select
 import socket
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -31,6 +31,7 @@ CONNECT_S = 5.0
 STEADY_S = 10.0
 """A connection that has stood for so long is a good one: after it the first retry is quick again."""
 _UNSUPPORTED_VERSION = 132
+_TOPICS_AT_ONCE = 100
 _LARGEST_PACKET = 268_435_455
 _PACKET_HEAD = 16
 """Most bytes of a publish packet besides topic and payload."""
@@ -246,12 +247,10 @@ class Link:
         self._subscribe(client, self._subscriptions)
         self._handler.connected()
 
-    def _subscribe(self, client: paho.Client, topics: Iterable[str]) -> None:
-        for topic in topics:
-            if self._protocol == paho.MQTTv5:
-                client.subscribe(topic, options=SubscribeOptions(qos=1, retainHandling=0))
-            else:
-                client.subscribe(topic, 1)
+    def _subscribe(self, client: paho.Client, topics: Sequence[str]) -> None:
+        wanted: Any = SubscribeOptions(qos=1, retainHandling=0) if self._protocol == paho.MQTTv5 else 1
+        for start in range(0, len(topics), _TOPICS_AT_ONCE):
+            client.subscribe([(topic, wanted) for topic in topics[start : start + _TOPICS_AT_ONCE]])
 
     def _on_disconnect(self, client: paho.Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if client is self._client:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from agent.maps.life import Life, Verdict
 from agent.maps.names import Memory, Names
@@ -17,7 +17,7 @@ Series = tuple[str, str, tuple[str, ...]]
 
 
 class _Device:
-    __slots__ = ("begun", "boot", "described", "life", "name", "new", "texts")
+    __slots__ = ("begun", "boot", "described", "heard", "life", "name", "new", "news", "texts")
 
     def __init__(self, name: str, boot: int, life: Life) -> None:
         self.name = name
@@ -25,8 +25,16 @@ class _Device:
         self.new = not boot
         self.life = life
         self.texts = {"platform": "other"}
+        self.heard: Mapping[str, str] = {}
+        self.news = False
         self.begun = False
         self.described: dict[str, str] = {}
+
+    def hear(self, texts: Mapping[str, str]) -> None:
+        """Take over what a message says of it; its announced name is no label."""
+        self.heard = texts
+        self.texts |= {label: text for label, text in texts.items() if label != "name"}
+        self.news = self.texts != self.described
 
 
 class _Joined:
@@ -44,6 +52,7 @@ class Devices:
     def __init__(self, memory: Memory) -> None:
         self.names = Names(memory)
         self._memory = memory
+        self._lives = memory.recall("life/")
         self._devices: dict[str, _Device] = {}
         self._joining: dict[Series, _Joined] = {}  # in the order in which they are due
         self.unnamed = 0
@@ -55,28 +64,36 @@ class Devices:
             self.unnamed += 1
             return []
         device = self._devices.get(name) or self._add(name)
-        if report.texts:
-            device.texts |= {label: text for label, text in report.texts.items() if label != "name"}
+        if report.texts != device.heard:
+            device.hear(report.texts)
         verdict = device.life.observe(report)
+        items: list[About | Reading] = []
+        if verdict or device.news or not device.begun or report.boots is not None:
+            items = self._tell(device, report, verdict)
+            if not device.begun:
+                return []
+        for measure in report.measures:
+            if report.partial:
+                items += self._joined(device, measure, report.time_ms)
+            else:
+                items.append(self._reading(device, measure, report.time_ms))
+        return items
+
+    def _tell(self, device: _Device, report: Report, verdict: Verdict) -> list[About | Reading]:
+        """What is to be told beside the measurements: a new boot, a new description."""
+        items: list[About | Reading] = []
         if device.new and not device.begun:
             verdict = ""  # whatever it said while nobody knew it was of its first boot
-        items: list[About | Reading] = []
         if verdict == "boot":
             items += self._begin_boot(device, report)
         begins = bool(report.measures) and not device.begun
         device.begun = device.begun or begins
         if verdict or begins or (report.boots is not None and device.begun):
             self._save(device)
-        if not device.begun:
-            return []
-        if verdict == "boot" or device.texts != device.described:
+        if device.begun and (verdict == "boot" or device.texts != device.described):
             items += self._described(device, report)
-        items += _events(device, report, verdict)
-        for measure in report.measures:
-            items += self._joined(device, measure, report.time_ms) if report.partial else []
-        if not report.partial:
-            items += [self._reading(device, measure, report.time_ms) for measure in report.measures]
-        return items
+        device.news = False
+        return items + list(_events(device, report, verdict))
 
     def due(self, now_ms: int) -> list[About | Reading]:
         """Joined readings that wait for nothing any more."""
@@ -102,7 +119,7 @@ class Devices:
         return device
 
     def _saved_life(self, name: str) -> Life:
-        saved = self._memory.recall(f"life/{name}").get("")
+        saved = self._lives.get(name)
         if saved is None:
             return Life()
         uptime_ms, seen_ms, count, sleeps = json.loads(saved)

@@ -80,7 +80,7 @@ class HomeAssistant:
             topic = _expanded(entity, "stat_t")
             if not topic:
                 continue
-            known = matches(topic)
+            known = [match for match in matches(topic) if match[0].has_memory]
             if known and who:
                 rule, captures = known[0]
                 reports.append(_renamed(who, rule.family, rule.alias(captures)))

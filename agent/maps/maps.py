@@ -75,8 +75,8 @@ class Maps:
         if self._learner is not None:
             if self._learner.announces(topic):
                 return self._learn(value, now_ms)
-            if not matches and topic in self._learner.topics:
-                matches = self._learner.topics[topic]
+            if topic in self._learner.topics:
+                matches = [*matches, *self._learner.topics[topic]]
         reports = []
         for rule, captures in matches:
             report = rule.read(value, captures, now_ms)

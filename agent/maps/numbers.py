@@ -71,17 +71,17 @@ class Thing:
         self._keys = stars[0] if stars else ()
         self._name = None if kind == "process" or self._starred else first_of(name)
 
-    def measure(self, payload: Any, captures: Captures) -> Iterator[Measure]:
-        """What the payload says of it; nothing when it holds none of the fields."""
+    def measure(self, payload: Any, captures: Captures, found: list[Measure]) -> None:
+        """Add what the payload says of it to `found`; nothing when it holds none of the fields."""
         if self._starred:
             for key in starred(payload, self._keys):
-                yield from self._measure(payload, (key,), key)
+                self._measure(payload, (key,), found, key)
         elif self._name is None:
-            yield from self._measure(payload, ())
+            self._measure(payload, (), found)
         else:
-            yield from self._measure(payload, (self._name(payload, captures),))
+            self._measure(payload, (self._name(payload, captures),), found)
 
-    def _measure(self, payload: Any, names: tuple[str, ...], star: str = "") -> Iterator[Measure]:
+    def _measure(self, payload: Any, names: tuple[str, ...], found: list[Measure], star: str = "") -> None:
         values, step = {}, 1
         for field, keys, factor, resolution in self._fields:
             at = tuple(star if "*" in key else key for key in keys) if star else keys
@@ -91,12 +91,13 @@ class Thing:
             size = scaled(value, factor)
             if size or (size == 0 and self.kind != "process"):  # Azure Sphere's calls answer 0 when they fail
                 values[field] = size
-                step = max(step, resolution)
+                if resolution > step:
+                    step = resolution
         if not values or values.get("size") == 0:
             return  # what has no size is not there: a chip without external RAM says 0 of 0
-        yield Measure(self.kind, names, values, step)
+        found.append(Measure(self.kind, names, values, step))
         if self._estimate is not None and "free" in values:
-            yield from self._estimated(payload, names, values["free"], step)
+            found += self._estimated(payload, names, values["free"], step)
 
     def _estimated(self, payload: Any, names: tuple[str, ...], free: int, step: int) -> Iterator[Measure]:
         """The largest free block out of a rounded percentage: a reading of its own, as it is so much coarser."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 ESP_IDF = ("unknown", "power_on", "external", "software", "panic", "watchdog", "watchdog", "watchdog", "deep_sleep",
            "brownout", "unknown", "usb")  # fmt: skip
@@ -21,6 +22,7 @@ _WORDS = (
 _CLASSES = [(name, re.compile(words, re.IGNORECASE)) for name, words in _WORDS]
 
 
+@lru_cache(maxsize=1024)
 def reset_class(reason: str) -> str:
     """power_on, software, watchdog, panic, brownout, deep_sleep, usb, external or unknown; empty without a reason."""
     if not reason:

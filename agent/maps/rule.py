@@ -64,7 +64,9 @@ class Rule:
             payload = {name: value for name, value in found.groupdict().items() if value is not None}
         if not self._fits(payload):
             return None
-        measures = tuple([one for thing in self._things for one in thing.measure(payload, captures)])
+        measures: list[Measure] = []
+        for thing in self._things:
+            thing.measure(payload, captures, measures)
         uptime = span_ms(find(payload, self._uptime.keys), self._uptime.unit) if self._uptime else None
         if self._quick:
             if not measures and uptime is None:
@@ -72,12 +74,12 @@ class Rule:
             return Report(
                 system=self.system, family=self.family, alias=self._alias(payload, captures), time_ms=now_ms,
                 texts=self._fixed, uptime_ms=uptime, uptime_step_ms=self._step_ms, wraps=self.topic.uptime_wraps,
-                measures=measures, partial=self.topic.partial, poll=self.topic.poll,
+                measures=tuple(measures), partial=self.topic.partial, poll=self.topic.poll,
             )  # fmt: skip
         return self._full(payload, captures, now_ms, measures, uptime)
 
     def _full(
-        self, payload: Any, captures: Captures, now_ms: int, measures: tuple[Measure, ...], uptime: int | None
+        self, payload: Any, captures: Captures, now_ms: int, measures: list[Measure], uptime: int | None
     ) -> Report | None:
         topic = self.topic
         found = {name: fill(payload, captures) for name, fill in self._labels}
@@ -95,7 +97,7 @@ class Rule:
             system=self.system, family=self.family, alias=self._alias(payload, captures), time_ms=now_ms, mac=mac,
             texts=texts, uptime_ms=uptime, uptime_step_ms=self._step_ms, wraps=topic.uptime_wraps, boots=boots,
             booted=topic.booted, reset_reason=reason, reset_class=reset_class(reason), online=online,
-            measures=measures, partial=topic.partial, poll=topic.poll,
+            measures=tuple(measures), partial=topic.partial, poll=topic.poll,
         )  # fmt: skip
 
     def _fits(self, payload: Any) -> bool:

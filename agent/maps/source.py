@@ -11,6 +11,8 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 
+import msgspec
+
 from agent.config import Source
 from agent.maps.devices import Devices
 from agent.maps.maps import Maps
@@ -20,6 +22,7 @@ from agent.maps.shipping import load_maps
 from telemetry.clock import monotonic_ms
 from telemetry.mqtt import Link, Message, Session
 from telemetry.readings import About, Reading
+from telemetry.settings import Broker
 
 _LOG = logging.getLogger("memfleet.agent")
 
@@ -49,7 +52,7 @@ class MapSource:
         self._next_round = 0
         self._learned = self.maps.learned
         session = Session(f"memfleet-{agent}-maps", tuple(self.maps.subscriptions))
-        self.link = Link(source.broker, session, self, lambda: monotonic_ms() / 1000)
+        self.link = Link(_broker(source.broker), session, self, lambda: monotonic_ms() / 1000)
 
     # -- called by the link --------------------------------------------------------------------------------------------
 
@@ -121,3 +124,8 @@ class MapSource:
         """Say good-bye to the broker; what was still being joined."""
         self.link.close()
         return self.devices.close()
+
+
+def _broker(settings: Broker) -> Broker:
+    """Every broker speaks 3.1.1, and its messages take half the time to read; nothing here needs more."""
+    return msgspec.structs.replace(settings, protocol="3.1.1") if settings.protocol == "auto" else settings
