@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from collector.records import Desk, encode_desk
@@ -11,6 +13,15 @@ from telemetry.errors import UsageError
 from telemetry.journal import Journal
 
 _QUOTA_BYTES = 64 * 2**20  # a few hundred thousand entries: what a person can ask for in years
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A device of the inventory; `agent` empty: whichever speaks first."""
+
+    device: str
+    agent: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class DeskBook:
@@ -40,6 +51,20 @@ class DeskBook:
         entry = Desk("move", self._now_ms(), by, device=_required(device, "device"), agent=_required(agent, "agent"))
         self._write(entry)
 
+    def enlist(self, listings: Sequence[Listing], by: str) -> None:
+        """List devices: all of them or, when the disk is full, none."""
+        now_ms = self._now_ms()
+        self._write(
+            *(
+                Desk("enlist", now_ms, by, device=one.device, agent=one.agent, labels=dict(one.labels))
+                for one in listings
+            )
+        )
+
+    def retire(self, device: str, by: str) -> None:
+        """Take a device out of service."""
+        self._write(Desk("retire", self._now_ms(), by, device=_required(device, "device")))
+
     def retry_quarantine(self, ids: Sequence[int], by: str) -> None:
         """Take these quarantined bodies in again."""
         self._write(Desk("quarantine_retry", self._now_ms(), by, ids=_some(ids)))
@@ -48,11 +73,11 @@ class DeskBook:
         """Throw these quarantined bodies away."""
         self._write(Desk("quarantine_purge", self._now_ms(), by, ids=_some(ids)))
 
-    def _write(self, entry: Desk) -> None:
+    def _write(self, *entries: Desk) -> None:
         with self._journal.transaction():
-            self._journal.append([(encode_desk(entry), 1)])
+            self._journal.append([(encode_desk(entry), 1) for entry in entries])
             self._journal.evict()
-            self._journal.count({entry.action: 1})
+            self._journal.count(Counter(entry.action for entry in entries))
         self._journal.checkpoint()
 
     def close(self) -> None:

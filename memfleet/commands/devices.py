@@ -1,16 +1,39 @@
-"""`memfleet devices`: the fleet, worst first."""
+"""`memfleet devices`: the fleet, worst first; and what people say of devices: import, retire, move."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import getpass
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
+from memfleet.inventory import read_inventory
 from memfleet.tables import clock, print_json, print_table, state, used_of
 
 
-def command(
+class _ListsByDefault(TyperGroup):
+    """Words that are no subcommand are words to find."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_ListsByDefault,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="List the devices of a fleet, the worst first; import an inventory, retire and move devices.\n\n"
+    "Example: [bold]memfleet devices kitchen --state critical[/bold]",
+)
+
+
+@app.command("list")
+def listing(
     find: Annotated[str, typer.Argument(help="Words to find in name, platform, board, firmware or agent.")] = "",
     states: Annotated[
         list[str] | None, typer.Option("--state", help="critical, warning, silent or ok; may be repeated.")
@@ -46,3 +69,48 @@ def command(
         ),
         "No device matches." if find or states or platform else "No device has reported yet.",
     )
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV: a column device, perhaps one agent; every other is a label.")],
+    url: UrlOption = DEFAULT_URL,
+    token_file: TokenOption = None,
+) -> None:
+    """Make devices known: whose they are, site, customer, ring or any other label. Who stays silent then is an alert.
+
+    Example: [bold]memfleet devices import inventory.csv[/bold]
+    """
+    listed = read_inventory(file)
+    Client(url, token_file).post("devices/import", {"devices": listed, "by": getpass.getuser()})
+    labels = sorted({label for one in listed for label in one["labels"]})
+    typer.echo(f"{len(listed)} devices listed; labels: {', '.join(labels) or 'none'}")
+
+
+@app.command()
+def retire(
+    device: Annotated[str, typer.Argument(help="Its name.")],
+    url: UrlOption = DEFAULT_URL,
+    token_file: TokenOption = None,
+) -> None:
+    """Take a device out of service: it is no longer listed or judged. It comes back by speaking.
+
+    Example: [bold]memfleet devices retire kitchen-1[/bold]
+    """
+    Client(url, token_file).post("devices/retire", {"device": device, "by": getpass.getuser()})
+    typer.echo(f"{device} is retired; what it said stays until it is too old to keep")
+
+
+@app.command()
+def move(
+    device: Annotated[str, typer.Argument(help="Its name.")],
+    to: Annotated[str, typer.Option("--to", help="The agent that speaks for it from now on.")],
+    url: UrlOption = DEFAULT_URL,
+    token_file: TokenOption = None,
+) -> None:
+    """Let another agent speak for a device; what that one sent too early waits in quarantine, to be retried.
+
+    Example: [bold]memfleet devices move kitchen-1 --to gw-2[/bold]
+    """
+    Client(url, token_file).post("devices/move", {"device": device, "agent": to, "by": getpass.getuser()})
+    typer.echo(f"{device} belongs to {to}; 'memfleet quarantine --agent {to} --reason owner' lists what waits")

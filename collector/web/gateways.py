@@ -1,0 +1,167 @@
+"""The routes about agents, holes, and what people say of devices: list, retire, move."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from collector.intake.inventory import OWN_TEXTS
+from collector.series import gateways
+from collector.web.desk import Listing
+from collector.web.services import Services
+from telemetry.errors import UsageError
+from telemetry.readings import RESERVED
+from telemetry.topics import is_name, require_name
+
+DAY_MS = 86_400_000
+_LABEL = re.compile(r"[a-z][a-z0-9_]{0,31}").fullmatch
+_MOST_TEXT = 256
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
+
+
+class Listed(BaseModel):
+    """A device as the inventory knows it; `agent` empty: whichever speaks first."""
+
+    device: str
+    agent: str = ""
+    labels: dict[str, str] = {}
+
+
+class Import(BaseModel):
+    """Devices of the inventory; the labels replace those that they had."""
+
+    devices: Annotated[list[Listed], Field(min_length=1, max_length=100_000)]
+    by: str = ""
+
+
+class Retirement(BaseModel):
+    """A device is out of service."""
+
+    device: str
+    by: str = ""
+
+
+class Move(BaseModel):
+    """Another agent speaks for a device from now on."""
+
+    device: str
+    agent: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """An agent: whether it is connected, how many devices it speaks for, and what it last said of itself."""
+
+    agent: str
+    online: bool
+    version: str
+    seen_ms: int
+    devices: int
+    boot: int
+    uptime_ms: int | None
+    values: dict[str, Any]
+
+
+async def agents_of(services: Services) -> list[AgentRow]:
+    """Every agent that ever connected or spoke, by name."""
+    connected = {row[0]: row for row in await services.quarantine.ask(_connections)}
+    told = await services.series.ask(gateways.agent_readings)
+    devices = await services.series.ask(gateways.devices_by_agent)
+    rows = []
+    for name in sorted({*connected, *told} - {""}):
+        _, online, version, status_ms = connected.get(name, (name, 0, "", 0))
+        reading = told.get(name)
+        rows.append(
+            AgentRow(
+                name,
+                bool(online),
+                version,
+                max(status_ms, reading.received_ms if reading else 0),
+                devices.get(name, 0),
+                reading.boot if reading else 0,
+                reading.uptime_ms if reading else None,
+                dict(reading.values) if reading else {},
+            )
+        )
+    return rows
+
+
+def _connections(db: sqlite3.Connection) -> list[tuple[str, int, str, int]]:
+    return db.execute("SELECT agent, online, version, seen_ms FROM agents").fetchall()
+
+
+def add_gateways(api: APIRouter, services: Services) -> None:
+    """Serve them."""
+
+    @api.get("/agents")
+    async def agents() -> Response:
+        """Agents: connected or not, version, devices, outbox, disk, clock, ports."""
+        return _json({"agents": await agents_of(services)})
+
+    @api.get("/holes")
+    async def holes(
+        device: str | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
+    ) -> Response:
+        """Stretches without readings that touch the time from start to end (the last 24 hours), newest first."""
+        now_ms = services.now_ms()
+        span = (now_ms - DAY_MS if start is None else start, now_ms if end is None else end)
+        silent_since_ms = now_ms - services.config.silent_after_s * 1000
+        found = await services.series.ask(gateways.holes, span, silent_since_ms, device, limit)
+        return _json({"holes": found})
+
+    @api.post("/devices/import", status_code=202)
+    async def enlist(wanted: Import, request: Request) -> Response:
+        """List devices with labels and, if known, the agent that speaks for each."""
+        faults = [fault for one in wanted.devices for fault in _faults(one)]
+        if faults:
+            raise UsageError("; ".join(faults[:20]))
+        listings = [Listing(one.device, one.agent, one.labels) for one in wanted.devices]
+        services.desk.enlist(listings, wanted.by or _caller(request))
+        return _json({"accepted": len(listings)}, 202)
+
+    @api.post("/devices/retire", status_code=202)
+    async def retire(wanted: Retirement, request: Request) -> Response:
+        """Take a device out of service: it is no longer listed or judged, until it speaks again."""
+        services.desk.retire(require_name(wanted.device, "device"), wanted.by or _caller(request))
+        return _json({"accepted": wanted.device}, 202)
+
+    @api.post("/devices/move", status_code=202)
+    async def move(wanted: Move, request: Request) -> Response:
+        """Let another agent speak for a device."""
+        device, agent = require_name(wanted.device, "device"), require_name(wanted.agent, "agent")
+        services.desk.move(device, agent, wanted.by or _caller(request))
+        return _json({"accepted": wanted.device}, 202)
+
+
+def _faults(one: Listed) -> list[str]:
+    faults = []
+    if not is_name(one.device):
+        faults.append(f"{one.device!r:.80} cannot name a device: letters, digits, '_', '.', '-', at most 64")
+    if one.agent and not is_name(one.agent):
+        faults.append(f"{one.device}: {one.agent!r:.80} cannot name an agent")
+    for label, text in one.labels.items():
+        if not _LABEL(label) or label in OWN_TEXTS or label in RESERVED:
+            faults.append(
+                f"{one.device}: {label!r:.80} cannot name a label: a-z, 0-9, '_', and no name of memfleet's own"
+            )
+        elif len(text) > _MOST_TEXT or _CONTROL(text):
+            faults.append(f"{one.device}: {label}: at most {_MOST_TEXT} characters, no control characters")
+    return faults
+
+
+def _caller(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _json(content: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(content), status, media_type="application/json")

@@ -1,0 +1,43 @@
+"""`memfleet holes`: stretches without readings, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
+from memfleet.spans import span_text
+from memfleet.tables import clock, moment_ms, print_json, print_table
+from telemetry.clock import wall_ms
+
+
+def command(
+    device: Annotated[str | None, typer.Argument(help="Of this device alone.")] = None,
+    since: Annotated[str, typer.Option(help="Since when: 24h, 7d, or a date with time.")] = "24h",
+    url: UrlOption = DEFAULT_URL,
+    token_file: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List stretches of time without readings, the newest first: frames that an agent had to drop, and silence.
+
+    Example: [bold]memfleet holes kitchen-1 --since 7d[/bold]
+    """
+    now_ms = wall_ms()
+    query = {"device": device, "start": moment_ms(since, now_ms), "end": now_ms, "limit": 10_000}
+    holes = Client(url, token_file).get("holes", **query)["holes"]
+    if as_json:
+        print_json(holes)
+        return
+    print_table(
+        ("device", "agent", "from", "to", ">for", "why"),
+        ((one["device"], one["agent"], clock(one["from_ms"]), clock(one["to_ms"]) or "lasts",
+          span_text(((one["to_ms"] or now_ms) - one["from_ms"]) / 1000), _why(one)) for one in holes),
+        "No hole: readings came without a break.",
+    )  # fmt: skip
+
+
+def _why(hole: dict[str, Any]) -> str:
+    if hole["cause"] == "silence":
+        return "silence"
+    return f"{hole['frames']} frames of its agent were dropped before they could be sent"

@@ -1,0 +1,196 @@
+"""Agents, holes and the inventory along the whole path: real commands, a real broker, a real collector."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from agent.config import AgentConfig, Outbox
+from agent.process import Agent
+from telemetry.clock import wall_ms
+from telemetry.readings import About, Reading
+from telemetry.settings import Broker
+from tests.memfleet.running import Collector, wait_until
+from tests.servers import Mosquitto, mosquitto
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    with mosquitto(tmp_path_factory.mktemp("broker")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def collector(broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    made = Collector(tmp_path_factory.mktemp("collector"), broker.url)
+    made.config.write_text("silent_after_s = 5\n" + made.config.read_text())
+    with made.running():
+        made.wait_ready()
+        wait_until(lambda: made.get("/api/v1/agents"), "the collector is complete", 60)
+        yield made
+
+
+def ask(collector: Collector, *words: str) -> Any:
+    """What a command answers: JSON when it was asked for, else its text."""
+    url = f"http://127.0.0.1:{collector.port}"
+    done = subprocess.run(
+        [sys.executable, "-m", "memfleet", *words, "--url", url],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout) if "--json" in words else done.stdout
+
+
+class Gateway:
+    """An agent in this process, with a device or two that say what the test wants."""
+
+    def __init__(self, broker: Mosquitto, folder: Path, name: str, max_mb: int = 64) -> None:
+        config = AgentConfig(
+            fleet="plant", name=name, broker=Broker(url=broker.url), outbox=Outbox(commit_ms=10, max_mb=max_mb)
+        )
+        self.agent = Agent(config, folder / name, "1.2.3")
+
+    def say(self, device: str, **values: int) -> None:
+        reading = Reading(device, "heap", ("system",), wall_ms(), values or {"free": 1000}, 1, 1000)
+        self.agent.take([About(device, 1, {"platform": "zephyr"}), reading])
+        self.agent.commit()
+
+    def flush(self) -> None:
+        wait_until(lambda: self.agent.drain(0.2), "the collector has everything")
+
+
+@pytest.fixture
+def gateway(broker: Mosquitto, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Gateway]:
+    made = Gateway(broker, tmp_path, f"gw-{abs(hash(request.node.name)) % 10**6}")
+    yield made
+    made.agent.close()
+
+
+def name_of(gateway: Gateway) -> str:
+    return gateway.agent.publisher._frame_topic.split("/")[4]
+
+
+def test_agents_are_listed_with_what_they_tell_of_themselves(collector: Collector, gateway: Gateway) -> None:
+    gateway.say("a-1")
+    gateway.agent.step(0)
+    gateway.flush()
+    agent = name_of(gateway)
+
+    def listed() -> Any:
+        found = {one["agent"]: one for one in ask(collector, "agents", "--json")}
+        return found.get(agent) if agent in found and found[agent]["values"] else None
+
+    one = wait_until(listed, "the agent is listed")
+    assert (one["online"], one["version"], one["devices"]) == (True, "1.2.3", 1)
+    assert one["values"]["disk_free"] > 0
+    assert one["values"]["evicted"] == 0
+    devices = {row["device"] for row in ask(collector, "devices", "--json")}
+    assert "a-1" in devices
+    assert agent not in devices
+    assert agent in ask(collector, "agents")
+
+
+def test_an_inventory_names_labels_and_owners_and_who_never_speaks_is_an_alert(
+    collector: Collector, gateway: Gateway, broker: Mosquitto, tmp_path: Path
+) -> None:
+    agent = name_of(gateway)
+    file = tmp_path / "inventory.csv"
+    file.write_text(f"device,agent,site\nb-1,{agent},Lyon\nb-never,,Oslo\n")
+    assert "2 devices listed; labels: site" in ask(collector, "devices", "import", str(file))
+    wait_until(lambda: collector.get("/api/v1/devices/b-never"), "the listed device is known")
+    thief = Gateway(broker, tmp_path, "thief")
+    thief.say("b-1")
+    thief.flush()
+    thief.agent.close()
+    gateway.say("b-1")
+    gateway.flush()
+
+    def labelled() -> Any:
+        found = collector.get("/api/v1/devices/b-1")
+        return found and found["platform"] == "zephyr" and found
+
+    one = wait_until(labelled, "the device has spoken")
+    assert (one["agent"], one["texts"]["site"]) == (agent, "Lyon")
+    (refused,) = ask(collector, "quarantine", "--agent", "thief", "--reason", "owner", "--json")[:1]
+    assert "belongs to agent" in refused["detail"]
+
+    def paged() -> bool:
+        return any(one["device"] == "b-never" and one["rule"] == "silent" for one in ask(collector, "alerts", "--json"))
+
+    wait_until(paged, "the device that never spoke is an alert", 60)
+    ask(collector, "devices", "retire", "b-never")
+    wait_until(lambda: not paged(), "nobody waits for it any more", 60)
+    assert "b-never" not in {row["device"] for row in ask(collector, "devices", "--json")}
+    ask(collector, "devices", "move", "b-1", "--to", "thief")
+    wait_until(lambda: _moved(collector, broker, tmp_path), "the device speaks through another agent", 60)
+
+
+def _moved(collector: Collector, broker: Mosquitto, folder: Path) -> bool:
+    thief = Gateway(broker, folder, "thief")
+    thief.say("b-1")
+    thief.flush()
+    thief.agent.close()
+    found = collector.get("/api/v1/devices/b-1")
+    return bool(found and found["agent"] == "thief")
+
+
+def test_evicted_frames_and_silence_are_holes(collector: Collector, broker: Mosquitto, tmp_path: Path) -> None:
+    small = Gateway(broker, tmp_path, "small", max_mb=1)
+    small.say("c-1")
+    small.flush()
+    values = {"free": 1}
+    for number in range(400):  # more than its outbox holds, while it is not connected
+        texts = {"text": "x" * 1000, "level": "E"}
+        small.agent.take(
+            [Reading("c-1", "log", (), wall_ms() + place, texts, 1, 1000) for place in range(8)]
+            + [Reading("c-1", "heap", ("system",), wall_ms() + number, values, 1, 1000)]
+        )
+        small.agent.commit()
+    evicted = small.agent.outbox.counters()["evicted_frames"]
+    assert evicted > 50
+    small.flush()
+
+    def lost() -> Any:
+        return [one for one in ask(collector, "holes", "c-1", "--json") if one["cause"] == "lost"]
+
+    (hole,) = wait_until(lost, "the hole is listed", 60)
+    assert hole["frames"] == evicted
+    assert hole["from_ms"] < hole["to_ms"]
+
+    def silent() -> Any:
+        return [one for one in ask(collector, "holes", "c-1", "--json") if one["cause"] == "silence"]
+
+    (lasting,) = wait_until(silent, "its silence is listed while it lasts", 60)
+    assert lasting["to_ms"] is None
+    small.say("c-1")
+    small.flush()
+    wait_until(lambda: silent() and silent()[0]["to_ms"], "the silence ends", 60)
+    assert "frames of its agent were dropped" in ask(collector, "holes", "c-1")
+    small.agent.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("devices/import", {"devices": [{"device": "a b"}]}),
+        ("devices/import", {"devices": [{"device": "d", "labels": {"platform": "esp32"}}]}),
+        ("devices/import", {"devices": [{"device": "d", "labels": {"site": "a\x1b[2J"}}]}),
+        ("devices/import", {"devices": []}),
+        ("devices/move", {"device": "d", "agent": "../x"}),
+        ("devices/retire", {"device": ""}),
+    ],
+)
+def test_a_wrong_wish_changes_nothing(collector: Collector, path: str, body: dict[str, Any]) -> None:
+    answer = httpx.post(f"http://127.0.0.1:{collector.port}/api/v1/{path}", json=body, timeout=30)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
