@@ -8,40 +8,38 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
-from telemetry.errors import EnvironmentFault, JournalError
+from telemetry.errors import EnvironmentFault
 from telemetry.journal import add_counts, connect, make_folder
+from telemetry.migration import bring_up
 
 COUNTERS = "CREATE TABLE IF NOT EXISTS counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;\n"
 
 
-def open_own(path: Path, tables: str, schema: int) -> sqlite3.Connection:
+def open_own(path: Path, tables: str, steps: Sequence[str] = ()) -> sqlite3.Connection:
     """The file with these tables (IF NOT EXISTS) and `counters`, for its one writer.
 
-    `schema` is the version of the tables: JournalError when the file is of a later one, EnvironmentFault when the
-    disk or its rights do not let us.
+    `steps` bring the tables of an older file up (`telemetry.migration`): JournalError when the file is of a later
+    version, EnvironmentFault when the disk or its rights do not let us.
     """
     make_folder(path.parent)
     try:
-        return _open(path, tables, schema)
+        return _open(path, tables, steps)
     except sqlite3.OperationalError as error:  # no permission, locked, disk full
         raise EnvironmentFault(f"{path}: {error}", retry=False) from None
     except sqlite3.DatabaseError:
         _set_aside(path)
-        db = _open(path, tables, schema)
+        db = _open(path, tables, steps)
         add_counts(db, {"damaged_files": 1})
         return db
 
 
-def _open(path: Path, tables: str, schema: int) -> sqlite3.Connection:
+def _open(path: Path, tables: str, steps: Sequence[str]) -> sqlite3.Connection:
     db = connect(path)
     try:
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > schema:
-            raise JournalError(f"{path}: written by a newer memfleet (schema {version}, this one reads {schema})")
-        db.executescript(COUNTERS + tables)
-        db.execute(f"PRAGMA user_version = {schema:d}")
+        bring_up(db, path, COUNTERS + tables, steps)
     except BaseException:
         db.close()
         raise

@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 from telemetry.claim import Claim
 from telemetry.errors import EnvironmentFault, JournalError
+from telemetry.migration import bring_up, table_names
 
 SCHEMA = 1
 
@@ -88,15 +89,25 @@ class Damage:
 class Journal:
     """The writing side; one process, one thread.
 
-    `tables` is SQL that creates the owner's own tables in the same file (IF NOT EXISTS); `quota_bytes` bounds the data,
+    `tables` is SQL that creates the owner's own tables in the same file (IF NOT EXISTS), `steps` bring those of older
+    files up (`telemetry.migration`); `quota_bytes` bounds the data,
     the oldest frames go first and are counted in `evicted_frames` and `evicted_rows`.
     """
 
-    def __init__(self, path: Path, *, tables: str = "", quota_bytes: int = 2**40, ballast_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        tables: str = "",
+        steps: Sequence[str] = (),
+        quota_bytes: int = 2**40,
+        ballast_bytes: int = 0,
+    ) -> None:
         self.path = path
         self.quota_bytes = quota_bytes
         self.damage: Damage | None = None
         self._tables = tables
+        self._steps = steps
         self._ballast = path.with_name(path.name + ".ballast")
         self._ballast_bytes = ballast_bytes
         make_folder(path.parent)
@@ -135,7 +146,7 @@ class Journal:
                 raise JournalError(
                     f"{self.path}: written by a newer memfleet (schema {schema}, this one reads {SCHEMA})"
                 )
-            db.executescript(_TABLES + _CURSORS + self._tables)
+            bring_up(db, self.path, _TABLES + _CURSORS + self._tables, self._steps)
             db.execute(_NEXT, (0, 0))  # a table whose columns have been hit says so here
             db.execute("BEGIN IMMEDIATE")
             known = [("schema", SCHEMA), ("generation", secrets.randbits(62) + 1)]
@@ -175,7 +186,7 @@ class Journal:
                     row = (frame.rows, zlib.crc32(frame.data), frame.data)
                     db.execute("INSERT INTO frames(rows, crc, data) VALUES(?, ?, ?)", row)
                     saved += 1
-            for table in ("counters", *_table_names(self._tables)):
+            for table in ("counters", *table_names(self._tables)):
                 _copy_readable(old, db, table)
             add_counts(db, {"damaged_files": 1, "damaged_frames": lost})
             db.execute("COMMIT")
@@ -460,18 +471,15 @@ def _reachable_ids(old: sqlite3.Connection) -> set[int]:
 
 
 def _copy_readable(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> None:
+    """Columns by name: the damaged file may be of an earlier version."""
     with contextlib.suppress(sqlite3.DatabaseError):
-        rows = old.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - a table name of ours
+        held = [row[1] for row in old.execute(f"PRAGMA table_info({table})")]
+        known = {row[1] for row in new.execute(f"PRAGMA table_info({table})")}
+        columns = ", ".join(name for name in held if name in known)
+        rows = old.execute(f"SELECT {columns} FROM {table}").fetchall()  # noqa: S608 - names of ours
         if rows:
             marks = ", ".join("?" * len(rows[0]))
-            new.executemany(f"INSERT OR REPLACE INTO {table} VALUES({marks})", rows)
-
-
-def _table_names(tables: str) -> list[str]:
-    words = tables.replace("(", " ").split()
-    return [
-        words[i + 5] for i, word in enumerate(words[:-5]) if word.upper() == "CREATE" and words[i + 2].upper() == "IF"
-    ]
+            new.executemany(f"INSERT OR REPLACE INTO {table}({columns}) VALUES({marks})", rows)
 
 
 def _free_name(path: Path) -> Path:

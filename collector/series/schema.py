@@ -21,7 +21,9 @@ from collector.ownfile import open_own
 from collector.series import holes
 from telemetry.readings import KINDS, Kind
 
-SCHEMA = 1
+STEPS: tuple[str, ...] = ()
+"""What brings the fixed tables of an older file up; columns that kinds have gained are added without a step."""
+SCHEMA = len(STEPS) + 1
 BASE = ("series", "t", "boot", "uptime", "flags", "resolution")
 BODY_KINDS = ("event", "log")
 """Kinds whose fields vary or are text alone: they stand in one JSON column, `body`."""
@@ -103,9 +105,30 @@ def _table(name: str, base: str, own: list[str]) -> str:
     return f"CREATE TABLE IF NOT EXISTS {name}({columns}, PRIMARY KEY(series, t)) WITHOUT ROWID;\n"
 
 
+def _add_columns(db: sqlite3.Connection) -> None:
+    """Columns of fields that a kind has gained since the file was made."""
+    for kind in KINDS.values():
+        held = {row[1] for row in db.execute(f"PRAGMA table_info({kind.name})")}
+        for name in fields(kind):
+            if name not in held:
+                type_ = "INTEGER" if name in kind.numbers else "TEXT"
+                db.execute(f"ALTER TABLE {kind.name} ADD COLUMN {name} {type_}")
+        if kind.name not in BODY_KINDS:
+            _add_hourly_columns(db, kind)
+
+
+def _add_hourly_columns(db: sqlite3.Connection, kind: Kind) -> None:
+    held = {row[1] for row in db.execute(f"PRAGMA table_info({hourly(kind.name)})")}
+    for name in numbers(kind):
+        for which in ("least", "most", "last"):
+            if f"{name}_{which}" not in held:
+                db.execute(f"ALTER TABLE {hourly(kind.name)} ADD COLUMN {name}_{which} INTEGER")
+
+
 def open_writer(path: Path) -> sqlite3.Connection:
     """The file for its one writer, made when missing."""
-    db = open_own(path, tables(), SCHEMA)
+    db = open_own(path, tables(), STEPS)
+    _add_columns(db)
     # A batch touches a page of each series: fewer, larger checkpoints write each of them once, not once a batch.
     db.execute("PRAGMA wal_autocheckpoint = 8192")
     db.execute("PRAGMA cache_size = -65536")

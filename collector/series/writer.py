@@ -15,7 +15,7 @@ import msgspec
 from collector.devices import DeviceBook
 from collector.records import Arrival
 from collector.series.last import LastValues
-from collector.series.schema import BODY_KINDS, fields
+from collector.series.schema import BASE, BODY_KINDS, fields
 from telemetry.journal import add_counts
 from telemetry.readings import KINDS, About
 from telemetry.wire import Rows
@@ -113,8 +113,9 @@ class SeriesWriter:
     def _flush_rows(self) -> None:
         for kind, rows in self._rows.items():
             rows.sort(key=itemgetter(0, 1))  # stable: of two equal ones the later stays later, and wins
-            marks = ", ".join("?" * len(rows[0]))
-            self._db.executemany(f"INSERT OR REPLACE INTO {kind} VALUES({marks})", rows)
+            columns = (*BASE, *fields(KINDS[kind]))  # by name: in an older file they may stand in another order
+            marks = ", ".join("?" * len(columns))
+            self._db.executemany(f"INSERT OR REPLACE INTO {kind}({', '.join(columns)}) VALUES({marks})", rows)
         self._rows.clear()
         self._held = 0
 

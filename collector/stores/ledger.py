@@ -23,7 +23,6 @@ from telemetry.errors import EnvironmentFault
 from telemetry.journal import Cursor, add_counts, load_cursor, save_cursor
 from telemetry.readings import About
 
-SCHEMA = 1
 REFUSED_KEPT = 10_000
 
 _TABLES = """
@@ -54,7 +53,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._db = open_own(path, _TABLES, SCHEMA)
+        self._db = open_own(path, _TABLES)
         self.book = DeviceBook(self._db)
 
     def lane(self, journal: str, path: Path) -> Lane:
