@@ -7,17 +7,24 @@ import sqlite3
 
 from telemetry.readings import About
 
-_TABLE = """
+_TABLES = """
 CREATE TABLE IF NOT EXISTS abouts(
     device TEXT PRIMARY KEY, boot INTEGER NOT NULL, texts TEXT NOT NULL, limits TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS boots(
+    device TEXT NOT NULL, boot INTEGER NOT NULL, firmware TEXT NOT NULL, PRIMARY KEY(device, boot)) WITHOUT ROWID;
 """
+
+_MOST_BOOTS = 1000
 
 
 class DeviceBook:
-    """The newest `about` of each device. A replay from the start of the stream learns the very same."""
+    """The newest `about` of each device, and in `boots` the firmware that each boot ran.
+
+    A replay from the start of the stream learns the very same.
+    """
 
     def __init__(self, db: sqlite3.Connection) -> None:
-        db.executescript(_TABLE)
+        db.executescript(_TABLES)
         self._db = db
         self._abouts = read_abouts(db)
 
@@ -29,6 +36,9 @@ class DeviceBook:
         self._abouts[about.device] = about
         row = (about.device, about.boot, json.dumps(dict(about.texts)), json.dumps(dict(about.limits)))
         self._db.execute("INSERT OR REPLACE INTO abouts VALUES(?, ?, ?, ?)", row)
+        firmware = about.texts.get("firmware", "")
+        self._db.execute("INSERT OR REPLACE INTO boots VALUES(?, ?, ?)", (about.device, about.boot, firmware))
+        self._db.execute("DELETE FROM boots WHERE device = ? AND boot < ?", (about.device, about.boot - _MOST_BOOTS))
 
     def about(self, device: str) -> About:
         """The description, empty for a device that has not been described."""

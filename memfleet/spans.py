@@ -15,3 +15,11 @@ def seconds(text: str) -> float:
     if not found:
         raise UsageError(f"{text!r} is not a span of time; write 45s, 10m, 2h or 14d")
     return float(found[1]) * _UNITS[found[2] or "s"]
+
+
+def span_text(span_s: float) -> str:
+    """A span as people say it, in its largest fitting unit: 45s, 10m, 2.5h, 14d."""
+    for unit, least in (("d", 2 * 86_400), ("h", 2 * 3_600), ("m", 120)):
+        if span_s >= least:
+            return f"{span_s / _UNITS[unit]:.1f}".removesuffix(".0") + unit
+    return f"{span_s:.0f}s"

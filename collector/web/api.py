@@ -14,7 +14,9 @@ from pydantic import BaseModel, Field
 
 from collector.series import reader
 from collector.series.rows import DeviceRow
+from collector.web.compare import add_compare
 from collector.web.export import add_export
+from collector.web.gateways import add_gateways
 from collector.web.incidents import add_incidents
 from collector.web.quarantine import quarantined, quarantined_body
 from collector.web.services import Services
@@ -73,7 +75,9 @@ def build_api(services: Services) -> APIRouter:
     _quarantine_routes(api, services)
     _action_routes(api, services)
     add_export(api, services)
+    add_gateways(api, services)
     add_incidents(api, services)
+    add_compare(api, services)
 
     @api.get("/status")
     async def status() -> Response:

@@ -89,3 +89,20 @@ def test_incidents_are_listed_with_their_members(address: str) -> None:
     one = httpx.get(f"{address}/api/v1/incident", params={"key": KEY}).json()
     assert [member["device"] for member in one["members"]] == ["meter-1", "meter-2"]
     assert httpx.get(f"{address}/api/v1/incident", params={"key": "none"}).status_code == 404
+
+
+def test_incidents_are_shown_acknowledged_and_silenced(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def say(*words: str, status: int = 0) -> str:
+        assert run(monkeypatch, "incidents", *words, "--url", address) == status
+        said = capsys.readouterr()
+        return said.err if status else said.out
+
+    assert "meter-2: It leaks." in say()
+    assert json.loads(say("--json"))[0]["key"] == KEY
+    assert "meter-1" in say("show", KEY)
+    assert say("acknowledge", KEY) == f"acknowledged {KEY}\n"
+    assert say("silence", "--firmware", "1.5", "--for", "2h").startswith("silenced *|*|1.5|* until ")
+    assert say("silence", "--device", "meter-*").startswith("silenced *|meter-*|* until ")
+    assert "say what to silence" in say("silence", status=2)

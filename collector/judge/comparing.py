@@ -1,0 +1,169 @@
+"""Whether one firmware needs more memory than another, over devices. Pure.
+
+Each device counts once, however many samples it gave: a test over samples would find a difference between any two
+devices. The test is Mann and Whitney's (1947), exact where no values are equal and there are few devices, else by the
+normal approximation with the correction for ties; the effect is Cliff's delta (1993), the difference the median of all
+pairwise ones (Hodges and Lehmann 1963). Of many tests at once the p-values are corrected by Holm's method (1979).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+MEASURES = ("level", "peak", "growth")
+"""Bytes, bytes, bytes/hour: the median and the most of used memory after start-up, and the slope of what is kept."""
+
+_LEVEL = 0.05
+_LEAST_EFFECT = 0.33
+"""A Cliff's delta from which on a difference is worth a word (medium, after Romano 2006)."""
+_LEAST_SHARE = 0.005
+"""... and it must be this share of what was used before."""
+_LEAST_GROWTH = 16.0
+"""... or so many bytes/hour."""
+_EXACT_PRODUCT = 400
+_SHUFFLES = 2_000
+
+
+class Thing(NamedTuple):
+    """What is compared: a kind and its names, the same on every device."""
+
+    kind: str
+    names: tuple[str, ...]
+
+
+Values = Mapping[str, float]
+"""One device's measures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One measure of one thing: medians before and after, the difference (after - before), its p-value as corrected,
+    the effect from -1 to 1 (1: every device after has more than every one before), and how many devices there are.
+
+    `verdict`: worse, better, same, or unknown where there are too few devices to tell at all.
+    """
+
+    thing: Thing
+    measure: str
+    before: float
+    after: float
+    difference: float
+    p_value: float
+    effect: float
+    devices: tuple[int, int]
+    verdict: str
+
+
+def compare(before: Mapping[Thing, Sequence[Values]], after: Mapping[Thing, Sequence[Values]]) -> list[Difference]:
+    """All measures of all things that both have, the worst first."""
+    found = []
+    for thing in sorted(before.keys() & after.keys()):
+        for measure in MEASURES:
+            one = [values[measure] for values in before[thing] if measure in values]
+            other = [values[measure] for values in after[thing] if measure in values]
+            if one and other:
+                found.append(_difference(thing, measure, one, other))
+    corrected = holm([one.p_value for one in found])
+    judged = [_judge(replace(one, p_value=p)) for one, p in zip(found, corrected, strict=True)]
+    return sorted(judged, key=_rank)
+
+
+def mann_whitney(one: Sequence[float], other: Sequence[float]) -> float:
+    """Two-sided p-value that neither of two samples tends to have the larger values."""
+    n, m = len(one), len(other)
+    values = np.concatenate([np.asarray(one, dtype=float), np.asarray(other, dtype=float)])
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    u = float(ranks[n:].sum()) - m * (m + 1) / 2
+    if n * m <= _EXACT_PRODUCT and counts.max() == 1:
+        tail = _ways(n, m)
+        least = int(min(u, n * m - u))
+        return min(1.0, 2 * sum(tail[: least + 1]) / math.comb(n + m, n))
+    size = n + m
+    ties = float((counts**3 - counts).sum())
+    variance = n * m / 12 * (size + 1 - ties / (size * (size - 1)))
+    if variance <= 0:
+        return 1.0
+    z = max(0.0, abs(u - n * m / 2) - 0.5) / math.sqrt(variance)
+    return math.erfc(z / math.sqrt(2))
+
+
+def least_p(n: int, m: int) -> float:
+    """The smallest p-value that samples of these sizes can give."""
+    return min(1.0, 2 / math.comb(n + m, n))
+
+
+def cliffs_delta(one: Sequence[float], other: Sequence[float]) -> float:
+    """How much more often the other is the larger than the smaller, of all pairs: -1 to 1."""
+    pairs = np.subtract.outer(np.asarray(other, dtype=float), np.asarray(one, dtype=float))
+    return float(np.sign(pairs).mean())
+
+
+def shift(one: Sequence[float], other: Sequence[float]) -> float:
+    """By how much the other is larger: the median difference of all pairs."""
+    return float(np.median(np.subtract.outer(np.asarray(other, dtype=float), np.asarray(one, dtype=float))))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The same p-values, corrected for how many they are."""
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    corrected, most = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        most = max(most, min(1.0, (len(p_values) - rank) * p_values[index]))
+        corrected[index] = most
+    return corrected
+
+
+def interval_between(one: Sequence[float], other: Sequence[float], blocks: int, seed: int = 1) -> tuple[float, float]:
+    """95 % interval of the difference of medians of two series of samples, by a bootstrap of whole stretches of them
+    (Künsch 1989), since neighbouring samples are alike. For one board and two of its boots."""
+    chance = np.random.default_rng(seed)
+    gaps = [_redrawn(other, blocks, chance) - _redrawn(one, blocks, chance) for _ in range(_SHUFFLES)]
+    low, high = np.quantile(gaps, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _redrawn(values: Sequence[float], blocks: int, chance: np.random.Generator) -> float:
+    table = np.asarray(values, dtype=float)
+    size = max(1, len(table) // blocks)
+    starts = chance.integers(0, len(table) - size + 1, size=max(1, len(table) // size))
+    return float(np.median(table[starts[:, None] + np.arange(size)]))
+
+
+def _ways(n: int, m: int) -> list[int]:
+    """How many orders of n and m values give each value of U."""
+    ways = [1] + [0] * (n * m)
+    for k in range(1, m + 1):  # Gaussian binomial: multiply by (1 - q^(n+k)) / (1 - q^k)
+        for index in range(n * m, n + k - 1, -1):
+            ways[index] -= ways[index - n - k]
+        for index in range(k, n * m + 1):
+            ways[index] += ways[index - k]
+    return ways
+
+
+def _difference(thing: Thing, measure: str, one: Sequence[float], other: Sequence[float]) -> Difference:
+    return Difference(
+        thing, measure, float(np.median(one)), float(np.median(other)), shift(one, other), mann_whitney(one, other),
+        cliffs_delta(one, other), (len(one), len(other)), "",
+    )  # fmt: skip
+
+
+def _judge(found: Difference) -> Difference:
+    least = _LEAST_GROWTH if found.measure == "growth" else max(1.0, _LEAST_SHARE * abs(found.before))
+    if least_p(*found.devices) > _LEVEL:
+        verdict = "unknown"
+    elif found.p_value > _LEVEL or abs(found.effect) < _LEAST_EFFECT or abs(found.difference) < least:
+        verdict = "same"
+    else:
+        verdict = "worse" if found.difference > 0 else "better"
+    return replace(found, verdict=verdict)
+
+
+def _rank(found: Difference) -> tuple[int, float, Thing, int]:
+    order = ("worse", "unknown", "better", "same")
+    return order.index(found.verdict), -abs(found.effect), found.thing, MEASURES.index(found.measure)

@@ -1,0 +1,88 @@
+"""`memfleet compare`: does the new firmware need more memory than the old one? Exit status 1 when it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
+from memfleet.tables import kib, moment_ms, print_json, print_table
+from telemetry.clock import wall_ms
+from telemetry.errors import UsageError
+
+
+def command(
+    before: Annotated[str | None, typer.Argument(help="The firmware to measure against.")] = None,
+    after: Annotated[str | None, typer.Argument(help="The firmware in question.")] = None,
+    device: Annotated[str | None, typer.Option(help="Compare two boots of this one board instead.")] = None,
+    boot: Annotated[list[int] | None, typer.Option(help="With --device: the two boots, the earlier first.")] = None,
+    start: Annotated[str, typer.Option("--from", help="From: an age (10m, 2h, 3d), a date with time, or ms.")] = "14d",
+    end: Annotated[str, typer.Option("--to", help="To: the same, or 'now'.")] = "now",
+    url: UrlOption = DEFAULT_URL,
+    token_file: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two firmware versions over the devices that ran them: level, peak and growth of each heap, task, stack.
+
+    Each device counts once; a difference is told when a rank test over devices finds it (p < 0.05, corrected for the
+    number of tests) and it is large enough to matter. Exit status: 0 nothing is worse, 1 something is.
+
+    Example: [bold]memfleet compare 1.4.1 1.5.0[/bold]
+    """
+    now_ms = wall_ms()
+    span = {"start": moment_ms(start, now_ms), "end": moment_ms(end, now_ms)}
+    client = Client(url, token_file)
+    if device is not None:
+        if before is not None or boot is None or len(boot) != 2:
+            raise UsageError("with --device, give --boot twice and no firmware: --device D --boot 3 --boot 4")
+        found = client.get("compare/boots", device=device, boot=boot, **span)["differences"]
+        table = _boots_table
+    elif before is None or after is None:
+        raise UsageError("name two firmware versions, or --device and two --boot")
+    else:
+        found = client.get("compare", before=before, after=after, **span)["differences"]
+        table = _versions_table
+    if as_json:
+        print_json(found)
+    else:
+        table(found)
+    if any(one["verdict"] == "worse" for one in found):
+        raise typer.Exit(1)
+
+
+def _versions_table(found: list[dict[str, Any]]) -> None:
+    print_table(
+        ("verdict", "kind", "name", "measure", ">before", ">after", ">difference", ">effect", ">p", ">devices"),
+        (
+            (one["verdict"], one["kind"], " / ".join(one["names"]), one["measure"], _size(one, "before"),
+             _size(one, "after"), _size(one, "difference"), f"{one['effect']:+.2f}", f"{one['p_value']:.3g}",
+             " + ".join(map(str, one["devices"])))
+            for one in found
+        ),
+        "The two versions have nothing in common that could be compared.",
+    )  # fmt: skip
+    if any(one["verdict"] == "unknown" for one in found):
+        print("unknown: so few devices cannot tell a difference from chance; four of each are the least.")  # noqa: T201
+
+
+def _boots_table(found: list[dict[str, Any]]) -> None:
+    print_table(
+        ("verdict", "kind", "name", ">before", ">after", ">difference, 95 %"),
+        (
+            (one["verdict"], one["kind"], " / ".join(one["names"]), _kib(one["before"]), _kib(one["after"]),
+             f"{kib(one['low'])} to {kib(one['high'])} KiB")
+            for one in found
+        ),
+        "The two boots have nothing in common that could be compared.",
+    )  # fmt: skip
+    print("One board and one boot each: the interval holds for these boots; another board may differ by more.")  # noqa: T201
+
+
+def _size(one: Mapping[str, Any], key: str) -> str:
+    return f"{kib(one[key])} KiB{'/h' if one['measure'] == 'growth' else ''}"
+
+
+def _kib(measures: Mapping[str, float]) -> str:
+    return f"{kib(measures['level'])} KiB"

@@ -1,0 +1,123 @@
+"""`memfleet incidents`: what is wrong, one line a fault, on however many devices."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated, Any
+
+import typer
+
+from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
+from memfleet.spans import seconds, span_text
+from memfleet.tables import clock, print_json, print_table, state
+from telemetry.clock import wall_ms
+from telemetry.errors import UsageError
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", invoke_without_command=True)
+
+
+@app.callback()
+def listing(
+    context: typer.Context,
+    everything: Annotated[bool, typer.Option("--all", help="Those that are over too.")] = False,
+    url: UrlOption = DEFAULT_URL,
+    token_file: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List open incidents; show, acknowledge or silence them.
+
+    Example: [bold]memfleet incidents --all[/bold]
+    """
+    if context.invoked_subcommand:
+        return
+    found = Client(url, token_file).get("incidents", active=not everything)["incidents"]
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("severity", "status", "rule", "firmware", ">devices", "first", "since", ">for", "reason", "key"),
+        ((state(one["severity"]), _status(one), one["rule"], one["firmware"], one["devices"], one["first"],
+          clock(one["since_ms"]), span_text(_lasted_ms(one) / 1000), f"{one['worst']}: {one['reason']}", one["key"])
+         for one in found),
+        "No incident." if everything else "No open incident.",
+    )  # fmt: skip
+
+
+@app.command()
+def show(
+    key: Annotated[str, typer.Argument(help="Key of the incident, as the list prints it.")],
+    url: UrlOption = DEFAULT_URL,
+    token_file: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the alerts that belong to an incident, in the order in which they began.
+
+    Example: [bold]memfleet incidents show 'heap-leak|esp32|1.5|heap|dram@1790032640500'[/bold]
+    """
+    found = Client(url, token_file).get("incident", key=key)
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("status", "device", "since", "reason"),
+        ((one["status"], one["device"], clock(one["since_ms"]), one["reason"]) for one in found["members"]),
+        "No alert belongs to it any more.",
+    )
+
+
+@app.command()
+def acknowledge(
+    key: Annotated[str, typer.Argument(help="Key of the incident, as the list prints it.")],
+    url: UrlOption = DEFAULT_URL,
+    token_file: TokenOption = None,
+) -> None:
+    """Say that you know of an incident: it is not told again unless it gets worse, until it is over.
+
+    Example: [bold]memfleet incidents acknowledge 'heap-leak|esp32|1.5|heap|dram@1790032640500'[/bold]
+    """
+    Client(url, token_file).post("alerts/acknowledge", {"key": key, "by": getpass.getuser()})
+    print(f"acknowledged {key}")  # noqa: T201 - the command's answer
+
+
+@app.command()
+def silence(
+    rule: Annotated[str, typer.Option(help="Pattern of the rule.")] = "*",
+    platform: Annotated[str, typer.Option(help="Pattern of the platform.")] = "*",
+    firmware: Annotated[str, typer.Option(help="Pattern of the firmware: a rollout.")] = "*",
+    device: Annotated[str, typer.Option(help="Pattern of the device: its alerts in whatever incident.")] = "*",
+    until: Annotated[str, typer.Option("--for", help="How long: 30m, 2h, 3d.")] = "1h",
+    url: UrlOption = DEFAULT_URL,
+    token_file: TokenOption = None,
+) -> None:
+    """Keep quiet about some incidents for a while: of a rule, a platform, a rollout, a device.
+
+    Example: [bold]memfleet incidents silence --firmware 1.5.0 --for 2h[/bold]
+    """
+    pattern = _pattern(rule, platform, firmware, device)
+    until_ms = wall_ms() + int(seconds(until) * 1000)
+    body = {"pattern": pattern, "until_ms": until_ms, "by": getpass.getuser()}
+    Client(url, token_file).post("silences", body)
+    print(f"silenced {pattern} until {clock(until_ms)}")  # noqa: T201 - the command's answer
+
+
+def _pattern(rule: str, platform: str, firmware: str, device: str) -> str:
+    """A pattern on the keys of incidents (rule|platform|firmware|...), or of a device's alerts (rule|device|...)."""
+    if device != "*":
+        if (platform, firmware) != ("*", "*"):
+            raise UsageError("--device goes with --rule alone: a device has one platform and one firmware")
+        return f"{rule}|{device}|*"
+    if (rule, platform, firmware) == ("*", "*", "*"):
+        raise UsageError("say what to silence: --rule, --platform, --firmware or --device")
+    return f"{rule}|{platform}|{firmware}|*"
+
+
+def _status(one: dict[str, Any]) -> str:
+    if one["status"] == "resolved":
+        return "over"
+    if one["acknowledged_ms"]:
+        return "acknowledged"
+    return f"{one['firing']} firing" if one["firing"] else "calm"
+
+
+def _lasted_ms(one: dict[str, Any]) -> int:
+    return int((one["at_ms"] if one["status"] == "resolved" else wall_ms()) - one["since_ms"])

@@ -1,0 +1,131 @@
+"""The comparison of firmware: right p-values, each device once, no alarm by chance."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from collector.judge.comparing import (
+    Thing,
+    cliffs_delta,
+    compare,
+    holm,
+    interval_between,
+    least_p,
+    mann_whitney,
+    shift,
+)
+
+HEAP = Thing("heap", ("main",))
+
+
+def by_trying_all(one: list[float], other: list[float]) -> float:
+    """The definition: how many of all ways to deal the values out are at least as extreme."""
+    everything = one + other
+
+    def distance(chosen: tuple[int, ...]) -> float:
+        inside = [everything[i] for i in chosen]
+        outside = [everything[i] for i in range(len(everything)) if i not in chosen]
+        u = sum((a > b) + (a == b) / 2 for a in inside for b in outside)
+        return abs(u - len(inside) * len(outside) / 2)
+
+    seen = distance(tuple(range(len(one))))
+    ways = list(itertools.combinations(range(len(everything)), len(one)))
+    return sum(distance(way) >= seen - 1e-9 for way in ways) / len(ways)
+
+
+@given(some.lists(some.integers(0, 10**6), min_size=4, max_size=10, unique=True), some.integers(1, 3))
+def test_the_exact_p_value_is_that_of_all_ways_to_deal(values: list[int], cut: int) -> None:
+    one, other = [float(v) for v in values[:cut]], [float(v) for v in values[cut:]]
+    assert mann_whitney(one, other) == pytest.approx(by_trying_all(one, other))
+
+
+def test_the_approximation_is_close_where_values_are_equal() -> None:
+    chance = random.Random(1)
+    for _ in range(20):
+        one, other = ([float(chance.randrange(9)) for _ in range(7)] for _ in range(2))
+        assert mann_whitney(one, other) == pytest.approx(by_trying_all(one, other), abs=0.06)
+
+
+def test_p_values_are_even_when_there_is_no_difference() -> None:
+    chance = np.random.default_rng(5)
+    p_values = [mann_whitney(chance.normal(size=30).tolist(), chance.normal(size=25).tolist()) for _ in range(400)]
+    assert 0.02 <= np.mean(np.array(p_values) < 0.05) <= 0.08
+
+
+def test_known_values() -> None:
+    assert mann_whitney([1, 2, 3, 4], [5, 6, 7, 8]) == pytest.approx(2 / 70)
+    assert mann_whitney([1, 1, 1], [1, 1, 1]) == 1
+    assert least_p(3, 3) == pytest.approx(0.1)
+    assert cliffs_delta([1, 2], [3, 4]) == 1
+    assert cliffs_delta([3, 4], [3, 4]) == 0
+    assert shift([1, 2, 3], [11, 12, 13]) == 10
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+
+
+def fleet(chance: random.Random, count: int, level: float, growth: float = 0) -> list[dict[str, float]]:
+    return [
+        {
+            "level": chance.gauss(level, 2000),
+            "peak": chance.gauss(level + 8000, 3000),
+            "growth": chance.gauss(growth, 20),
+        }
+        for _ in range(count)
+    ]
+
+
+def verdicts(before: list[dict[str, float]], after: list[dict[str, float]]) -> dict[str, str]:
+    return {one.measure: one.verdict for one in compare({HEAP: before}, {HEAP: after})}
+
+
+def test_more_memory_is_worse_and_less_is_better() -> None:
+    chance = random.Random(2)
+    plain, hungry = fleet(chance, 12, 60_000), fleet(chance, 12, 80_000)
+    assert verdicts(plain, hungry) == {"level": "worse", "peak": "worse", "growth": "same"}
+    assert verdicts(hungry, plain) == {"level": "better", "peak": "better", "growth": "same"}
+    leaking = fleet(chance, 12, 60_000, growth=400)
+    assert verdicts(plain, leaking)["growth"] == "worse"
+
+
+def test_a_difference_that_does_not_matter_is_none() -> None:
+    before = [{"level": 100_000.0 + n} for n in range(40)]
+    after = [{"level": 100_100.0 + n} for n in range(40)]
+    (found,) = compare({HEAP: before}, {HEAP: after})
+    assert found.p_value < 0.001
+    assert found.verdict == "same"
+
+
+def test_so_few_devices_that_nothing_can_be_told() -> None:
+    chance = random.Random(3)
+    assert set(verdicts(fleet(chance, 3, 50_000), fleet(chance, 3, 90_000)).values()) == {"unknown"}
+
+
+def test_equal_firmware_is_seldom_called_worse() -> None:
+    chance = random.Random(4)
+    alarms = sum("worse" in verdicts(fleet(chance, 15, 60_000), fleet(chance, 15, 60_000)).values() for _ in range(200))
+    assert alarms <= 12  # 5 % of 200, and some luck
+
+
+def test_only_what_both_have_is_compared_and_the_worst_comes_first() -> None:
+    chance = random.Random(5)
+    other = Thing("stack", ("main",))
+    found = compare(
+        {HEAP: fleet(chance, 9, 60_000), other: fleet(chance, 9, 60_000), Thing("heap", ("old",)): fleet(chance, 9, 1)},
+        {HEAP: fleet(chance, 9, 60_000), other: fleet(chance, 9, 90_000)},
+    )
+    assert {one.thing for one in found} == {HEAP, other}
+    assert found[0].thing == other
+
+
+def test_the_interval_of_one_board_covers_a_difference_that_is_there() -> None:
+    chance = np.random.default_rng(7)
+    drift = np.cumsum(chance.normal(size=600)) * 10
+    low, high = interval_between((50_000 + drift).tolist(), (70_000 + drift[::-1]).tolist(), 12)
+    assert 15_000 < low < 20_000 < high < 25_000
+    low, high = interval_between(drift.tolist(), drift.tolist(), 12)
+    assert low < 0 < high
