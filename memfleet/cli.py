@@ -29,6 +29,8 @@ COMMANDS: dict[str, str] = {
     "alerts": "List open alerts; acknowledge and silence them.",
     "backtest": "Say what the judge would have said of readings that are over.",
     "export": "Write the readings that a collector keeps, as lines of JSON.",
+    "incidents": "List open incidents: faults, on however many devices; acknowledge, silence.",
+    "compare": "Say whether one firmware needs more memory than another.",
     "notify": "Send a test message to every channel.",
     "quarantine": "List what was refused; show, retry or purge it.",
     "doctor": "Check broker, stores, credentials, clock and disk, and say what to do.",
