@@ -1,0 +1,129 @@
+"""TLS with certificates on both ends: agent and collector over a real broker, and everybody who must not get in."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from agent.config import AgentConfig, Outbox
+from agent.process import Agent
+from collector.config import CollectorConfig
+from collector.intake.process import Intake
+from memfleet.enrolment.certificates import Authority
+from telemetry.clock import monotonic_ms, wall_ms
+from telemetry.mqtt import Link, Message, Session
+from telemetry.readings import Reading
+from telemetry.settings import Broker
+from tests.memfleet.enrolment.house import House, broker, memfleet, wait
+from tests.servers import Server
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    made = House(tmp_path_factory.mktemp("house"), certificates=True)
+    done = memfleet("enroll", "localhost", "--role", "broker", "--authority", made.authority, "--out", made.folder)
+    assert done.returncode == 0, done.stderr
+    made.enroll("gw-1", "plant")
+    made.enroll("collector-1", "plant", "collector")
+    return made
+
+
+@pytest.fixture(scope="module")
+def server(house: House) -> Iterator[Server]:
+    with broker(house) as running:
+        yield running
+
+
+def link_to(house: House, server: Server, name: str, port: int = 0) -> Broker:
+    return Broker(
+        url=f"mqtts://localhost:{port or server.port}",
+        ca_file=str(house.authority / "ca.crt"),
+        cert_file=str(house.folder / f"{name}.crt"),
+        key_file=str(house.folder / f"{name}.key"),
+    )
+
+
+def test_readings_go_from_agent_to_collector_by_certificates_alone(
+    house: House, server: Server, tmp_path: Path
+) -> None:
+    intake = Intake(
+        CollectorConfig(fleet="plant", name="collector-1", broker=link_to(house, server, "collector-1")), tmp_path
+    )
+    config = AgentConfig(fleet="plant", name="gw-1", broker=link_to(house, server, "gw-1"), outbox=Outbox(commit_ms=10))
+    agent = Agent(config, tmp_path / "agent")
+    agent.take([Reading("d1", "heap", ("h",), wall_ms(), {"free": 7})])
+    agent.commit()
+    deadline = monotonic_ms() + 30_000
+    while not agent.publisher.idle:
+        assert monotonic_ms() < deadline, agent.publisher.link.trouble or intake.link.trouble
+        intake.step()
+        agent.publisher.step(0.01)
+    assert intake.journal.counters()["accepted_rows"] >= 1
+    agent.close()
+    intake.close()
+
+
+class Nobody:
+    """A handler that only looks on."""
+
+    def connected(self) -> None: ...
+    def received(self, message: Message) -> None: ...
+    def published(self, number: int, failure: str) -> None: ...
+
+
+def trouble_of(settings: Broker) -> str:
+    """What keeps a link from coming up."""
+    link = Link(settings, Session("gw-1"), Nobody(), time.monotonic)
+
+    def told() -> str:
+        link.step(0.05)
+        assert not link.up
+        return link.trouble
+
+    wait(told, "the link says what is wrong")
+    said = link.trouble
+    link.close()
+    return said
+
+
+def test_a_broker_of_another_authority_is_not_believed(house: House, server: Server, tmp_path: Path) -> None:
+    Authority(tmp_path).ensure("elsewhere")
+    settings = msgspec.structs.replace(link_to(house, server, "gw-1"), ca_file=str(tmp_path / "ca.crt"))
+    assert "TLS failed" in trouble_of(settings)
+
+
+def test_a_broker_under_another_name_is_not_believed(house: House, server: Server) -> None:
+    settings = msgspec.structs.replace(link_to(house, server, "gw-1"), url=f"mqtts://127.0.0.1:{server.port}")
+    assert "TLS failed" in trouble_of(settings)
+
+
+def test_without_a_certificate_nobody_gets_in(house: House, server: Server) -> None:
+    settings = msgspec.structs.replace(link_to(house, server, "gw-1"), cert_file="", key_file="")
+    assert trouble_of(settings)
+
+
+def test_an_expired_certificate_opens_nothing(house: House, server: Server, tmp_path: Path) -> None:
+    for name in ("old.key", "old.csr", "old.crt"):
+        (tmp_path / name).unlink(missing_ok=True)
+    words = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=gw-1"]
+    subprocess.run(["openssl", "req", "-new", *words, "-keyout", tmp_path / "old.key", "-out", tmp_path / "old.csr"],
+                   check=True, capture_output=True)  # fmt: skip
+    subprocess.run(
+        ["openssl", "ca", "-batch", "-notext", "-config", house.authority / "ca.cnf", "-extensions", "agent",
+         "-startdate", "20200101000000Z", "-enddate", "20200201000000Z", "-in", tmp_path / "old.csr",
+         "-out", tmp_path / "old.crt"],
+        check=True, capture_output=True, env={"MEMFLEET_NAMES": "DNS:none", "PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+    settings = msgspec.structs.replace(
+        link_to(house, server, "gw-1"), cert_file=str(tmp_path / "old.crt"), key_file=str(tmp_path / "old.key")
+    )
+    assert trouble_of(settings)
+
+
+def test_a_plain_connection_to_the_tls_port_comes_to_nothing(house: House, server: Server) -> None:
+    assert trouble_of(Broker(url=f"mqtt://127.0.0.1:{server.port}"))
