@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "doctor": "Check broker, stores, credentials, clock and disk, and say what to do.",
     "enroll": "Give an agent credentials and its own rights at the broker.",
     "revoke": "Withdraw an agent's credentials and rights.",
+    "backup": "Copy a collector's files while it runs.",
     "check-config": "Name every fault of a configuration file.",
     "grafana": "Put data source and dashboards into Grafana.",
     "init": "Write a configuration file with every setting.",

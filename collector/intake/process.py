@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from collector.backup import held
 from collector.config import CollectorConfig
 from collector.consumer import Consumer, Stop
 from collector.intake.acks import Acks
@@ -151,6 +152,8 @@ class Intake:
         self._next_house = now + HOUSE_MS
         self._obey_desk()
         self.journal.checkpoint()
+        if held(self._directory, time.time()):
+            return
         least = least_cursor(consumer_files(self._config, self._directory), self.journal.generation)
         if least >= self.journal.first_id():
             with self.journal.transaction():

@@ -1,0 +1,93 @@
+"""A backup is taken from a running collector under load; a collector that starts from it has everything it held."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from collector.backup import HOLD, back_up, held
+from telemetry.errors import UsageError
+from telemetry.journal import START, JournalReader, peek_cursor
+from tests.faults.ledgers import identity_violations
+from tests.faults.rig import rig
+from tests.faults.run import Report, drained, verdict, wait_for_acks
+
+
+@pytest.mark.timeout(240)
+def test_a_collector_goes_on_from_a_backup(tmp_path: Path) -> None:
+    with rig(tmp_path, agents=1, rate=200) as under_test:
+        for number in range(3):
+            wait_for_acks(under_test, under_test.oracle.acked() + 200)
+            sizes = _backup(tmp_path, tmp_path / f"copy-{number}")
+            assert {"readings.journal", "series.db", "findings.journal", "store-influx.db"} <= sizes.keys()
+            _require_whole(tmp_path / f"copy-{number}")
+        under_test.feeding.clear()
+        time.sleep(0.5)
+        drained(under_test)
+        before = under_test.oracle.committed("agent-1")
+        for part in ("intake", "series", "judge", "store:influx", "store:victoria"):
+            under_test.children[part].stop()
+        shutil.rmtree(under_test.data)
+        shutil.copytree(tmp_path / "copy-2", under_test.data)
+        under_test.heal()
+        under_test.feeding.set()
+        wait_for_acks(under_test, under_test.oracle.acked() + 100)
+        under_test.feeding.clear()
+        time.sleep(0.5)
+        held_then = set(under_test.found("series")["agent-1"])
+        later = {n for n in under_test.oracle.committed("agent-1") if n > max(before)}
+        deadline = time.monotonic() + 60
+        while not later <= held_then and time.monotonic() < deadline:
+            time.sleep(0.2)
+            held_then = set(under_test.found("series")["agent-1"])
+        assert later <= held_then, "it takes in what comes"
+        assert _held_in(tmp_path / "copy-2") <= held_then, "it has what the copy had"
+        report = verdict(under_test, Report())
+        assert (report.invented, report.corrupted, report.identity_violations) == (0, 0, 0), report
+
+
+def _backup(folder: Path, copy: Path) -> dict[str, int]:
+    words = ["backup", "--config", str(folder / "collector.toml"), str(copy), "--json"]
+    done = subprocess.run([sys.executable, "-m", "memfleet", *words], capture_output=True, text=True, check=True)
+    files: dict[str, int] = json.loads(done.stdout)["files"]
+    return files
+
+
+def _require_whole(copy: Path) -> None:
+    """No cursor is past the end of its journal, or before its beginning."""
+    frames, _ = JournalReader(copy / "readings.journal").read(START, 100_000)
+    first, last = frames[0].id, frames[-1].id
+    for file in ("series.db", "findings.journal", "store-influx.db", "store-victoria.db"):
+        assert first - 1 <= peek_cursor(copy / file, "readings").id <= last, file
+    assert identity_violations(copy) == []
+
+
+def _held_in(copy: Path) -> set[int]:
+    with sqlite3.connect(copy / "series.db") as db:
+        return {used for (used,) in db.execute("SELECT used FROM heap")}
+
+
+def test_a_backup_overwrites_nothing_and_says_what_it_needs(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no collector's files"):
+        back_up(tmp_path, tmp_path / "copy")
+    (tmp_path / "readings.journal").touch()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "something").touch()
+    with pytest.raises(UsageError, match="nothing is ever overwritten"):
+        back_up(tmp_path, tmp_path / "full")
+
+
+def test_a_hold_that_a_dead_backup_left_ends(tmp_path: Path) -> None:
+    (tmp_path / HOLD).touch()
+    assert held(tmp_path, time.time())
+    os.utime(tmp_path / HOLD, (0, 0))
+    assert not held(tmp_path, time.time())
+    assert not held(tmp_path / "elsewhere", time.time())
