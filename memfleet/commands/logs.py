@@ -98,7 +98,7 @@ def _asked(url: str, token_file: Path | None, device: str, when: tuple[int, int]
     )
     for line in answer["logs"]:
         head = f"{line['level']} {line['module']}: " if line["module"] else f"{line['level']} " if line["level"] else ""
-        yield line["t"], head + line["text"]
+        yield line["time_ms"], head + line["text"]
 
 
 def _shown(time_ms: int, text: str) -> str:
