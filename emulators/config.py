@@ -87,6 +87,7 @@ def require_sound(config: FleetConfig, source: str) -> FleetConfig:
 
 
 def faults_of(group: Group, path: str) -> list[str]:
+    """What a group names that does not exist or does not fit, each fault behind `path`."""
     faults = []
     board = BOARDS.get(group.board)
     if not is_name(group.device_names()[-1]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,17 +13,25 @@ import typer
 
 from agent.config import AgentConfig
 from agent.process import Agent
+from emulators import fleet_file
 from emulators.config import FleetConfig
+from emulators.demo import demo_groups
 from emulators.fleet import Fleet
 from emulators.publishers.broadcast import Broadcast
 from emulators.publishers.groups import publishing_groups
+from emulators.recording import lines
+from memfleet.emulated import serve_consoles, write_lines
 from memfleet.lifeline import die_with_parent, stop_on_signals
+from memfleet.spans import seconds
 from memfleet.version import VERSION
 from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
 from telemetry.settings import load
 
 ROUND_S = 0.25
+
+POWER_ON = datetime(2026, 1, 1)  # UTC, as typer reads it
+"""The same for all, so that the same file and seed give the same bytes."""
 
 
 class System(StrEnum):
@@ -45,24 +54,45 @@ def command(
     as_: Annotated[
         list[System] | None, typer.Option("--as", help="Publish as such devices do; repeated: a mix of them.")
     ] = None,
+    consoles: Annotated[
+        bool, typer.Option("--consoles", help="Publish nothing: print each device's console into a pseudo-terminal.")
+    ] = False,
+    virtual: Annotated[
+        str | None, typer.Option(help="Publish nothing: write what this span brings, such as 14d, to --out.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="With --virtual: a file of lines of JSON, .gz packs it.")] = None,
+    start: Annotated[datetime, typer.Option(help="With --virtual: when the devices get power, UTC.")] = POWER_ON,
 ) -> None:
     """Run an emulated fleet: devices whose heaps behave as the real ones, published through an agent's outbox, or as
-    Tasmota, Shelly and ESPHome devices publish.
+    Tasmota, Shelly and ESPHome devices publish; or printing into serial ports, or weeks of readings into a file.
 
     [bold]Example:[/bold] memfleet emulate --devices 50 --broker mqtt://127.0.0.1:1883 --data /tmp/emulated
+
+    [bold]Example:[/bold] memfleet emulate fleet.toml --consoles
+
+    [bold]Example:[/bold] memfleet emulate fleet.toml --virtual 14d --out fleet.ndjson.gz
     """
+    if (virtual is None) != (out is None):
+        raise UsageError("--virtual SPAN and --out FILE go together: how much time, and where its readings go")
+    config = _config(file, devices, seed, as_ or [])
+    if virtual is not None and out is not None:
+        power_on_ms = round(start.replace(tzinfo=UTC).timestamp() * 1000)
+        written = write_lines(lines(Fleet.from_config(config), power_on_ms, round(seconds(virtual) * 1000)), out)
+        typer.echo(f"{written} readings in {out}")
+    elif consoles:
+        serve_consoles(config, stop_on_signals(), typer.echo)
+    else:
+        link = {"url": broker, "protocol": protocol}
+        settings = load(
+            AgentConfig, None, os.environ, fleet=fleet, name=name or "emulator", data_dir=data,
+            broker={key: value for key, value in link.items() if value} or None,
+        )  # fmt: skip
+        _publish(Fleet.from_config(config), settings)
+
+
+def _publish(emulated: Fleet, settings: AgentConfig) -> None:
+    """Until a signal comes."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    link = {"url": broker, "protocol": protocol}
-    settings = load(
-        AgentConfig,
-        None,
-        os.environ,
-        fleet=fleet,
-        name=name or "emulator",
-        data_dir=data,
-        broker={key: value for key, value in link.items() if value} or None,
-    )
-    emulated = _fleet(file, devices, seed, as_ or [])
     die_with_parent()
     stop = stop_on_signals()
     broadcast = Broadcast(emulated.systems(), settings.broker, f"{settings.fleet}-{settings.name}-devices")
@@ -83,12 +113,12 @@ def command(
         agent.close()
 
 
-def _fleet(file: Path | None, devices: int, seed: int, systems: list[System]) -> Fleet:
+def _config(file: Path | None, devices: int, seed: int, systems: list[System]) -> FleetConfig:
     if file is not None and systems:
         raise UsageError("--as is for the built-in mixes; in a fleet file every group says publish_as itself")
     if file is not None:
-        return Fleet.from_config(load(FleetConfig, file, {}))
+        return fleet_file.read(file)
+    groups = demo_groups(devices)
     if systems:
         groups = publishing_groups([system.value for system in dict.fromkeys(systems)], devices)
-        return Fleet.from_config(FleetConfig(seed=seed, groups=groups))
-    return Fleet.demo(devices, seed)
+    return FleetConfig(seed=seed, groups=groups)
