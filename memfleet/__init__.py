@@ -9,6 +9,11 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "agent.consoles.fact": ("Fact",),
+    "agent.consoles.whole": ("parse",),
+    "emulators.devices.device": ("Device",),
+    "emulators.fleet": ("Fleet",),
+    "emulators.heap": ("Block", "Heap", "HeapStats", "Operations"),
     "telemetry.errors": ("ConfigError", "EnvironmentFault", "JournalError", "MemfleetError", "UsageError", "WireError"),
     "telemetry.journal": ("Cursor", "Frame", "Journal", "JournalReader"),
     "telemetry.readings": ("KINDS", "About", "Kind", "Reading"),
