@@ -60,7 +60,9 @@ bench: install ## Run every benchmark; each prints one JSON object
 soak: install ## Run the demo for an hour (SOAK_S=seconds) and watch its memory
 	@python tools/soak.py --seconds $${SOAK_S:-3600}
 
-fuzz: install ## Throw many more inputs at parsers, wire and journal than `make test` does
+fuzz: install ## Throw many more inputs at heaps, parsers, wire and journal than `make test` does
+	@HEAP_FUZZ_INPUTS=$${HEAP_FUZZ_INPUTS:-500000} HEAP_FUZZ_SEED=$${HEAP_FUZZ_SEED:-$$RANDOM} \
+		python -m pytest -q --timeout=3600 tests/emulators/test_heap_fuzz.py
 	@python -m pytest -q --hypothesis-profile=fuzz -m "hypothesis" --timeout=3600
 
 docs: install ## Write the generated pages of docs/ and the dashboards of deploy/grafana/ anew
