@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -30,6 +31,13 @@ INCIDENTS = frozenset(
 _IDENTITY = ("firmware", "board", "os")
 _BUILD = ("project", "compile_time", "elf_sha256")
 _VERSION = ("firmware", "elf_sha256")
+_MAC = re.compile(
+    rb"(?:wifi:mode : sta(?: \+ softAP)? \(|(?:^|\n)MAC: |\b(?:Base|BASE|WiFi|STA) MAC(?: [Aa]ddress)?:? ?)"
+    rb"((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})\b"
+)
+"""The board's own address, as esptool, ESP-IDF's Wi-Fi and many applications print it: it tells boards apart that sit
+behind adapters without a serial number."""
+_MAC_WORDS = (b"MAC", b"wifi:mode")
 
 
 class Boots(Protocol):
@@ -87,10 +95,11 @@ class Bridge:
 
     def feed(self, data: bytes, time_ms: int) -> list[About | Reading]:
         """What these bytes say, stamped with the time at which they came."""
+        moved = self._recognise_board(data, time_ms)
         if data.endswith(b"\n"):
             self.window.add(data, self.console.lines + 1, time_ms)
         items = self._readings(self.console.feed(data), time_ms)
-        return items + self._window(time_ms)
+        return moved + items + self._window(time_ms)
 
     def settle(self, time_ms: int) -> list[About | Reading]:
         """The port fell silent: what open records say already."""
@@ -107,6 +116,17 @@ class Bridge:
     def event(self, name: str, text: str, time_ms: int) -> list[About | Reading]:
         """Something happened to the port itself."""
         return [*self._described_anew(), Reading(self.device, "event", (name,), time_ms, {"text": text}, self._boot)]
+
+    def _recognise_board(self, data: bytes, time_ms: int) -> list[About | Reading]:
+        """Learn the board's address; another one than before means that another board is at this port."""
+        found = _MAC.search(data) if any(word in data for word in _MAC_WORDS) else None
+        if found is None:
+            return []
+        mac, known = found[1].decode().lower(), self._texts.get("mac", "")
+        self._texts["mac"] = mac
+        if known in ("", mac):
+            return []
+        return self.event("board_changed", f"another board is at this port: {mac} instead of {known}", time_ms)
 
     def _readings(self, facts: list[Fact], time_ms: int) -> list[About | Reading]:
         items: list[About | Reading] = []

@@ -50,16 +50,20 @@ def segments(directory: Path) -> list[tuple[int, Path]]:
 def entries_of(path: Path) -> Iterator[Entry]:
     """All entries of a segment that can be read, also while it is being written; a damaged frame is passed over."""
     data = path.read_bytes()
-    place = 0
-    while (place := data.find(MAGIC, place)) >= 0:
+    place = data.find(MAGIC)
+    while place >= 0:
         frame = zstandard.ZstdDecompressor().decompressobj()
+        following = data.find(MAGIC, place + len(MAGIC))
         try:
             text = frame.decompress(data[place:])
         except zstandard.ZstdError:
-            place += len(MAGIC)  # look for the next frame
-            continue
+            text = b""
+        if frame.eof:
+            following = data.find(MAGIC, len(data) - len(frame.unused_data))
+        elif following >= 0:
+            text = b""  # not torn, as others stand behind it: damaged, so none of it is believed
         yield from _entries(text)
-        place = len(data) - len(frame.unused_data) if frame.eof else len(data)
+        place = following
 
 
 def _entries(text: bytes) -> Iterator[Entry]:

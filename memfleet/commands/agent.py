@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import typer
 from agent.config import AgentConfig
 from agent.process import Gateway
 from memfleet.lifeline import die_with_parent, stop_on_signals
+from memfleet.service import Service
 from memfleet.version import VERSION
 from telemetry.errors import UsageError
 from telemetry.settings import load
@@ -25,7 +27,8 @@ def command(
     broker: Annotated[str | None, typer.Option(help="mqtt://host:port or mqtts://host:port.")] = None,
     fleet: Annotated[str | None, typer.Option(help="Name of the fleet.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of this agent.")] = None,
-    data: Annotated[str | None, typer.Option(help="Folder of the outbox.")] = None,
+    data: Annotated[str | None, typer.Option(help="Folder of the outbox and of the consoles' logs.")] = None,
+    relay: Annotated[bool, typer.Option("--relay", help="Offer each port as a terminal, DATA/relay/DEVICE.")] = False,
     config: Annotated[Path | None, typer.Option(help="Configuration file; options win over it.")] = None,
 ) -> None:
     """Read devices at serial ports, and those that publish by themselves, and publish their memory.
@@ -43,7 +46,7 @@ def command(
         name=name,
         data_dir=data,
         broker={"url": broker} if broker else None,
-        ports=_ports(port or [], device or [], system, baud) or None,
+        ports=_ports(port or [], device or [], {"system": system, "baud": baud, "relay": relay}) or None,
     )
     if not settings.ports and not settings.sources:
         raise UsageError(
@@ -53,10 +56,12 @@ def command(
     die_with_parent()
     stop = stop_on_signals()
     agent = Gateway(settings, Path(settings.data_dir), VERSION)
+    service = Service(os.environ, lambda: True, time.monotonic)  # fed from the round below: one that hangs is not
     said = ""
     try:
         while not stop.is_set() and not agent.ended:
             agent.step(0.5)
+            service.look()
             trouble = agent.agent.publisher.link.trouble
             if trouble != said:
                 logging.log(logging.WARNING if trouble else logging.INFO, trouble or "connected to the broker")
@@ -65,13 +70,12 @@ def command(
             agent.finish()
             agent.agent.drain(10)
     finally:
+        service.stopping()
         agent.close()
 
 
-def _ports(ports: list[str], devices: list[str], system: str, baud: int) -> list[dict[str, object]]:
+def _ports(ports: list[str], devices: list[str], alike: dict[str, object]) -> list[dict[str, object]]:
+    """Settings of each port; `alike` are those that all have."""
     if len(ports) != len(devices):
         raise UsageError(f"{len(ports)} --port and {len(devices)} --device: every port needs the name of its device")
-    return [
-        {"port": port, "device": device, "system": system, "baud": baud}
-        for port, device in zip(ports, devices, strict=True)
-    ]
+    return [{"port": port, "device": device, **alike} for port, device in zip(ports, devices, strict=True)]

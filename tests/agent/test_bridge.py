@@ -59,3 +59,72 @@ def test_azure_sphere_carries_its_limit() -> None:
     reading = next(item for item in items if isinstance(item, Reading) and item.kind == "process")
     assert reading.values == {"user_mode": 40_960, "peak_user_mode": 45_056, "total": 61_440}
     assert reading.resolution == 1024
+
+
+ESP = b"""rst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)
+I (189) app_init: Project name:     pump
+I (195) app_init: App version:      %s
+I (200) app_init: Compile time:     Nov 20 2026 10:00:00
+I (205) app_init: ELF file SHA256:  %s...
+I (212) app_init: ESP-IDF:          v5.3.1
+I (600) main_task: Calling app_main()
+I (700) wifi:mode : sta (24:0a:c4:12:34:%s)
+"""
+FREE = b"Free heap: 100000 bytes\n"
+
+
+def abouts(items: list[About | Reading]) -> list[About]:
+    return [item for item in items if isinstance(item, About)]
+
+
+def events(items: list[About | Reading]) -> list[str]:
+    return [item.names[0] for item in items if isinstance(item, Reading) and item.kind == "event"]
+
+
+def test_the_firmware_of_a_boot_is_in_its_description() -> None:
+    bridge = Bridge("d1", Remembered())
+    about = abouts(bridge.feed(ESP % (b"1.2.0", b"5a1c0e77b", b"56") + FREE, NOW))[-1]
+    assert about.texts == {
+        "platform": "esp32", "firmware": "1.2.0", "os": "ESP-IDF v5.3.1", "project": "pump",
+        "compile_time": "Nov 20 2026 10:00:00", "elf_sha256": "5a1c0e77b", "mac": "24:0a:c4:12:34:56",
+    }  # fmt: skip
+
+
+def test_the_description_outlives_our_own_restart() -> None:
+    boots = Remembered()
+    first = abouts(Bridge("d1", boots).feed(ESP % (b"1.2.0", b"5a1c0e77b", b"56") + FREE, NOW))[-1]
+    assert abouts(Bridge("d1", boots).feed(FREE, NOW + 1000)) == [first]
+
+
+def test_a_changed_version_begins_a_boot_when_nobody_heard_the_reset() -> None:
+    bridge = Bridge("d1", Remembered())
+    bridge.feed(ESP % (b"1.2.0", b"5a1c0e77b", b"56") + FREE, NOW)
+    torn = ESP.split(b"\n", 3)[3]  # the first lines were lost
+    items = bridge.feed(torn % (b"77aabbccd", b"56") + FREE, NOW + 3_600_000)
+    assert heaps(items)[0].boot == 2
+    assert abouts(items)[-1].texts["elf_sha256"] == "77aabbccd"
+
+
+def test_another_board_at_the_port_is_told() -> None:
+    bridge = Bridge("d1", Remembered())
+    bridge.feed(ESP % (b"1.2.0", b"5a1c0e77b", b"56") + FREE, NOW)
+    assert "board_changed" not in events(bridge.feed(ESP % (b"1.2.0", b"5a1c0e77b", b"56") + FREE, NOW + 60_000))
+    assert "board_changed" in events(bridge.feed(ESP % (b"1.2.0", b"5a1c0e77b", b"57") + FREE, NOW + 120_000))
+
+
+def test_a_reset_by_our_own_opening_is_recorded_as_such() -> None:
+    bridge = Bridge("d1", Remembered())
+    bridge.opened(NOW)
+    items = bridge.feed(ESP % (b"1", b"5a1c0e77b", b"56"), NOW + 300) + bridge.feed(FREE, NOW + 1000)
+    reset = next(item for item in items if isinstance(item, Reading) and item.names == ("reset",))
+    assert reset.values["cause"] == "port opened"
+    later = bridge.feed(ESP % (b"1", b"5a1c0e77b", b"56"), NOW + 60_000)
+    reset = next(item for item in later if isinstance(item, Reading) and item.names == ("reset",))
+    assert "cause" not in reset.values
+
+
+def test_warnings_beyond_ten_a_second_are_counted() -> None:
+    bridge = Bridge("d1", Remembered())
+    items = bridge.feed(b"E (1) app: no\n" * 25, NOW)
+    assert sum(isinstance(item, Reading) and item.kind == "log" for item in items) == 10
+    assert bridge.muted_logs == 15
