@@ -107,6 +107,8 @@ class Notify(_Settings, frozen=True):
     `url_file`."""
     url_file: str = ""
     """File with one apprise address a line."""
+    private_networks: tuple[str, ...] = ()
+    """Networks (`192.168.1.0/24`) that messages may go to although they are private; public addresses always may."""
     mode: Literal["send", "shadow"] = "send"
     """shadow: judge and record, send nothing."""
     interval_s: Annotated[int, Meta(ge=0)] = 60

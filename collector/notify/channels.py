@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import apprise
 
 from collector.config import Notify, Route
+from collector.notify.reach import Reach, limited
 from telemetry.errors import ConfigError, EnvironmentFault
 from telemetry.secrets import read_secret
 
@@ -56,22 +57,29 @@ class LogChannel:
 
 
 class AppriseChannel:
-    """One apprise address. A few digits of its hash tell two of one service apart, in whatever order they stand."""
+    """One apprise address. A few digits of its hash tell two of one service apart, in whatever order they stand.
 
-    def __init__(self, url: str) -> None:
+    It connects to what `reach` allows, and to nothing else, redirected or not.
+    """
+
+    def __init__(self, url: str, reach: Reach) -> None:
         service = apprise.Apprise.instantiate(url)
         if service is None:
             raise ValueError(f"apprise knows no service for {_masked(url)}: see its list of addresses")
         self.name = f"{_masked(url)}#{hashlib.sha256(url.encode()).hexdigest()[:6]}"
         self._service = service
+        self._reach = reach
 
     def send(self, title: str, body: str, level: str, picture: bytes = b"") -> str | None:
         """Hand the message to the service."""
+        self._reach.refused = ""
         try:
-            with _attached(picture if self._service.attachment_support else b"") as attach:
+            with limited(self._reach), _attached(picture if self._service.attachment_support else b"") as attach:
                 sent = self._service.notify(body=body, title=title, notify_type=_KINDS[level], attach=attach)
         except Exception as error:
             return f"{type(error).__name__}: {error}"
+        if refused := self._reach.refused:
+            return f"{refused} is no public address; allow its network in notify.private_networks if it is meant"
         return None if sent else "the service did not take it"
 
 
@@ -86,9 +94,18 @@ def make_targets(config: Notify, source: str) -> list[Target]:
     """The log and one channel an address, of routes too; ConfigError names every address that cannot be used."""
     targets = [Target(LogChannel(), None)]
     faults: list[str] = []
-    targets += _targets(config, None, "notify", source, faults)
-    for number, route in enumerate(config.routes):
-        targets += _targets(route, route, f"notify.routes[{number}]", source, faults)
+    try:
+        Reach(config.private_networks)
+    except ValueError as error:
+        raise ConfigError(source, [f"notify.private_networks: {error}"]) from None
+    places: list[tuple[str, Notify | Route, Route | None]] = [("notify", config, None)]
+    places += [(f"notify.routes[{number}]", route, route) for number, route in enumerate(config.routes)]
+    for path, given, route in places:
+        for where, url in _addresses(given, path, source):
+            try:
+                targets.append(Target(AppriseChannel(url, Reach(config.private_networks)), route))
+            except ValueError as error:
+                faults.append(f"{where}: {error}")
     if faults:
         raise ConfigError(source, faults)
     return targets
@@ -97,16 +114,6 @@ def make_targets(config: Notify, source: str) -> list[Target]:
 def make_channels(config: Notify, source: str) -> list[Channel]:
     """Each channel once, whatever routes lead to it."""
     return list({target.channel.name: target.channel for target in make_targets(config, source)}.values())
-
-
-def _targets(given: Notify | Route, route: Route | None, path: str, source: str, faults: list[str]) -> list[Target]:
-    found = []
-    for where, url in _addresses(given, path, source):
-        try:
-            found.append(Target(AppriseChannel(url), route))
-        except ValueError as error:
-            faults.append(f"{where}: {error}")
-    return found
 
 
 def _addresses(given: Notify | Route, path: str, source: str) -> Sequence[tuple[str, str]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from collector.config import Notify
 from collector.consumer import Stop
+from collector.notify.reach import Reach, limited
 
 _TIMEOUT_S = 10
 _ALIVE_MS = 120_000
@@ -26,8 +27,10 @@ def start_heartbeat(config: Notify, directory: Path, stop: Stop, now_ms: Callabl
 
     def body() -> None:
         said = ""
+        reach = Reach(config.private_networks)
         while not stop.is_set():
-            trouble = beat(config.heartbeat_url, directory, now_ms())
+            with limited(reach):
+                trouble = beat(config.heartbeat_url, directory, now_ms())
             if trouble != said and trouble:
                 sys.stderr.write(f"notify: heartbeat: {trouble}\n")
             said = trouble

@@ -13,7 +13,8 @@ from tests.collector.notify.receiver import receiving
 def test_each_channel_is_tried_and_told_apart(tmp_path: Path) -> None:
     with receiving(200) as good, receiving(500) as bad:
         config = tmp_path / "collector.toml"
-        config.write_text(f'fleet = "lab"\n[notify]\nurls = ["{good.url}", "{bad.url}"]\n')
+        allowed = 'private_networks = ["127.0.0.0/8"]'
+        config.write_text(f'fleet = "lab"\n[notify]\n{allowed}\nurls = ["{good.url}", "{bad.url}"]\n')
         result = CliRunner().invoke(app, ["notify", "--test", "--config", str(config)])
     assert result.exit_code == 1
     lines = [line for line in result.output.splitlines() if line.startswith("json://")]

@@ -287,7 +287,7 @@ def test_the_heart_beats_only_while_the_judge_judges(tmp_path: Path) -> None:
         assert "has not judged for 300 s" in beat(url, tmp_path, START_MS + 300_000)
         assert Switch.beats == 1
         stop = threading.Event()
-        config = Notify(heartbeat_url=url, heartbeat_s=1)
+        config = Notify(heartbeat_url=url, heartbeat_s=1, private_networks=("127.0.0.1",))
         thread = start_heartbeat(config, tmp_path, stop, lambda: START_MS)
         end = time.monotonic() + 20
         while Switch.beats < 3 and time.monotonic() < end:
