@@ -41,3 +41,7 @@ class Heap:
         strict: bool,
         /,
     ) -> tuple[int, int, int, int, int, int]: ...
+    @classmethod
+    def run_all(
+        cls, heaps: tuple[Heap, ...], kind: Any, ids: Any, a: Any, slots: Any, stats: Any, /
+    ) -> tuple[int, int, int]: ...

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
@@ -63,7 +64,7 @@ class HeapError(MemfleetError):
 
     def __init__(self, code: int, what: str) -> None:
         self.code = code
-        super().__init__(f"{what}: {_core.error_text(code)}")
+        super().__init__(f"{what}: {run_fault_text(code)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,13 +261,14 @@ class Heap:
         count = len(operations)
         rows = count // stats_every + 1 if stats_every else 0
         slots = self.new_slots(operations.ids) if slots is None else slots
-        offsets = np.full(count, NULL, dtype=np.int32)
+        offsets = np.empty(count, dtype=np.int32)
         stats = np.zeros((rows, len(HeapStats._fields)), dtype=np.uint32)
         pages = np.zeros((count if with_pages else 0, 3), dtype=np.uint32)
         columns = (operations.kind, operations.id, operations.a, operations.b, slots, offsets)
         error, done, stats_rows, page_rows, failed, double_frees = self._core.replay(
             *columns, stats if rows else None, pages if with_pages else None, stats_every, touch, strict
         )
+        offsets[done:] = NULL  # what a fault has left undone
         return Run(
             offsets=offsets,
             stats=dict(zip(HeapStats._fields, stats[:stats_rows].T, strict=True)),
@@ -285,6 +287,28 @@ class Heap:
         if offset:
             raise HeapError(offset, what)
         return None
+
+
+def run_all(
+    heaps: Sequence[Heap],
+    kind: NDArray[np.uint8],
+    ids: NDArray[np.uint32],
+    sizes: NDArray[np.uint32],
+    slots: NDArray[np.uint32],
+) -> dict[str, NDArray[np.uint32]]:
+    """The same mallocs, reallocs and frees on many heaps, each with sizes of its own; the GIL is released once for all.
+
+    `kind` (letters m, r, f) and `ids` have an entry an operation; `sizes` a row a heap and an entry an operation;
+    `slots` a row a heap and an entry an id: as `new_slots` makes them, carried from one run to the next. Gives the
+    statistics of each heap after the last operation, a column a field of HeapStats. HeapError where an operation is at
+    fault; the heaps before it have run by then.
+    """
+    stats = np.zeros((len(heaps), len(HeapStats._fields)), dtype=np.uint32)
+    if heaps:
+        error, heap, done = _core.Heap.run_all(tuple(one._core for one in heaps), kind, ids, sizes, slots, stats)
+        if error:
+            raise HeapError(error, f"heap {heap} of {len(heaps)}, operation {done}")
+    return dict(zip(HeapStats._fields, stats.T, strict=True))
 
 
 def _check_columns(operations: Operations) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulators.boards import Board
-from emulators.heap import UNSEEN, Heap, HeapError, Operations
+from emulators.heap import UNSEEN, Heap, run_all
 
 CHUNK = 256
 LEAKING_EVERY = 8
@@ -79,29 +79,23 @@ class _Chunk:
         self._random = np.random.default_rng(seed)
         self._traffic = traffic
         self._held = np.zeros(traffic.slots, dtype=bool)
-        self._ids = traffic.slots + 1
         self._leak_id = traffic.slots
-        self._slots = np.full((devices, self._ids), UNSEEN, dtype=np.uint32)
+        self._slots = np.full((devices, traffic.slots + 1), UNSEEN, dtype=np.uint32)
         self._take_what_stays()
 
     def _take_what_stays(self) -> None:
         """Blocks that are never freed need no slot."""
         count = self._traffic.blocks
         kind, ids = np.full(count, MALLOC, dtype=np.uint8), np.arange(count, dtype=np.uint32)
-        for heap, sizes in zip(self.heaps, self._sizes(count), strict=True):
-            heap.run(Operations(kind, ids, sizes, sizes, count))
+        slots = np.full((len(self.heaps), count), UNSEEN, dtype=np.uint32)
+        run_all(self.heaps, kind, ids, self._sizes(count), slots)
 
     def step(self) -> NDArray[np.uint32]:
         """One report of each device."""
         kind, ids = self._schedule()
-        rows = np.empty((len(self.heaps), len(REPORTED)), dtype=np.uint32)
         self._slots[:, self._leak_id] = UNSEEN  # nobody knows the leaked block any more
-        for row, heap, slots, sizes in zip(rows, self.heaps, self._slots, self._sizes(len(kind)), strict=True):
-            run = heap.run(Operations(kind, ids, sizes, sizes, self._ids), slots=slots, stats_every=len(kind))
-            if run.error:  # a fault of the schedule above, never of the device
-                raise HeapError(run.error, f"operation {run.done} of a swarm")
-            row[:] = [run.stats[name][0] for name in REPORTED]
-        return rows
+        stats = run_all(self.heaps, kind, ids, self._sizes(len(kind)), self._slots)
+        return np.stack([stats[name] for name in REPORTED], axis=1)
 
     def _schedule(self) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
         ids = self._random.integers(self._traffic.slots, size=self._traffic.operations, dtype=np.uint32)

@@ -317,6 +317,131 @@ static PyObject *py_replay(HeapObject *self, PyObject *args) {
     return result;
 }
 
+/* ---- Many heaps at once ---- */
+
+/* The columns of a run over many heaps, in the order of the arguments; the last three have a row a heap. */
+enum { ALL_KIND, ALL_ID, ALL_A, ALL_SLOTS, ALL_STATS, ALL_COLUMNS };
+
+struct many {
+    PyObject **heaps;
+    size_t count;
+    size_t done; /* heaps that went through; the index of the one at fault */
+    size_t ids;
+    struct replay replay; /* columns of the first heap */
+};
+
+static HeapObject *heap_at(const struct many *many, size_t index) {
+    return (HeapObject *)many->heaps[index];
+}
+
+static int run_many(struct many *many) {
+    int error = HEAP_OK;
+    for (many->done = 0; many->done < many->count && error == HEAP_OK; many->done++) {
+        struct replay replay = many->replay;
+        replay.a += many->done * replay.count;
+        replay.slots += many->done * many->ids;
+        replay.stats += many->done;
+        error = replay_run(&heap_at(many, many->done)->heap, &replay);
+        many->replay.done = replay.done;
+    }
+    many->done -= error != HEAP_OK;
+    return error;
+}
+
+/* Marks each heap as busy, so that one that stands there twice is refused as well. */
+static bool occupy(struct many *many) {
+    for (many->done = 0; many->done < many->count; many->done++) {
+        if (!usable(heap_at(many, many->done))) {
+            return false;
+        }
+        heap_at(many, many->done)->busy = true;
+    }
+    return true;
+}
+
+static void release_heaps(struct many *many, size_t occupied) {
+    for (size_t index = 0; index < occupied; index++) {
+        heap_at(many, index)->busy = false;
+    }
+}
+
+static bool many_fit(const Py_buffer *views, size_t heaps, size_t *ids) {
+    size_t count = (size_t)views[ALL_KIND].len;
+    size_t slots = (size_t)views[ALL_SLOTS].len / sizeof(uint32_t);
+    *ids = heaps == 0 ? 0 : slots / heaps;
+    bool fit = (size_t)views[ALL_ID].len == count * sizeof(uint32_t) &&
+               (size_t)views[ALL_A].len == heaps * count * sizeof(uint32_t) && slots == heaps * *ids &&
+               (size_t)views[ALL_STATS].len == heaps * sizeof(struct heap_stats) && count > 0 && count <= UINT32_MAX &&
+               *ids <= UINT32_MAX;
+    if (!fit) {
+        PyErr_SetString(PyExc_ValueError, "the columns do not fit each other and the number of heaps");
+    }
+    return fit;
+}
+
+static PyObject *run_all_on(struct many *many, const Py_buffer *views) {
+    int error = HEAP_OK;
+    size_t count = (size_t)views[ALL_KIND].len;
+    many->replay = (struct replay){
+        .kind = views[ALL_KIND].buf,
+        .id = views[ALL_ID].buf,
+        .a = views[ALL_A].buf,
+        .b = views[ALL_A].buf, /* no operation of such a run reads it */
+        .count = count,
+        .slots = views[ALL_SLOTS].buf,
+        .ids = (uint32_t)many->ids,
+        .strict = true,
+        .stats_every = (uint32_t)count,
+        .stats = views[ALL_STATS].buf,
+    };
+    bool occupied = occupy(many);
+    size_t marked = many->done;
+    if (occupied) {
+        Py_BEGIN_ALLOW_THREADS;
+        error = run_many(many);
+        Py_END_ALLOW_THREADS;
+    }
+    release_heaps(many, marked);
+    return occupied ? Py_BuildValue("(inn)", error, (Py_ssize_t)many->done, (Py_ssize_t)many->replay.done) : NULL;
+}
+
+static bool all_are_heaps(PyObject *tuple, PyTypeObject *type) {
+    for (Py_ssize_t index = 0; index < PyTuple_GET_SIZE(tuple); index++) {
+        if (!PyObject_TypeCheck(PyTuple_GET_ITEM(tuple, index), type)) {
+            PyErr_SetString(PyExc_TypeError, "run_all takes a tuple of heaps of this type");
+            return false;
+        }
+    }
+    return true;
+}
+
+static PyObject *py_run_all(PyObject *type, PyObject *args) {
+    PyObject *heaps;
+    PyObject *objects[ALL_COLUMNS];
+    if (!PyArg_ParseTuple(args, "O!OOOOO", &PyTuple_Type, &heaps, &objects[ALL_KIND], &objects[ALL_ID], &objects[ALL_A],
+                          &objects[ALL_SLOTS], &objects[ALL_STATS]) ||
+        !all_are_heaps(heaps, (PyTypeObject *)type)) {
+        return NULL;
+    }
+    Py_buffer views[ALL_COLUMNS] = {0};
+    bool acquired = true;
+    for (int column = 0; column < ALL_COLUMNS && acquired; column++) {
+        int flags = column >= ALL_SLOTS ? PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS : PyBUF_C_CONTIGUOUS;
+        acquired = PyObject_GetBuffer(objects[column], &views[column], flags) == 0;
+    }
+    PyObject *result = NULL;
+    struct many many = {.heaps = ((PyTupleObject *)heaps)->ob_item, .count = (size_t)PyTuple_GET_SIZE(heaps)};
+    if (acquired && many_fit(views, many.count, &many.ids)) {
+        result = run_all_on(&many, views);
+    }
+    for (int column = 0; column < ALL_COLUMNS; column++) {
+        if (views[column].obj != NULL) {
+            PyBuffer_Release(&views[column]);
+        }
+    }
+    return result;
+}
+
 /* ---- The module ---- */
 
 static PyMethodDef heap_methods[] = {
@@ -335,6 +460,8 @@ static PyMethodDef heap_methods[] = {
     {"replay", (PyCFunction)py_replay, METH_VARARGS,
      "replay(kind, id, a, b, slots, offsets, stats, pages, stats_every, touch, strict)\n"
      "-> (error, done, stats rows, pages rows, failed, double frees)"},
+    {"run_all", py_run_all, METH_VARARGS | METH_CLASS,
+     "run_all(heaps, kind, id, a, slots, stats) -> (error, heap, operation): the same operations on many heaps"},
     {NULL, NULL, 0, NULL},
 };
 

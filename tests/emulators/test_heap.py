@@ -11,7 +11,19 @@ import pytest
 
 import emulators.heap
 from emulators import _core
-from emulators.heap import ALLOCATORS, NULL, Allocator, Block, Heap, HeapError, HeapStats, run_fault_text
+from emulators.heap import (
+    ALLOCATORS,
+    NULL,
+    UNSEEN,
+    Allocator,
+    Block,
+    Heap,
+    HeapError,
+    HeapStats,
+    Operations,
+    run_all,
+    run_fault_text,
+)
 from emulators.traces.text import read
 from telemetry.errors import UsageError
 
@@ -143,3 +155,42 @@ def test_heaps_run_side_by_side_in_threads() -> None:
     for thread in threads:
         thread.join()
     assert results == [True] * 20
+
+
+def columns(*operations: tuple[str, int]) -> tuple[np.ndarray, np.ndarray]:
+    kind = np.array([ord(letter) for letter, _ in operations], dtype=np.uint8)
+    return kind, np.array([name for _, name in operations], dtype=np.uint32)
+
+
+def test_many_heaps_at_once_give_what_each_gives_alone() -> None:
+    kind, ids = columns(("m", 0), ("m", 1), ("r", 0), ("f", 1))
+    sizes = np.random.default_rng(3).integers(1, 900, size=(50, 4), dtype=np.uint32)
+    heaps = [Heap("tlsf", size=65536) for _ in sizes]
+    slots = np.full((50, 2), UNSEEN, dtype=np.uint32)
+    together = run_all(heaps, kind, ids, sizes, slots)
+    for index, row in enumerate(sizes):
+        alone = Heap("tlsf", size=65536)
+        alone.run(Operations(kind, ids, row.copy(), row.copy(), 2))
+        assert {name: column[index] for name, column in together.items()} == alone.stats()._asdict()
+    run_all(heaps, *columns(("f", 0)), sizes[:, :1].copy(), slots)
+    assert {heap.stats().used_blocks for heap in heaps} == {0}
+
+
+def test_a_fault_among_many_heaps_is_told_with_its_place() -> None:
+    heaps = [Heap("zephyr_sys", size=8192) for _ in range(3)]
+    slots = np.full((3, 1), UNSEEN, dtype=np.uint32)
+    slots[2] = heaps[2].malloc(8).handle  # type: ignore[union-attr]
+    sizes = np.full((3, 1), 40, dtype=np.uint32)
+    with pytest.raises(HeapError, match=r"heap 2 of 3, operation 0: allocates an id that still holds a block"):
+        run_all(heaps, *columns(("m", 0)), sizes, slots)
+    assert [heap.stats().used_blocks for heap in heaps] == [1, 1, 1]
+
+
+def test_columns_that_do_not_fit_are_refused() -> None:
+    heaps = [Heap("tlsf", size=8192)]
+    slots = np.full((1, 1), UNSEEN, dtype=np.uint32)
+    with pytest.raises(ValueError, match="do not fit"):
+        run_all(heaps, *columns(("m", 0), ("f", 0)), np.zeros((1, 1), dtype=np.uint32), slots)
+    with pytest.raises(RuntimeError, match="in use"):
+        run_all(heaps * 2, *columns(("m", 0)), np.ones((2, 1), dtype=np.uint32), np.repeat(slots, 2, axis=0))
+    assert heaps[0].malloc(8) is not None
