@@ -8,11 +8,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from collector.judge.columns import GROWING_KINDS, LEAK_COLUMNS, LEAK_LEVEL, limit_of
-from collector.judge.detectors.history import WIDTHS_MS, History
-from collector.judge.detectors.leak import find_leaks
+from collector.judge.columns import GROWING_KINDS, limit_of
+from collector.judge.detectors.history import History
+from collector.judge.detectors.look import look, look_across_boots
 from collector.judge.hearing import LIVE_MS
-from collector.judge.series import Rows as RowNumbers
 from collector.judge.series import Table
 from telemetry.readings import FLAGS, KINDS, About
 from telemetry.wire import Rows
@@ -36,7 +35,8 @@ class Samples:
     def __init__(self) -> None:
         self.rows: list[int] = []
         self.times: list[int] = []
-        self.used: list[float] = []
+        self.uptimes: list[float] = []
+        self.values: list[tuple[float, ...]] = []
 
 
 class Board:
@@ -45,12 +45,13 @@ class Board:
     def __init__(self, describe: Callable[[str], About]) -> None:
         self._describe = describe
         self.tables = {kind: Table(kind) for kind in KINDS if kind != "log"}
-        self.histories = {kind: History() for kind in GROWING_KINDS}
+        self.histories = {kind: History(2 if kind == "heap" else 1) for kind in GROWING_KINDS}
         self.boots: dict[str, int] = {}
         self.series_of: dict[str, list[tuple[str, int]]] = {}
         self.added: list[tuple[str, int]] = []
         self.restarted: list[tuple[str, int]] = []
         self._samples = {kind: Samples() for kind in GROWING_KINDS}
+        self._reborn: dict[str, list[int]] = {kind: [] for kind in GROWING_KINDS}
 
     def add_series(self, kind: str, device: str, names: tuple[str, ...]) -> int:
         """A row for a series that was not seen before."""
@@ -85,6 +86,7 @@ class Board:
             table.outdated[row] = False
             if block.kind in self.histories:
                 self.histories[block.kind].forget(row)
+                self._reborn[block.kind].append(row)
         table.resolution[row] = block.resolution
         table.changed.add(row)
         self._take_values(table, row, block, last, received_ms)
@@ -92,14 +94,18 @@ class Board:
             self._take_history(table, row, block)
 
     def tick(self) -> None:
-        """Look for leaks in all series that closed a bucket since the last tick."""
+        """Look at all series that closed a bucket since the last tick, and at those whose device began a new boot."""
         for kind, samples in self._samples.items():
+            table, history = self.tables[kind], self.histories[kind]
+            if self._reborn[kind]:
+                look_across_boots(table, history, np.unique(np.array(self._reborn[kind], dtype=np.int64)))
+                self._reborn[kind].clear()
             if samples.rows:
                 rows = np.array(samples.rows, dtype=np.int64)
-                closed = self.histories[kind].add(rows, np.array(samples.times), np.array(samples.used))
+                closed = history.add(rows, np.array(samples.times), np.array(samples.values), np.array(samples.uptimes))
                 for level, due in enumerate(closed):
                     if len(due):
-                        self._look(kind, level, due)
+                        look(table, history, level, due)
                 self._samples[kind] = Samples()
 
     def _is_current_boot(self, block: Rows, time_ms: int, newest_ms: int) -> bool:
@@ -136,51 +142,51 @@ class Board:
         table.touched.add(row)
 
     def _take_history(self, table: Table, row: int, block: Rows) -> None:
-        samples, u0 = self._samples[table.kind], block.u0
-        used_of = _used_of(table, row, block.fields)
+        samples, u0, unknown = self._samples[table.kind], block.u0, float("nan")
+        values_of = _values_of(table, row, block.fields)
         for cells in block.rows:
-            used = used_of(cells)
-            if used is not None and (u0 is None or cells[1] is None or u0 + cells[1] >= _WARM_UP_MS):
+            uptime = None if u0 is None or cells[1] is None else u0 + cells[1]
+            values = values_of(cells)
+            if values is not None and (uptime is None or uptime >= _WARM_UP_MS):
                 samples.rows.append(row)
                 samples.times.append(block.t0 + cells[0])
-                samples.used.append(used)
-
-    def _look(self, kind: str, level: int, rows: RowNumbers) -> None:
-        """A level that told a leak takes it back when it sees none; another level's is left alone."""
-        table, history = self.tables[kind], self.histories[kind]
-        limits = table.view(rows)["limit"]
-        leaks = find_leaks(
-            history.windows(rows, level),
-            WIDTHS_MS[level],
-            limits,
-            history.ceiling(rows),
-            table.resolution[rows].astype(np.float64),
-        )
-        told = ~np.isnan(leaks.rate)
-        told_by = table.column(LEAK_LEVEL)
-        takes_back = ~told & (told_by[rows] == level)
-        told_by[rows[told]], told_by[rows[takes_back]] = level, np.nan
-        for name, values in zip(LEAK_COLUMNS, leaks, strict=True):
-            column = table.column(name)
-            column[rows[told]] = values[told]
-            column[rows[takes_back]] = np.nan
-        news = rows[told | takes_back].tolist()
-        table.touched.update(news)
-        table.changed.update(news)
+                samples.uptimes.append(unknown if uptime is None else uptime)
+                samples.values.append(values)
 
 
 def _newest(rows: Sequence[Sequence[Any]], place: int) -> Any:
     return next((cells[place] for cells in reversed(rows) if cells[place] is not None), None)
 
 
+def _values_of(table: Table, row: int, fields: tuple[str, ...]) -> Callable[[Sequence[Any]], tuple[float, ...] | None]:
+    """How the layers of the history are read off the rows of a block, bytes; None where used memory is unknown."""
+    used_of = _used_of(table, row, fields)
+    if table.kind != "heap":
+        return lambda cells: None if (used := used_of(cells)) is None else (used,)
+    largest, unknown = 2 + fields.index("largest_free") if "largest_free" in fields else None, float("nan")
+    size_at, known = 2 + fields.index("size") if "size" in fields else None, table.get(row, "size")
+
+    def layers(cells: Sequence[Any]) -> tuple[float, ...] | None:
+        used = used_of(cells)
+        if used is None:
+            return None
+        if largest is None or cells[largest] is None:
+            return used, unknown
+        size = known if size_at is None or cells[size_at] is None else cells[size_at]
+        return used, size - cells[largest]
+
+    return layers
+
+
 def _used_of(table: Table, row: int, fields: tuple[str, ...]) -> Callable[[Sequence[Any]], float | None]:
     """How used memory is read off the rows of a block, bytes; what it gives is None where it cannot be known."""
-    direct = {"process": "user_mode", "task": "current"}.get(table.kind, "used")
+    direct = {"process": "user_mode", "task": "current", "stack": "max_used"}.get(table.kind, "used")
     if direct in fields:
         return itemgetter(2 + fields.index(direct))
-    if "free" not in fields or table.kind not in ("heap", "pool"):
+    free_name = {"heap": "free", "pool": "free", "stack": "min_free"}.get(table.kind, "")
+    if free_name not in fields:
         return lambda cells: None
-    free = 2 + fields.index("free")
+    free = 2 + fields.index(free_name)
     if "size" in fields:
         size = 2 + fields.index("size")
         return lambda cells: None if cells[free] is None or cells[size] is None else cells[size] - cells[free]

@@ -9,21 +9,45 @@ import numpy as np
 from collector.judge.expression import Columns, Numbers
 from telemetry.readings import KINDS, MT3620_LIMIT, About
 
-LEAK_COLUMNS = ("leak_rate", "leak_rate_low", "leak_rate_high", "leak_hours_left", "leak_minutes", "leak_grown")
-"""Of a told leak: bytes/hour and the ends of its interval, hours until memory ends, minutes and bytes behind it."""
+LEAK_COLUMNS = (
+    "leak_rate", "leak_rate_low", "leak_rate_high",
+    "leak_hours_left", "leak_hours_low", "leak_hours_high",
+    "leak_minutes", "leak_grown",
+)  # fmt: skip
+"""Of a told leak: bytes/hour and the ends of its interval, hours until memory ends with theirs, minutes and bytes
+behind it."""
+
+LEAK_BOOTS = "leak_boots"
+"""How many boots tell it, where it takes several."""
 
 LEAK_LEVEL = "leak_level"
-"""Which level of the history told the leak."""
+"""Which level of the history told the leak; one more than the last of them: boots."""
+
+FRAGMENT_COLUMNS = ("fragment_before", "fragment_now", "fragment_hours")
+"""Of told fragmentation: the largest free block then and now, bytes, and hours between."""
+
+FRAGMENT_LEVEL = "fragment_level"
+
+STEP_COLUMNS = ("step_size", "step_hours")
+"""Of a told step: bytes, and hours since."""
+
+STEP_LEVEL = "step_level"
 
 SILENCE_COLUMNS = ("silent_s", "silent_after_s")
 """Seconds since the device was heard (unknown while it may not be judged), and the configured limit."""
 
-GROWING_KINDS = ("process", "heap", "task", "pool")
-"""Kinds whose used memory is watched for leaks."""
+GROWING_KINDS = ("process", "heap", "task", "stack", "pool")
+"""Kinds whose used memory is watched for growth."""
 
+RATCHETS = ("process", "stack")
+"""Kinds whose counters never fall, whatever is given back."""
+
+_GROWTH = ("limit", *LEAK_COLUMNS, LEAK_BOOTS, LEAK_LEVEL)
+_STEPS = (*STEP_COLUMNS, STEP_LEVEL)
 _STORED_EXTRAS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(GROWING_KINDS, ("limit", *LEAK_COLUMNS, LEAK_LEVEL)),
-    "stack": ("limit",),
+    **dict.fromkeys(("process", "task", "pool"), (*_GROWTH, *_STEPS)),
+    "heap": (*_GROWTH, *_STEPS, *FRAGMENT_COLUMNS, FRAGMENT_LEVEL),
+    "stack": _GROWTH,
     "device": SILENCE_COLUMNS,
 }
 _DERIVED: Mapping[str, tuple[str, ...]] = {

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.judge.detectors.history import BUCKETS, WIDTHS_MS, History
+from collector.judge.detectors.history import BUCKETS, CEILING, WIDTHS_MS, History
 
 
 def _filled(samples: list[tuple[int, int, int]], cuts: list[int]) -> History:
@@ -18,7 +18,7 @@ def _filled(samples: list[tuple[int, int, int]], cuts: list[int]) -> History:
     for start, end in pairwise(edges):
         if start < end:
             rows, times, used = (np.array(column) for column in zip(*samples[start:end], strict=True))
-            history.add(rows, times, used.astype(np.float64))
+            history.add(rows, times, used.astype(np.float64)[:, None])
     return history
 
 
@@ -51,7 +51,7 @@ def test_buckets_hold_the_least_of_their_time(steps: list[tuple[int, int, int]])
             assert history.newest[row, level] == newest
             for bucket in range(newest - BUCKETS + 1, newest + 1):
                 inside = [used for one, time, used in samples if one == row and time // width == bucket]
-                held = history.least[row, level, bucket % BUCKETS]
+                held = history.least[row, 0, level, bucket % BUCKETS]
                 assert held == min(inside) if inside else np.isnan(held)
 
 
@@ -66,4 +66,4 @@ def test_a_new_boot_begins_anew() -> None:
 def test_the_ceiling_is_the_highest_peak_before_a_fall() -> None:
     levels = [1000, 5000, 2000, 3000, 1500, 6000, 5900]
     history = _filled([(0, 1000 * place, used) for place, used in enumerate(levels)], list(range(8)))
-    assert history.ceiling(np.array([0])).tolist() == [5000.0]
+    assert history.mark(np.array([0]), CEILING).tolist() == [5000.0]

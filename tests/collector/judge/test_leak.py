@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.judge.detectors.leak import envelope, find_leaks
+from collector.judge.detectors.history import HOUR_MS, WIDTHS_MS
+from collector.judge.detectors.leak import Ground, find_leaks
+from collector.judge.detectors.shape import envelope
 from tests.collector.judge.stream import Bench, rows
 
 SIZE = 22_528
@@ -53,8 +55,8 @@ def step(at: float, height: float) -> Shape:
 
 LEAKS: dict[str, tuple[Shape, float]] = {  # used bytes over seconds, and by when it must be told
     "fast": (leak(100), 120),
-    "fast, 20 a second": (leak(20), 300),
-    "slower": (leak(5), 500),
+    "fast, 20 a second": (leak(20), 550),
+    "slower": (leak(20 / 3), 1600),
     "late": (lambda t: BASE + 60 * max(0, t - 200), 360),
     "under a saw": (saw(17, 3000, 40), 330),
 }
@@ -75,12 +77,12 @@ HEALTHY: dict[str, Shape] = {
 
 @pytest.fixture(scope="module")
 def told_after() -> dict[str, float]:
-    """Ten minutes of all shapes together; when each one was first told, seconds."""
+    """Half an hour of all shapes together; when each one was first told, seconds."""
     bench = Bench(RULE)
     shapes = {name: shape for name, (shape, _) in LEAKS.items()} | HEALTHY
     noises = {name: noisy(number) for number, name in enumerate(shapes)}
     started = bench.now_ms
-    for second in range(0, 600, 2):
+    for second in range(0, 1800, 2):
         blocks = [
             rows("b", "heap", (name,), bench.now_ms + 1900, {"size": SIZE, "used": used})
             for name, shape in shapes.items()
@@ -103,35 +105,70 @@ def test_healthy_memory_is_left_alone(told_after: dict[str, float], name: str) -
     assert name not in told_after
 
 
+def ground(rows: int = 1, **known: float) -> Ground:
+    """What is known of so many series of a heap of SIZE bytes, byte-exact, in a boot that has just begun."""
+    values = {"limits": SIZE, "ceilings": np.nan, "held_before": np.nan, "peaks": 0, "resolutions": 1} | known
+    values = {"quiet_ms": 0, "quiet_samples": 1000, "age_ms": 0} | values
+    return Ground(**{name: np.full(rows, value, dtype=np.float64) for name, value in values.items()})
+
+
+def line(step: float, buckets: int = 31) -> np.ndarray:
+    return (BASE + step * np.arange(buckets))[None, :].astype(np.float64)
+
+
 def test_rate_interval_and_time_left_are_right() -> None:
-    buckets = np.arange(31.0)
-    window = (BASE + 500 * buckets + np.random.default_rng(1).uniform(0, 80, 31))[None, :].astype(
-        np.float64
-    )  # 100 bytes/s at 5 s
-    found = find_leaks(window, 5_000, np.array([float(SIZE)]), np.array([np.nan]), np.array([1.0]))
+    window = line(500) + np.random.default_rng(1).uniform(0, 80, 31)  # 100 bytes/s in buckets of 5 s
+    found = find_leaks(window, 0, ground())
     assert found.rate[0] == pytest.approx(360_000, rel=0.02)
     assert found.low[0] < found.rate[0] < found.high[0]
     assert found.low[0] > 0.9 * found.rate[0]
     assert found.hours_left[0] == pytest.approx((SIZE - BASE - 15_000) / 360_000, rel=0.05)
+    assert found.hours_low[0] < found.hours_left[0] < found.hours_high[0]
     assert found.minutes[0] == pytest.approx(2.5)
 
 
+def test_peaks_above_the_envelope_shorten_the_time_left() -> None:
+    lower = find_leaks(line(500), 0, ground(peaks=2_000)).hours_left[0]
+    assert lower == pytest.approx((SIZE - BASE - 15_000 - 2_000) / 360_000, rel=0.01)
+
+
 def test_a_few_large_steps_are_no_steady_growth() -> None:
-    window = (BASE + 4096.0 * (np.arange(31) // 8))[None, :].astype(np.float64)
-    found = find_leaks(window, 20_000, np.array([SIZE]), np.array([np.nan]), np.array([1024.0]))
-    assert np.isnan(found.rate[0])
+    window = (BASE + 4096.0 * (np.arange(31) // 8))[None, :]
+    assert np.isnan(find_leaks(window, 1, ground(resolutions=1024)).rate[0])
 
 
 def test_a_single_rise_below_an_earlier_peak_is_the_next_tooth() -> None:
-    window = (BASE + 300 * np.arange(31.0))[None, :].astype(np.float64)
-    one = (5_000, np.array([SIZE]))
-    assert np.isnan(find_leaks(window, *one, np.array([20_000.0]), np.array([1.0])).rate[0])
-    assert find_leaks(window, *one, np.array([8_000.0]), np.array([1.0])).rate[0] > 0
+    window = line(300)
+    assert np.isnan(find_leaks(window, 0, ground(ceilings=20_000)).rate[0])
+    assert find_leaks(window, 0, ground(ceilings=8_000)).rate[0] > 0
 
 
 def test_a_window_without_samples_is_no_leak() -> None:
-    found = find_leaks(np.full((3, 31), np.nan), 5_000, np.full(3, SIZE), np.full(3, np.nan), np.ones(3))
-    assert np.isnan(found.rate).all()
+    assert np.isnan(find_leaks(np.full((3, 31), np.nan), 0, ground(3)).rate).all()
+
+
+def test_a_small_growth_is_told_on_a_quiet_series_after_half_an_hour() -> None:
+    window = line(10)  # 10 bytes in 80 seconds: 300 bytes, 1.3 % of the heap, in 40 minutes
+    assert np.isnan(find_leaks(window, 2, ground(quiet_ms=1_500_000)).rate[0])
+    assert find_leaks(window, 2, ground(quiet_ms=2_500_000)).rate[0] == pytest.approx(450)
+
+
+def test_what_may_be_the_first_tooth_is_told_where_a_long_boot_has_shown_none() -> None:
+    window = line(150)
+    assert np.isnan(find_leaks(window, 2, ground(age_ms=3 * HOUR_MS)).rate[0])
+    assert find_leaks(window, 2, ground(age_ms=100 * HOUR_MS)).rate[0] > 0
+
+
+@pytest.mark.parametrize("phase", range(0, 24, 2))
+def test_a_daily_cycle_is_no_leak_at_any_hour(phase: int) -> None:
+    ages = np.arange(31)[None, :]
+    for level in range(3, len(WIDTHS_MS)):
+        hours = phase + ages * WIDTHS_MS[level] / HOUR_MS
+        window = BASE + 4_000 * (1 - np.cos(2 * np.pi * hours / 24))
+        assert np.isnan(find_leaks(window, level, ground()).rate[0])
+        if WIDTHS_MS[level] == 12 * HOUR_MS:
+            leaking = find_leaks(window + 20 * ages * WIDTHS_MS[level] / HOUR_MS, level, ground())
+            assert leaking.rate[0] == pytest.approx(20, rel=0.1)
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=31, max_size=31))
@@ -146,5 +183,5 @@ def test_the_envelope_never_falls_and_never_exceeds_what_is_to_come(used: list[i
 @settings(max_examples=50, deadline=None)
 def test_memory_that_came_back_to_where_it_was_is_no_leak(used: list[int], steps: int) -> None:
     window = np.array([[*used[:-1], used[0]]], dtype=float)
-    found = find_leaks(window, 5_000, np.array([float(SIZE)]), np.array([np.nan]), np.array([float(steps)]))
+    found = find_leaks(window, 0, ground(resolutions=steps))
     assert np.isnan(found.rate[0])

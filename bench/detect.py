@@ -1,0 +1,79 @@
+"""How right the judge is: draws a fleet, lets the judge hear weeks of it, prints one JSON object.
+
+    python bench/detect.py [--seed 1] [--devices 200] [--weeks 2] [--faulty 0.2] [--verbose]
+
+The devices are those of `detection/drawing.py`; the judge hears them through its own entrance, as arrivals and ticks.
+The baselines are a fixed threshold and `predict_linear` over four hours, each at the setting that finds as many leaks.
+`detected_at_fraction` is the median share of the time from the beginning of a leak to the end of memory;
+`forecast_error` that of the first forecast, as a part of the time that was left; `healthy_device_weeks` the ground of
+the false alarms: a healthy device counts once for each kind of verdict.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+
+from detection.baselines import first_alerts
+from detection.drawing import WEEK, Drawn, Spec, draw, live
+from detection.hearing import Verdict, judged
+from detection.scoring import at_equal_recall, must_be_found, of_verdicts
+
+Alerts = dict[tuple[str, float], float | None]
+Heard = tuple[list[Drawn], dict[str, list[Verdict]], dict[str, Alerts]]
+
+
+def hear(specs: list[Spec], seconds: float) -> Heard:
+    """One process' share of the fleet: devices without their samples, verdicts, alerts of the baselines."""
+    devices = [live(spec, seconds) for spec in specs]
+    verdicts = judged(devices, seconds)
+    alerts = {device.spec.name: first_alerts(device) for device in devices}
+    return [Drawn(device.spec, [], device.ended_s) for device in devices], verdicts, alerts
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--devices", type=int, default=200)
+    parser.add_argument("--weeks", type=float, default=2)
+    parser.add_argument("--faulty", type=float, default=0.2)
+    parser.add_argument("--verbose", action="store_true", help="say on standard error what was missed or wrong")
+    chosen = parser.parse_args()
+    seconds, begun = chosen.weeks * WEEK, time.monotonic()
+    specs = draw(chosen.seed, chosen.devices, chosen.faulty, seconds)
+    with ProcessPoolExecutor(2) as pool:
+        parts = list(pool.map(hear, [specs[::2], specs[1::2]], [seconds] * 2))
+    devices = [device for part in parts for device in part[0]]
+    verdicts = {name: told for part in parts for name, told in part[1].items()}
+    by_device = {name: alerts for part in parts for name, alerts in part[2].items()}
+    settings = next(iter(by_device.values()))
+    alerts = {setting: {name: own[setting] for name, own in by_device.items()} for setting in settings}
+    scores = of_verdicts(devices, verdicts, seconds)
+    recall = scores["leak_recall"] or 0.0
+    result = {"seed": chosen.seed, "devices": len(devices), "weeks": chosen.weeks} | scores | {
+        f"baseline_{name}": at_equal_recall(devices, alerts, name, recall) for name in ("threshold", "predict_linear")
+    }  # fmt: skip
+    print(json.dumps(result | {"seconds": round(time.monotonic() - begun, 1)}))
+    if chosen.verbose:
+        _explain(devices, verdicts)
+
+
+def _explain(devices: list[Drawn], verdicts: dict[str, list[Verdict]]) -> None:
+    for device in devices:
+        told, spec = verdicts[device.spec.name], device.spec
+        if (must_be_found(device) and not told) or (told and not spec.fault):
+            end = "never" if device.ended_s is None else f"{(device.ended_s - spec.from_s) / 3600:.1f} h"
+            print(
+                f"{spec.name} {spec.platform} {spec.fault or 'healthy'}/{spec.workload} every {spec.period_s} s, "
+                f"ends {end}, from {spec.from_s / 3600:.0f} h, {spec.size} bytes: "
+                + ("MISSED" if not told else f"{told[0].at_s / 3600:.1f} h {told[0].reason}: {told[0].sentence}"),
+                file=sys.stderr,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Fragmentation: the largest free block shrinks while free memory does not. Pure, by column.
+
+Looked at are two envelopes over the same buckets: of used memory, and of what lies outside of the largest free block
+(limit - largest). Told when the second grew by a large part of the largest block, in most thirds of the time, while
+the first grew by little of that; and most of what is free is no longer in one piece.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from collector.judge.detectors.history import HOUR_MS, WIDTHS_MS
+from collector.judge.detectors.leak import watched
+from collector.judge.detectors.shape import at_part, envelope, first_and_last
+from collector.judge.expression import Numbers
+
+_LEAST_KNOWN, _DAILY_KNOWN, _LEAST_RISES = 10, 5, 4
+_PART, _EARLY_PART, _EARLY_H = 0.25, 0.45, 6.0
+"""By which part of the largest block it must have shrunk; in the first hours more: load comes and goes."""
+_USED_PART = 0.3
+_IN_ONE_PIECE = 0.6
+
+
+class Fragmentation(NamedTuple):
+    """One value a row, NaN where none is told: largest free block then and now, bytes, and hours between."""
+
+    before: Numbers
+    now: Numbers
+    hours: Numbers
+
+
+def find_fragmentation(used: Numbers, outside: Numbers, level: int, limits: Numbers) -> Fragmentation:
+    """Judge windows of least used bytes and of least bytes outside of the largest free block; all in bytes."""
+    daily = WIDTHS_MS[level] >= 3 * HOUR_MS
+    with np.errstate(all="ignore"):
+        used, outside = envelope(watched(used, level)), watched(outside, level)
+        known = np.isfinite(outside).sum(axis=1)
+        held = envelope(outside)
+        first, last = first_and_last(outside)
+        begin, third, two_thirds, end = (at_part(held, part) for part in (0, 1 / 3, 2 / 3, 1))
+        grown, used_grown = end - begin, at_part(used, 1) - at_part(used, 0)
+        hours = (last - first) * WIDTHS_MS[level] / HOUR_MS
+        thirds = np.stack([third - begin, two_thirds - third, end - two_thirds])
+        part = np.where(hours < _EARLY_H, _EARLY_PART, _PART)
+        free = limits - at_part(used, 1)
+        told = (
+            (known >= (_DAILY_KNOWN if daily else _LEAST_KNOWN))
+            & (np.sum(np.diff(held, axis=1) > 0, axis=1) >= _LEAST_RISES)
+            & (grown >= part * (limits - begin))
+            & (used_grown <= _USED_PART * grown)
+            & (np.sum(thirds >= 0.15 * grown, axis=0) >= 2)
+            & (thirds.max(axis=0) <= 0.8 * grown)
+            & (limits - end <= _IN_ONE_PIECE * free)
+        )
+    before, now = limits - begin, limits - end
+    return Fragmentation(*(np.where(told, column, np.nan) for column in (before, now, hours)))

@@ -1,0 +1,106 @@
+"""Shapes of windows: envelopes, slopes, curvature. Pure, one window a row, oldest bucket first, NaN where unknown."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from collector.judge.expression import Numbers, Truths
+
+_Z = 1.96
+_CORRELATED = 1.5
+"""Neighbours on an envelope err alike: errors of a fit are this many times larger than if each erred for itself."""
+
+
+class Bend(NamedTuple):
+    """How far a window is from a straight line.
+
+    `ratio` is the growth of its second half over that of its first, `ratio_error` its standard error; `deviation` the
+    largest distance of its cubic from the straight line as a part of what it grew, `deviation_error` likewise.
+    """
+
+    ratio: Numbers
+    ratio_error: Numbers
+    deviation: Numbers
+    deviation_error: Numbers
+
+
+def envelope(windows: Numbers) -> Numbers:
+    """What was never given back: from each bucket on, the least value to come. What lies before all is unknown."""
+    held = np.fmin.accumulate(windows[:, ::-1], axis=1)[:, ::-1]
+    known: Truths = np.logical_or.accumulate(np.isfinite(windows), axis=1)
+    return np.where(known, held, np.nan)
+
+
+def least_of_day(windows: Numbers, a_day: int) -> Numbers:
+    """For each bucket the least of the `a_day` buckets that end with it: the same hours of the day, whichever it is.
+
+    Unknown before a whole day is known.
+    """
+    views = np.lib.stride_tricks.sliding_window_view(windows, a_day, axis=1)
+    known = np.isfinite(windows)
+    whole = np.arange(views.shape[1]) >= np.where(known.any(axis=1), known.argmax(axis=1), windows.shape[1])[:, None]
+    return np.where(whole, np.fmin.reduce(views, axis=2), np.nan)
+
+
+def first_and_last(windows: Numbers) -> tuple[Numbers, Numbers]:
+    """The places of the first and the last known bucket."""
+    known = np.isfinite(windows)
+    return known.argmax(axis=1), windows.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+
+
+def at_part(held: Numbers, part: float) -> Numbers:
+    """The value at that part of the way from the first known bucket to the last."""
+    first, last = first_and_last(held)
+    values: Numbers = held[np.arange(len(held)), first + np.rint((last - first) * part).astype(np.int64)]
+    return values
+
+
+def slopes(held: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """The median of the slopes of all pairs (Theil 1950, Sen 1968) and the ends of Sen's 95 % interval, per bucket."""
+    left, right = np.triu_indices(held.shape[1], 1)
+    pairwise = np.sort((held[:, right] - held[:, left]) / (right - left), axis=1)  # NaN comes last
+    pairs = np.isfinite(pairwise).sum(axis=1)
+    points = np.isfinite(held).sum(axis=1)
+    half_width = _Z * np.sqrt(points * (points - 1) * (2 * points + 5) / 18)
+
+    def ranked(rank: Numbers) -> Numbers:
+        place = np.clip(np.rint(rank), 0, np.maximum(0, pairs - 1)).astype(np.int64)
+        values: Numbers = pairwise[np.arange(len(pairwise)), place]
+        return values
+
+    middle = 0.5 * (ranked(np.floor((pairs - 1) / 2)) + ranked(np.ceil((pairs - 1) / 2)))
+    return middle, ranked((pairs - half_width) / 2), ranked((pairs + half_width) / 2)
+
+
+def bend(held: Numbers, resolution: Numbers) -> Bend:
+    """How much a window bends: a cubic in Legendre's polynomials by least squares, and the errors of its terms."""
+    known: Truths = np.isfinite(held)
+    first, last = first_and_last(held)
+    x = 2 * (np.arange(held.shape[1]) - first[:, None]) / np.maximum(1, last - first)[:, None] - 1
+    basis = np.stack([np.ones_like(x), x, 1.5 * x**2 - 0.5, 2.5 * x**3 - 1.5 * x], axis=2) * known[:, :, None]
+    values = np.where(known, held - np.fmin.reduce(held, axis=1)[:, None], 0)
+    normal = np.einsum("nki,nkj->nij", basis, basis) + 1e-9 * np.eye(4)
+    inverse = np.linalg.inv(normal)
+    terms = np.einsum("nij,nj->ni", inverse, np.einsum("nki,nk->ni", basis, values))
+    rest = np.where(known, values - np.einsum("nki,ni->nk", basis, terms), 0)
+    freedom = np.maximum(1, known.sum(axis=1) - 4)
+    variance = (rest**2).sum(axis=1) / freedom + resolution**2 / 12
+    errors = _CORRELATED * np.sqrt(variance[:, None] * np.einsum("nii->ni", inverse))
+    half = terms[:, 1] + terms[:, 3]
+    later, earlier = half + 1.5 * terms[:, 2], half - 1.5 * terms[:, 2]
+    ratio = np.where(earlier > 0, later / earlier, np.where(later > 0, np.inf, 0))
+    return Bend(
+        ratio,
+        3 * errors[:, 2] / half,
+        (1.5 * np.abs(terms[:, 2]) + 0.96 * np.abs(terms[:, 3])) / (2 * half),
+        (1.5 * errors[:, 2] + 0.96 * errors[:, 3]) / (2 * half),
+    )
+
+
+def bend_of_a_day(hours: float) -> float:
+    """The largest distance from a straight line of a wave of 24 hours, where it bends least, over so many hours."""
+    angle = math.pi * min(hours, 12.0) / 24
+    return (math.sin(angle / 2) - math.sin(angle) / 2) / (2 * math.sin(angle))
