@@ -49,6 +49,7 @@ class Intake:
         self._admission = Admission(self._state, config.fleet)
         self._acks = Acks()
         self._inbox: list[Message] = []
+        self._owned = None if config.shards is None else frozenset(config.shards)
         self._next_tick = self._next_house = 0
         filters = (
             *subscriptions(config.fleet, config.shards, "frame"),
@@ -102,7 +103,15 @@ class Intake:
                     return
                 self.link.step(left / 1000)
 
+    def _is_ours(self, topic: str) -> bool:
+        """Whether we own the topic's shard. The broker's session may still hold subscriptions to shards that have
+        moved to another collector: what comes by them is neither journalled nor acknowledged to its agent."""
+        return self._owned is None or not self._owned.isdisjoint(topic.split("/")[3:4])
+
     def _take(self, message: Message, received_ms: int) -> None:
+        if not self._is_ours(message.topic):
+            self._state.counts["foreign_messages"] += 1
+            return
         if message.topic.endswith("/status"):
             self._take_status(message, received_ms)
             return

@@ -1,0 +1,85 @@
+"""Taking over a dead collector: its data folder is all that it was, so whoever runs its parts on that folder is it.
+
+Journals, cursors, the judge's state, anchors and owners stand in the folder, and the broker keeps the session of its
+name: nothing is copied or merged, so nothing can be lost or counted twice. `collector.json` in the folder says which
+collector it is, and who adopted it: the dead one, come back, is refused the folder.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from collector.config import CollectorConfig
+from telemetry.errors import EnvironmentFault, UsageError
+from telemetry.journal import make_folder
+
+FILE = "collector.json"
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Whose folder it is: a collector's fleet, name and shards (None: all), and the name of who adopted it, if any."""
+
+    fleet: str
+    name: str
+    shards: tuple[str, ...] | None = None
+    adopted_by: str = ""
+
+
+def move_in(config: CollectorConfig, directory: Path) -> None:
+    """Write down whose folder it is. EnvironmentFault when another collector has adopted it meanwhile."""
+    known = _read(directory)
+    if known is not None and known.adopted_by not in ("", config.name):
+        raise EnvironmentFault(
+            f"{directory} was adopted by collector {known.adopted_by}, which serves its agents now: end that one's "
+            f"--adopt and remove {directory / FILE} to have it back, or start with an empty folder and other shards",
+            retry=False,
+        )
+    own = Identity(config.fleet, config.name, config.shards)
+    if known != own:
+        _write(directory, own)
+
+
+def adopt(config: CollectorConfig, directory: Path, place: int) -> CollectorConfig:
+    """The settings that run a dead collector's folder: its name and shards with our broker, stores and rules.
+
+    `place` (from 1 on) numbers the adopted folders: their pages listen that much above ours. UsageError when the
+    folder is no collector's or of another fleet.
+    """
+    known = _read(directory)
+    if known is None:
+        raise UsageError(f"--adopt {directory}: there is no {FILE} of a collector in it")
+    if known.fleet != config.fleet:
+        raise UsageError(f"--adopt {directory}: it is of fleet {known.fleet}, this collector serves {config.fleet}")
+    if known.name == config.name:
+        raise UsageError(
+            f"--adopt {directory}: it is of a collector named {known.name} too; the broker needs two names"
+        )
+    if known.adopted_by != config.name:
+        _write(directory, msgspec.structs.replace(known, adopted_by=config.name))
+    port = config.page.port + place if config.page.port else 0
+    return msgspec.structs.replace(
+        config,
+        name=known.name,
+        shards=known.shards,
+        data_dir=str(directory),
+        page=msgspec.structs.replace(config.page, port=port),
+    )
+
+
+def _read(directory: Path) -> Identity | None:
+    try:
+        return msgspec.json.decode((directory / FILE).read_bytes(), type=Identity)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError) as error:
+        raise EnvironmentFault(f"{directory / FILE}: {error}", retry=False) from None
+
+
+def _write(directory: Path, identity: Identity) -> None:
+    make_folder(directory)
+    new = directory / f"{FILE}.{os.getpid()}"
+    new.write_bytes(msgspec.json.format(msgspec.json.encode(identity), indent=2) + b"\n")
+    new.replace(directory / FILE)

@@ -1,0 +1,51 @@
+"""Whose folder it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from collector.config import CollectorConfig, Page
+from memfleet.adoption import adopt, move_in
+from telemetry.errors import EnvironmentFault, UsageError
+
+DEAD = CollectorConfig(fleet="plant", name="one", shards=("00", "01"))
+LIVING = CollectorConfig(fleet="plant", name="other", shards=("02",), page=Page(port=8080))
+
+
+def test_an_adopted_folder_keeps_its_name_and_shards_and_gets_our_surroundings(tmp_path: Path) -> None:
+    move_in(DEAD, tmp_path)
+    adopted = adopt(LIVING, tmp_path, 1)
+    assert (adopted.name, adopted.shards, adopted.data_dir) == ("one", ("00", "01"), str(tmp_path))
+    assert (adopted.broker, adopted.page.port) == (LIVING.broker, 8081)
+    assert adopt(LIVING, tmp_path, 1) == adopted
+
+
+def test_the_dead_one_that_returns_is_refused_its_folder(tmp_path: Path) -> None:
+    move_in(DEAD, tmp_path)
+    adopt(LIVING, tmp_path, 1)
+    with pytest.raises(EnvironmentFault, match="was adopted by collector other"):
+        move_in(DEAD, tmp_path)
+
+
+def test_a_collector_may_return_to_its_own_folder_with_other_shards(tmp_path: Path) -> None:
+    move_in(DEAD, tmp_path)
+    move_in(CollectorConfig(fleet="plant", name="one", shards=("05",)), tmp_path)
+    assert adopt(LIVING, tmp_path, 1).shards == ("05",)
+
+
+def test_only_a_collectors_folder_of_the_same_fleet_can_be_adopted(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no collector\.json"):
+        adopt(LIVING, tmp_path, 1)
+    move_in(DEAD, tmp_path)
+    with pytest.raises(UsageError, match="of fleet plant, this collector serves mill"):
+        adopt(CollectorConfig(fleet="mill", name="other"), tmp_path, 1)
+    with pytest.raises(UsageError, match="needs two names"):
+        adopt(DEAD, tmp_path, 1)
+
+
+def test_a_damaged_identity_is_said(tmp_path: Path) -> None:
+    (tmp_path / "collector.json").write_text("{")
+    with pytest.raises(EnvironmentFault, match=r"collector\.json"):
+        move_in(DEAD, tmp_path)
