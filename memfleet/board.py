@@ -9,6 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from telemetry.visible import visible
+
 _COLOURS = {"critical": "bold red", "warning": "yellow", "silent": "magenta", "ok": "green"}
 BAR = 12
 
@@ -22,12 +24,10 @@ def fleet_board(head: str, answer: Mapping[str, Any], alerts: Sequence[Mapping[s
     for device in answer["devices"][:rows]:
         state = device["state"]
         table.add_row(
-            Text(state, _COLOURS.get(state, "")),
-            device["device"],
-            device["platform"],
-            device["firmware"],
+            Text(visible(state), _COLOURS.get(state, "")),
+            *(Text(visible(device[name])) for name in ("device", "platform", "firmware")),
             *_fill(device.get("used"), device.get("limit")),
-            reasons.get(device["device"], ""),
+            Text(visible(reasons.get(device["device"], ""))),
         )
     counts = ", ".join(f"{count} {state}" for state, count in answer["states"].items() if count)
     return Group(Text(head, "bold"), Text(f"{answer['total']} devices: {counts or 'none has reported yet'}"), table)

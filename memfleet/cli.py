@@ -6,6 +6,7 @@ Exit status: 0 done, 1 the answer is no (a check failed, an alert fires), 2 the 
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from typing import Any
 
@@ -13,6 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from telemetry.errors import ConfigError, EnvironmentFault, MemfleetError, UsageError
+from telemetry.visible import visible
 
 COMMANDS: dict[str, str] = {
     "demo": "Show an emulated fleet: broker, collector and page, all on this machine.",
@@ -29,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "alerts": "List open alerts; acknowledge and silence them.",
     "incidents": "List open incidents: faults, on however many devices; acknowledge, silence.",
     "backtest": "Say what the judge would have said of readings that are over.",
+    "rules": "Try rules on cases; list them.",
     "compare": "Say whether one firmware needs more memory than another.",
     "export": "Write the readings that a collector keeps, as lines of JSON.",
     "notify": "Send a test message to every channel.",
@@ -83,8 +86,17 @@ def _root() -> None:
     """Watches the memory of embedded fleets: leaks, fragmented heaps and thinning stacks, days before devices die."""
 
 
+class VisibleRecord(logging.LogRecord):
+    """A line of the log in which no text from outside acts: it forges no line and moves no cursor."""
+
+    def getMessage(self) -> str:  # noqa: N802 - logging's own name
+        """The message, written out."""
+        return visible(super().getMessage())
+
+
 def main() -> None:
     """Run the command line; turn our own errors into one clear line and the right exit status."""
+    logging.setLogRecordFactory(VisibleRecord)
     try:
         app()
     except (ConfigError, UsageError) as error:
@@ -118,5 +130,5 @@ _EXTRA_OF = {
 
 
 def _stop(error: object, status: int) -> None:
-    sys.stderr.write(f"memfleet: {error}\n")
+    sys.stderr.write("\n".join(visible(line) for line in f"memfleet: {error}".split("\n")) + "\n")
     raise SystemExit(status)

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from memfleet.spans import seconds
 from telemetry.errors import UsageError
+from telemetry.visible import visible, visible_json
 
 STATE_STYLES = {"critical": "bold red", "warning": "yellow", "silent": "dim", "ok": "green", "info": "cyan"}
 _PROSE = ("reason", "detail", "newest values (bytes)")
@@ -24,7 +25,7 @@ _SPAN = re.compile(r"^[\d.]+\s*(ms|s|m|h|d)$")
 
 def print_json(value: Any) -> None:
     """One JSON value on standard output."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201 - the command's answer
+    print(visible_json(json.dumps(value, indent=2, ensure_ascii=False)))  # noqa: T201 - the command's answer
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) -> None:
@@ -37,14 +38,20 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: st
             name, justify="right" if right else "left", no_wrap=name.strip() not in _PROSE, overflow="fold"
         )
     for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text("" if cell is None else str(cell)) for cell in row))
+        table.add_row(*map(_cell, row))
     console = Console(width=None if sys.stdout.isatty() else _WIDE)
     console.print(table if table.row_count else Text(empty))
 
 
+def _cell(value: Any) -> Text:
+    if isinstance(value, Text):
+        return value
+    return Text("" if value is None else visible(str(value)))
+
+
 def state(word: str) -> Text:
     """A state or severity in its colour."""
-    return Text(word, STATE_STYLES.get(word, ""))
+    return Text(visible(word), STATE_STYLES.get(word, ""))
 
 
 def kib(size: float | None) -> str:

@@ -16,6 +16,7 @@ from collector.config import Notify, Route
 from collector.notify.reach import Reach, limited
 from telemetry.errors import ConfigError, EnvironmentFault
 from telemetry.secrets import read_secret
+from telemetry.visible import visible
 
 _KINDS: Mapping[str, str] = {
     "info": apprise.NotifyType.INFO,
@@ -49,7 +50,7 @@ class LogChannel:
         """Write the line."""
         stream = sys.stderr if self._stream is None else self._stream
         try:
-            stream.write(f"{level}: {title}: {' / '.join(body.splitlines())}\n")
+            stream.write(visible(f"{level}: {title}: {' / '.join(body.splitlines())}") + "\n")
             stream.flush()
         except OSError as error:
             return str(error)
