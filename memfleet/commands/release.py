@@ -34,6 +34,10 @@ def command(
 
     [bold]Example:[/bold] memfleet release bench-7 -- idf.py -p /dev/ttyUSB0 flash
     """
+    if words[0] == "--":
+        words = words[1:]
+    if not words:
+        raise UsageError("name the command to run meanwhile, after --")
     directory = data or Path(load(AgentConfig, config, os.environ).data_dir)
     with borrowed(directory / "control", port) as released:
         sys.stderr.write(f"{released}: released; running {shlex.join(words)}\n")
