@@ -6,8 +6,9 @@ operations on their heaps and readings included (some 250 allocations and frees 
 `readings_per_s` what came of it; `live_blocks` used blocks a device; `bytes_per_device` resident memory of this process
 for each, of it `heap_bytes_per_device` in the core.
 `swarm`: --swarm devices of one board with traffic drawn in columns, 100 operations between two reports; `steps_per_s`
-at one and two threads, the same per second of processor time; how many of them 6 GiB hold, and how many one report a
-minute in real time allows on one processor.
+at one and two threads, the same per second of processor time; how many of them 6 GiB hold. `outbox_readings_per_s`: a
+heap reading of each device put into an agent's outbox on disk. `real_time_processors`: how many processors these
+devices take in real time, one report a minute each, operations and outbox together.
 `demo_cpu_percent`: what the demo's 200 devices of all platforms, one report in 2 s each, take of a processor.
 """
 
@@ -17,18 +18,29 @@ import argparse
 import json
 import os
 import platform
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.framing import Framer, bodies
+from agent.outbox import Outbox
 from emulators.boards import BOARDS
 from emulators.config import Group
 from emulators.devices.device import Device
 from emulators.devices.esp32 import Esp32Memory
 from emulators.fleet import Fleet
 from emulators.swarm import Swarm
-from telemetry.readings import Reading
+from telemetry.readings import About, Reading
 
 MINUTE_MS = 60_000
+HEAP_FIELDS = ("free", "used", "min_free", "largest_free", "alloc_blocks", "free_blocks")
+"""A swarm's columns, in order, as a heap reading names them."""
+COMMIT_ROWS = 5_000
+OUTBOX_MOST = 100_000
 SWARM_STEPS = 3
 KINDS = (
     ("esp32", "steady"), ("esp32c3", "server"), ("esp32s3", "steady"), ("esp32c6", "saw-tooth"), ("esp32", "slow-leak"),
@@ -89,25 +101,58 @@ def measure(devices: int, minutes: int) -> dict[str, float]:
     }
 
 
+def descriptions(devices: int) -> list[About | Reading]:
+    """What each device is, told once a boot."""
+    texts = {"platform": "esp32", "board": "esp32c3", "firmware": "1.0.0"}
+    return [About(f"swarm-{number:07}", 1, texts) for number in range(devices)]
+
+
+def readings_of(columns: dict[str, NDArray[np.uint32]], devices: int) -> list[About | Reading]:
+    """A swarm's columns as an agent takes them."""
+    rows = enumerate(zip(*(column[:devices].tolist() for column in columns.values()), strict=True))
+    return [
+        Reading(f"swarm-{number:07}", "heap", ("internal",), 0, dict(zip(HEAP_FIELDS, row, strict=True)), 1, MINUTE_MS)
+        for number, row in rows
+    ]
+
+
+def put(items: list[About | Reading], outbox: Outbox) -> None:
+    """As an agent does it."""
+    for start in range(0, len(items), COMMIT_ROWS):
+        outbox.add(bodies(items[start : start + COMMIT_ROWS], Framer()))
+
+
+def measure_outbox(columns: dict[str, NDArray[np.uint32]], devices: int) -> dict[str, float]:
+    """A reading of each of the first devices into an outbox on disk; what they are it knows already."""
+    count = min(devices, OUTBOX_MOST)
+    with tempfile.TemporaryDirectory() as folder:
+        outbox = Outbox(Path(folder) / "outbox.db", 2**30)
+        put(descriptions(count), outbox)
+        wall, cpu = time.perf_counter(), time.process_time()
+        put(readings_of(columns, count), outbox)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        outbox.close()
+    return {"outbox_readings_per_s": round(count / wall), "outbox_readings_per_cpu_s": round(count / cpu)}
+
+
 def measure_swarm(devices: int) -> dict[str, float]:
     """The figures of a swarm after a few steps."""
     empty = resident_bytes()
     swarm = Swarm(BOARDS["esp32c3"], devices, seed=1)
-    blocks = swarm.step()["used_blocks"].mean()
-    figures = {"devices": devices, "live_blocks": round(float(blocks), 1)}
+    columns = swarm.step()
+    figures = {"devices": devices, "live_blocks": round(float(columns["used_blocks"].mean()), 1)}
     for threads in (1, 2):
         with ThreadPoolExecutor(threads) as executor:
             wall, cpu = time.perf_counter(), time.process_time()
             for _ in range(SWARM_STEPS):
-                swarm.step(executor)
+                columns = swarm.step(executor)
             figures[f"steps_per_s_{threads}"] = round(devices * SWARM_STEPS / (time.perf_counter() - wall))
             figures[f"steps_per_cpu_s_{threads}"] = round(devices * SWARM_STEPS / (time.process_time() - cpu))
     each = (resident_bytes() - empty) / devices
-    return figures | {
-        "bytes_per_device": round(each),
-        "devices_in_6_gib": round(6 * 2**30 / each),
-        "real_time_devices_at_one_report_a_minute": figures["steps_per_cpu_s_1"] * 60,
-    }
+    figures |= {"bytes_per_device": round(each), "devices_in_6_gib": round(6 * 2**30 / each)}
+    figures |= measure_outbox(columns, devices)
+    cpu_each = 1 / figures["steps_per_cpu_s_2"] + 1 / figures["outbox_readings_per_cpu_s"]
+    return figures | {"real_time_processors": round(devices / 60 * cpu_each, 2)}
 
 
 def main() -> None:
