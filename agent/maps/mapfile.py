@@ -86,7 +86,7 @@ class Poll(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     topic: NotEmpty
     """Where to ask; `{device}` is the alias, `{client}` ourselves."""
     payload: str
-    """What to ask; `{client}` is where the answer should go."""
+    """What to ask; `{client}` and `{device}` as in the topic."""
 
 
 class MapFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

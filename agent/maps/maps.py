@@ -98,7 +98,7 @@ class Maps:
         if payload[:1] in (b"{", b"["):
             try:
                 return _decode(payload)
-            except (msgspec.DecodeError, RecursionError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 self.counts["malformed"] += 1
         return payload.decode(errors="replace").strip()
 

@@ -23,7 +23,7 @@ def suspects(topic: str, payload: bytes) -> list[tuple[str, int | float]]:
     if payload[:1] in (b"{", b"["):
         try:
             value = msgspec.json.decode(payload)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return []
         return list(_inside(value, "", DEPTH))
     found = number(payload.decode(errors="replace").strip())

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
+from agent.config import AgentConfig
+from agent.maps import load_maps
 from collector.config import CollectorConfig
 from collector.judge.rules import load_rules
 from collector.notify.channels import make_channels
@@ -56,6 +59,8 @@ def _faults_here(config: Any, file: Path) -> list[str]:
         faults += _faults_of(lambda: make_channels(config.notify, str(file)))
         if rules is not None and rules.exists():
             faults += [f"{rules} {fault}" for fault in _faults_of(lambda: load_rules(rules))]
+    if isinstance(config, AgentConfig):
+        faults += [fault for source in config.sources for fault in _faults_of(partial(load_maps, source.maps))]
     first: dict[str, str] = {}
     for fault in faults:
         first.setdefault(fault.split(": ")[0], fault)  # two checks may look at the same file: one fault for a setting

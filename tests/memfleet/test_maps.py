@@ -1,0 +1,124 @@
+"""A fleet that publishes by itself, from the first look to the page; and maps tried on messages."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.memfleet.running import Collector, memfleet, tail, wait_until
+from tests.servers import mosquitto
+
+SYSTEMS = {"tasmota": "Tasmota", "shelly": "Shelly", "esphome": "ESPHome"}
+EACH = 100
+
+
+def run(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "memfleet", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **more)
+
+
+def discovered(url: str, folder: Path) -> dict[str, Any]:
+    """One look at the broker of a few seconds."""
+    done = run(
+        "discover", "--broker", url, "--for", "6s", "--json", "--force", "--fleet", "plant",
+        "--write", str(folder / "agent.toml"), "--data", str(folder / "agent"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.timeout(400)
+def test_a_mixed_fleet_of_300_is_found_and_comes_onto_the_page(tmp_path: Path) -> None:
+    asked = [word for system in SYSTEMS for word in ("--as", system)]
+    with mosquitto(tmp_path) as broker:
+        log = tmp_path / "devices.log"
+        emulation = (
+            "emulate",
+            *asked,
+            "--devices",
+            str(3 * EACH),
+            "--broker",
+            broker.url,
+            "--data",
+            str(tmp_path / "e"),
+        )
+        with memfleet(*emulation, log=log):
+            found = wait_until(
+                lambda: full if (full := discovered(broker.url, tmp_path))["systems"].keys() >= set(SYSTEMS.values())
+                and all(full["systems"][system] == EACH for system in SYSTEMS.values()) else None,
+                f"all of them are found; {tail(log)}", 120,
+            )  # fmt: skip
+            assert {one["mac"] != "" for one in found["devices"] if one["system"] in SYSTEMS.values()} == {True}
+            assert set(SYSTEMS) <= set(found["maps"])
+            assert run("check-config", str(tmp_path / "agent.toml")).returncode == 0
+            written = tomllib.loads((tmp_path / "agent.toml").read_text())
+            assert written["sources"] == [{"maps": found["maps"], "poll_s": 60, "broker": {"url": broker.url}}]
+            collector = Collector(tmp_path, broker.url)
+            with (
+                collector.running(),
+                memfleet("agent", "--config", str(tmp_path / "agent.toml"), log=tmp_path / "agent.log"),
+            ):
+                collector.wait_ready()
+
+                def complete() -> list[dict[str, Any]] | None:
+                    answer = collector.get("/api/v1/devices?limit=1000") or {"devices": []}
+                    rows = [row for row in answer["devices"] if row["device"].split("-")[0] in SYSTEMS]
+                    told = all(row["firmware"] and row["board"].startswith("esp32") for row in rows)
+                    return rows if len(rows) >= 3 * EACH and told else None
+
+                rows = wait_until(complete, f"300 devices with firmware and board; {tail(tmp_path / 'agent.log')}", 120)
+                names = {f"{system}-{number:03}" for system in SYSTEMS for number in range(1, EACH + 1)}
+                assert {row["device"] for row in rows} == names
+                assert {row["boot"] for row in rows} == {1}
+                (point,) = collector.get("/api/v1/devices/tasmota-001/series")["series"][:1] or [None]
+                assert point is not None
+
+
+def test_messages_are_tried_without_a_broker(tmp_path: Path) -> None:
+    file = tmp_path / "messages.ndjson"
+    rows = [
+        {"topic": "tele/lamp/STATE", "payload": '{"UptimeSec":5,"Heap":24}', "retained": False},
+        {"topic": "tele/old/STATE", "payload": '{"UptimeSec":5,"Heap":24}', "retained": True},
+        {"topic": "plant/1/health", "payload": {"dev": {"id": "a1"}, "mem": {"free_kb": 41}}},
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = run("map", "--try", str(file), "--json")
+    heap, old = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (heap["line"], heap["device"], heap["free"], heap["resolution"]) == (1, "lamp", 24576, 1024)
+    assert (old["line"], old["retained"], old["kind"]) == (2, True, "device")
+    table = run("map", "--try", str(file), env={"COLUMNS": "200"}).stdout
+    assert "1 retained" in table
+    assert "plant/1/health" in table
+    assert "mem.free_kb" in table
+
+
+def test_faults_are_said_in_a_line(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.ndjson"
+    bad.write_text('{"topic": "a"}\n')
+    for words, said in (
+        (("map", "--try", str(bad)), f"{bad}:1: is no message"),
+        (("map", "--try", str(tmp_path / "none")), "cannot be read"),
+        (("map", "--map", "tasmotta", "--try", str(bad)), "the maps that ship are"),
+        (("discover", "--broker", "mqtt://127.0.0.1:9", "--for", "1s", "--write", str(tmp_path / "x")), "refused"),
+        (("discover", "--broker", "mqtt://127.0.0.1:9", "--write", str(bad)), "exists"),
+        (("agent", "--data", str(tmp_path)), "nothing to read"),
+    ):
+        done = run(*words)
+        assert done.returncode in (1, 2)
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_check_config_names_maps_that_do_not_exist(tmp_path: Path) -> None:
+    config = tmp_path / "agent.toml"
+    config.write_text('[[sources]]\nmaps = ["tasmota", "tasmotta"]\n')
+    done = run("check-config", str(config))
+    assert done.returncode == 2
+    assert "tasmotta: cannot be read" in done.stderr
