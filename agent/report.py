@@ -40,7 +40,7 @@ class Report:
         values: dict[str, Value] = {
             "outbox_depth": self._outbox.depth,
             "oldest_age_ms": self._oldest_age_ms(now_ms),
-            "evicted": self._outbox.counters().get("evicted_rows", 0),
+            "evicted": self._outbox.counters().get("evicted_frames", 0),
             "disk_free": shutil.disk_usage(folder).free,
             "clock": self._clock_state(),
             "version": self._version,
