@@ -132,6 +132,48 @@ def test_an_azure_sphere_device_is_drawn_and_goes_on_by_itself(desk: Desk) -> No
     page.close()
 
 
+def test_samples_are_copied_as_a_table_and_a_new_peak_is_announced(desk: Desk) -> None:
+    end_ms = wall_ms()
+    desk.send(*azure_sphere("copied-1", end_ms, leak=300, count=20))
+    context = desk.browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(f"{desk.address}/device/copied-1")
+    table = page.get_by_role("region", name="Samples, newest first")
+    expect(table.get_by_role("row")).to_have_count(21)
+    table.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Control+c")
+    lines = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert [line.split("\t") for line in lines[:1]] == [
+        ["Time", "Boot", "Total, KiB", "User, KiB", "Peak, KiB", "What happened"]
+    ]
+    assert len(lines) == 21
+    newest = lines[1].split("\t")
+    assert newest[0].endswith("+00:00")
+    assert [float(number) for number in newest[2:5]][1] <= float(newest[4])
+    columns = {"total": [250 * KIB], "user_mode": [220 * KIB], "peak_user_mode": [220 * KIB]}
+    desk.send(rows("copied-1", "process", (), [wall_ms()], columns, boot=2))
+    expect(page.get_by_text("New peak: 220 KiB")).to_be_attached(timeout=10_000)
+    assert table.get_by_role("row").count() == 21, "what is selected stands still"
+    page.evaluate("getSelection().removeAllRanges()")
+    expect(table.get_by_role("row")).to_have_count(22, timeout=10_000)
+    expect(table.get_by_role("row").nth(1)).to_contain_text("new peak")
+    context.close()
+
+
+def test_libraries_of_an_application_stand_in_one_chart(desk: Desk) -> None:
+    now_ms = wall_ms()
+    desk.send(*azure_sphere("tracked-1", now_ms, leak=0, count=10))
+    times = [now_ms - 20_000, now_ms - 10_000]
+    for name in ("App + Static Libraries", "libtlsutils.so.0.2"):
+        desk.send(rows("tracked-1", "heap", (name,), times, {"used": [9 * KIB, 10 * KIB]}, boot=2))
+    page = desk.open("/device/tracked-1")
+    title = "Heap taken by the application and its libraries"
+    expect(page.get_by_role("heading", name=title)).to_be_visible()
+    assert {one["name"] for one in _drawn(page, title)} == {"App + Static Libraries", "libtlsutils.so.0.2"}
+    page.close()
+
+
 def test_a_chart_that_gathered_many_points_is_thinned(desk: Desk) -> None:
     desk.send(*esp32("fast-1", wall_ms(), 60))
     page = desk.open("/device/fast-1")

@@ -66,6 +66,10 @@ def panels_of(series: Sequence[Seen], limits: Mapping[str, int]) -> list[Panel]:
         of_kind.setdefault(one.kind, []).append(one)
     panels = [_process_panel(one, limits) for one in of_kind.get("process", [])]
     heaps = sorted(of_kind.get("heap", []), key=lambda one: -_number(one.last.get("size")))
+    if panels:  # an Azure Sphere application tells of each library what it has taken, and nothing else
+        libraries = [one for one in heaps if "size" not in one.last and "free" not in one.last]
+        heaps = [one for one in heaps if one not in libraries]
+        panels += _one_line_each("Heap taken by the application and its libraries", libraries, "used", "KiB")
     panels += [_heap_panel(one, alone=len(heaps) == 1 and not panels) for one in heaps[:_MOST_HEAPS]]
     tasks = sorted(of_kind.get("task", []), key=lambda one: -_number(one.last.get("current")))
     stacks = sorted(of_kind.get("stack", []), key=_stack_room)

@@ -19,6 +19,7 @@ from collector.web.page.fleet import memory_html
 from collector.web.page.frame import frame
 from collector.web.page.live_chart import LiveChart, Source
 from collector.web.page.parts import markup, switch, turn_switch
+from collector.web.page.samples import MOST, Sample, SampleTable, event_words, samples_of
 from collector.web.services import Services
 from telemetry.errors import EnvironmentFault
 
@@ -28,6 +29,7 @@ RANGES = {"15 min": 15 * _MINUTE, "1 h": _HOUR, "6 h": 6 * _HOUR, "24 h": 24 * _
 _FIRST_RANGE = "1 h"
 _SHORTEST = 2 * _MINUTE
 _POINTS = 600
+_PROFILED: Source = ("process", ())
 _LOG_LINES = 50
 _LOG_SPAN = 7 * 86_400_000
 
@@ -75,6 +77,7 @@ class DeviceView:
         self._first_ms = 0
         self._panels: list[Panel] = []
         self._charts: list[LiveChart] = []
+        self._samples: SampleTable | None = None
         self._head = markup("").classes("title")
         self._facts = markup("", "dl").classes("facts card")
         with ui.element("section").classes("card").props('aria-label="Open alerts"'):
@@ -84,6 +87,7 @@ class DeviceView:
             self._ranges = {name: self._range_chip(name) for name in RANGES}
             markup("Ctrl and wheel to zoom", "span").classes("quiet")
         self._place = ui.element("div").classes("charts")
+        self._below = ui.element("div")
         with ui.element("section").classes("card").props('aria-label="Events and log lines"'):
             markup("Events and log lines", "h2")
             self._log = markup("").classes("log").props("role=log tabindex=0")
@@ -145,12 +149,30 @@ class DeviceView:
                 words = "No memory reading yet: the device is known by its log lines or events only."
                 markup(words, "p").classes("quiet")
         self._name_values(series)
+        await self._lay_out_samples()
+
+    async def _lay_out_samples(self) -> None:
+        """The table of samples belongs to the profiler's chart."""
+        self._below.clear()
+        self._samples = None
+        if any(_PROFILED in chart.sources for chart in self._charts):
+            rows = await self._sampled()
+            with self._below:
+                self._samples = SampleTable(rows)
+
+    async def _sampled(self) -> list[Sample]:
+        start, end = self._start(), self._services.now_ms() + _MINUTE
+        ask = self._services.series.ask
+        points = await ask(reader.points, self._device, *_PROFILED, start, end, MOST)
+        return samples_of(points, await ask(reader.events, self._device, start, end, MOST))
 
     async def _redraw(self) -> None:
         columns = await self._whole_range(self._sources(self._panels))
         between = self._between()
         for chart in self._charts:
             chart.redraw(columns, between)
+        if self._samples:
+            self._samples.show(await self._sampled())
 
     async def _append(self, series: Sequence[SeriesRow]) -> None:
         newest = {(one.kind, one.names): one.time_ms for one in series}
@@ -162,6 +184,8 @@ class DeviceView:
                 start = dict.fromkeys(chart.sources, self._start())
                 chart.redraw(await self._columns(chart.sources, start), between)
         self._name_values(series)
+        if self._samples and self._samples.wants(newest.get(_PROFILED, 0)):
+            self._samples.show(await self._sampled())
 
     def _name_values(self, series: Sequence[SeriesRow]) -> None:
         last = {(one.kind, one.names): one.values for one in series}
@@ -215,14 +239,9 @@ def said_html(logs: Sequence[LogRow], events: Sequence[EventRow]) -> str:
     if not logs and not events:
         return '<p class="quiet">Nothing in the last seven days. Agents forward events, warnings and worse.</p>'
     lines = [(log.time_ms, log.level, f"{f'{log.level} {log.module}'.strip()}: {log.text}") for log in logs]
-    lines += [(event.time_ms, "event", _event_words(event)) for event in events]
+    lines += [(event.time_ms, "event", f"event {event_words(event)}") for event in events]
     return "".join(
         f'<div class="{escape(level)}"><span class="time">{text.local_time_html(time_ms, "time")}</span>'
         f"{escape(words)}</div>"
         for time_ms, level, words in sorted(lines, reverse=True)
     )
-
-
-def _event_words(event: EventRow) -> str:
-    values = ", ".join(f"{name} {value}" for name, value in event.values.items())
-    return f"event {event.type}" + (f": {values}" if values else "")
