@@ -55,6 +55,8 @@ class RuleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     device: str = "*"
     names: str = "*"
     """Patterns (`*`, `?`, `[abc]`) of what the rule applies to; `names`: any of the series' own names."""
+    labels: tuple[Annotated[str, Meta(pattern="^[^=]+=.*$")], ...] = ()
+    """Labels that the device must carry, each as `name=pattern`."""
 
 
 class RulesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,7 +90,14 @@ class Rule:
             and fnmatchcase(texts.get("board", ""), chosen.board)
             and fnmatchcase(texts.get("firmware", ""), chosen.firmware)
             and (chosen.names == "*" or any(fnmatchcase(name, chosen.names) for name in names))
+            and all(carries(texts, label) for label in chosen.labels)
         )
+
+
+def carries(labels: Mapping[str, str], label: str) -> bool:
+    """Whether labels hold the one that `name=pattern` asks for."""
+    name, pattern = label.split("=", 1)
+    return name in labels and fnmatchcase(labels[name], pattern)
 
 
 def load_rules(path: Path | None) -> tuple[Rule, ...]:

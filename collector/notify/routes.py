@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from collector.config import Route
+from collector.judge.rules import carries
 from collector.records import Finding
 
 SEVERITIES = ("info", "warning", "critical")
@@ -26,10 +27,5 @@ def _matches(route: Route, finding: Finding) -> bool:
         and fnmatchcase(finding.platform, route.platform)
         and fnmatchcase(finding.firmware, route.firmware)
         and fnmatchcase(finding.device, route.device)
-        and all(_carries(finding, label) for label in route.labels)
+        and all(carries(finding.labels, label) for label in route.labels)
     )
-
-
-def _carries(finding: Finding, label: str) -> bool:
-    name, pattern = label.split("=", 1)
-    return name in finding.labels and fnmatchcase(finding.labels[name], pattern)

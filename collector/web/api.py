@@ -19,6 +19,7 @@ from collector.web.export import add_export
 from collector.web.gateways import add_gateways
 from collector.web.incidents import add_incidents
 from collector.web.quarantine import quarantined, quarantined_body
+from collector.web.report import add_report
 from collector.web.services import Services
 from telemetry.errors import UsageError
 from telemetry.readings import KINDS
@@ -78,6 +79,7 @@ def build_api(services: Services) -> APIRouter:
     add_gateways(api, services)
     add_incidents(api, services)
     add_compare(api, services)
+    add_report(api, services)
 
     @api.get("/status")
     async def status() -> Response:

@@ -1,0 +1,142 @@
+"""What a stretch of time says of each thing, in a few numbers: the desk's morning report."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from collector.series.boots import Boot, Numbers, boots_of
+
+_HOUR_MS = 3_600_000
+_LEAST_SAMPLES = 8
+_LEAST_SPAN_MS = 1_800_000
+_PARTS = 60
+_GAP = 5
+_Z = 1.96
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing of one device over the time asked for.
+
+    `boots` that were seen; `slope`, `slope_low`, `slope_high` in bytes/hour of its last boot, with the 95 % interval;
+    `verdict` is what the judge last said of it, `fine` when it had nothing to say, or `unclear` with the reason in
+    `why`; `suspect` is the task whose memory grows most; `hours_left` as the judge forecasts; `gaps` are stretches
+    without readings, five times as long as usual or more, `longest_gap_s` the longest.
+    """
+
+    device: str
+    kind: str
+    names: tuple[str, ...]
+    boots: int
+    samples: int
+    slope: float | None
+    slope_low: float | None
+    slope_high: float | None
+    verdict: str
+    why: str
+    suspect: str
+    hours_left: float | None
+    gaps: int
+    longest_gap_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Alert:
+    rule: str
+    reason: str
+    hours_left: float | None
+
+
+def report(db: sqlite3.Connection, devices: Sequence[str], span_ms: tuple[int, int]) -> list[Line]:
+    """A line for each thing of these devices, those that the judge had something to say of first."""
+    by_thing: dict[tuple[str, str, tuple[str, ...]], list[Boot]] = {}
+    for boot in boots_of(db, devices, span_ms):
+        by_thing.setdefault((boot.device, boot.kind, boot.names), []).append(boot)
+    alerts = _alerts(db, span_ms)
+    suspects = {device: _suspect(device, by_thing) for device in devices}
+    lines = [_line(thing, boots, alerts, suspects[thing[0]]) for thing, boots in by_thing.items()]
+    return sorted(lines, key=lambda line: (line.verdict in ("fine", "unclear"), line.device, line.kind, line.names))
+
+
+def slope_of(times: Numbers, used: Numbers) -> tuple[float, float, float] | None:
+    """Slope and 95 % interval of the least used memory in up to 60 parts, bytes/hour (Theil 1950, Sen 1968); None
+    where half an hour and eight samples are not there."""
+    if len(used) < _LEAST_SAMPLES or times[-1] - times[0] < _LEAST_SPAN_MS:
+        return None
+    parts = min(_PARTS, len(used) // 2)
+    cuts = np.linspace(0, len(used), parts + 1).astype(int)[:-1]
+    least, at = np.minimum.reduceat(used, cuts), times[cuts]
+    i, j = np.triu_indices(parts, 1)
+    slopes = np.sort((least[j] - least[i]) / (at[j] - at[i])) * _HOUR_MS
+    spread = _Z * math.sqrt(parts * (parts - 1) * (2 * parts + 5) / 18)
+    low = max(0, int((len(slopes) - spread) / 2))
+    high = min(len(slopes) - 1, math.ceil((len(slopes) + spread) / 2))
+    return float(np.median(slopes)), float(slopes[low]), float(slopes[high])
+
+
+def gaps_of(times: Iterable[Numbers]) -> tuple[int, float]:
+    """How many stretches without readings there are within boots, and how long the longest is, seconds."""
+    steps = np.concatenate([np.zeros(0), *(np.diff(each) for each in times)])
+    if not len(steps):
+        return 0, 0.0
+    long = steps[steps > _GAP * max(1.0, float(np.median(steps)))]
+    return len(long), float(long.max()) / 1000 if len(long) else 0.0
+
+
+def _line(
+    thing: tuple[str, str, tuple[str, ...]],
+    boots: Sequence[Boot],
+    alerts: dict[tuple[str, str, tuple[str, ...]], _Alert],
+    suspect: str,
+) -> Line:
+    last = boots[-1]
+    slope = slope_of(last.times, last.used)
+    middle, low, high = slope or (None, None, None)
+    alert = alerts.get(thing)
+    gaps, longest_s = gaps_of(boot.times for boot in boots)
+    verdict, why = ("fine", "") if slope else ("unclear", _why(last))
+    if alert is not None:
+        verdict, why = alert.rule, alert.reason
+    return Line(
+        *thing, len({boot.boot for boot in boots}), sum(len(boot.used) for boot in boots),
+        middle, low, high, verdict, why, suspect if alert is not None and thing[1] != "task" else "",
+        alert.hours_left if alert else None, gaps, longest_s,
+    )  # fmt: skip
+
+
+def _why(last: Boot) -> str:
+    if len(last.used) < _LEAST_SAMPLES:
+        return f"only {len(last.used)} samples after the start-up of its last boot, {_LEAST_SAMPLES} are the least"
+    minutes = (last.times[-1] - last.times[0]) / 60_000
+    return f"its last boot was seen for {minutes:.0f} minutes after start-up, 30 are the least"
+
+
+def _suspect(device: str, by_thing: dict[tuple[str, str, tuple[str, ...]], list[Boot]]) -> str:
+    """The task whose memory surely grows, and most."""
+    growing = [
+        (slope[0], " / ".join(name for name in thing[2] if name))
+        for thing, boots in by_thing.items()
+        if thing[:2] == (device, "task") and (slope := slope_of(boots[-1].times, boots[-1].used)) and slope[1] > 0
+    ]
+    return max(growing)[1] if growing else ""
+
+
+def _alerts(db: sqlite3.Connection, span_ms: tuple[int, int]) -> dict[tuple[str, str, tuple[str, ...]], _Alert]:
+    """The worst alert of each thing that fired at some time of the span: open ones before those that are over."""
+    found: dict[tuple[str, str, tuple[str, ...]], _Alert] = {}
+    rows = db.execute(
+        "SELECT device, kind, names, rule, reason, numbers FROM alerts WHERE since_ms <= :end"
+        " AND (status = 'firing' OR at_ms >= :start) ORDER BY status,"
+        " CASE severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, since_ms",
+        {"start": span_ms[0], "end": span_ms[1]},
+    )
+    for device, kind, names, rule, reason, numbers in rows:
+        left = msgspec.json.decode(numbers).get("leak_hours_left")
+        found.setdefault((device, kind, tuple(msgspec.json.decode(names))), _Alert(rule, reason, left))
+    return found

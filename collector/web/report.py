@@ -1,0 +1,58 @@
+"""GET /report and /messages: what happened, and what people were told of it, or would have been in shadow mode."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Response
+
+from collector.notify.process import FILE
+from collector.series.reader import open_reader
+from collector.series.report import report
+from collector.web.compare import Span
+from collector.web.files import open_read_only
+from collector.web.services import Services
+
+_MOST_MESSAGES = 1_000
+
+
+def add_report(api: APIRouter, services: Services) -> None:
+    """Serve them."""
+
+    @api.get("/report")
+    def lines(span: Annotated[Span, Depends()], device: Annotated[list[str] | None, Query()] = None) -> Response:
+        """A line for each thing of the devices named, or of all."""
+        with closing(open_reader(services.series.path)) as db:
+            devices = device or [name for (name,) in db.execute("SELECT device FROM devices ORDER BY device")]
+            return _json({"lines": report(db, devices, span.resolve(services.now_ms()))})
+
+    @api.get("/messages")
+    def messages(span: Annotated[Span, Depends()]) -> Response:
+        """Messages made in that time, newest first, with how each channel fared; `shadow`: not sent, on purpose."""
+        path = services.directory / FILE
+        if not path.exists():
+            return _json({"messages": []})
+        with closing(open_read_only(path)) as db:
+            return _json({"messages": _messages(db, span.resolve(services.now_ms()))})
+
+
+def _messages(db: sqlite3.Connection, span_ms: tuple[int, int]) -> list[dict[str, Any]]:
+    made = db.execute(
+        "SELECT number, key, title, body, level, made_ms FROM messages WHERE made_ms BETWEEN ? AND ?"
+        " ORDER BY number DESC LIMIT ?",
+        (*span_ms, _MOST_MESSAGES),
+    ).fetchall()
+    channels: dict[int, dict[str, str]] = {}
+    for number, channel, state in db.execute("SELECT message, channel, state FROM deliveries ORDER BY channel"):
+        channels.setdefault(number, {})[channel] = state
+    return [
+        {"key": key, "title": title, "body": body, "level": level, "made_ms": made_ms, "channels": channels.get(n, {})}
+        for n, key, title, body, level, made_ms in made
+    ]
+
+
+def _json(content: Any) -> Response:
+    return Response(msgspec.json.encode(content), media_type="application/json")
