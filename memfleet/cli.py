@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "rules": "Try rules on cases; list them.",
     "compare": "Say whether one firmware needs more memory than another.",
     "export": "Write the readings that a collector keeps, as lines of JSON.",
+    "report": "Report what happened since, and what people were told.",
     "notify": "Send a test message to every channel.",
     "quarantine": "List what was refused; show, retry or purge it.",
     "agents": "List the gateways: connected, outbox, disk, clock.",
