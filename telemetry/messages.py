@@ -50,5 +50,5 @@ def decode(payload: bytes, kind: type[T]) -> T:
     """Read a payload; WireError with reason `message` when it is not one."""
     try:
         return msgspec.json.decode(payload, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:  # the latter: a payload of nothing but brackets
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # the last: nothing but brackets
         raise WireError("message", str(error)) from None

@@ -46,14 +46,22 @@ def load(kind: type[T], path: Path | None, environment: Mapping[str, str], **ove
     source = str(path) if path else "settings"
     if path is not None:
         try:
-            document = tomllib.loads(path.read_text())
+            document = parse(path.read_bytes(), source)
         except OSError as error:
             raise ConfigError(source, [f"cannot be read: {error.strerror}"]) from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(source, [f"is not TOML: {error}"]) from None
     _merge_environment(document, kind, environment)
     document |= {name: value for name, value in overrides.items() if value is not None}
     return convert(kind, document, source)
+
+
+def parse(data: bytes, source: str) -> dict[str, Any]:
+    """The document in a TOML file; ConfigError when it is none."""
+    try:
+        return tomllib.loads(data.decode())
+    except ValueError as error:  # not UTF-8, not TOML, a number of thousands of digits
+        raise ConfigError(source, [f"is not TOML: {error}"]) from None
+    except RecursionError:
+        raise ConfigError(source, ["is not TOML: brackets within brackets without end"]) from None
 
 
 def convert(kind: type[T], document: dict[str, Any], source: str) -> T:

@@ -27,6 +27,9 @@ FORMS: tuple[type[Form], ...] = (*zephyr.FORMS, *azure_sphere.FORMS, *freertos.F
 
 _DISPATCH = Dispatch(FORMS)
 _PROMPT_WITHIN = 40
+_ENDLESS_DIGITS = 1000
+_ENDLESS = re.compile(rf"[0-9]{{{_ENDLESS_DIGITS}}}").search
+"""No counter prints so many digits: the line is noise, and Python refuses to make a number of them."""
 _RECOGNISED_WITHIN = 2000
 """Lines after which an unknown system is looked for no more in lines without a memory word."""
 _WHOLE_WITHOUT_LINE_FEED = re.compile(r"(?:\bbytes|\d ?[KMk]?i?[Bb]|[).:%*])$")
@@ -95,6 +98,8 @@ class Console:
         return facts + self.settle()
 
     def _take(self, text: str, asked: list[Form | None], *, complete: bool = True) -> list[Fact]:
+        if len(text) >= _ENDLESS_DIGITS and _ENDLESS(text):
+            text = ""
         facts = self._expired() if self._waiting else []
         unfinished, self._unfinished = self._unfinished, None
         if unfinished is not None and may_continue(text):

@@ -36,9 +36,10 @@ def test_fields_of_a_later_version_are_passed_over() -> None:
         b'{"epoch": -1, "contig": 1}',
         b'{"epoch": 9223372036854775808, "contig": 1}',
         b'{"epoch": 1, "contig": 1, "anchors": {"a": 9223372036854775808}}',
+        b'{"epoch": 1, "contig": 1, "anchors": {"\xff": 1}}',
         b'{"epoch": 1, "contig": 1, "x": ' + b"[" * 100_000,
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_what_is_no_message_is_a_wire_error(payload: bytes) -> None:
     with pytest.raises(WireError, match="message"):
