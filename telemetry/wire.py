@@ -180,7 +180,7 @@ def _listed(block: Block) -> list[Any]:
 
 
 def decode_body(body: bytes) -> list[Block]:
-    """The blocks of a body. Reasons: msgpack, grammar, kind, field, text, rows."""
+    """The blocks of a body. Reasons: msgpack, grammar, kind, field, text, row."""
     return [_block(block) for block in _unpacked(body)]
 
 
@@ -318,9 +318,9 @@ def _require_fields(fields: tuple[Any, ...], kind: Kind) -> None:
 def _require_rows(rows: Any, fields: list[str], kind: Kind) -> bool:
     """Check whole blocks at a time: this runs for every reading of the fleet. Whether all is plain (see Rows)."""
     if type(rows) is not list or not rows or len(rows) > MAX_ROWS:
-        raise WireError("rows", f"a block holds 1 to {MAX_ROWS} rows")
+        raise WireError("row", f"a block holds 1 to {MAX_ROWS} rows")
     if set(map(type, rows)) != {list} or set(map(len, rows)) != {len(fields) + 2}:
-        raise WireError("rows", f"every row holds dt, du and {len(fields)} values")
+        raise WireError("row", f"every row holds dt, du and {len(fields)} values")
     flat = list(chain.from_iterable(rows))
     types = set(map(type, flat))
     if types == {int} and not kind.texts and min(flat) >= 0 and max(flat) < UNDERFLOW_FROM:
@@ -337,14 +337,14 @@ def _require_values(rows: list[list[Any]], fields: list[str], kind: Kind) -> Non
             if type(value) is str and (kind.open_fields or name in kind.texts):
                 _require_text(value)
             elif value is not None and (type(value) is not int or name in kind.texts):
-                raise WireError("rows", f"{name} is not {'text' if name in kind.texts else 'a whole number'}")
+                raise WireError("row", f"{name} is not {'text' if name in kind.texts else 'a whole number'}")
 
 
 def _require_offsets(rows: list[list[Any]]) -> None:
     if not _all_spans([row[0] for row in rows]):
-        raise WireError("rows", "dt is a whole number of milliseconds from 0")
+        raise WireError("row", "dt is a whole number of milliseconds from 0")
     if not _all_spans([row[1] for row in rows if row[1] is not None]):
-        raise WireError("rows", "du is a whole number of milliseconds from 0, or nil")
+        raise WireError("row", "du is a whole number of milliseconds from 0, or nil")
 
 
 def _all_spans(numbers: list[Any]) -> bool:

@@ -12,6 +12,8 @@ from collector.web.status import ProcessStatus
 
 _QUARANTINED = "quarantined_"  # these go down again when a body is retried
 
+_ALL_QUARANTINED = "quarantined_rows"  # over all reasons
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -47,7 +49,7 @@ def _process_metrics(processes: Sequence[ProcessStatus]) -> Iterator[Metric]:
     lag = GaugeMetricFamily("memfleet_lag_frames", "Frames not read yet.", labels=("process", "journal"))
     for one in processes:
         for name, value in one.counters.items():
-            if name.startswith(_QUARANTINED):
+            if name.startswith(_QUARANTINED) and name != _ALL_QUARANTINED:
                 quarantined.add_metric((name.removeprefix(_QUARANTINED),), value)
             else:
                 counts.add_metric((one.process, name), value)

@@ -122,7 +122,7 @@ def test_rows_that_pass_the_sanity_rules_fit_every_store(blocks: list[Block]) ->
 
 
 WHOLE = {"too_large", "too_short", "version", "crc", "sequence"}
-REASONS = WHOLE | {"msgpack", "grammar", "kind", "field", "text", "rows"}
+REASONS = WHOLE | {"msgpack", "grammar", "kind", "field", "text", "row"}
 
 
 def reason_of(frame: bytes) -> str | None:
@@ -197,7 +197,7 @@ def test_a_frame_of_any_version_has_a_place_in_the_sequence() -> None:
 
 def test_a_block_over_the_row_limit_is_refused() -> None:
     block = Rows("d", 0, "stack", ("t",), 0, 1, 0, None, ("size",), [[0, None, 1]] * (MAX_ROWS + 1))
-    with pytest.raises(WireError, match="rows"):
+    with pytest.raises(WireError, match="row"):
         decode_body(encode_body([block]))
 
 

@@ -127,6 +127,14 @@ def test_one_bad_block_leaves_the_others(desk: Desk) -> None:
     assert (desk.counts["accepted_rows"], desk.counts["quarantined_kind"]) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    "body", [b"\xc1", b"\x91\x01", encode_body([replace(heap(), rows=[])]), encode_body([heap()])[:-1]]
+)
+def test_a_refusal_counts_once_whatever_its_reason_is_called(desk: Desk, body: bytes) -> None:
+    desk.take(seal(Header(7, 1, 1, 0), body))
+    assert (desk.counts["received_rows"], desk.counts["quarantined_rows"]) == (1, 1)
+
+
 def test_a_row_that_no_source_can_print_is_refused_alone(desk: Desk) -> None:
     block = replace(
         heap(rows=3), fields=("free", "largest_free"), rows=[[0, 0, 5, 4], [1, 1, 5, 6], [2, 2, 4294937228, 1]]

@@ -23,7 +23,7 @@ def test_routes(running: Running) -> None:
 
 def test_metrics() -> None:
     store = StoreReport("influx", "ok", "", "", 0, 0, {})
-    counters = {"frames": 1, "quarantined_crc": 1}
+    counters = {"frames": 1, "quarantined_crc": 1, "quarantined_rows": 1}
     processes = [
         ProcessStatus("intake", "readings.journal", running=True, frames=1, counters=counters),
         ProcessStatus("store:influx", "store-influx.db", running=True, store=store, lag_frames={"readings": 1}),
