@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
+from agent.maps.held import Held
 from agent.maps.life import Life, Verdict
 from agent.maps.names import Memory, Names
 from agent.maps.report import Measure, Report
@@ -47,10 +48,15 @@ class _Joined:
 
 
 class Devices:
-    """All devices of a source. A device begins with its first measurement: what only says hello is not in the fleet."""
+    """All devices of a source. A device begins with its first measurement: what only says hello is not in the fleet.
 
-    def __init__(self, memory: Memory) -> None:
+    `name_all`: give names to those too, for whoever lists what is there.
+    """
+
+    def __init__(self, memory: Memory, *, name_all: bool = False) -> None:
         self.names = Names(memory)
+        self.held = Held()
+        self._name_all = name_all
         self._memory = memory
         self._lives = memory.recall("life/")
         self._devices: dict[str, _Device] = {}
@@ -59,6 +65,11 @@ class Devices:
 
     def take(self, report: Report) -> list[About | Reading]:
         """What a report adds to the stream."""
+        if not self._name_all and not self.names.knows(report):
+            if not report.measures:
+                self.held.hold(report)
+                return []
+            report = self.held.completed(report)
         name = self.names.device_of(report)
         if not name:
             self.unnamed += 1

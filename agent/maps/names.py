@@ -8,6 +8,7 @@ from agent.maps.identity import name_of
 from agent.maps.report import Report
 
 DEVICES_MOST = 100_000
+ALIASES_MOST = 2 * DEVICES_MOST
 
 
 class Memory(Protocol):
@@ -33,53 +34,47 @@ class Names:
         self._memory = memory
         self._by_alias = memory.recall("alias/")
         self._by_mac = memory.recall("mac/")
-        self._spoke = set(memory.recall("spoke/"))
-        self._families = {device: key.split("/")[0] for key, device in self._by_alias.items()}
+        self._devices = set(self._by_alias.values())
 
     def __len__(self) -> int:
-        return len(self._families)
+        return len(self._devices)
+
+    def knows(self, report: Report) -> bool:
+        """Whether the device has a name already."""
+        return f"{report.family}/{report.alias}" in self._by_alias or report.mac in self._by_mac
 
     def device_of(self, report: Report) -> str:
-        """The device's name; empty when there are too many devices already."""
+        """The device's name, a new one if it has none; empty when there are too many devices already."""
         key = f"{report.family}/{report.alias}"
         device = self._by_alias.get(key)
         if device is None or (report.mac and self._by_mac.get(report.mac) != device):
             device = self._decide(key, report, device)
-        if report.measures and device and device not in self._spoke:
-            self._spoke.add(device)
-            self._memory.remember(f"spoke/{device}", "")
         return device
 
     def _decide(self, key: str, report: Report, known: str | None) -> str:
         device = self._by_mac.get(report.mac) if report.mac else None
-        device = device or known or self._adopted(report) or self._new(report)
+        device = device or known or self._new(report)
         if not device:
             return ""
-        if known != device:
+        self._devices.add(device)
+        if known != device and len(self._by_alias) < ALIASES_MOST:
             self._by_alias[key] = device
-            self._families.setdefault(device, report.family)
             self._memory.remember(f"alias/{key}", device)
         if report.mac and report.mac not in self._by_mac:
             self._by_mac[report.mac] = device
             self._memory.remember(f"mac/{report.mac}", device)
         return device
 
-    def _adopted(self, report: Report) -> str:
-        """A device of that name that was described and has not spoken yet: this is it, under its full topic."""
-        name = _wished(report)
-        waits = self._families.get(name) == report.family and name not in self._spoke
-        return name if waits and report.measures and not report.mac else ""
-
     def _new(self, report: Report) -> str:
-        if len(self._families) >= DEVICES_MOST:
+        if len(self._devices) >= DEVICES_MOST or len(self._by_alias) >= ALIASES_MOST:
             return ""
         wished = _wished(report)
         choices = (wished, name_of(report.alias.replace("/", "-")), name_of(f"{wished[:51]}-{report.mac}"))
         for name in choices:
-            if name and name not in self._families:
+            if name and name not in self._devices:
                 return name
         number = 2
-        while (name := f"{wished[:56]}-{number}") in self._families:
+        while (name := f"{wished[:56]}-{number}") in self._devices:
             number += 1
         return name
 

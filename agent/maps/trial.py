@@ -68,7 +68,7 @@ class Trial:
         self.counts: Counter[str] = Counter()
         self.hints: dict[tuple[str, str], int | float] = {}
         self.memory = Forgetful()
-        self._devices = Devices(self.memory)
+        self._devices = Devices(self.memory, name_all=True)
 
     def take(self, topic: str, payload: bytes, retained: bool, now_ms: int) -> list[dict[str, Any]]:
         """Take a message; what is understood of it, an object for each thing, sizes in bytes."""

@@ -186,3 +186,32 @@ def test_any_topic_gives_a_name_that_a_fleet_can_hold(alias: str) -> None:
     stream = Stream()
     stream.state(f"tele/{alias}/STATE", 24, 100)
     assert is_name(stream.readings()[0].device)
+
+
+def test_what_only_says_hello_takes_no_name_from_a_device_that_measures() -> None:
+    stream = Stream()
+    stream.say("kitchen/status", "online")
+    stream.say("kitchen/online", "true")
+    stream.state("tele/kitchen/STATE", 24, 100)
+    assert [reading.device for reading in stream.readings()] == ["kitchen"]
+    assert len(stream.devices.names) == 1
+
+
+def test_what_is_held_of_those_without_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.maps.held.HELD_MOST", 10)
+    stream = Stream()
+    for number in range(50):
+        stream.say(f"tele/d{number}/INFO1", {"Info1": {"Module": f"board {number}", "Version": "1"}})
+    assert len(stream.devices.held) == 10
+    stream.state("tele/d0/STATE", 24, 100)
+    stream.state("tele/d49/STATE", 24, 100)
+    assert [about.texts.get("board") for about in stream.abouts] == [None, "board 49"]
+
+
+def test_a_source_has_no_more_devices_than_it_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.maps.names.DEVICES_MOST", 5)
+    stream = Stream()
+    for number in range(8):
+        stream.state(f"tele/d{number}/STATE", 24, 100)
+    assert len({reading.device for reading in stream.readings()}) == 5
+    assert stream.devices.unnamed == 3

@@ -87,7 +87,8 @@ def test_topics_that_are_learned_are_subscribed_to(broker: Mosquitto, device: pa
     assert items[0].device == "b1"
 
 
-def test_a_shelly_is_asked_and_answers_with_its_memory(broker: Mosquitto) -> None:
+def test_a_shelly_is_asked_and_answers_with_its_memory(broker: Mosquitto, device: paho.Client) -> None:
+    say(device, "tele/mark/STATE", {"UptimeSec": 5, "Heap": 20}, retain=True)
     shelly = Broadcast({"pump": "shelly"}, Broker(url=broker.url), "devices")
     stop = threading.Event()
     heap = {"size": 250_000, "free": 120_000, "min_free": 90_000}
@@ -97,7 +98,7 @@ def test_a_shelly_is_asked_and_answers_with_its_memory(broker: Mosquitto) -> Non
     ])  # fmt: skip
     answering = threading.Thread(target=lambda: [shelly.link.step(0.05) for _ in iter(stop.is_set, True)])
     source, items = source_at(broker, poll_s=1), []
-    step_until(lambda: source.step(0.05), lambda: source.link.up, "the source is connected")
+    step_until(lambda: source.step(0.05), lambda: source.maps.counts["retained"], "the source has subscribed")
     answering.start()
     try:
         step_until(
