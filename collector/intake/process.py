@@ -14,7 +14,8 @@ from collector.intake.acks import Acks
 from collector.intake.admission import Admission
 from collector.intake.desk import carry_out
 from collector.intake.state import TABLES, IntakeState
-from collector.records import decode_desk, encode_tick
+from collector.intake.suspicion import Suspicion
+from collector.records import UNDECODABLE, Finding, decode_desk, decode_finding, encode_tick
 from telemetry.clock import monotonic_ms, wall_ms
 from telemetry.errors import EnvironmentFault, WireError
 from telemetry.journal import Journal, peek_cursor
@@ -44,7 +45,9 @@ class Intake:
         quota = config.retention.journal_max_mb * 2**20
         path = directory / "readings.journal"
         self.journal = Journal(path, tables=TABLES, quota_bytes=quota, ballast_bytes=BALLAST_BYTES)
-        self._desk = Consumer(self.journal.db, {"desk": directory / "desk.journal"})
+        journals = {"desk": directory / "desk.journal", "findings": directory / "findings.journal"}
+        self._others = Consumer(self.journal.db, journals)
+        self._suspicion = Suspicion()
         self._state = IntakeState(self.journal.db, config.intake.series_per_agent)
         self._admission = Admission(self._state, config.fleet)
         self._acks = Acks()
@@ -159,7 +162,8 @@ class Intake:
         if now < self._next_house:
             return
         self._next_house = now + HOUSE_MS
-        self._obey_desk()
+        self._obey_others()
+        self._ask_for_more()
         self.journal.checkpoint()
         if held(self._directory, time.time()):
             return
@@ -168,17 +172,37 @@ class Intake:
             with self.journal.transaction():
                 self.journal.trim(least)
 
-    def _obey_desk(self) -> None:
-        frames = self._desk.poll("desk")
-        if not frames:
+    def _obey_others(self) -> None:
+        frames, found = self._others.poll("desk"), self._others.poll("findings")
+        if not frames and not found:
             return
-        with self._desk.transaction() as db:
+        with self._others.transaction() as db:
+            for frame in found:
+                self._suspect(frame.data)
             for frame in frames:
                 carry_out(decode_desk(frame.data), db, self._state, self._admission)
             if self._state.frames:
                 self.journal.append(self._state.frames)
             self._state.write(db)
         self._state.committed()
+
+    def _ask_for_more(self) -> None:
+        """Tell agents of which devices the judge has its doubts; while the link is down they are kept in mind."""
+        if not self.link.up:
+            return
+        for agent, command in self._suspicion.commands(self._state.owners, self._now_ms()).items():
+            topic = Topic.of(self._config.fleet, agent, "command")
+            self.link.publish(str(topic), encode(command), 1, retain=True)
+
+    def _suspect(self, data: bytes) -> None:
+        """What the judge finds of a device makes us want to know more of it."""
+        try:
+            finding = decode_finding(data)
+        except UNDECODABLE:
+            self._state.counts["undecodable_findings"] += 1
+            return
+        if isinstance(finding, Finding):
+            self._suspicion.take(finding, self._now_ms())
 
     def close(self) -> None:
         """Disconnect and close the journal; a kill instead loses nothing that was acknowledged."""
