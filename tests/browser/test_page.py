@@ -107,11 +107,16 @@ def test_the_fleet_is_found_filtered_and_kept_by_state(desk: Desk) -> None:
     find.fill("esp32-s3")
     expect(page.get_by_role("row", name="kitchen-1")).to_be_visible()
     expect(page.get_by_role("row", name="meter-1")).to_be_hidden()
+    expect(find).to_have_value("esp32-s3")
     find.fill("")
+    expect(page.get_by_role("row", name="meter-1")).to_be_visible()
     chip = page.get_by_role("button", name="silent")
     chip.click()
     expect(chip).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_text("No device matches")).to_be_visible()
+    page.goto(f"{desk.address}/?find=kitchen")
+    expect(find).to_have_value("kitchen")
+    expect(page.get_by_role("row", name="meter-1")).to_be_hidden()
     page.close()
 
 
@@ -321,4 +326,23 @@ def test_texts_from_devices_are_never_markup(desk: Desk) -> None:
     page = desk.open("/device/lock-1")
     expect(page.get_by_role("log")).to_contain_text("<img src=x")
     assert page.title() == "lock-1 · memfleet"
+    page.close()
+
+
+def test_agents_and_holes_are_shown(desk: Desk) -> None:
+    desk.fill()
+    now_ms = wall_ms()
+    told = {"outbox_depth": 1234, "oldest_age_ms": 90_000, "evicted": 7, "disk_free": 5 * 2**30, "clock": "untrusted"}
+    desk.send(rows("gateway-1", "agent", (), [now_ms], {name: [value] for name, value in told.items()}))
+    desk.send(rows("pump-1", "heap", ("main",), [now_ms - 3_600_000, now_ms], {"free": [5, 5]}))
+    page = desk.open("/agents")
+    row = page.locator("tr", has_text="gateway-1")
+    for words in ("1,234 frames, 1 min", "5.0 GiB", "untrusted", "7"):
+        expect(row).to_contain_text(words)
+    expect(page.locator("tr", has_text="pump-1")).to_contain_text("silence")
+    expect(page.locator("tr", has_text="pump-1")).to_contain_text("1 h")
+    page.get_by_role("link", name="pump-1").click()
+    expect(page.get_by_role("region", name="Holes")).to_contain_text("silence")
+    page.goto(desk.address + "/")
+    expect(page.locator("table.fleet")).not_to_contain_text("gateway-1")
     page.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from nicegui import ui
 
-from collector.web.page import alerts, device, fleet
+from collector.web.page import agents, alerts, device, fleet
 from collector.web.page.frame import add_head
 from collector.web.services import Services
 
@@ -13,7 +13,7 @@ from collector.web.services import Services
 def install(app: FastAPI, services: Services) -> None:
     """Put the page under the application's other routes; once a process, since the page's framework is one."""
     add_head()
-    for view in (fleet, device, alerts):
+    for view in (fleet, device, alerts, agents):
         view.register(services)
     ui.run_with(
         app,

@@ -13,6 +13,7 @@ from collector.series import reader
 from collector.series.rows import DeviceRow, EventRow, LogRow, Points, SeriesRow
 from collector.web.fleet import Fleet
 from collector.web.page import text
+from collector.web.page.agents import holes_html, holes_of
 from collector.web.page.alerts import AlertList
 from collector.web.page.charts import Panel, Seen, panels_of
 from collector.web.page.fleet import memory_html
@@ -30,6 +31,7 @@ _FIRST_RANGE = "1 h"
 _SHORTEST = 2 * _MINUTE
 _POINTS = 600
 _PROFILED: Source = ("process", ())
+_HOLES = 20
 _LOG_LINES = 50
 _LOG_SPAN = 7 * 86_400_000
 
@@ -91,6 +93,9 @@ class DeviceView:
         with ui.element("section").classes("card").props('aria-label="Events and log lines"'):
             markup("Events and log lines", "h2")
             self._log = markup("").classes("log").props("role=log tabindex=0")
+        with ui.element("section").classes("card").props('aria-label="Holes"'):
+            markup("Holes in the last 24 hours", "h2")
+            self._holes = markup("").classes("samples")
 
     def _range_chip(self, name: str) -> ui.html:
         return switch(name, on=name == self._range).on("click", lambda: self._choose(name))
@@ -131,6 +136,8 @@ class DeviceView:
         logs = await ask(reader.logs, self._device, now_ms - _LOG_SPAN, now_ms, _LOG_LINES)
         events = await ask(reader.events, self._device, now_ms - _LOG_SPAN, now_ms, _LOG_LINES)
         self._log.content = said_html(logs, events)
+        holes = await holes_of(self._services, self._device, _HOLES)
+        self._holes.content = holes_html(holes, now_ms, name_device=False)
 
     def _titles(self, series: Sequence[SeriesRow]) -> list[str]:
         return [panel.title for panel in self._panels_of(series)]

@@ -37,6 +37,7 @@ def frame(services: Services, request: Request, here: str, fleet: Fleet) -> Iter
         with ui.element("nav").props('aria-label="Views"'):
             _link("/", "Fleet", here)
             alerts = _link("/alerts", "Alerts" + _count_html(fleet), here)
+            _link("/agents", "Agents", here)
         _theme_button(theme)
     banner = markup("").classes("banner").props("role=status")
     with ui.element("div").classes("view").props("id=main"):

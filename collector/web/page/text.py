@@ -28,7 +28,7 @@ def size(value: float | None, unit: str) -> str:
 
 def ago(then_ms: int | None, now_ms: int) -> str:
     """How long ago, in steps so coarse that a device which reports steadily keeps its text."""
-    if then_ms is None:
+    if not then_ms:
         return "never"
     passed = max(0, now_ms - then_ms)
     if passed < 10 * _SECOND:
