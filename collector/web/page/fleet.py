@@ -54,7 +54,7 @@ class FleetTable:
         with ui.element("div").classes("tools"):
             field = ui.element("input").classes("find").props("type=search")
             field.props["placeholder"] = "Find a device, board, firmware …"
-            field.props["value"] = self._find
+            field.props["defaultValue"] = self._find  # as `value` it would undo what is being typed at each update
             field.props["aria-label"] = "Find devices"
             field.on("input", self._search, js_handler="event => emit(event.target.value)", throttle=0.2)
             self._chips = {state: self._chip(state) for state in STATES}
