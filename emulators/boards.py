@@ -10,6 +10,9 @@ from emulators.heap import Allocator
 DEFAULT_CAPS = 1071118
 """MALLOC_CAP_* bits of ordinary internal RAM, as ESP-IDF's heap task tracking prints them."""
 
+RTC_CAPS = 0x9806
+"""MALLOC_CAP_* bits of RTC RAM: the DMA unit cannot reach it."""
+
 PSRAM_CAPS = 0x580406
 """MALLOC_CAP_* bits of external RAM."""
 
@@ -17,7 +20,8 @@ PSRAM_CAPS = 0x580406
 @dataclass(frozen=True, slots=True)
 class Region:
     """One heap of a board: `start` is its address, `size` its bytes; `late` ones join when the scheduler starts, which
-    gives them the stacks of start-up code. `internal` tells RAM of the chip from external RAM."""
+    gives them the stacks of start-up code. `internal` tells RAM of the chip from external RAM, `dma` what the DMA unit
+    reaches, `rtc` what keeps power in deep sleep."""
 
     name: str
     start: int
@@ -25,6 +29,8 @@ class Region:
     internal: bool = True
     late: bool = False
     caps: int = DEFAULT_CAPS
+    dma: bool = True
+    rtc: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,13 @@ def _esp32(name: str, chip: str, regions: tuple[Region, ...], source: str, os: s
     """Before 5.4 malloc cut blocks to the request; since then they keep the size of their class."""
     older = os < "ESP-IDF v5.4"
     return Board(name, "esp32", chip, os, "tlsf_idf53" if older else "tlsf", regions, reboot_ms=600, source=source)
+
+
+LIBC = Region("libc", 0x2001C000, 4096)
+"""The heap behind the C library's malloc, CONFIG_COMMON_LIBC_MALLOC_ARENA_SIZE bytes: a choice."""
+
+NET_BUF = Region("net_buf", 0x2001E000, 6144)
+"""A k_heap for the data of network buffers (CONFIG_NET_BUF_VARIABLE_DATA_SIZE): its size is a choice."""
 
 
 def _zephyr(name: str, chip: str, heap: Region, source: str, os: str = "Zephyr v4.1.0") -> Board:
@@ -98,6 +111,15 @@ BOARDS: Mapping[str, Board] = {
                 Region("RAM", 0x3FC8F560, 0x30AA0),
             ),
             "heap_init lines of an I2C application, ESP-IDF v5.4.1", "ESP-IDF v5.4.1",
+        ),
+        _esp32(
+            "esp32c3-rtc", "ESP32-C3",
+            (
+                Region("Retention RAM", 0x3FCDC710, 0x2950, late=True), Region("Retention RAM", 0x3FCC0000, 0x1C710),
+                Region("RAM", 0x3FC8E4B0, 0x31B50),
+                Region("RTCRAM", 0x50000200, 0x1DE8, caps=RTC_CAPS, dma=False, rtc=True),
+            ),
+            "heap_init lines of an application that leaves RTC RAM to the heap, ESP-IDF v5.4.1", "ESP-IDF v5.4.1",
         ),
         _esp32(
             "esp32c6", "ESP32-C6",

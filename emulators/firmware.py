@@ -40,8 +40,9 @@ class Plan:
 
     A `leak` is (bytes of one block, milliseconds from one to the next); it sets in at uptime `from_ms`. `tracking`:
     built with ESP-IDF's heap task tracking; `debugger`: an MT3620 runs it under the debugger; `prints`: the firmware
-    prints its memory itself. On an MT3620 `channels` counts shared buffers to real-time applications, and
-    `ignores_sigterm` says that it does not end when it is asked to.
+    prints its memory itself. On an MT3620 `channels` counts shared buffers to real-time applications,
+    `ignores_sigterm` says that it does not end when it is asked to, and `heap_tracking` that its allocations are
+    tracked, which a development device does for an application that does not run under the debugger.
     """
 
     tasks: tuple[Task, ...]
@@ -54,6 +55,7 @@ class Plan:
     prints: bool = False
     channels: int = 0
     ignores_sigterm: bool = False
+    heap_tracking: bool = False
 
 
 @dataclass(frozen=True, slots=True)

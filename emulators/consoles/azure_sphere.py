@@ -63,6 +63,7 @@ class MemoryStatsVoice:
             ("Total (Kernel + User Mode)", memory.total()),
             ("User Mode", memory.user_mode()),
             ("Peak User Mode", memory.peak),
+            *((f"Heap: {name}", used) for name, used in memory.tracked_heaps()),
         )
         heading = RULE + f" {'Name':<26} Usage (bytes)\n" + f" {'=' * 40}\n"
         return heading + "".join(f" {name:<26} {size}\n" + RULE for name, size in rows)

@@ -1,13 +1,18 @@
-"""ESP-IDF: ROM and boot log, heap summary, FreeRTOS task list, task tracking's overview, aborts."""
+"""ESP-IDF: ROM and boot log, heap summary, FreeRTOS task list, task tracking's overview and tree, aborts."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
 
 from emulators.consoles.voice import over_uart
 from emulators.devices.device import Device
 from emulators.devices.esp32 import Esp32Memory
 from emulators.devices.region import LiveRegion
-from emulators.devices.task_tracking import TaskTracking
+from emulators.devices.task_tracking import HeapUse, TaskTracking
 from emulators.firmware import Reset
+
+T = TypeVar("T")
 
 ROMS = {
     "ESP32": ("ets Jul 29 2019 12:21:46\n", "POWERON_RESET", "SW_CPU_RESET", "0x13"),
@@ -65,12 +70,12 @@ class EspIdfVoice:
         return "\n".join(lines) + "\n"
 
     def report(self, device: Device) -> str:
-        """heap_caps_print_heap_info, vTaskList, and task tracking's overview where it is compiled in."""
+        """heap_caps_print_heap_info, vTaskList, and what task tracking knows where it is compiled in."""
         memory = device.memory
         if not isinstance(memory, Esp32Memory):
             return ""
         text = heap_summary(memory) + task_list(memory)
-        return text + task_overview(memory.tracking) if memory.tracking else text
+        return text + task_overview(memory.tracking) + task_tree(memory.tracking) if memory.tracking else text
 
     def last_words(self, device: Device, reset: Reset) -> str:
         """A panic, or the application's own last line."""
@@ -133,3 +138,37 @@ def task_overview(tracking: TaskTracking) -> str:
         for use in tracking.newest_first()
     ]
     return rule("┌", "┬", "┐") + heading + rule("├", "┼", "┤") + "".join(rows) + rule("└", "┴", "┘")
+
+
+def task_tree(tracking: TaskTracking) -> str:
+    """heap_caps_print_all_task_stat: tasks, their heaps, their blocks. Only the branches of tasks and heaps end in a
+    corner; every block's is a fork."""
+    uses = tracking.newest_first()
+    lines = []
+    for use, corner, indent in _branches(uses):
+        lines.append(
+            f"{corner} {use.name}: {'ALIVE' if use.alive else 'DELETED'}, CURRENT MEMORY USAGE {use.current}, "
+            f"PEAK MEMORY USAGE {use.peak}, TOTAL HEAP USED {len(use.heaps)}:\n"
+        )
+        for heap, heap_corner, heap_indent in _branches(list(use.heaps.values())):
+            lines.append(f"{indent}    {heap_corner} {_heap_use(heap)}\n")
+            lines += [
+                f"{indent}    {heap_indent}    ├ ALLOC 0x{address:x}, SIZE {size}\n"
+                for address, size in heap.blocks.items()
+            ]
+    return "".join(lines)
+
+
+def _branches(items: list[T]) -> Iterator[tuple[T, str, str]]:
+    """Each with its branch, and what stands in front of the branches below it."""
+    for number, item in enumerate(items, start=1):
+        yield (item, "└", " ") if number == len(items) else (item, "├", "│")
+
+
+def _heap_use(heap: HeapUse) -> str:
+    spec = heap.region.spec
+    return (
+        f"HEAP: {spec.name}, CAPS: 0x{spec.caps:08x}, SIZE: {spec.size}, "
+        f"USAGE: CURRENT {heap.current} ({heap.current * 100 // spec.size}%), "
+        f"PEAK {heap.peak} ({heap.peak * 100 // spec.size}%), ALLOC COUNT: {len(heap.blocks)}"
+    )

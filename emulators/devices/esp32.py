@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from emulators.boards import Board
+from emulators.boards import Board, Region
 from emulators.devices.measure import Measure
 from emulators.devices.region import LiveRegion
 from emulators.devices.stacks import Stacks
@@ -30,6 +30,15 @@ stacks of the idle and main tasks, and in ipc0 a block that is freed again."""
 
 SOCKET_BLOCKS = (104, 172, 216)
 """lwIP's netconn, mailbox and control block of a TCP socket, bytes: a choice."""
+
+
+HEAPS: Mapping[str, Callable[[Region], bool]] = {
+    "internal": lambda spec: spec.internal,
+    "psram": lambda spec: not spec.internal,
+    "rtc": lambda spec: spec.rtc,
+}
+"""What heap_caps_get_info is asked for: MALLOC_CAP_INTERNAL, _SPIRAM, _RTCRAM; and _DMA where it is not all of the
+internal RAM."""
 
 
 class Esp32Memory:
@@ -156,14 +165,19 @@ class Esp32Memory:
 
     def info(self, *, internal: bool) -> dict[str, int]:
         """heap_caps_get_info of internal or external RAM; empty where the chip has none."""
-        part = [(region, region.heap.stats()) for region in self.regions if region.spec.internal is internal]
+        return self._info(lambda spec: spec.internal is internal)
+
+    def _info(self, capable: Callable[[Region], bool]) -> dict[str, int]:
+        part = [(region, region.heap.stats()) for region in self.regions if capable(region.spec)]
         return _summed(part) if part else {}
 
     def measures(self) -> Iterator[Measure]:
-        """Internal and external RAM, stacks, and tasks when they are tracked."""
-        for name, internal in (("internal", True), ("psram", False)):
-            if info := self.info(internal=internal):
+        """Heaps by their capabilities, stacks, and tasks when they are tracked."""
+        for name, capable in HEAPS.items():
+            if info := self._info(capable):
                 yield Measure("heap", (name,), info)
+        if any(not region.spec.dma for region in self.regions):
+            yield Measure("heap", ("dma",), self._info(lambda spec: spec.internal and spec.dma))
         yield from self.stacks.measures()
         if self.tracking:
             yield from self.tracking.measures()

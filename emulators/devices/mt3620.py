@@ -28,6 +28,12 @@ DEBUGGER_BYTES = 20480
 FIRST_BREAK, MMAP_TOP = 0xBEEE9000, 0xBEE0E000
 """Where the heap begins, so that malloc's first answers are those in the HeapTracker's README."""
 
+OWN_HEAP = "App + Static Libraries"
+"""What heap tracking calls the application's own allocations, kernel memory on its behalf included."""
+
+LIBRARIES = (("libapplibs.so.0", 1536), ("libcurl.so.4", 10240))
+"""Dynamic libraries of the system and what each has allocated, bytes: a choice."""
+
 KILLED = "Child terminated with signal = 0x9 (SIGKILL)"
 
 KIB = 1024
@@ -41,6 +47,8 @@ class Mt3620Memory:
         self.debugger = DEBUGGER_BYTES if plan.debugger else 0
         self.base = board.user_base + self.debugger + plan.channels * CHANNEL_BYTES
         self.kernel = board.kernel_base
+        self.idle_kernel = board.kernel_base
+        self.heap_tracking = plan.heap_tracking and not plan.debugger
         self.peak = self.user_mode()
 
     def user_mode(self) -> int:
@@ -104,6 +112,15 @@ class Mt3620Memory:
             "quota": MT3620_LIMIT,
         }
         yield Measure("process", (), numbers, KIB)
+        for name, used in self.tracked_heaps():
+            yield Measure("heap", (name,), {"used": used})
+
+    def tracked_heaps(self) -> list[tuple[str, int]]:
+        """With heap tracking, bytes allocated by the application and by each library; else nothing."""
+        if not self.heap_tracking:
+            return []
+        own = self.region.heap.stats().used + self.kernel - self.idle_kernel
+        return [(OWN_HEAP, own), *LIBRARIES]
 
     def _given(self, block: Block | None) -> Allocation | None:
         if block is None:

@@ -86,7 +86,7 @@ class Voice:
                 yield from self._after_boot()
         elif item.kind == "event" and item.names != ("alloc_failed",):
             state.reset = item.names[0]
-        elif item.kind == "heap" and item.names != ("psram",):
+        elif item.kind == "heap" and item.names == ("internal",):
             state.heap = item.values
             yield from self._measured()
 

@@ -15,18 +15,22 @@ ANY = ("mt3620", "esp32", "zephyr")
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One entry: `build` draws a plan for a board; `prints`, `tracking` and `debugger` are those of its plan."""
+    """One entry: `build` draws a plan for a board; `prints`, `tracking`, `debugger` and `heap_tracking` are those of
+    its plan."""
 
     build: Callable[[Board, Chance], Plan]
     platforms: tuple[str, ...] = ANY
     prints: bool = False
     tracking: bool = False
     debugger: bool = False
+    heap_tracking: bool = False
 
     def plan(self, board: Board, chance: Chance) -> Plan:
         """What one device does."""
         plan = self.build(board, chance)
-        return replace(plan, tracking=self.tracking, debugger=self.debugger, prints=self.prints)
+        return replace(
+            plan, tracking=self.tracking, debugger=self.debugger, prints=self.prints, heap_tracking=self.heap_tracking
+        )
 
 
 WORKLOADS: Mapping[str, Workload] = {
@@ -38,6 +42,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "frees-caches": Workload(healthy.frees_caches),
     "server": Workload(healthy.server),
     "ratchet": Workload(healthy.ratchet, ("mt3620",)),
+    "server-tracked": Workload(healthy.server, ("mt3620",), heap_tracking=True),
     "slow-leak": Workload(faulty.slow_leak),
     "slow-leak-tracked": Workload(faulty.slow_leak, ("esp32",), tracking=True),
     "fast-leak": Workload(faulty.fast_leak),

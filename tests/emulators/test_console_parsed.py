@@ -8,7 +8,7 @@ from agent.consoles.console import Console
 from agent.consoles.fact import Fact
 from emulators.consoles import EmulatedConsole
 from emulators.devices.esp32 import Esp32Memory
-from emulators.devices.mt3620 import Mt3620Memory
+from emulators.devices.mt3620 import LIBRARIES, OWN_HEAP, Mt3620Memory
 from emulators.devices.zephyr import ZephyrMemory
 
 MODULUS = 65536
@@ -115,8 +115,11 @@ def test_esp_idfs_summaries_come_back(workload: str, board: str) -> None:
         totals = heaps["caps 0x00000804"]
         assert totals == {name: info[name] for name in ("free", "used", "min_free", "largest_free")}
         if memory.tracking:
-            tasks = {fact.names[0]: fact.values["current"] for fact in _of_kind(facts, "task")}
-            assert tasks == {use.name: use.current for use in memory.tracking.newest_first()}
+            tasks = {fact.names: dict(fact.values) for fact in _of_kind(facts, "task")}
+            totals = {task: values["current"] for (task, heap), values in tasks.items() if heap == "total"}
+            assert totals == {use.name: use.current for use in memory.tracking.newest_first()}
+            tree = {names: values for names, values in tasks.items() if names[1] != "total"}
+            assert tree == {one.names: dict(one.values) for one in memory.tracking.measures()}
 
 
 @pytest.mark.parametrize(
@@ -161,3 +164,14 @@ def test_noise_changes_no_number(system: str, workload: str) -> None:
         numbers.append([(f.kind, f.names, dict(f.values)) for f in facts if f.kind not in ("event", "log", "device")])
     assert numbers[0] == numbers[1]
     assert len(numbers[0]) > 10
+
+
+def test_tracked_heaps_stand_in_the_table_of_a_development_device() -> None:
+    desk = Desk("mt3620-stats", "server-tracked", period_s=1)
+    facts = desk.facts_until(30_500) + desk.parser.close()
+    heaps = {fact.names[0] for fact in _of_kind(facts, "heap")}
+    assert heaps == {OWN_HEAP, *(name for name, _ in LIBRARIES)}
+    newest = [dict(fact.values) for fact in _of_kind(facts, "heap") if fact.names[0] == OWN_HEAP][-1]
+    memory = desk.emulated.device.memory
+    assert isinstance(memory, Mt3620Memory)
+    assert newest == {"used": dict(memory.tracked_heaps())[OWN_HEAP]}

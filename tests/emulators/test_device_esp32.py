@@ -132,3 +132,35 @@ def test_a_tracked_block_keeps_owner_and_record_when_it_grows_in_place() -> None
     assert "other" not in memory.tracking.tasks
     memory.free(grown)
     assert memory.tracking.tasks["main"].current == before - held.block.usable
+
+
+def _named(memory: Esp32Memory) -> dict[str, dict[str, int]]:
+    return {
+        one.names[0]: {name: int(value) for name, value in one.values.items()}
+        for one in memory.measures()
+        if one.kind == "heap"
+    }
+
+
+def test_rtc_ram_is_internal_but_out_of_reach_of_dma() -> None:
+    heaps = _named(Esp32Memory(BOARDS["esp32c3-rtc"], Plan(())))
+    assert list(heaps) == ["internal", "rtc", "dma"]
+    for field in ("size", "free", "used", "alloc_blocks", "free_blocks"):
+        assert heaps["internal"][field] == heaps["rtc"][field] + heaps["dma"][field]
+    assert heaps["rtc"]["size"] == 0x1DE8
+
+
+def test_malloc_comes_to_rtc_ram_when_all_other_is_full() -> None:
+    memory = Esp32Memory(BOARDS["esp32c3-rtc"], Plan(()))
+    before = _named(memory)["rtc"]["used"]
+    held = []
+    while (block := memory.malloc("main", 4000, written=False)) and not block.region.spec.rtc:
+        held.append(block)
+    assert block is not None
+    assert _named(memory)["rtc"]["used"] - before == block.block.usable
+    assert _named(memory)["dma"]["largest_free"] < 4000
+
+
+def test_a_chip_whose_ram_is_all_alike_tells_no_heap_twice() -> None:
+    assert list(_named(Esp32Memory(S3, Plan(())))) == ["internal"]
+    assert list(_named(Esp32Memory(BOARDS["esp32s3-psram"], Plan(())))) == ["internal", "psram"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from emulators.boards import BOARDS
 from emulators.chance import Chance
 from emulators.devices.device import Device
-from emulators.devices.mt3620 import SOCKET_BYTES, Mt3620Memory
+from emulators.devices.mt3620 import LIBRARIES, OWN_HEAP, SOCKET_BYTES, Mt3620Memory
 from emulators.firmware import Firmware, Plan, Runtime, Task
 from emulators.workloads import WORKLOADS
 from telemetry.readings import MT3620_LIMIT, About, Reading
@@ -110,3 +110,15 @@ def test_redeploying_resets_the_peak_and_kills_only_what_ignores_sigterm() -> No
         assert _memory(device).peak < peak
         events = [item.names[0] for item in device.take() if isinstance(item, Reading) and item.kind == "event"]
         assert events == ["boot", event, "boot"]
+
+
+def test_heap_tracking_counts_the_applications_own_allocations_but_not_under_the_debugger() -> None:
+    memory = Mt3620Memory(BOARD, Plan((), heap_tracking=True))
+    before = dict(memory.tracked_heaps())[OWN_HEAP]
+    memory.malloc("main", 1000, written=True)
+    socket = memory.open_socket("main")
+    assert dict(memory.tracked_heaps())[OWN_HEAP] - before == 1000 + SOCKET_BYTES
+    memory.close_socket(socket)
+    assert dict(memory.tracked_heaps())[OWN_HEAP] - before == 1000
+    assert [one.names for one in memory.measures()] == [(), (OWN_HEAP,), *((name,) for name, _ in LIBRARIES)]
+    assert Mt3620Memory(BOARD, Plan((), heap_tracking=True, debugger=True)).tracked_heaps() == []

@@ -7,7 +7,7 @@ import itertools
 from emulators.boards import BOARDS
 from emulators.chance import Chance
 from emulators.devices.device import Device
-from emulators.devices.zephyr import SOCKETS, ZephyrMemory
+from emulators.devices.zephyr import SOCKET_BYTES, SOCKETS, ZephyrMemory
 from emulators.firmware import Firmware, Plan, Task
 from emulators.workloads import WORKLOADS
 from telemetry.readings import Reading
@@ -67,3 +67,35 @@ def test_a_stack_keeps_its_deepest_mark() -> None:
     assert memory.stacks.free("main") == 324
     assert not memory.use_stack("main", 1025)
     assert memory.stacks.free("main") == 0
+
+
+def _heaps(memory: ZephyrMemory) -> dict[str, int]:
+    return {one.names[0]: int(one.values["used"]) for one in memory.measures() if one.kind == "heap"}
+
+
+def test_each_heap_stands_under_its_own_name() -> None:
+    memory = ZephyrMemory(BOARD, Plan(()))
+    assert list(_heaps(memory)) == ["system", "net_buf", "libc"]
+    empty = _heaps(memory)
+    memory.malloc("main", 100, written=True)
+    socket = memory.open_socket("main")
+    memory.begin(Task("main", lambda device: iter(()), stack=1024), "boot")
+    used = {name: count - empty[name] for name, count in _heaps(memory).items()}
+    assert used == {"system": 108, "net_buf": 260 + 132, "libc": 100}
+    memory.end("main")
+    memory.close_socket(socket)
+    assert {name: count - empty[name] for name, count in _heaps(memory).items()} == {
+        "system": 108, "net_buf": 0, "libc": 0,
+    }  # fmt: skip
+
+
+def test_the_pool_of_sockets_tells_what_it_holds_and_held() -> None:
+    memory = ZephyrMemory(BOARD, Plan(()))
+    sockets = [memory.open_socket("main") for _ in range(3)]
+    memory.close_socket(sockets[0])
+    (pool,) = [one for one in memory.measures() if one.kind == "pool"]
+    assert pool.names == ("net_context",)
+    assert dict(pool.values) == {
+        "size": SOCKETS * SOCKET_BYTES, "used": 2 * SOCKET_BYTES, "max_used": 3 * SOCKET_BYTES,
+        "block_size": SOCKET_BYTES, "blocks_free": SOCKETS - 2,
+    }  # fmt: skip

@@ -36,12 +36,16 @@ def _run(plan: Plan, board: Board, seed: int, hours: float, every_ms: int) -> li
     return device.take()
 
 
+FIRMWARES_HEAP = (("internal",), ("system",))
+"""The heaps that malloc of an ESP32 and k_malloc take from."""
+
+
 def _used(items: list[About | Reading], boot: int = 1) -> tuple[list[int], list[int]]:
     """Uptime and used memory of one boot: what left the heap's free bytes, or the process' user memory."""
     points = [
         (one.uptime_ms or 0, int(one.values["user_mode"]) if one.kind == "process" else -int(one.values["free"]))
         for one in items
-        if isinstance(one, Reading) and one.boot == boot and one.kind in ("process", "heap") and one.names != ("psram",)
+        if isinstance(one, Reading) and one.boot == boot and (one.kind == "process" or one.names in FIRMWARES_HEAP)
     ]
     times, used = zip(*points, strict=True)
     return list(times), list(used)
