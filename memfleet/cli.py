@@ -30,6 +30,8 @@ COMMANDS: dict[str, str] = {
     "query": "Print the readings of one series.",
     "alerts": "List open alerts; acknowledge and silence them.",
     "incidents": "List open incidents: faults, on however many devices; acknowledge, silence.",
+    "leaks": "List what leaks, with bytes an hour and the hours left.",
+    "top": "Watch the fleet in a terminal, the worst devices first.",
     "backtest": "Say what the judge would have said of readings that are over.",
     "rules": "Try rules on cases; list them.",
     "compare": "Say whether one firmware needs more memory than another.",

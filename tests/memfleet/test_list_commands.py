@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from rich.console import Console
 
 from memfleet.cli import main
+from memfleet.commands.top import picture
 from memfleet.tables import moment_ms
 from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
@@ -73,6 +75,33 @@ def test_alerts_and_quarantine(address: str, memfleet: Memfleet) -> None:
     (entry,) = json.loads(memfleet("quarantine", "--url", address, "--json"))
     assert entry["reason"] == "crc"
     assert "purge of 1" in memfleet("quarantine", "purge", str(entry["id"]), "--url", address)
+
+
+def test_leaks_are_told_with_rate_and_time_left(
+    address: str, memfleet: Memfleet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert memfleet("leaks", "--url", address, "--device", "lock-18") == "Nothing leaks.\n"
+    monkeypatch.setattr(sys, "argv", ["memfleet", "leaks", "--url", address])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().out.splitlines()[1:]
+    assert line.split()[:5] == ["critical", "meter-0042", "process", "281.0", "3m"]
+
+
+def test_top_shows_the_worst_first_as_often_as_asked(address: str, memfleet: Memfleet) -> None:
+    lines = memfleet("top", "--once", "--url", address).splitlines()
+    assert lines[0].startswith("7 devices")
+    assert "meter-00" in lines[2]
+    assert "█" in lines[2]
+    assert json.loads(memfleet("top", "lock", "--json", "--url", address))["total"] == 3
+
+
+def test_top_says_when_what_it_shows_is_old() -> None:
+    answer = {"devices": [], "total": 0, "states": {"ok": 0}}
+    console = Console(record=True, width=100)
+    console.print(picture(answer, "old since 12:00:00: no collector answers"))
+    assert "old since 12:00:00" in console.export_text()
 
 
 def test_what_goes_wrong_is_one_clear_line(address: str, memfleet: Memfleet) -> None:

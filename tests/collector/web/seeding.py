@@ -199,7 +199,7 @@ def seed_fleet(collector: Collector, now_ms: int, others: int = 30) -> None:
             key="leak|meter-0042|process|",
             rule="leak",
             since_ms=now_ms - 1_260_000,
-            numbers={"leak_hours_left": 0.05},
+            numbers={"leak_rate": 281.0 * KIB, "leak_hours_left": 0.05},
         )
     )
     collector.find(
