@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from agent.consoles import azure_sphere, esp_idf, freertos, zephyr
-from agent.consoles.dispatch import ALIKE, Dispatch
+from agent.consoles.dispatch import Dispatch, shape
 from agent.consoles.fact import Fact
 from agent.consoles.form import Form, Session
 from agent.consoles.framer import Framer
@@ -120,7 +120,7 @@ class Console:
     def _asked(self, text: str) -> list[Form | None]:
         """The forms that want to see a line, the user's first; None stands for the log."""
         forms = self._asked_by_number
-        asked = [forms[number] for word, number in _DISPATCH.candidates(text.translate(ALIKE)) if word in text]
+        asked = [forms[number] for word, number in _DISPATCH.candidates(shape(text)) if word in text]
         return [*(form for form in self._own if form.needles[0] in text), *asked] if self._own else asked
 
     def _offer(self, line: Line, asked: list[Form | None]) -> list[Fact] | None:
@@ -157,8 +157,11 @@ class Console:
         for form in self._waiting:
             if form.begins_boot and form is not giver:
                 ordered += self._ordered(form.flush(), form)
-        if not ordered and self._session.system is not None and not any(fact.begins_boot for fact in facts):
-            return facts
+        if not ordered and self._session.system is not None:
+            if len(facts) == 1 and facts[0].kind != "event":
+                return facts
+            if not any(fact.begins_boot for fact in facts):
+                return facts
         for fact in facts:
             if fact.begins_boot:
                 for form in self._forms:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 Printed = Mapping[str, int | str]
 """Numbers and words as the device printed them."""
@@ -11,8 +12,7 @@ Printed = Mapping[str, int | str]
 SYSTEMS = ("mt3620", "esp32", "zephyr", "freertos")
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(msgspec.Struct, frozen=True, gc=False):
     """One thing a console printed about memory or about the life of the device.
 
     `kind`, `names` and `values` are those of `telemetry.readings.KINDS`, sizes in bytes; only what was printed, or
@@ -31,7 +31,7 @@ class Fact:
     uptime_ms: int | None = None
     flags: tuple[str, ...] = ()
     resolution: int = 1
-    raw: Mapping[str, object] = field(default_factory=dict)
+    raw: Mapping[str, object] = {}
 
     @property
     def begins_boot(self) -> bool:

@@ -8,7 +8,8 @@ Zephyr    [00:00:01.234,000] <err> module: body     [   12.345678] <err> module:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 _ESP_IDF = re.compile(r"\s*([EWIDV]) \(([^()]{1,32})\) ([^:]{1,64}):\s?(.*)", re.DOTALL)
 _ESP_IDF_UNTIMED = re.compile(r"([EWIDV]) ([\w.\[\], -]{1,48}): (.*)", re.DOTALL)
@@ -25,8 +26,7 @@ _UNIX_MS_FROM = 10**11
 """ESP-IDF can be told to print milliseconds since 1970 instead of since boot; no device runs for three years."""
 
 
-@dataclass(slots=True)
-class Line:
+class Line(msgspec.Struct, gc=False):
     """A line on its way through the forms. `text` is the peeled line, `body` what stands after the log prefix.
 
     `level` is E, W, I, D or V, empty without a prefix; `uptime_ms` is given when the prefix counts from boot;

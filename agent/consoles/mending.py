@@ -37,7 +37,7 @@ def may_be_glued(raw: str) -> bool:
 def split_glued(text: str) -> tuple[str, str]:
     """(unfinished text, the foreign line printed into it); ("", text) for an ordinary line."""
     # Cheap first: the prefix of an ordinary line lies before these places.
-    if not (" (" in text[3:] or "] <" in text[19:] or "][" in text[12:]):
+    if text.find(" (", 3) < 0 and text.find("] <", 19) < 0 and text.find("][", 12) < 0:
         return "", text
     glued = _PREFIX.search(text, 1)
     if glued is None:
