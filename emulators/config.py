@@ -27,6 +27,15 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Share of the reports that arrive twice."""
 
 
+class Clock(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The devices' own clocks, from which their readings take the time."""
+
+    drift_ppm: Annotated[int, msgspec.Meta(ge=-100_000, le=100_000)] = 0
+    """Millionths by which they run fast; below 0: slow."""
+    unset_ms: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Milliseconds after each boot until the time is known; before that they count from 1970."""
+
+
 class Update(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Other firmware over the air."""
 
@@ -59,6 +68,8 @@ class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """In whose words they publish: memfleet's own frames, or as devices of that system do."""
     network: Network = Network()
     """How their readings come through."""
+    clock: Clock = Clock()
+    """How well they know the time."""
 
     update: Update | None = None
     """An update during their life; unset: none."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from emulators.boards import BOARDS
 from emulators.chance import Chance
+from emulators.clock import DeviceClock
 from emulators.config import FleetConfig, Group, require_sound
 from emulators.demo import demo_groups
 from emulators.devices.device import Device
@@ -21,12 +22,13 @@ from telemetry.readings import About, Reading
 class _Member:
     """One device, how often it reports, how its reports come through, and the update that it waits for."""
 
-    __slots__ = ("device", "link", "report_ms", "update")
+    __slots__ = ("clock", "device", "link", "report_ms", "update")
 
     def __init__(self, device: Device, group: Group, link: Link, update: tuple[int, Firmware] | None) -> None:
         self.device = device
         self.report_ms = group.report_ms
         self.link = link
+        self.clock = DeviceClock(group.clock, device.boot_ms)
         self.update = update
 
     def report(self, due_ms: int) -> list[About | Reading]:
@@ -38,7 +40,7 @@ class _Member:
             self.device.redeploy(firmware)
         self.device.advance(due_ms)
         self.device.report()
-        return self.link.carry(self.device.take(), due_ms)
+        return self.link.carry(self.clock.stamped(self.device.take()), due_ms)
 
 
 class Fleet:

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from emulators.chance import Chance
-from emulators.config import FleetConfig, Group, Network, Update
+from emulators.config import Clock, FleetConfig, Group, Network, Update
 from emulators.fleet import Fleet
 from emulators.network import Link
 from telemetry.errors import ConfigError
@@ -149,3 +149,29 @@ def test_a_device_offline_for_too_long_gives_up_its_oldest_readings_and_counts_t
     for now_ms in range(3):
         assert link.carry([reading] * 4000, now_ms) == []
     assert link.lost == 2000
+
+
+def _times(clock: Clock) -> list[tuple[int, int]]:
+    """Uptime and time of each reading of a device that gets power at hour one of 2026."""
+    group = Group(name="plug", board="esp32c3", workload="steady", clock=clock, report_ms=60_000)
+    fleet = Fleet([group], seed=1)
+    items = fleet.advance(POWER_ON_MS) + fleet.advance(POWER_ON_MS + 3_600_000)
+    return [(one.uptime_ms or 0, one.time_ms) for one in items if isinstance(one, Reading)]
+
+
+POWER_ON_MS = 1_767_225_600_000
+
+
+def test_a_clock_that_runs_fast_is_ahead_by_its_drift() -> None:
+    right, fast = _times(Clock()), _times(Clock(drift_ppm=100))
+    assert [uptime for uptime, _ in right] == [uptime for uptime, _ in fast]
+    assert {fast_ms - ms for (_, ms), (uptime, fast_ms) in zip(right, fast, strict=True) if uptime > 3_500_000} == {
+        (ms - POWER_ON_MS) // 10_000 for _, ms in right if ms - POWER_ON_MS > 3_500_000
+    }
+
+
+def test_a_clock_counts_from_1970_until_it_is_set() -> None:
+    times = _times(Clock(unset_ms=600_000))
+    assert all(ms == uptime for uptime, ms in times if uptime < 600_000)
+    assert all(ms >= POWER_ON_MS + 600_000 for uptime, ms in times if uptime >= 600_000)
+    assert {uptime < 600_000 for uptime, _ in times} == {True, False}
