@@ -24,7 +24,7 @@ _TICK, _ARRIVAL, _HOLE = 0, 1, 2
 RETIRED = "retired"
 """The text that intake adds to the description of a device that was taken out of service."""
 
-UNDECODABLE = (WireError, msgspec.MsgspecError, ValueError, TypeError)
+UNDECODABLE = (WireError, msgspec.MsgspecError, ValueError, TypeError, LookupError)
 """What decoding may raise on a frame that another version wrote: a consumer counts the frame and goes on."""
 
 
@@ -67,7 +67,7 @@ class Finding(msgspec.Struct, frozen=True, tag="finding"):
     (key@since_ms). Times are event time, wall ms. `reason` is a sentence with the numbers, `numbers` are those
     behind it. `incident` is the key of the incident that it belongs to; `agent` is told of silence alone: who brought
     the device's readings, or ALL_AGENTS when nobody at all is heard. `labels` are what the device's description says
-    beyond platform, board, firmware and os.
+    beyond platform, board, firmware and os. `state` is breach, or why the rule cannot be judged: no_data, error.
     """
 
     key: str
@@ -87,6 +87,7 @@ class Finding(msgspec.Struct, frozen=True, tag="finding"):
     incident: str = ""
     agent: str = ""
     labels: dict[str, str] = {}
+    state: str = "breach"
 
 
 ALL_AGENTS = "*"

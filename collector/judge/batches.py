@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
-from collector.records import Arrival, Tick, decode
+from collector.records import UNDECODABLE, Arrival, Tick, decode
 from telemetry.journal import Cursor, JournalReader, load_cursor, save_cursor
 
 _NAME = "readings"
@@ -26,6 +26,7 @@ class Batches:
         self._reader = JournalReader(path)
         self._read = self._given = load_cursor(db, _NAME)
         self._waiting: list[Arrival] = []
+        self._undecodable = 0
 
     def poll(self, limit: int) -> list[Batch]:
         """The next batches, from about `limit` frames, or more where so many hold no tick; empty: nothing whole yet."""
@@ -33,7 +34,11 @@ class Batches:
         while not batches:
             frames, self._read = self._reader.read(self._read, limit)
             for frame in frames:
-                entry = decode(frame.data)
+                try:
+                    entry = decode(frame.data)
+                except UNDECODABLE:
+                    self._undecodable += 1  # of another version: the judge must not stand still at it
+                    continue
                 if isinstance(entry, Tick):
                     batches.append(Batch(self._waiting, entry.time_ms))
                     self._waiting = []
@@ -43,6 +48,11 @@ class Batches:
             if len(frames) < limit:
                 break
         return batches
+
+    def take_undecodable(self) -> int:
+        """How many frames were passed over since this was last asked."""
+        count, self._undecodable = self._undecodable, 0
+        return count
 
     def save(self, db: sqlite3.Connection) -> None:
         """Move the cursor behind the batches given out, inside the transaction of what was made of them."""

@@ -53,6 +53,7 @@ class JudgeProcess:
             for batch in batches:
                 self._append(*self.incidents.take(self.judge.batch(*batch), batch.tick_ms))
             self.journal.count({"ticks": len(batches), "arrivals": sum(len(batch.arrivals) for batch in batches)})
+            self.journal.count({"undecodable_frames": self._batches.take_undecodable()})
             incident_state.save(db, self.incidents)
             state.save(db, self.judge)
             self._batches.save(db)
