@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 
 from telemetry.readings import About, Reading
 from telemetry.wire import (
@@ -109,13 +110,19 @@ def _fit(item: Reading) -> Reading:
     A number that does not fit is no size of anything; it goes on as text, and the collector quarantines its block.
     """
     texts = any(isinstance(value, str) or not -(2**63) <= value < 2**63 for value in item.values.values())
-    if not texts and all(name == clean_text(name, MAX_NAME) for name in item.names):
+    names = _clean_names(item.names)
+    if not texts and names == item.names:
         return item
     values = {
         field: value if isinstance(value, int) and -(2**63) <= value < 2**63 else clean_text(str(value), MAX_TEXT)
         for field, value in item.values.items()
     }
-    return replace(item, names=tuple(clean_text(name, MAX_NAME) for name in item.names), values=values)
+    return replace(item, names=names, values=values)
+
+
+@lru_cache(maxsize=4096)
+def _clean_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(clean_text(name, MAX_NAME) for name in names)
 
 
 def bodies(items: Iterable[About | Reading], framer: Framer) -> list[tuple[bytes, int]]:
