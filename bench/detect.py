@@ -1,6 +1,6 @@
 """How right the judge is: draws a fleet, lets the judge hear weeks of it, prints one JSON object.
 
-    python bench/detect.py [--seed 1] [--devices 200] [--weeks 2] [--faulty 0.2] [--verbose]
+    python bench/detect.py [--seed 1|11-20] [--devices 200] [--weeks 2] [--faulty 0.2] [--verbose]
 
 The devices are those of `detection/drawing.py`; the judge hears them through its own entrance, as arrivals and ticks.
 The baselines are a fixed threshold and `predict_linear` over four hours, each at the setting that finds as many leaks.
@@ -16,6 +16,7 @@ import json
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from typing import Any
 
 from detection.baselines import first_alerts
 from detection.drawing import WEEK, Drawn, Spec, draw, live
@@ -37,29 +38,49 @@ def hear(specs: list[Spec], seconds: float) -> Heard:
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--devices", type=int, default=200)
+    parser.add_argument("--seed", default="1", help="one seed, or several as 11-20: scores of all together and of each")
+    parser.add_argument("--devices", type=int, default=200, help="of each seed")
     parser.add_argument("--weeks", type=float, default=2)
     parser.add_argument("--faulty", type=float, default=0.2)
     parser.add_argument("--verbose", action="store_true", help="say on standard error what was missed or wrong")
     chosen = parser.parse_args()
     seconds, begun = chosen.weeks * WEEK, time.monotonic()
-    specs = draw(chosen.seed, chosen.devices, chosen.faulty, seconds)
-    with ProcessPoolExecutor(2) as pool:
-        parts = list(pool.map(hear, [specs[::2], specs[1::2]], [seconds] * 2))
-    devices = [device for part in parts for device in part[0]]
-    verdicts = {name: told for part in parts for name, told in part[1].items()}
-    by_device = {name: alerts for part in parts for name, alerts in part[2].items()}
-    settings = next(iter(by_device.values()))
-    alerts = {setting: {name: own[setting] for name, own in by_device.items()} for setting in settings}
-    scores = of_verdicts(devices, verdicts, seconds)
-    recall = scores["leak_recall"] or 0.0
-    result = {"seed": chosen.seed, "devices": len(devices), "weeks": chosen.weeks} | scores | {
-        f"baseline_{name}": at_equal_recall(devices, alerts, name, recall) for name in ("threshold", "predict_linear")
-    }  # fmt: skip
+    first, _, last = chosen.seed.partition("-")
+    seeds = range(int(first), int(last or first) + 1)
+    specs = [spec for seed in seeds for spec in draw(seed, chosen.devices, chosen.faulty, seconds)]
+    devices, verdicts, alerts = _heard_in_two(specs, seconds)
+    result: dict[str, Any] = {"seed": chosen.seed, "devices": len(devices), "weeks": chosen.weeks}
+    result |= scored(devices, verdicts, alerts, seconds)
+    if len(seeds) > 1:
+        each = {seed: [device for device in devices if device.spec.name.split("-")[1] == str(seed)] for seed in seeds}
+        result["by_seed"] = {seed: of_verdicts(own, verdicts, seconds) for seed, own in each.items()}
     print(json.dumps(result | {"seconds": round(time.monotonic() - begun, 1)}))
     if chosen.verbose:
         _explain(devices, verdicts)
+
+
+def _heard_in_two(specs: list[Spec], seconds: float) -> Heard:
+    """Both cores; devices do not depend on each other."""
+    with ProcessPoolExecutor(2) as pool:
+        parts = list(pool.map(hear, [specs[::2], specs[1::2]], [seconds] * 2))
+    return (
+        [device for part in parts for device in part[0]],
+        {name: told for part in parts for name, told in part[1].items()},
+        {name: own for part in parts for name, own in part[2].items()},
+    )
+
+
+def scored(
+    devices: list[Drawn], verdicts: dict[str, list[Verdict]], by_device: dict[str, Alerts], seconds: float
+) -> dict[str, Any]:
+    """Scores of the judge, and those of the baselines beside it."""
+    scores = of_verdicts(devices, verdicts, seconds)
+    settings = next(iter(by_device.values()))
+    alerts = {setting: {name: own[setting] for name, own in by_device.items()} for setting in settings}
+    recall = scores["leak_recall"] or 0.0
+    return scores | {
+        f"baseline_{name}": at_equal_recall(devices, alerts, name, recall) for name in ("threshold", "predict_linear")
+    }
 
 
 def _explain(devices: list[Drawn], verdicts: dict[str, list[Verdict]]) -> None:

@@ -84,10 +84,13 @@ def draw(seed: int, devices: int, faulty: float, seconds: float) -> list[Spec]:
     count = round(devices * faulty)
     kinds = [*LEAKS, *LEAKS, *OTHERS]
     faults = [kinds[index % len(kinds)] for index in range(count)] + [""] * (devices - count)
-    return [_draw_one(random, number, fault, seconds) for number, fault in enumerate(random.permutation(faults))]
+    return [
+        _draw_one(random, f"{seed}-{number:04}", fault, seconds)
+        for number, fault in enumerate(random.permutation(faults))
+    ]
 
 
-def _draw_one(random: Random, number: int, fault: str, seconds: float) -> Spec:
+def _draw_one(random: Random, number: str, fault: str, seconds: float) -> Spec:
     platform = str(random.choice(["esp32", "zephyr", "mt3620"], p=[0.45, 0.35, 0.2]))
     if platform == "mt3620" and fault in ("fragmentation", "stack-creep"):
         platform = "esp32"  # its system tells neither largest block nor stacks
@@ -99,7 +102,7 @@ def _draw_one(random: Random, number: int, fault: str, seconds: float) -> Spec:
     from_s = float(random.uniform(0.05, 0.5)) * seconds if fault in ("late-leak", "step") else 0.0
     quantised = platform != "mt3620" and random.uniform() < 0.15 and size > 100_000
     return Spec(
-        f"{PRODUCTS[platform]}-{number:04}",
+        f"{PRODUCTS[platform]}-{number}",
         platform, boards[which], f"{random.integers(1, 3)}.{random.integers(0, 4)}.0", size, base, workload, str(fault),
         rate, from_s, int(random.choice(PERIODS_S, p=[0.1, 0.15, 0.5, 0.25])),
         1024 if platform == "mt3620" or quantised else 1, int(random.choice([1024, 2048, 4096, 8192])),
@@ -136,7 +139,7 @@ class Life:
         self.floor = float(uniform(0.05, 0.3)) * self.free if spec.fault == "self-healing-leak" else 0.0
         self.day_phase = float(uniform(0, DAY))
         self.jump_s, self.jump = spec.from_s, float(uniform(0.15, 0.4)) * self.free
-        self.event_s = float(np.clip(0.01 * self.free / spec.rate, 60, DAY))
+        self.event_s = float(np.clip(0.01 * self.free / max(spec.rate, 1e-9), 60, DAY))
         self.shrink_s, self.shrink = float(uniform(0.15, 0.7)) * seconds, float(uniform(0.6, 0.9))
         self.creep_s = float(uniform(0.1, 0.8)) * seconds
 

@@ -13,7 +13,7 @@ from detection.drawing import START_S, Drawn
 from telemetry.readings import About
 from telemetry.wire import Rows
 
-TICK_S = 300
+TICK_S = 600
 CLASSES = {
     "heap-leak": "leak", "user-memory-leak": "leak", "task-leak": "leak", "heap-fragmentation": "fragmentation",
     "heap-step": "step", "user-memory-step": "step", "stack-creep": "stack-creep",
@@ -46,13 +46,13 @@ class Verdict:
     numbers: dict[str, float]
 
 
-def judged(devices: Sequence[Drawn], seconds: float) -> dict[str, list[Verdict]]:
+def judged(devices: Sequence[Drawn], seconds: float, tick_s: int = TICK_S) -> dict[str, list[Verdict]]:
     """Let the judge hear them all; its verdicts by device, in order."""
     rules = [rule for rule in load_rules(None) if rule.name in CLASSES]
     judge = Judge(rules, Shelf(), 1e9)
     verdicts: dict[str, list[Verdict]] = {device.spec.name: [] for device in devices}
     streams = [_Stream(device) for device in devices]
-    for tick in range(TICK_S, int(seconds) + 1, TICK_S):
+    for tick in range(tick_s, int(seconds) + 1, tick_s):
         blocks = [block for stream in streams for block in stream.until(tick)]
         now_ms = (START_S + tick) * 1000
         for finding in judge.batch([Arrival(now_ms - 10, "agent", blocks)], now_ms):

@@ -55,7 +55,8 @@ def _step(window: Numbers, side: int) -> tuple[float, int]:
     if min(len(before), len(after)) < side:
         return 0.0, at
     size = float(after.min() - before.min())
+    sharp = float(held[at] - held[at - 1]) >= (1 - _FLAT) * size
     days = (before[:side].min(), before[-side:].min(), after[:side].min(), after[-side:].min())
     flat = abs(days[1] - days[0]) <= _FLAT * size and abs(days[3] - days[2]) <= _FLAT * size
     apart = float(np.median(after) - np.median(before)) >= (1 - _FLAT) * size
-    return (size, at) if flat and apart and before[1:].min() < after.min() - size / 2 else (0.0, at)
+    return (size, at) if sharp and flat and apart and before[1:].min() < after.min() - size / 2 else (0.0, at)

@@ -1,0 +1,132 @@
+"""Fragmentation, steps, leaks across boots and creeping stacks: what each tells, and what it leaves alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from collector.judge.detectors.boots import find_leaks_across_boots
+from collector.judge.detectors.fragmentation import find_fragmentation
+from collector.judge.detectors.history import BUCKETS, HOUR_MS, WIDTHS_MS, History
+from collector.judge.detectors.shape import bend, bend_of_a_day, least_of_day
+from collector.judge.detectors.step import find_steps
+from tests.collector.judge.stream import Bench, rows, told
+
+SIZE = 100_000.0
+LIMITS = np.array([SIZE])
+HOURS = np.arange(BUCKETS - 1.0)[None, :]
+LEVEL = WIDTHS_MS.index(3 * HOUR_MS)
+
+
+def test_a_largest_block_that_shrinks_while_free_memory_stays_is_fragmentation() -> None:
+    used, outside = np.full((1, 31), 40_000.0), 45_000 + 1_200 * HOURS
+    found = find_fragmentation(used, outside, LEVEL, LIMITS)
+    assert found.before[0] == pytest.approx(SIZE - 45_000)
+    assert found.now[0] == pytest.approx(SIZE - 45_000 - 1_200 * 23)  # the first day only begins a window of days
+
+
+def test_a_largest_block_that_shrinks_with_free_memory_is_none() -> None:
+    used, outside = 40_000 + 1_200 * HOURS, 45_000 + 1_200 * HOURS
+    assert np.isnan(find_fragmentation(used, outside, LEVEL, LIMITS).now[0])
+
+
+def test_a_largest_block_that_comes_back_is_none() -> None:
+    used, outside = np.full((1, 31), 40_000.0), 45_000 + 30_000 * (np.arange(31) % 4 > 1)[None, :]
+    assert np.isnan(find_fragmentation(used, outside.astype(float), LEVEL, LIMITS).now[0])
+
+
+def test_a_jump_between_two_flat_days_is_a_step() -> None:
+    window = 40_000 + 9_000.0 * (HOURS >= 14)
+    found = find_steps(window, LEVEL, LIMITS, ratchet=False)
+    assert found.size[0] == 9_000
+    assert found.hours[0] == pytest.approx(3 * (31 - 14))
+    assert np.isnan(find_steps(window, LEVEL, LIMITS, ratchet=True).size[0])  # 15 %: such counters go in steps
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        40_000 + 500.0 * HOURS,
+        40_000 + 9_000.0 * (HOURS >= 27),
+        40_000 + 9_000.0 * (HOURS % 8 >= 4),
+        40_000 + 9_000.0 * (1 - np.exp(-HOURS / 4)),
+        np.full((1, 31), np.nan),
+    ],
+    ids=["a leak", "less than a day ago", "every day", "a cache", "nothing known"],
+)
+def test_other_growth_is_no_step(window: np.ndarray) -> None:
+    assert np.isnan(find_steps(window, LEVEL, LIMITS, ratchet=False).size[0])
+
+
+def boots(*shapes: list[tuple[float, float]]) -> np.ndarray:
+    """Boots of points (hours, bytes), newest first, as the history keeps them."""
+    kept = np.full((1, 6, 4, 2), np.nan)
+    for number, shape in enumerate(shapes):
+        for place, (hours, used) in enumerate(shape):
+            kept[0, number, place] = hours * HOUR_MS, used
+    return kept
+
+
+RISE = [(0.0, 40_000.0), (1.0, 50_000.0), (2.0, 60_000.0), (3.0, 70_000.0)]
+
+
+def test_three_boots_at_one_pace_are_a_leak() -> None:
+    leaks, count = find_leaks_across_boots(boots(RISE, RISE, RISE), LIMITS)
+    assert leaks.rate[0] == pytest.approx(10_000)
+    assert count[0] == 3
+    assert np.isnan(find_leaks_across_boots(boots(RISE, RISE), LIMITS)[0].rate[0])
+
+
+def test_boots_that_fill_a_cache_are_none() -> None:
+    cache = [(0.0, 40_000.0), (1.0, 68_000.0), (2.0, 69_500.0), (3.0, 70_000.0)]
+    assert np.isnan(find_leaks_across_boots(boots(cache, cache, cache, cache), LIMITS)[0].rate[0])
+
+
+def test_boots_at_unlike_paces_are_none() -> None:
+    slow = [(10 * hours, used) for hours, used in RISE]
+    fast = [(hours / 10, used) for hours, used in RISE]
+    assert np.isnan(find_leaks_across_boots(boots(RISE, slow, fast), LIMITS)[0].rate[0])
+
+
+def test_a_history_keeps_the_shape_of_ended_boots() -> None:
+    history = History()
+    history.make_room(1)
+    for boot in range(3):
+        for second in range(0, 3000, 30):
+            time = np.array([1_790_000_000_000 + boot * 4_000_000 + second * 1000])
+            history.add(np.array([0]), time, np.array([[1000.0 + second]]), np.array([second * 1000.0]))
+        history.forget(0)
+    kept = history.boots(np.array([0]))[0]
+    assert np.isnan(kept[3:]).all()
+    assert kept[0, -1] == pytest.approx([2_970_000, 3970])
+    assert (np.diff(kept[0, :, 1]) > 0).all()
+
+
+def test_the_least_of_a_day_needs_a_whole_day() -> None:
+    window = np.array([[np.nan, np.nan, 5.0, 4.0, 3.0, 6.0, 7.0, 8.0, 9.0, 9.0]])
+    assert np.array_equal(least_of_day(window, 4), [[np.nan, np.nan, 3, 3, 3, 6, 7]], equal_nan=True)
+
+
+def test_a_wave_of_a_day_bends_more_the_longer_it_is_seen() -> None:
+    bends = [bend_of_a_day(hours) for hours in (3, 6, 9, 12)]
+    assert bends == sorted(bends)
+    assert bends[-1] == pytest.approx((np.sin(np.pi / 4) - 0.5) / 2)
+
+
+def test_a_line_does_not_bend_and_a_cache_slows_down() -> None:
+    line, cache = 100 * HOURS, 10_000 * (1 - np.exp(-HOURS / 15))
+    assert bend(line, np.ones(1)).ratio[0] == pytest.approx(1, abs=1e-6)
+    assert bend(cache, np.ones(1)).ratio[0] == pytest.approx(np.exp(-1), rel=0.05)
+
+
+def test_a_stack_ever_deeper_is_told_and_rare_records_are_not() -> None:
+    bench = Bench()
+    for minute in range(600):
+        creeping, rare = 1500 + 4 * minute, 1500 + int(120 * np.log1p(minute))
+        bench.second(
+            rows("b", "stack", ("creeps",), bench.now_ms + 59_000, {"size": 6000, "max_used": creeping}),
+            rows("b", "stack", ("rests",), bench.now_ms + 59_000, {"size": 6000, "max_used": rare}),
+            seconds=60,
+        )
+    assert [(finding.names, finding.rule) for finding in bench.findings] == [(("creeps",), "stack-creep")]
+    assert told(bench.findings) == [("stack-creep", "firing")]
