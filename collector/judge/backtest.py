@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from collector.judge.batches import Batch
-from collector.judge.columns import SILENCE_COLUMNS
+from collector.judge.columns import is_said
 from collector.judge.engine import Judge
 from collector.judge.incidents import Incidents
 from collector.judge.rules import Rule
 from collector.records import Finding, Incident
-from telemetry.readings import KINDS, About
+from telemetry.readings import About
 
 _SETTLE_MS = 600_000
 
@@ -62,8 +62,7 @@ class Backtest:
 
 def is_verdict(rule: Rule) -> bool:
     """Whether the rule says what a detector found, rather than where a value stands."""
-    said = {*KINDS[rule.kind].numbers, *SILENCE_COLUMNS, "used", "free", "size", "limit", "fill"}
-    return rule.when is not None and not said.issuperset(rule.when.names)
+    return rule.when is not None and not all(is_said(rule.kind, name) for name in rule.when.names)
 
 
 def finding_line(finding: Finding, detected_ms: int, *, verdict: bool) -> dict[str, Any]:

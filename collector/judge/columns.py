@@ -60,6 +60,11 @@ _DERIVED: Mapping[str, tuple[str, ...]] = {
 _LIMIT_NAMES: Mapping[str, str] = {"process": "user_mode", "heap": "heap", "task": "heap", "stack": "stack"}
 
 
+def is_said(kind: str, name: str) -> bool:
+    """Whether a column is what the device said, or follows from it, rather than what a detector found."""
+    return name in KINDS[kind].numbers or name in (*SILENCE_COLUMNS, "used", "free", "size", "limit", "fill")
+
+
 def stored_columns(kind: str) -> tuple[str, ...]:
     """Columns that are kept for each series of the kind: its fields and what judging adds."""
     return KINDS[kind].numbers + _STORED_EXTRAS.get(kind, ())

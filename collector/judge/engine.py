@@ -9,12 +9,12 @@ from operator import itemgetter
 
 import numpy as np
 
-from collector.judge.alerts import Alerts
+from collector.judge.alerts import IDLE, Alerts
 from collector.judge.board import Board, Book
 from collector.judge.expression import Columns, Truths
 from collector.judge.hearing import LIVE_MS, OUTAGE_MS, Hearing
 from collector.judge.reasons import Value, fill
-from collector.judge.rules import Rule
+from collector.judge.rules import NO_DATA, Rule
 from collector.judge.series import Rows as RowNumbers
 from collector.judge.series import Table
 from collector.records import RETIRED, Arrival, Finding
@@ -39,7 +39,8 @@ class Judge:
     def __init__(self, rules: Sequence[Rule], book: Book, silent_after_s: float, *, outage_ms: int = OUTAGE_MS) -> None:
         self.board = Board(book.about)
         self.hearing = Hearing(int(silent_after_s * 1000), outage_ms)
-        self.alerts = {rule.name: Alerts(rule) for rule in rules}
+        self.alerts = {each.title: Alerts(each) for rule in rules for each in (rule, *rule.watchers())}
+        self._device_rows: dict[str, list[int]] = {}
         self._book = book
         self._alerts_on: dict[str, list[Alerts]] = {}
         for alerts in self.alerts.values():
@@ -148,10 +149,36 @@ class Judge:
             if kind != "event":  # what has no news is neither good nor bad; only events end by themselves
                 rows = rows[(now - table.heard_ms[rows] <= LIVE_MS) | table.outdated[rows]]
             times = table.time_ms[rows]
-        if not len(rows) or not on_kind:
+        if not len(table) or not on_kind:
             return []
         sight = Sight(table, rows, times, np.isin(rows, touched), table.view(rows))
-        return [finding for alerts in on_kind for finding in self._judge_rule(alerts, sight, now)]
+        return [
+            finding
+            for alerts in on_kind
+            for finding in (
+                self._judge_absence(alerts, table, now)
+                if alerts.rule.state == NO_DATA
+                else self._judge_rule(alerts, sight, now)
+                if len(rows)
+                else ()
+            )
+        ]
+
+    def _judge_absence(self, alerts: Alerts, table: Table, now: int) -> list[Finding]:
+        """Things that say nothing while their device does; here the rows without news are those that count."""
+        devices = self._device_rows.setdefault(table.kind, [])
+        devices += [self.board.tables["device"].find(name, ()) or 0 for name in table.devices[len(devices) :]]
+        count = len(table)
+        heard = table.time_ms[:count]
+        lag = self.hearing.newest_ms[devices] - heard
+        missing = (heard > 0) & (lag >= alerts.rule.patience_ms) & ~table.outdated[:count] & alerts.selected[:count]
+        rows = np.flatnonzero(missing | (alerts.status[:count] != IDLE))
+        if not len(rows):
+            return []
+        sight = Sight(table, rows, heard[rows], np.zeros(len(rows), dtype=np.bool_), table.view(rows))
+        fired, resolved = alerts.advance(rows, missing[rows], ~missing[rows], sight.times, now)
+        findings = [self._finding(alerts, sight, int(row), "firing") for row in fired]
+        return findings + [self._finding(alerts, sight, int(row), "resolved") for row in resolved]
 
     def _judge_rule(self, alerts: Alerts, sight: Sight, now: int) -> list[Finding]:
         rule, columns, count = alerts.rule, sight.columns, len(sight.rows)
@@ -186,11 +213,12 @@ class Judge:
         else:
             reason = fill(rule.reason if status == "firing" else rule.resolved, values)
         about = self._book.about(device)
-        key = _key(rule.name, device, rule.kind, names)
+        key = _key(rule.title, device, rule.kind, names)
         return Finding(
             key, f"{key}@{since_ms}", status, rule.name, rule.severity, device, rule.kind, names, since_ms, at_ms,
             reason, about.texts.get("platform", ""), about.texts.get("firmware", ""), known,
             agent=self.hearing.agent_behind(row) if rule.kind == "device" else "", labels=labels_of(about),
+            state=rule.state,
         )  # fmt: skip
 
 

@@ -121,7 +121,8 @@ def fault_of(finding: Finding) -> str:
     """What is wrong, whichever device it is wrong on."""
     if finding.kind == "device":
         return f"{finding.rule}|{finding.agent}"
-    return "|".join((finding.rule, finding.platform, finding.firmware, finding.kind, *finding.names))
+    rule = finding.rule if finding.state == "breach" else f"{finding.rule}:{finding.state}"
+    return "|".join((rule, finding.platform, finding.firmware, finding.kind, *finding.names))
 
 
 def incident_of(incident: Open, status: str, at_ms: int) -> Incident:

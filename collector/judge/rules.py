@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from importlib import resources
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from collector.judge.columns import rule_columns
+from collector.judge.columns import is_said, rule_columns
 from collector.judge.expression import Expression, ExpressionError, compile_expression
 from collector.judge.reasons import TemplateError, names_in
 from telemetry.errors import ConfigError
@@ -23,6 +23,13 @@ from telemetry.settings import convert
 
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _SPAN = re.compile(r"(\d+)(ms|s|m|h|d)")
+
+BREACH, NO_DATA, ERROR = "breach", "no_data", "error"
+"""The states of a rule: it holds, there is nothing to judge, what there is does not say what is asked."""
+
+_NO_DATA = "Nothing was heard of {names} for a while, though the device speaks: the rule cannot be judged."
+_ERROR = "The rule cannot be judged: the readings do not say {}."
+_JUDGED_AGAIN = "The rule can be judged again, after {lasted:seconds}."
 
 RuleName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Span = Annotated[str, Meta(pattern=r"^\d{1,6}(ms|s|m|h|d)$")]
@@ -57,6 +64,9 @@ class RuleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Patterns (`*`, `?`, `[abc]`) of what the rule applies to; `names`: any of the series' own names."""
     labels: tuple[Annotated[str, Meta(pattern="^[^=]+=.*$")], ...] = ()
     """Labels that the device must carry, each as `name=pattern`."""
+    no_data: Span = "0s"
+    """How long the thing may say nothing, or nothing of what `when` asks, while its device is heard; then that is told,
+    as `no_data` or `error`. 0s: it is not."""
 
 
 class RulesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,6 +90,32 @@ class Rule:
     keep_firing_ms: int
     numbers: tuple[str, ...]
     settings: RuleSettings
+    state: str = BREACH
+
+    @property
+    def title(self) -> str:
+        """What its alerts are kept under: each state of a rule has alerts of its own."""
+        return self.name if self.state == BREACH else f"{self.name}:{self.state}"
+
+    @property
+    def patience_ms(self) -> int:
+        """How long the rule may go without anything to judge; 0: for ever."""
+        return milliseconds(self.settings.no_data)
+
+    def watchers(self) -> tuple[Rule, ...]:
+        """Rules that tell when this one cannot be judged: the thing says nothing, or nothing of what is asked."""
+        if not self.patience_ms or self.when is None:
+            return ()
+        watcher = replace(self, clear=None, keep_firing_ms=0, numbers=(), resolved=_JUDGED_AGAIN)
+        missing = replace(watcher, state=NO_DATA, when=None, for_ms=0, reason=_NO_DATA)
+        asked = [
+            name for name in self.when.names if f"known({name})" not in self.when.text and is_said(self.kind, name)
+        ]
+        if not asked:
+            return (missing,)
+        unknown = compile_expression(" or ".join(f"unknown({name})" for name in asked), rule_columns(self.kind))
+        text = _ERROR.format(" or ".join(asked))
+        return missing, replace(watcher, state=ERROR, when=unknown, for_ms=self.patience_ms, reason=text)
 
     def selects(self, about: About, names: tuple[str, ...]) -> bool:
         """Whether the rule applies to this series of this device."""
