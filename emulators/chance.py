@@ -13,10 +13,10 @@ _MASK = 2**64 - 1
 class Chance:
     """A stream of random numbers that begins at `seed`, any whole number."""
 
-    __slots__ = ("_state",)
+    __slots__ = ("_seed", "_state")
 
     def __init__(self, seed: int) -> None:
-        self._state = seed & _MASK
+        self._seed = self._state = seed & _MASK
 
     def word(self) -> int:
         """The next number of 64 bits."""
@@ -39,4 +39,4 @@ class Chance:
 
     def child(self, name: str) -> Chance:
         """Another stream, of that name: it does not depend on how far this one has come."""
-        return Chance(self._state ^ zlib.crc32(name.encode()) * 0x9E3779B97F4A7C15)
+        return Chance(self._seed ^ zlib.crc32(name.encode()) * 0x9E3779B97F4A7C15)

@@ -67,8 +67,7 @@ class HeapError(MemfleetError):
         super().__init__(f"{what}: {run_fault_text(code)}")
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """A block in use. `offset` is its address relative to the start of the heap (musl: to the first break, or below 0
     to the top of the mmap area); `usable` how many bytes it really has. `handle` names it to the heap."""
 
