@@ -2,7 +2,9 @@
 
 Journals, cursors, the judge's state, anchors and owners stand in the folder, and the broker keeps the session of its
 name: nothing is copied or merged, so nothing can be lost or counted twice. `collector.json` in the folder says which
-collector it is, and who adopted it: the dead one, come back, is refused the folder.
+collector it is, and who adopted it: the dead one, come back, is refused the folder. `broker.toml` beside it holds the
+dead one's own login, as the settings below [broker]: a broker that takes the user for the client (as the shipped
+mosquitto does) would end our own connection when a second one came by our login.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ import msgspec
 from collector.config import CollectorConfig
 from telemetry.errors import EnvironmentFault, UsageError
 from telemetry.journal import make_folder
+from telemetry.settings import Broker, load
 
 FILE = "collector.json"
+LOGIN = "broker.toml"
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -65,8 +69,21 @@ def adopt(config: CollectorConfig, directory: Path, place: int) -> CollectorConf
         name=known.name,
         shards=known.shards,
         data_dir=str(directory),
+        broker=_login(config.broker, directory),
         page=msgspec.structs.replace(config.page, port=port),
     )
+
+
+def _login(own: Broker, directory: Path) -> Broker:
+    file = directory / LOGIN
+    if file.exists():
+        return load(Broker, file, {})
+    if own.username or own.cert_file:
+        raise UsageError(
+            f"--adopt {directory}: put that collector's own login into {file}: url, username and password_file, or "
+            "url, ca_file, cert_file and key_file; by ours the broker would take it for this collector"
+        )
+    return own
 
 
 def _read(directory: Path) -> Identity | None:

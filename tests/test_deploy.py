@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import paho.mqtt.client as mqtt
 import pytest
 import yaml
 
 from collector.config import CollectorConfig
+from memfleet.commands.collect import shard_range
 from memfleet.enrolment.rights import agent_rights, with_user
 from memfleet.grafana.provision import FOLDER, SOURCE, Source
 from telemetry.settings import load
@@ -174,6 +176,49 @@ def test_the_shipped_collector_configuration_is_good() -> None:
     assert config.stores[0].token_file in secrets
     assert {config.broker.password_file, config.page.read_token_file, config.page.operator_token_file} <= secrets
     assert config.broker.url == "mqtt://mosquitto:1883"
+
+
+MANIFESTS = [
+    (file.name, manifest)
+    for file in sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+    for manifest in yaml.safe_load_all(file.read_text())
+]
+
+
+@pytest.mark.parametrize(("file", "manifest"), MANIFESTS, ids=lambda one: one if isinstance(one, str) else one["kind"])
+def test_manifests_are_what_kubernetes_understands(file: str, manifest: dict[str, Any]) -> None:
+    kubernetes_validate.validate(manifest, "1.31", strict=True)
+
+
+def test_collectors_of_a_cluster_share_all_shards_and_none_twice(tmp_path: Path) -> None:
+    """The very script of the manifest, run for each pod with a stand-in that says what it is called with."""
+    (collector,) = [
+        one for _, one in MANIFESTS if one["kind"] == "StatefulSet" and one["metadata"]["name"] == "memfleet"
+    ]
+    container = collector["spec"]["template"]["spec"]["containers"][0]
+    count = int(next(one["value"] for one in container["env"] if one["name"] == "COLLECTORS"))
+    assert count == collector["spec"]["replicas"]
+    stand_in = tmp_path / "memfleet"
+    stand_in.write_text('#!/bin/sh\necho "$MEMFLEET_NAME $*"\n')
+    stand_in.chmod(0o755)
+    owned = []
+    for number in range(count):
+        environment = {
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "POD": f"memfleet-{number}",
+            "COLLECTORS": str(count),
+        }
+        command = [*container["command"], *container["args"]]
+        said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
+        assert said[:2] == [f"memfleet-{number}", "collect"]
+        owned += shard_range(said[-1])
+    assert owned == [f"{shard:02x}" for shard in range(256)]
+
+
+def test_the_clusters_configuration_is_good(tmp_path: Path) -> None:
+    (text,) = [one["data"]["collector.toml"] for _, one in MANIFESTS if one["kind"] == "ConfigMap"]
+    (tmp_path / "collector.toml").write_text(text)
+    assert load(CollectorConfig, tmp_path / "collector.toml", {}).stores[0].kind == "victoriametrics"
 
 
 def test_files_for_grafana_say_what_apply_writes() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from collector.config import CollectorConfig, Page
 from memfleet.adoption import adopt, move_in
-from telemetry.errors import EnvironmentFault, UsageError
+from telemetry.errors import ConfigError, EnvironmentFault, UsageError
+from telemetry.settings import Broker
 
 DEAD = CollectorConfig(fleet="plant", name="one", shards=("00", "01"))
 LIVING = CollectorConfig(fleet="plant", name="other", shards=("02",), page=Page(port=8080))
@@ -49,3 +51,15 @@ def test_a_damaged_identity_is_said(tmp_path: Path) -> None:
     (tmp_path / "collector.json").write_text("{")
     with pytest.raises(EnvironmentFault, match=r"collector\.json"):
         move_in(DEAD, tmp_path)
+
+
+def test_where_logins_count_the_dead_one_keeps_its_own(tmp_path: Path) -> None:
+    move_in(DEAD, tmp_path)
+    living = msgspec.structs.replace(LIVING, broker=Broker(url="mqtts://lab:8883", username="other"))
+    with pytest.raises(UsageError, match=r"own login into .*broker\.toml"):
+        adopt(living, tmp_path, 1)
+    (tmp_path / "broker.toml").write_text('url = "mqtts://lab:8883"\nusername = "one"\n')
+    assert adopt(living, tmp_path, 1).broker == Broker(url="mqtts://lab:8883", username="one")
+    (tmp_path / "broker.toml").write_text("user = 1\n")
+    with pytest.raises(ConfigError, match="user"):
+        adopt(living, tmp_path, 1)
