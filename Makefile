@@ -8,11 +8,11 @@ PARTS := collector,emulators,web,notify,demo,elf,dev
 CORE  := $(wildcard emulators/core/*.[ch])
 
 .DEFAULT_GOAL := help
-.PHONY: help install servers demo test check check-python check-c format bench soak fuzz pictures docs clean
+.PHONY: help install servers demo test check check-python check-c format bench soak soak-memory fuzz pictures docs clean
 
 help: ## Say what there is to do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
-		printf '  make %-10s %s\n' "$$name" "$$text"; done
+		printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 install: .venv/.installed ## Put memfleet and all it needs into .venv (python 3.11 or newer, a C compiler)
 
@@ -57,10 +57,14 @@ format: install ## Put Python and C into the house's format
 bench: install ## Run every benchmark; each prints one JSON object
 	@for file in bench/[a-z]*.py; do python "$$file" || exit 1; done
 
-soak: install ## Run the demo for an hour (SOAK_S=seconds) and watch its memory
+soak: install ## Compose faults over the whole path (KILLS=200 SEED=1); prints what was lost: nothing
+	@python -m tests.faults.run --kills $${KILLS:-200} --seed $${SEED:-1}
+
+soak-memory: install ## Run the demo for an hour (SOAK_S=seconds) and watch its memory
 	@python tools/soak.py --seconds $${SOAK_S:-3600}
 
-fuzz: install ## Throw many more inputs at heaps, parsers, wire and journal than `make test` does
+fuzz: install ## Throw many more inputs at wire, parsers, maps, settings, heaps and journal than `make test` does
+	@python -m tests.faults.fuzz --payloads $${PAYLOADS:-300000} --seed $${SEED:-$$RANDOM}
 	@HEAP_FUZZ_INPUTS=$${HEAP_FUZZ_INPUTS:-500000} HEAP_FUZZ_SEED=$${HEAP_FUZZ_SEED:-$$RANDOM} \
 		python -m pytest -q --timeout=3600 tests/emulators/test_heap_fuzz.py
 	@python -m pytest -q --hypothesis-profile=fuzz -m "hypothesis" --timeout=3600
