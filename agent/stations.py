@@ -68,7 +68,7 @@ class Station:
 
     def _opened(self, time_ms: int) -> None:
         self.bridge.opened(time_ms)
-        if self._port.port.startswith(("command:", "azsphere:")):
+        if self._port.port.startswith(("command:", "azsphere:")) or Path(self._port.port).is_file():
             return  # silent by nature
         if self._health is None:
             self._health = Health(self._port.port, self._port.baud, time_ms)

@@ -6,23 +6,17 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import httpx
-import typer
 
+from memfleet.options import DEFAULT_URL, JsonOption, TokenOption, UrlOption
 from telemetry.errors import EnvironmentFault, UsageError
 
-DEFAULT_URL = "http://127.0.0.1:8080"
+__all__ = ["DEFAULT_URL", "Client", "JsonOption", "TokenOption", "UrlOption"]
+
 _PAGE = 1_000
 _LONG_S = 600
-
-UrlOption = Annotated[str, typer.Option("--url", envvar="MEMFLEET_URL", help="Address of the collector's page.")]
-TokenOption = Annotated[
-    Path | None,
-    typer.Option("--token-file", help="File that holds the token; MEMFLEET_TOKEN holds the token itself."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 class Client:

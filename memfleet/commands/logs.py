@@ -15,7 +15,7 @@ import typer
 from agent.capture import captured_devices, read_capture
 from agent.capture.segment import stamp
 from agent.consoles.transport import plain
-from memfleet.client import DEFAULT_URL, JsonOption, TokenOption, UrlOption
+from memfleet.options import DEFAULT_URL, JsonOption, TokenOption, UrlOption
 from memfleet.spans import seconds
 from memfleet.tables import moment_ms
 from telemetry.clock import wall_ms

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from agent.identity import adapters, stable_name
-from memfleet.client import JsonOption
+from memfleet.options import JsonOption
 from memfleet.tables import print_json, print_table
 
 
