@@ -49,6 +49,7 @@ class MapSource:
         self._came = 0
         self._last: tuple[str, bytes] = ("", b"")
         self._last_ms = 0
+        self._said = ""
         self._next_round = 0
         self._learned = self.maps.learned
         session = Session(f"memfleet-{agent}-maps", tuple(self.maps.subscriptions))
@@ -102,6 +103,10 @@ class MapSource:
 
     def _look_around(self) -> None:
         now = self._now_ms()
+        if self.link.trouble != self._said:
+            self._said = self.link.trouble
+            if self._said:
+                _LOG.warning("no message of devices comes: %s", self._said)
         self._items += self.devices.due(now)
         if self.maps.learned != self._learned:
             self._learned = self.maps.learned
@@ -123,6 +128,7 @@ class MapSource:
     def close(self) -> list[About | Reading]:
         """Say good-bye to the broker; what was still being joined."""
         self.link.close()
+        _LOG.info("devices that publish by themselves: %s", dict(sorted((self.counts + self.maps.counts).items())))
         return self.devices.close()
 
 

@@ -141,6 +141,17 @@ def test_what_arrived_is_in_the_outbox_and_only_then_acknowledged(
     assert len(rows) == 1200
 
 
+def test_a_broker_that_is_not_there_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    source = MapSource(Source(broker=Broker(url="mqtt://127.0.0.1:9")), "a", Forgetful(), wall_ms)
+    step_until(lambda: source.step(0.05), lambda: source.link.trouble, "the connection is refused")
+    step_until(lambda: source.step(0.05), lambda: caplog.messages, "it is said")
+    for _ in range(10):
+        source.step(0.05)
+    assert [text for text in caplog.messages if "refused" in text] == [
+        "no message of devices comes: broker mqtt://127.0.0.1:9: connection refused; is it running?"
+    ]
+
+
 @pytest.mark.parametrize("system", VOICES)
 def test_an_emulated_device_is_read_as_the_real_one(system: str) -> None:
     """Through the maps without a broker: the readings that come out are those that went in."""
