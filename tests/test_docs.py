@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from memfleet import docs
-from memfleet.cli import COMMANDS
+from memfleet.cli import COMMANDS, app
 from memfleet.setting_texts import settings_of
 from telemetry.readings import FLAGS, KINDS, PLATFORMS, Kind
 
@@ -62,10 +65,46 @@ def test_documents_name_only_commands_and_targets_that_exist(page: Path) -> None
     assert set(re.findall(r"(?:^    |`)memfleet ([a-z][a-z-]*)", text, re.M)) <= set(COMMANDS)
 
 
+def command_lines(page: Path) -> list[str]:
+    """The command lines of memfleet in a page's code, as one would copy them."""
+    code = re.findall(r"^(?: {4}|\t)(.+(?:\\\n.+)*)$", page.read_text(), re.M)
+    lines = [re.sub(r"\\\n\s*", "", line).split("  #")[0] for line in code]
+    return [line for line in lines if line.startswith("memfleet ")]
+
+
+LINES = sorted({line for page in PAGES if page.name != "commands.md" for line in command_lines(page)})
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_commands_can_be_copied_as_they_are_printed(line: str) -> None:
+    """Every word is one that the command takes; it is not carried out."""
+    words = shlex.split(line.split(" | ")[0].split(" > ")[0])[1:]
+    assert accepted(words)
+
+
+@pytest.mark.parametrize("line", ["collect --confg x", "grafana apply --nope", "alerts silence --wat", "collect more"])
+def test_a_command_that_would_be_refused_is_found(line: str) -> None:
+    with pytest.raises(Exception, match="No such option|unexpected extra|Missing"):
+        accepted(line.split())
+
+
+def accepted(words: list[str]) -> bool:
+    """Whether the words are read to their end; what is wrong with them is raised as the command line does."""
+    command: Any = get_command(app)
+    context = command.make_context("memfleet", list(words))
+    while hasattr(command, "resolve_command"):
+        left = [*context._protected_args, *context.args]
+        if not left:
+            return True  # a group that says something by itself
+        name, command, left = command.resolve_command(context, left)
+        context = command.make_context(name, left, parent=context)
+    return True
+
+
 def test_every_reason_to_refuse_a_frame_is_explained() -> None:
     code = "".join((ROOT / "telemetry" / name).read_text() for name in ("wire.py", "topics.py", "messages.py"))
     reasons = set(re.findall(r'WireError\("(\w+)"', code))
-    assert {"crc", "rows", "topic"} <= reasons
+    assert {"crc", "row", "topic"} <= reasons
     refusals = (DOCS / "wire.md").read_text().split("## Refusals")[1]
     assert reasons <= set(re.findall(r"`(\w+)`", refusals))
 
