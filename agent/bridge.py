@@ -197,12 +197,17 @@ class Bridge:
 
     def _log(self, fact: Fact, time_ms: int) -> list[About | Reading]:
         second, count = self._log_second
-        count = count + 1 if time_ms // 1000 == second else 1
-        self._log_second = time_ms // 1000, count
-        if count > LOGS_A_SECOND:
+        told: list[About | Reading] = []
+        if time_ms // 1000 != second:
+            if count > LOGS_A_SECOND:
+                text = f"{count - LOGS_A_SECOND} more warnings within a second are only in the log that the agent keeps"
+                told.append(Reading(self.device, "log", (), time_ms, {"level": "W", "text": text}, self._boot))
+            count = 0
+        self._log_second = time_ms // 1000, count + 1
+        if count >= LOGS_A_SECOND:
             self.muted_logs += 1
-            return []
-        return [self._reading(fact, self.window.tell(fact.line, time_ms))]
+            return told
+        return [*told, self._reading(fact, self.window.tell(fact.line, time_ms))]
 
     def _window(self, time_ms: int) -> list[About | Reading]:
         return [

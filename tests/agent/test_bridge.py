@@ -128,3 +128,6 @@ def test_warnings_beyond_ten_a_second_are_counted() -> None:
     items = bridge.feed(b"E (1) app: no\n" * 25, NOW)
     assert sum(isinstance(item, Reading) and item.kind == "log" for item in items) == 10
     assert bridge.muted_logs == 15
+    later = [item for item in bridge.feed(b"E (2) app: no\n", NOW + 1000) if isinstance(item, Reading)]
+    assert "15 more warnings" in str(later[0].values["text"])
+    assert later[1].values["text"] == "no"
