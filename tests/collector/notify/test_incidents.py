@@ -26,7 +26,7 @@ from collector.notify.heartbeat import beat, start_heartbeat
 from collector.notify.process import Maker
 from collector.notify.routes import wants
 from telemetry.clock import wall_ms
-from tests.collector.judge.stream import START_MS, Bench
+from tests.collector.judge.stream import START_MS, Bench, rows
 from tests.collector.notify.receiver import receiving
 from tests.collector.notify.test_process import LOG, NOW, Journals, finding, messages, notifying, settings, until
 from tests.collector.web.seeding import Collector, alert, esp32
@@ -146,9 +146,10 @@ def test_a_value_that_swings_around_its_threshold_is_told_twice_at_most(tmp_path
         journals.incidents = Incidents(600_000)
         maker = Maker(directory, settings(), LOG, 10_000)
         bench = Bench(LOW)
-        for second in range(1400):
+        for second in range(0, 1400, 2):
             low = second < 600 and second % period_s < period_s / 2
-            found = bench.heap(2000 if low else 4000)
+            values = {"size": 22_528, "free": 2000 if low else 4000}
+            found = bench.second(rows("board-1", "heap", ("main",), bench.now_ms + 1900, values), seconds=2)
             if found or second % 100 == 0:
                 journals.say(*found, at_ms=bench.now_ms)
             if second % 10 == 0:

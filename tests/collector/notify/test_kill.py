@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import multiprocessing
 import random
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from collector.config import CollectorConfig, Judging, Notify
+import pytest
+
 from collector.judge import process as judge
-from collector.notify import process as notify
 from collector.notify.heartbeat import last_tick_ms
 from collector.records import Finding, Incident, decode_finding, encode_arrival, encode_tick
 from telemetry.journal import START, Journal, JournalReader
 from telemetry.wire import encode_body
 from tests.collector.judge.stream import START_MS, rows
 from tests.collector.notify.receiver import receiving
+from tests.collector.notify.service import serve
 from tests.collector.notify.test_process import until
 
 RULES = """
@@ -39,22 +39,11 @@ KILLED_AT = {PENDING, FIRING, RESOLVING}
 CYCLES = 7
 
 
-def serve(directory: str, rules: str, url: str) -> None:
-    """Judge and notifier, until killed."""
-    told = Notify(urls=(url,), private_networks=("127.0.0.0/8",), interval_s=0, repeat_s=0)
-    config = CollectorConfig(judging=Judging(rules_file=rules, settle_s=1), notify=told)
-    stop = threading.Event()
-    path = Path(directory)
-    judging = threading.Thread(target=judge.run, args=(config, path, stop), daemon=True)
-    judging.start()
-    notify.run(config, path, stop, window_ms=50)
-
-
 @contextmanager
 def alive(directory: Path, rules: Path, url: str) -> Iterator[None]:
     """Both, killed at the end of the block: no farewell."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["collector.judge.process", "collector.notify.process"])
+    context.set_forkserver_preload(["collector.judge.process", "collector.notify.process", "apprise"])
     child = context.Process(target=serve, args=(str(directory), str(rules), url))
     child.start()
     try:
@@ -64,6 +53,7 @@ def alive(directory: Path, rules: Path, url: str) -> Iterator[None]:
         child.join(20)
 
 
+@pytest.mark.timeout(600)
 def test_each_episode_is_told_to_begin_once_and_to_end_once(tmp_path: Path) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text(RULES)
@@ -78,7 +68,7 @@ def test_each_episode_is_told_to_begin_once_and_to_end_once(tmp_path: Path) -> N
                 while second < CYCLES * CYCLE:
                     phase = second % CYCLE
                     if phase == GOOD_AGAIN:  # what is over before it is told is not told, and that is another test
-                        until(lambda: _told(receiver.taken)[False] > second // CYCLE, seconds=30)  # noqa: B023
+                        until(lambda: _told(receiver.taken)[False] > second // CYCLE, seconds=120)  # noqa: B023
                     _write_second(readings, second, free=500 if 5 <= phase < GOOD_AGAIN else 5000)
                     second += 1
                     if phase in KILLED_AT:
@@ -88,7 +78,7 @@ def test_each_episode_is_told_to_begin_once_and_to_end_once(tmp_path: Path) -> N
                         time.sleep(chance.random() * 0.1)
                         break
         with alive(tmp_path, rules, receiver.url):
-            until(lambda: _told(receiver.taken)[True] >= CYCLES, seconds=30)
+            until(lambda: _told(receiver.taken)[True] >= CYCLES, seconds=120)
     readings.close()
     assert kills >= 20
     findings, incidents = _said(tmp_path)
@@ -106,7 +96,7 @@ def _write_second(readings: Journal, second: int, free: int) -> None:
 
 
 def _wait_judged(directory: Path, second: int) -> None:
-    until(lambda: last_tick_ms(directory / judge.FINDINGS) >= START_MS + 1000 * second, seconds=30)
+    until(lambda: last_tick_ms(directory / judge.FINDINGS) >= START_MS + 1000 * second, seconds=120)
 
 
 def _told(taken: list[dict[str, str]]) -> Counter[bool]:
