@@ -34,7 +34,8 @@ _PROMPT = re.compile(r"(?:[\w.-]{0,20}(?::[~/][\w./-]*)?|\[\w{1,20}\]|[\w.-]{1,1
 def peel(text: str) -> str:
     """The device's own line, without what tools added to it."""
     text = text.rstrip("\r\n \t")
-    if not text.isprintable() or "[0;" in text or "[0m" in text or "[1;" in text or text[:1] == _NOISE:
+    printable = text.isprintable() or ("\t" in text and text.replace("\t", "").isprintable())
+    if not printable or "[0;" in text or "[0m" in text or "[1;" in text or text[:1] == _NOISE:
         text = plain(text)
     if text and text[0] in _STAMP_FIRST:
         stamp = _STAMP.match(text)
