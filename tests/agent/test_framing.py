@@ -75,7 +75,7 @@ def test_what_the_wire_cannot_carry_is_made_to_fit_or_left_to_quarantine() -> No
     assert closed is not None
     good, bad = decode_each(closed[0])
     assert len(good) == 1
-    assert [error.reason for _, error in bad] == ["rows"]
+    assert [error.reason for _, error in bad] == ["row"]
 
 
 def test_a_description_keeps_its_place_in_the_stream() -> None:
