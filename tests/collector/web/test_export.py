@@ -75,10 +75,10 @@ def test_an_export_is_judged_as_the_stored_history_is(
     file = tmp_path / "fleet.ndjson.gz"
     assert run(monkeypatch, "export", "meter-0042", "--from", "2h", "--out", str(file), "--url", address) == 0
     capsys.readouterr()
-    assert run(monkeypatch, "backtest", "--input", str(file)) == 0
+    assert run(monkeypatch, "backtest", "--tick", "10s", "--input", str(file)) == 0
     from_file = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {"user-memory-high", "user-memory-leak"} & {one["rule"] for one in from_file}
-    assert run(monkeypatch, "backtest", "--from", "2h", "--url", address) == 0
+    assert run(monkeypatch, "backtest", "--tick", "10s", "--from", "2h", "--url", address) == 0
     stored = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {one["rule"] for one in from_file} <= {one["rule"] for one in stored}
 
