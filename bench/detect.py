@@ -42,13 +42,14 @@ def main() -> None:
     parser.add_argument("--devices", type=int, default=200, help="of each seed")
     parser.add_argument("--weeks", type=float, default=2)
     parser.add_argument("--faulty", type=float, default=0.2)
+    parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--verbose", action="store_true", help="say on standard error what was missed or wrong")
     chosen = parser.parse_args()
     seconds, begun = chosen.weeks * WEEK, time.monotonic()
     first, _, last = chosen.seed.partition("-")
     seeds = range(int(first), int(last or first) + 1)
     specs = [spec for seed in seeds for spec in draw(seed, chosen.devices, chosen.faulty, seconds)]
-    devices, verdicts, alerts = _heard_in_two(specs, seconds)
+    devices, verdicts, alerts = _heard(specs, seconds, chosen.processes)
     result: dict[str, Any] = {"seed": chosen.seed, "devices": len(devices), "weeks": chosen.weeks}
     result |= scored(devices, verdicts, alerts, seconds)
     if len(seeds) > 1:
@@ -59,10 +60,11 @@ def main() -> None:
         _explain(devices, verdicts)
 
 
-def _heard_in_two(specs: list[Spec], seconds: float) -> Heard:
-    """Both cores; devices do not depend on each other."""
-    with ProcessPoolExecutor(2) as pool:
-        parts = list(pool.map(hear, [specs[::2], specs[1::2]], [seconds] * 2))
+def _heard(specs: list[Spec], seconds: float, processes: int) -> Heard:
+    """Devices do not depend on each other: each process hears its share."""
+    with ProcessPoolExecutor(processes) as pool:
+        shares = [specs[number::processes] for number in range(processes)]
+        parts = list(pool.map(hear, shares, [seconds] * processes))
     return (
         [device for part in parts for device in part[0]],
         {name: told for part in parts for name, told in part[1].items()},

@@ -16,7 +16,7 @@ from detection.drawing import DAY, Array, Drawn, Spec, live
 from detection.hearing import Verdict, judged
 
 WIDTH, HEIGHT, EDGE = 360, 170, 34
-DAYS = 8
+DAYS = 6
 SEED = 21
 SIZE, BASE = 131_072, 52_000
 RATE = 0.06
