@@ -84,7 +84,7 @@ def test_commands_can_be_copied_as_they_are_printed(line: str) -> None:
 
 @pytest.mark.parametrize("line", ["collect --confg x", "grafana apply --nope", "alerts silence --wat", "collect more"])
 def test_a_command_that_would_be_refused_is_found(line: str) -> None:
-    with pytest.raises(Exception, match="No such option|unexpected extra|Missing"):
+    with pytest.raises(Exception, match=r"No such option|unexpected extra|Missing"):
         accepted(line.split())
 
 
