@@ -95,7 +95,11 @@ def _restore_values(judge: Judge, kind: str, row: int, texts: str, *columns: Any
     if len(values) == len(table.columns):  # else written by another version: the next readings say it again
         table.values[row] = values
     history = judge.board.histories.get(kind)
-    if history is not None and least is not None and len(least) == history.least[row].nbytes:  # else as above
+    if history is None or least is None:
+        return
+    held = (history.least[row], history.newest[row], history.peaks[row])
+    known = zip((least, newest, peaks), held, strict=True)
+    if all(len(blob) == array.nbytes for blob, array in known):  # else as above
         history.least[row] = np.frombuffer(least, dtype=np.float32).reshape(history.least.shape[1:])
         history.newest[row] = np.frombuffer(newest, dtype=np.int64)
         history.peaks[row] = np.frombuffer(peaks)
