@@ -1,6 +1,6 @@
 """Pictures for docs/judging.md: for each detector a case that it catches and one that it leaves alone, as SVG.
 
-    cd bench && python -m detection.pictures ../docs/images
+    cd bench && python -m detection.pictures ../docs/images [leak boots ...]
 
 The devices are drawn as the benchmark draws them, and judged as it judges them; the mark is where the judge told.
 """
@@ -93,7 +93,8 @@ STYLE = """<style>text{font:11px sans-serif;fill:#444}.title{font-weight:bold}.s
 def main() -> None:
     """Write them all."""
     target, seconds = Path(sys.argv[1]), DAYS * DAY
-    drawn = {name: [live(spec(workload, fault, name), seconds) for workload, fault, _ in CASES[name]] for name in CASES}
+    names = sys.argv[2:] or list(CASES)
+    drawn = {name: [live(spec(workload, fault, name), seconds) for workload, fault, _ in CASES[name]] for name in names}
     verdicts = judged([device for devices in drawn.values() for device in devices], seconds)
     for name, devices in drawn.items():
         titles = [title for _, _, title in CASES[name]]
