@@ -74,7 +74,7 @@ def test_a_killed_collector_misses_nothing(tmp_path: Path) -> None:
 
 def _accounted(collector: Collector) -> bool:
     """Whether each process counted every reading once, and the agent's own beside them; a doubled one stays counted."""
-    counts = {one["process"]: one["counters"] for one in collector.get("/api/v1/status")["processes"]}
+    counts = collector.counters()
     reports = len(collector.get("/api/v1/points?device=rig&kind=agent&max_points=10000")["t"])
     intake = counts["intake"]
     known = sum(intake.get(name, 0) for name in ("accepted_rows", "duplicate_rows", "quarantined_rows"))

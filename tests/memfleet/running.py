@@ -95,6 +95,17 @@ class Collector:
         """An answer of the API, None while it gives none."""
         return get(f"http://127.0.0.1:{self.port}{path}")
 
+    def counters(self) -> dict[str, dict[str, int]]:
+        """The counters of every process. A file that is busy just then is not told: ask again."""
+
+        def all_told() -> dict[str, dict[str, int]] | None:
+            found = (self.get("/api/v1/status") or {}).get("processes", [])
+            told = {one["process"]: one["counters"] for one in found if one["running"]}
+            return told if found and len(told) == len(found) else None
+
+        told: dict[str, dict[str, int]] = wait_until(all_told, f"every process tells its counters; {tail(self.log)}")
+        return told
+
     def wait_ready(self) -> None:
         """Wait until the page answers."""
         wait_until(lambda: self.get("/healthz"), f"the page answers; {tail(self.log)}", 60)
