@@ -27,7 +27,7 @@ class Symbols:
 
     def __init__(self, directory: Path) -> None:
         try:
-            import elftools.elf.elffile  # noqa: F401
+            import elftools.elf.elffile  # noqa: F401 - only asked whether it is there
         except ModuleNotFoundError:
             raise EnvironmentFault("ELF files need the 'elf' part: pip install 'memfleet[elf]'", retry=False) from None
         if not directory.is_dir():

@@ -74,6 +74,7 @@ def main() -> None:
         judge.batch(arrivals(chosen.series, START_MS), START_MS)
         batches, ticks, idle = [], [], []
         now = START_MS
+        # B023: each lambda is called before the loop goes on
         for _ in range(chosen.ticks + 16):  # the first sixteen fill the histories
             now += 5_000
             taken = arrivals(chosen.series, now)

@@ -99,7 +99,7 @@ class PolledCommand(PlainInput):
     def _collect(self) -> None:
         """Take what is in the pipe: a command that fills it would wait for ever."""
         assert self._process is not None  # noqa: S101 - called between start and finish
-        assert self._process.stdout is not None  # noqa: S101
+        assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
         while data := self._process.stdout.read(CHUNK):
             self._output = (self._output + data)[-16 * CHUNK :]
 

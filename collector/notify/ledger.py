@@ -100,7 +100,7 @@ class Ledger:
 
     def get(self, key: str) -> Known | None:
         """One incident."""
-        row = self._db.execute(f"SELECT {_COLUMNS} FROM incidents WHERE key = ?", (key,)).fetchone()  # noqa: S608
+        row = self._db.execute(f"SELECT {_COLUMNS} FROM incidents WHERE key = ?", (key,)).fetchone()  # noqa: S608 - ours
         return None if row is None else _known(row)
 
     def members(self, key: str) -> list[Finding]:

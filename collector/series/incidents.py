@@ -71,7 +71,7 @@ def incidents(db: sqlite3.Connection, active_only: bool = True, limit: int = 100
 
 def incident(db: sqlite3.Connection, key: str) -> IncidentRow | None:
     """One incident, None when there is none of that key."""
-    row = db.execute(f"SELECT {_COLUMNS} FROM incidents WHERE key = ?", (key,)).fetchone()  # noqa: S608
+    row = db.execute(f"SELECT {_COLUMNS} FROM incidents WHERE key = ?", (key,)).fetchone()  # noqa: S608 - ours
     return None if row is None else IncidentRow(_decode(row[0]), *row[1:])
 
 
