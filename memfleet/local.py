@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import socket
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -69,8 +70,11 @@ class LocalCollector:
         """Where the page is."""
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, extra: Mapping[str, Sequence[str]]) -> None:
-        """Start all processes, and wait until the page answers. EnvironmentFault with the reason when it does not."""
+    def start(self, extra: Mapping[str, Sequence[str]], stop: threading.Event) -> None:
+        """Start all processes, and wait until the page answers or `stop` is set.
+
+        EnvironmentFault with the reason when the page does not come up.
+        """
         commands: dict[str, Sequence[str]] = {"broker": self.broker.command}
         for part in part_names(CollectorConfig()):
             commands[part] = own_command("collect", "--config", str(self.config_file), "--only", part)
@@ -80,7 +84,8 @@ class LocalCollector:
             self.watch()
             if self.get("/healthz") is not None:
                 return
-            time.sleep(0.1)
+            if stop.wait(0.1):
+                return
         raise EnvironmentFault(f"the page did not come up: {self._supervisor.log_tail('page', 500)}", retry=False)
 
     def watch(self) -> None:

@@ -54,7 +54,7 @@ def command(
         collector = LocalCollector(directory, "desk", port)
         try:
             with console.status("starting the page ..."):
-                collector.start({})
+                collector.start({}, stop)
             console.print(f"Watching [bold]{source}[/bold] as {name}. The page is at [bold]{collector.url}[/bold]")
             agent = Gateway(_agent_config(collector, source, name, system, baud), directory / "agent", VERSION)
             desk = _Desk(collector, agent, console)
