@@ -31,9 +31,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from collector.config import CollectorConfig, StoreConfig
-from collector.intake import run as run_intake
-from collector.series import run as run_series
-from collector.stores import run as run_store
+from collector.intake.process import run as run_intake
+from collector.series.process import run as run_series
+from collector.stores.process import run as run_store
 from telemetry.clock import monotonic_ms, wall_ms
 from telemetry.settings import Broker
 from telemetry.topics import Topic

@@ -32,7 +32,16 @@ def test_public_names_are_listed_for_completion() -> None:
     assert set(memfleet.__all__) <= set(dir(memfleet))
 
 
-def test_importing_memfleet_loads_no_optional_package() -> None:
-    program = "import sys, memfleet; print(sorted({'numpy', 'fastapi', 'typer', 'paho'} & set(sys.modules)))"
+@pytest.mark.parametrize(
+    ("module", "packages"),
+    [
+        ("memfleet", {"numpy", "fastapi", "typer", "paho"}),
+        ("memfleet.commands.collect", {"numpy", "nicegui", "influxdb_client", "apprise", "paho"}),
+        ("collector.intake.process", {"numpy", "nicegui", "influxdb_client", "apprise"}),
+    ],
+)
+def test_nothing_is_loaded_that_is_not_needed(module: str, packages: set[str]) -> None:
+    """A collector is half a dozen processes; each that loaded the page's packages would take 80 MB more."""
+    program = f"import sys, {module}; print(sorted({packages} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stdout == "[]\n", done.stderr

@@ -1,5 +1,1 @@
-"""Intake: frames from MQTT into the readings journal, acknowledged once they are on disk. One thread."""
-
-from collector.intake.process import run
-
-__all__ = ["run"]
+"""Intake: MQTT frames into the readings journal, acknowledged once they are on disk. Entry: `intake.process.run`."""

@@ -1,5 +1,1 @@
-"""The embedded series: what page, API and command line read."""
-
-from collector.series.process import run
-
-__all__ = ["run"]
+"""The embedded series: what page, API and command line read. Entry: `collector.series.process.run`."""

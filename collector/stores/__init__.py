@@ -1,5 +1,1 @@
-"""Writers to long-term stores: InfluxDB 1, 2, 3 and VictoriaMetrics."""
-
-from collector.stores.process import run
-
-__all__ = ["run"]
+"""Writers to long-term stores: InfluxDB 1, 2, 3 and VictoriaMetrics. Entry: `collector.stores.process.run`."""

@@ -1,5 +1,1 @@
-"""What people and programs see: HTTP API, page, metrics and health."""
-
-from collector.web.process import run
-
-__all__ = ["run"]
+"""What people and programs see: HTTP API, page, metrics and health. Entry: `collector.web.process.run`."""

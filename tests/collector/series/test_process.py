@@ -14,8 +14,8 @@ import pytest
 
 from collector.config import CollectorConfig
 from collector.records import encode_arrival
-from collector.series import reader, run
-from collector.series.process import SeriesProcess
+from collector.series import reader
+from collector.series.process import SeriesProcess, run
 from collector.series.schema import SCHEMA
 from telemetry.errors import JournalError
 from telemetry.journal import Journal
@@ -51,7 +51,7 @@ def test_killed_again_and_again_it_takes_every_reading_exactly_once(tmp_path: Pa
     program = (
         "import sys, threading, pathlib\n"
         "from collector.config import CollectorConfig\n"
-        "from collector.series import run\n"
+        "from collector.series.process import run\n"
         "run(CollectorConfig(), pathlib.Path(sys.argv[1]), threading.Event())"
     )
     for start in range(0, 12_000, 4000):

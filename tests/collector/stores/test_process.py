@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from collector.config import CollectorConfig, StoreConfig
-from collector.stores import run
+from collector.stores.process import run
 from collector.stores.report import refused, report
 from telemetry.errors import EnvironmentFault, UsageError
 from tests.collector.stores.fake_influx import fake_influx
@@ -50,7 +50,7 @@ def test_killed_again_and_again_it_writes_everything_and_counts_it_once(tmp_path
     program = (
         "import sys, threading, pathlib\n"
         "from collector.config import CollectorConfig, StoreConfig\n"
-        "from collector.stores import run\n"
+        "from collector.stores.process import run\n"
         "store = StoreConfig(name='long', kind='influxdb', url=sys.argv[2], api=2, batch_rows=100)\n"
         "run(CollectorConfig(stores=(store,)), pathlib.Path(sys.argv[1]), threading.Event(), 'long')"
     )

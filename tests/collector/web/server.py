@@ -19,7 +19,7 @@ import signal, sys, threading
 from pathlib import Path
 import msgspec
 from collector.config import CollectorConfig
-from collector.web import run
+from collector.web.process import run
 stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
 run(msgspec.json.decode(sys.argv[2], type=CollectorConfig), Path(sys.argv[1]), stop)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from collector.config import CollectorConfig, Page
-from collector.web import run
+from collector.web.process import run
 from telemetry.errors import ConfigError, EnvironmentFault
 from tests.collector.web.server import page_process
 
