@@ -11,8 +11,8 @@ from agent.maps.numbers import Thing, number_of
 from agent.maps.paths import Captures, Template, find, first_of, is_constant, keys_of
 from agent.maps.patterns import compiled, filters
 from agent.maps.report import Measure, Report
-from agent.maps.resets import reset_class
 from agent.maps.units import CLOCK, SPANS_MS, scaled, span_ms, span_step_ms
+from telemetry.resets import reset_class
 
 _LABELS = ("platform", "board", "firmware", "os")
 
