@@ -2,6 +2,7 @@
 
 A new client each time, because paho keeps what it had in flight and would send and acknowledge it on the next
 connection, whose message numbers mean other messages. What must be sent again is the caller's to know.
+Messages that come and their acknowledgements pass paho by, see `telemetry.stream`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import paho.mqtt.client as paho
@@ -22,9 +23,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from telemetry.errors import EnvironmentFault
+from telemetry.errors import EnvironmentFault, WireError
 from telemetry.secrets import read_secret
 from telemetry.settings import Broker
+from telemetry.stream import Packet, Stream, read_publish
 
 KEEPALIVE_S = 30
 CONNECT_S = 5.0
@@ -37,8 +39,7 @@ _PACKET_HEAD = 16
 """Most bytes of a publish packet besides topic and payload."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A message as received. `number` and `connection` identify it to `Link.acknowledge`."""
 
     topic: str
@@ -87,6 +88,13 @@ class _Retry:
         return self.least_s + self.rng.random() * span
 
 
+class _Client(paho.Client):
+    """paho's client over a `Stream`. It has a seam for that: the one where it wraps its socket for WebSockets."""
+
+    def _create_socket(self) -> Stream:
+        return Stream(super()._create_socket())  # type: ignore[arg-type]  # a real one: not over WebSockets
+
+
 class Link:
     """A connection that is kept up while `step` is called. One thread. `monotonic_s` is the clock of its time-outs."""
 
@@ -114,19 +122,33 @@ class Link:
 
         `wake` is a further socket whose readability ends the wait.
         """
-        sock = self._client.socket() if self._client else None
-        if self._client is None or sock is None:
+        stream = self._stream()
+        if stream is None:
             self._connect_when_due()
             self._wait(timeout_s, wake)
             return
-        readers: list[Any] = [sock] if wake is None else [sock, wake]
-        writers = [sock] if self._client.want_write() else []
-        pending = getattr(sock, "pending", lambda: 0)()
-        readable, writable, _ = select.select(readers, writers, [], 0 if pending else timeout_s)
-        if pending or sock in readable:
-            self._client.loop_read()
-        if writable and self._client is not None:
+        self._write(stream)
+        readers: list[Any] = [stream] if wake is None else [stream, wake]
+        writers = [stream] if stream.unsent else []
+        at_once = stream.pending or stream.ended
+        readable, writable, _ = select.select(readers, writers, [], 0 if at_once else timeout_s)
+        if at_once or stream in readable:
+            self.read_more()
+        if writable:
+            stream.flush()
+        self._keep_alive()
+
+    def _write(self, stream: Stream) -> None:
+        """What paho was asked for inside one of its callbacks still waits in it; acknowledgements in the stream."""
+        if self._client is not None and self._client.want_write():
             self._client.loop_write()
+        stream.flush()
+
+    def _stream(self) -> Stream | None:
+        stream: Any = self._client.socket() if self._client else None
+        return stream if isinstance(stream, Stream) else None
+
+    def _keep_alive(self) -> None:
         now = self._now()
         if self._client is not None and now >= self._next_misc:
             self._next_misc = now + 1.0
@@ -140,9 +162,29 @@ class Link:
             select.select([wake] if wake else [], [], [], min(timeout_s, until_try))
 
     def read_more(self) -> None:
-        """Read one more packet without waiting; for callers that drain a backlog."""
-        if self._client is not None:
-            self._client.loop_read()
+        """Read what has come, without waiting; for callers that drain a backlog."""
+        client, stream = self._client, self._stream()
+        if client is None or stream is None:
+            return
+        stream.read()
+        try:
+            for packet in stream.packets():
+                self._take(client, stream, packet)
+                if self._client is not client:
+                    return  # what was behind it is not for the next connection
+        except WireError as error:
+            self.drop(f"broker {self._broker.url} does not speak MQTT: {error.detail}")
+            return
+        if stream.ended:
+            client.loop_read()
+
+    def _take(self, client: paho.Client, stream: Stream, packet: Packet) -> None:
+        published = read_publish(packet, mqtt5=self._protocol == paho.MQTTv5)
+        if published is None:
+            stream.hand(packet)
+            client.loop_read()
+        else:
+            self._handler.received(Message(*published, self.connections))
 
     def publish(self, topic: str, payload: bytes, qos: int = 0, *, retain: bool = False) -> int | None:
         """Send; the number under which `Handler.published` will answer, None while the link is down."""
@@ -165,8 +207,8 @@ class Link:
     def acknowledge(self, message: Message) -> None:
         """Tell the broker that the message is safe with us. Of an earlier connection: nothing, it will come again."""
         wanted = message.number != 0  # QoS 0 has no number, and acknowledging it is a protocol error
-        if wanted and self._client is not None and message.connection == self.connections:
-            self._client.ack(message.number, 1)
+        if wanted and message.connection == self.connections and (stream := self._stream()) is not None:
+            stream.acknowledge(message.number)
 
     def drop(self, reason: str) -> None:
         """Let the connection go at once (the broker will publish the will) and come back later."""
@@ -212,12 +254,11 @@ class Link:
 
     def _new_client(self) -> paho.Client:
         clean = self._session.keep_s == 0 if self._protocol == paho.MQTTv311 else None
-        client = paho.Client(
+        client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._session.client_id,
             clean_session=clean,
             protocol=self._protocol,
-            manual_ack=True,
         )
         client.connect_timeout = CONNECT_S
         client.max_inflight_messages_set(10_000)  # windows are the caller's
@@ -230,7 +271,6 @@ class Link:
             client.will_set(*self._session.will, qos=1, retain=True)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
         client.on_publish = self._on_publish
         return client
 
@@ -255,11 +295,6 @@ class Link:
     def _on_disconnect(self, client: paho.Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if client is self._client:
             self.drop(f"broker {self._broker.url} closed the connection: {reason}")
-
-    def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
-        self._handler.received(
-            Message(message.topic, bytes(message.payload), bool(message.retain), message.mid, self.connections)
-        )
 
     def _on_publish(self, _client: paho.Client, _userdata: Any, mid: int, reason: Any, _properties: Any) -> None:
         self._handler.published(mid, str(reason) if reason.is_failure else "")

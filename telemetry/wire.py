@@ -265,7 +265,7 @@ def _about(block: list[Any]) -> About:
 
 def _clock(block: list[Any]) -> Clock:
     _, boot_id, anchor = block
-    if not is_name(boot_id) or not (anchor is None or (type(anchor) is int and 0 <= anchor < _MAX_TIME)):
+    if not is_name(boot_id) or not (anchor is None or _is_span(anchor)):
         raise WireError("grammar", "a clock block is [2, boot id, anchor or nil]")
     return Clock(boot_id, anchor)
 
@@ -274,14 +274,19 @@ def _rows(block: list[Any]) -> Rows:
     _, device, boot, kind, names, flags, resolution, t0, u0, fields, rows = block
     if type(names) is not list or type(fields) is not list:
         raise WireError("grammar", "names and fields are arrays")
+    named, columns = tuple(names), tuple(fields)
     try:
-        _require_head(device, boot, kind, tuple(names), flags, resolution, tuple(fields))
+        _require_head(device, boot, kind, named, flags, resolution, columns)
     except TypeError:  # an array or a map where a name or a number should be
         raise WireError("grammar", "names are texts, flags and resolution whole numbers") from None
-    if any(type(number) is not int or not 0 <= number < _MAX_TIME for number in ((t0,) if u0 is None else (t0, u0))):
+    if not _is_span(t0) or not (u0 is None or _is_span(u0)):
         raise WireError("grammar", "t0 and u0 are whole numbers")
     plain = _require_rows(rows, fields, KINDS[kind])
-    return Rows(device, boot, kind, tuple(names), flags, resolution, t0, u0, tuple(fields), rows, plain)
+    return Rows(device, boot, kind, named, flags, resolution, t0, u0, columns, rows, plain)
+
+
+def _is_span(number: Any) -> bool:
+    return type(number) is int and 0 <= number < _MAX_TIME
 
 
 @lru_cache(4096, typed=True)  # the same few heads come again in every frame; what raises is not kept
@@ -296,7 +301,7 @@ def _require_head(
         raise WireError("grammar", f"{kind} is named by {len(known.tags)} texts")
     for name in names:
         _require_text(name, MAX_NAME)
-    if any(type(number) is not int or not 0 <= number < _MAX_TIME for number in (flags, resolution)) or resolution < 1:
+    if not _is_span(flags) or not _is_span(resolution) or resolution < 1:
         raise WireError("grammar", "flags and resolution are whole numbers")
     if flags >> len(FLAGS):
         raise WireError("grammar", f"unknown flag bits {flags:#x}")

@@ -105,7 +105,7 @@ class Admission:
             self.refuse(received_ms, agent, fault, block)
         self.take_blocks(agent, header, blocks, b"" if bad else body, received_ms)
 
-    def take_blocks(self, agent: str, header: Header, blocks: Sequence[Block], body: bytes, received_ms: int) -> None:
+    def take_blocks(self, agent: str, header: Header, blocks: list[Block], body: bytes, received_ms: int) -> None:
         """Journal the blocks that may be taken and quarantine the others.
 
         `body` is the blocks encoded, empty when nobody has them so: most frames are journaled as they came.
@@ -124,8 +124,8 @@ class Admission:
         self.state.counts["received_rows"] += rows
         self.state.counts["accepted_rows"] += rows
         if kept:
-            whole = body and len(kept) == len(blocks) and all(a is b for a, b in zip(kept, blocks, strict=True))
-            entry = encode_arrival(received_ms, agent, anchor, body if whole else encode_body(kept))
+            whole = body if kept == blocks else b""
+            entry = encode_arrival(received_ms, agent, anchor, whole or encode_body(kept))
             self.state.frames.append((entry, rows))
 
     def _anchor(self, agent: str, header: Header, blocks: Sequence[Block], received_ms: int) -> int | None:

@@ -94,17 +94,11 @@ class Intake:
         self._keep_house()
 
     def _collect(self) -> None:
-        """Returns when the batch is full, the backlog is read, or the commit is due."""
+        """Returns when the batch is full, nothing has come, or the commit is due."""
         deadline = monotonic_ms() + COMMIT_MS
         self.link.step(COMMIT_MS / 1000)
-        while self._inbox and len(self._inbox) < BATCH:
-            before = len(self._inbox)
-            self.link.read_more()
-            if len(self._inbox) == before:
-                left = deadline - monotonic_ms()
-                if left <= 0:
-                    return
-                self.link.step(left / 1000)
+        while 0 < len(self._inbox) < BATCH and (left_ms := deadline - monotonic_ms()) > 0:
+            self.link.step(left_ms / 1000)
 
     def _is_ours(self, topic: str) -> bool:
         """Whether we own the topic's shard. The broker's session may still hold subscriptions to shards that have
