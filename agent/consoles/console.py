@@ -3,7 +3,8 @@
     bytes -> Framer (lines) -> peel (what tools added) -> split_glued (lines printed into lines)
           -> read_line (log prefix) -> forms -> facts
 
-Which forms see a line is decided by fixed words (`Form.needles`, `agent.consoles.dispatch`): most lines hold none.
+What a line needs of this is seen beforehand (`agent.consoles.dispatch`): most hold no word of any form
+(`Form.needles`), and most of the others are bare.
 """
 
 from __future__ import annotations
@@ -12,21 +13,21 @@ import re
 from collections.abc import Sequence
 
 from agent.consoles import azure_sphere, esp_idf, freertos, zephyr
-from agent.consoles.dispatch import Dispatch, shape
+from agent.consoles.dispatch import Dispatch, Look, shape
 from agent.consoles.fact import Fact
 from agent.consoles.form import Form, Session
 from agent.consoles.framer import Framer
 from agent.consoles.line import Line, read_line
 from agent.consoles.log import log_fact
-from agent.consoles.mending import may_be_glued, may_continue, split_glued
+from agent.consoles.mending import may_continue, split_glued
 from agent.consoles.patterns import Pattern, PatternForm
 from agent.consoles.recogniser import recognise
-from agent.consoles.transport import peel, split_prompt
+from agent.consoles.transport import LINE_END, peel, split_prompt
 
 FORMS: tuple[type[Form], ...] = (*zephyr.FORMS, *azure_sphere.FORMS, *freertos.FORMS, *esp_idf.FORMS)
 
 _DISPATCH = Dispatch(FORMS)
-_PROMPT_WITHIN = 40
+_TOUCHED = Look((), alone=False, bare=False, prefixed=True)
 _ENDLESS_DIGITS = 1000
 _ENDLESS = re.compile(rf"[0-9]{{{_ENDLESS_DIGITS}}}").search
 """No counter prints so many digits: the line is noise, and Python refuses to make a number of them."""
@@ -69,11 +70,14 @@ class Console:
     def feed(self, data: bytes) -> list[Fact]:
         """Take the next bytes of the stream; the same stream gives the same facts however it is split."""
         facts: list[Fact] = []
+        look_at = _DISPATCH.look
         for text in self._framer.feed(data):
             self.lines += 1
-            asked = self._asked(text)
-            if asked or not self._is_idle() or may_be_glued(text):
-                facts += self._take(peel(text), asked)
+            text = text.rstrip(LINE_END)
+            look = look_at(shape(text))
+            asked = self._asked(text, look) if look.words or self._own else []
+            if asked or not look.alone or not self._is_idle():
+                facts += self._take(text, look, asked)
         return facts
 
     def _is_idle(self) -> bool:
@@ -94,40 +98,59 @@ class Console:
             self.lines += 1
             text = peel(rest)
             if "Heap-Tracker" in text or _WHOLE_WITHOUT_LINE_FEED.search(text):
-                facts += self._take(text, self._asked(text), complete=False)
+                facts += self._take(text, _TOUCHED, self._asked(text), complete=False)
         return facts + self.settle()
 
-    def _take(self, text: str, asked: list[Form | None], *, complete: bool = True) -> list[Fact]:
+    def _take(self, text: str, look: Look, asked: list[Form | None], *, complete: bool = True) -> list[Fact]:
         if len(text) >= _ENDLESS_DIGITS and _ENDLESS(text):
             text = ""
         facts = self._expired() if self._waiting else []
-        unfinished, self._unfinished = self._unfinished, None
-        if unfinished is not None and may_continue(text):
-            line = read_line(unfinished[0], peel(unfinished[1] + text), end_number=self.lines, complete=complete)
-            if (mended := self._offer(line, self._asked(line.text))) is not None:
+        if self._unfinished is not None:
+            (number, head), self._unfinished = self._unfinished, None
+            if (mended := self._mended(number, head, peel(text), complete)) is not None:
                 return facts + mended
-        head, text = split_glued(text)
-        if head:
-            self._unfinished = self.lines, head
+        if not look.bare:
+            line = self._undo(text, look, complete)
+        elif look.prefixed:
+            line = read_line(self.lines, text, complete=complete)
+        else:
+            line = Line(self.lines, text, text, end_number=self.lines)
         if self._session.system is None:
-            self._session.system = recognise(text)
-        line = _prompted(self.lines, text, complete)
-        found = self._offer(line, asked)
-        if found:
+            self._session.system = recognise(line.prompt + line.text)
+        if found := self._offer(line, asked):
             facts += found
         return facts + log_fact(line) if None in asked else facts
 
-    def _asked(self, text: str) -> list[Form | None]:
+    def _undo(self, text: str, look: Look, complete: bool) -> Line:
+        """The line without what tools, shells and other lines added to it; text before another line is remembered."""
+        head, text = ("", peel(text)) if look.alone else split_glued(peel(text))
+        if head:
+            self._unfinished = self.lines, head
+        prompt, text = split_prompt(text)
+        return read_line(self.lines, text, complete=complete, prompt=prompt)
+
+    def _mended(self, number: int, head: str, text: str, complete: bool) -> list[Fact] | None:
+        """What an unfinished text says together with its rest; None when this is not its rest."""
+        if not may_continue(text):
+            return None
+        line = read_line(number, peel(head + text), end_number=self.lines, complete=complete)
+        return self._offer(line, self._asked(line.text))
+
+    def _asked(self, text: str, look: Look | None = None) -> list[Form | None]:
         """The forms that want to see a line, the user's first; None stands for the log."""
         forms = self._asked_by_number
-        asked = [forms[number] for word, number in _DISPATCH.candidates(shape(text)) if word in text]
+        words = (look or _DISPATCH.look(shape(text))).words
+        asked = [forms[number] for word, number in words if word in text]
         return [*(form for form in self._own if form.needles[0] in text), *asked] if self._own else asked
 
     def _offer(self, line: Line, asked: list[Form | None]) -> list[Fact] | None:
         """What the first form that knows the line makes of it; None when none does."""
-        wanting = asked if len(asked) <= 1 and not self._waiting else dict.fromkeys([*asked, *self._waiting])
-        for form in wanting:
-            if form is None:
+        for open_form in self._waiting:
+            if open_form.reads_all and open_form not in asked:
+                asked = [*asked, open_form]
+        refused: Form | None = None
+        for form in asked:
+            if form is None or form is refused:  # it stands there as often as its words stand in the line
                 continue
             facts = form.take(line)
             if facts is not None:
@@ -135,6 +158,7 @@ class Console:
                 if form.open_until and form not in self._waiting:
                     self._waiting.append(form)
                 return self._ordered(facts, form) if facts else facts
+            refused = form
         return None
 
     def _expired(self) -> list[Fact]:
@@ -157,11 +181,8 @@ class Console:
         for form in self._waiting:
             if form.begins_boot and form is not giver:
                 ordered += self._ordered(form.flush(), form)
-        if not ordered and self._session.system is not None:
-            if len(facts) == 1 and facts[0].kind != "event":
-                return facts
-            if not any(fact.begins_boot for fact in facts):
-                return facts
+        if not ordered and self._session.system is not None and not _begin_boot(facts):
+            return facts
         for fact in facts:
             if fact.begins_boot:
                 for form in self._forms:
@@ -175,10 +196,8 @@ class Console:
         return ordered
 
 
-def _prompted(number: int, text: str, complete: bool) -> Line:
-    """The line, its shell prompt set aside: a log line may stand behind one."""
-    head = text[:_PROMPT_WITHIN]
-    if "$ " in head or "> " in head or "# " in head:
-        prompt, text = split_prompt(text)
-        return read_line(number, text, complete=complete, prompt=prompt)
-    return read_line(number, text, complete=complete)
+def _begin_boot(facts: list[Fact]) -> bool:
+    for fact in facts:  # noqa: SIM110 - a loop takes half the time of any()
+        if fact.kind == "event" and fact.begins_boot:
+            return True
+    return False

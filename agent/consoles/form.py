@@ -40,21 +40,19 @@ class Session:
 class Form:
     """One printed format. Lines come in by `take`; a record of several lines is open in between.
 
-    `needles`: a line that holds none of them is offered only while a record is open (`open_until`).
+    `needles`: lines that hold none of them are not offered; with `reads_all` they are while a record is open.
     """
 
     needles: tuple[str, ...] = ()
+    reads_all = False
     system = "esp32"
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.open_until = 0
         """The last line up to which an open record waits; 0 when none is open."""
-
-    @property
-    def begins_boot(self) -> bool:
+        self.begins_boot = False
         """True while the open record will say that a boot began: everything else then comes after it."""
-        return False
 
     def take(self, line: Line) -> list[Fact] | None:
         """The facts that the line gives or completes; None when the line is not of this form."""
@@ -74,6 +72,8 @@ class Form:
 
     def fact(self, kind: str, names: tuple[str, ...], values: Numbers, line: Line, **more: Any) -> Fact:
         """A fact of this one line; `more` are further fields of `Fact`."""
+        if not more:
+            return Fact(kind, names, values, line.number, line.end_number, self.system, line.uptime_ms)
         system = more.pop("system", self.system)
         end_line = more.pop("end_line", line.end_number)
         return Fact(kind, names, values, line.number, end_line, system, line.uptime_ms, **more)

@@ -22,6 +22,9 @@ _ZEPHYR = re.compile(
 _ZEPHYR_UNTIMED = re.compile(r"<(err|wrn|inf|dbg)> ([^:]{1,64}): (.*)", re.DOTALL)
 _ZEPHYR_MINIMAL = re.compile(r"([EWID]): (.*)", re.DOTALL)
 
+_PREFIX_SHAPE = re.compile(r"\s*\[|<|\s*[0WIV] |[0WI]: ")
+"""How every prefix begins where every hexadecimal digit is made 0."""
+
 _UNIX_MS_FROM = 10**11
 """ESP-IDF can be told to print milliseconds since 1970 instead of since boot; no device runs for three years."""
 
@@ -44,6 +47,11 @@ class Line(msgspec.Struct, gc=False):
     complete: bool = True
     prompt: str = ""
     end_number: int = 0
+
+
+def may_have_prefix(shape: str) -> bool:
+    """Whether lines of that shape (every hexadecimal digit is 0 in it) may begin with a log prefix."""
+    return _PREFIX_SHAPE.match(shape) is not None
 
 
 def read_line(number: int, text: str, *, end_number: int = 0, complete: bool = True, prompt: str = "") -> Line:

@@ -18,27 +18,19 @@ _PREFIX = re.compile(
     r"|\[\d\d:\d\d:\d\d\.\d{3},\d{3}\] <(?:err|wrn|inf|dbg)> "  # Zephyr
 )
 
+_PREFIX_SHAPE = re.compile(
+    r"[0WIV] \(0{1,10}\) [\w.-]{1,32}:|\[ *0{1,10}\]\[[0WIV]\]\[|\[00:00:00\.000,000\] <(?:0rr|wrn|in0|00g)> "
+)
+"""The same with every hexadecimal digit made 0."""
 
-_ORDINARY = (-1, 1, 8)
-"""Where " (" stands in a line that begins with ESP-IDF's prefix, plain or coloured, or that has none."""
 
-
-def may_be_glued(raw: str) -> bool:
-    """Cheap test on a line that is not yet peeled: False when no foreign line can have been printed into it."""
-    place = raw.find(" (")
-    return (
-        place not in _ORDINARY
-        or (place > 0 and " (" in raw[place + 2 :])
-        or raw.find("] <") not in (-1, 17)
-        or "][" in raw
-    )
+def may_be_glued(shape: str) -> bool:
+    """Whether a foreign line may have been printed into lines of that shape (every hexadecimal digit is 0 in it)."""
+    return _PREFIX_SHAPE.search(shape, 1) is not None
 
 
 def split_glued(text: str) -> tuple[str, str]:
     """(unfinished text, the foreign line printed into it); ("", text) for an ordinary line."""
-    # Cheap first: the prefix of an ordinary line lies before these places.
-    if text.find(" (", 3) < 0 and text.find("] <", 19) < 0 and text.find("][", 12) < 0:
-        return "", text
     glued = _PREFIX.search(text, 1)
     if glued is None:
         return "", text

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import re
 
+LINE_END = "\r\n \t"
+"""What may stand at the end of a line and means nothing."""
+
 # An escape byte survives as itself, as the picture of it (PlatformIO), as the letters ESC (copying), or not at all.
 _COLOUR = re.compile(
     r"(?:\x1b|\u241b|ESC)\[[0-9;?]*[A-Za-z]"
@@ -29,11 +32,16 @@ _STAMP = re.compile(
 )
 _STAMP_FIRST = frozenset("0123456789[ c")
 _PROMPT = re.compile(r"(?:[\w.-]{0,20}(?::[~/][\w./-]*)?|\[\w{1,20}\]|[\w.-]{1,16}@[\w.:~/-]{1,24})[$>#] ")
+_TOUCHED_SHAPE = re.compile(
+    r"[^ -~\t\u2500-\u257f]"  # box drawing is printable, and ESP-IDF's own
+    r"|\[0?[;m]|^(?:0{2,4}[-:>]|\[[^\],]*:[^\],]*\]| *0onsol0: )"
+)
+"""Signs of colours and stamps where every hexadecimal digit is made 0; it finds more than there are."""
 
 
 def peel(text: str) -> str:
     """The device's own line, without what tools added to it."""
-    text = text.rstrip("\r\n \t")
+    text = text.rstrip(LINE_END)
     printable = text.isprintable() or ("\t" in text and text.replace("\t", "").isprintable())
     if not printable or "[0;" in text or "[0m" in text or "[1;" in text or text[:1] == _NOISE:
         text = plain(text)
@@ -43,6 +51,11 @@ def peel(text: str) -> str:
             text = text[stamp.end() :]
             stamp = _STAMP.match(text)
     return text
+
+
+def may_be_touched(shape: str) -> bool:
+    """Whether anything was added to lines of that shape (every hexadecimal digit is 0 in it); their ends apart."""
+    return _TOUCHED_SHAPE.search(shape) is not None or _PROMPT.match(shape) is not None
 
 
 def plain(text: str) -> str:

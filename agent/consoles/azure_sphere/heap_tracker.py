@@ -148,19 +148,16 @@ class HeapTrackerForm(Form):
     def take(self, line: Line) -> list[Fact] | None:
         text = line.body
         facts: list[Fact] = []
-        known = False
-        if match := _OPERATION.search(text):
-            known = True
-            facts += self._begin(match, line)
-        if match := _NATIVE.search(text):
-            known = True
-            facts += self._native(match, line)
-        if match := _STATUS.search(text):
-            known = True
-            facts += self._status(match, line)
-        elif not known:
-            return self._other(line)
-        return facts
+        operation = _OPERATION.search(text) if "..." in text else None
+        if operation:
+            facts += self._begin(operation, line)
+        native = _NATIVE.search(text) if "Native" in text else None
+        if native:
+            facts += self._native(native, line)
+        status = _STATUS.search(text) if "heap_allocated (" in text else None
+        if status:
+            facts += self._status(status, line)
+        return facts if operation or native or status else self._other(line)
 
     def flush(self) -> list[Fact]:
         """An operation without status: it was called, and what came of it is unknown."""

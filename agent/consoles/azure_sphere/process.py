@@ -85,7 +85,8 @@ class ProcessRecord:
             facts.append(
                 self._form.fact("process", (), values, first, flags=flags, resolution=resolution, end_line=last)
             )
-        if failed := [field for field in self.FIELDS if field in printed and not printed[field][0]]:
+        if len(values) < len(printed):
+            failed = [field for field in self.FIELDS if field in printed and not printed[field][0]]
             text = f"the device could not read {', '.join(failed)}"
             raw = dict.fromkeys(failed, 0)
             facts.append(self._form.event("stats_failed", {"text": text}, first, raw=raw, end_line=last))
@@ -112,14 +113,15 @@ class ProcessForm(Form):
         self._record = ProcessRecord(self, session)
 
     def take(self, line: Line) -> list[Fact] | None:
-        if match := _SAMPLE.match(line.body):
+        body = line.body
+        if match := _SAMPLE.match(body):
             facts = self._record.put(_FIELD_OF_LABEL[match[1]], int(match[2]) * KIB, KIB, line)
-        elif match := _ONE_LINE.search(line.body):
-            facts = self._one_line(match, line)
-        elif '"' in line.body and (pairs := _process_pairs(line.body)):
+        elif '"' in body and (pairs := _process_pairs(body)):
             facts = [fact for pair in pairs for fact in self._record.put(*pair, line)]
-            if "}" in line.body:
+            if "}" in body:
                 facts += self._record.close()
+        elif match := _ONE_LINE.search(body):
+            facts = self._one_line(match, line)
         else:
             return None
         self.open_until = line.number + 8 if self._record.is_open else 0

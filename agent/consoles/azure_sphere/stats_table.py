@@ -40,6 +40,7 @@ class StatsTableForm(Form):
 
     system = "mt3620"
     needles = ("Usage (",)
+    reads_all = True
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)

@@ -73,6 +73,7 @@ class ApplicationForm(Form):
     """The common wording, and the console's bare answer to `free`."""
 
     needles = ("free", "Free", "FREE", "heap", "Heap", "HEAP")
+    reads_all = True
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)

@@ -36,6 +36,7 @@ class ChipReportForm(Form):
     """One reading a section; rows without their section's title are nobody's (flash has a total size, too)."""
 
     needles = ("Memory Info:", " KB)", " Info:", "Free Bytes", "Allocated Bytes", "Free Block:")
+    reads_all = True
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)

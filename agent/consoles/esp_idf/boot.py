@@ -65,11 +65,6 @@ class BootForm(Form):
         self._first: Line | None = None
         self._last = 0
         self._identity: dict[str, str] = {}
-        self._unannounced = False
-
-    @property
-    def begins_boot(self) -> bool:
-        return self._unannounced
 
     def take(self, line: Line) -> list[Fact] | None:
         if match := _RESET.search(line.text):
@@ -89,8 +84,8 @@ class BootForm(Form):
         return self._memory(line)
 
     def flush(self) -> list[Fact]:
-        first, identity, unannounced = self._first, self._identity, self._unannounced
-        self._first, self._identity, self._unannounced, self.open_until = None, {}, False, 0
+        first, identity, unannounced = self._first, self._identity, self.begins_boot
+        self._first, self._identity, self.begins_boot, self.open_until = None, {}, False, 0
         if first is None:
             return []
         facts = [self.event("boot", {"reason": "boot loader"}, first, end_line=self._last)] if unannounced else []
@@ -115,7 +110,7 @@ class BootForm(Form):
         facts = self.flush() if self._last and what in self._identity else []
         reset = self.session.reset_line
         if self._first is None and (reset is None or line.number - reset > _SAME_BOOT):
-            self._unannounced = True
+            self.begins_boot = True
             self.session.reset_line = line.number
         self._first = self._first or line
         self._last = line.end_number

@@ -60,6 +60,7 @@ class HeapTraceForm(Form):
         "hashmap: ",
         "total allocations",
         "total frees",
+        "=" * 20,
         "leaked bytes in ",
     )
 

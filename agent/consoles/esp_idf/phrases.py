@@ -7,7 +7,9 @@ believed only when every phrase uses words of the vocabulary and its number ends
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from functools import lru_cache
+
+import msgspec
 
 KIB = 1024
 
@@ -49,43 +51,86 @@ _BARE_FROM = 1000
 """A line that says no more than `free N` must at least look like memory, bytes."""
 
 
-@dataclass(slots=True)
-class Phrase:
+_ALIKE = str.maketrans("123456789", "000000000")
+_REMEMBERED = 4096
+
+
+class Phrase(msgspec.Struct, frozen=True, gc=False):
     """One number with its `meaning`: a field of a heap reading or "total"; sizes in bytes."""
 
     heap: str
     meaning: str
     size: int
     resolution: int
-    words: frozenset[str] = field(default_factory=frozenset)
+
+
+class _Slot(msgspec.Struct, frozen=True, gc=False):
+    """Where a phrase's number stands in the text, and what it means; `tenths` when it has a decimal place."""
+
+    heap: str
+    meaning: str
+    start: int
+    end: int
+    scale: int
+    tenths: bool
+    words: frozenset[str]
 
 
 def read_phrases(body: str) -> list[Phrase]:
     """All phrases of a line about the heap, empty for a line about anything else."""
     text = body.lower()
+    slots, bare = _slots(text.translate(_ALIKE))
+    phrases = [_phrase(slot, text[slot.start : slot.end]) for slot in slots]
+    return [] if bare and phrases[0].size < _BARE_FROM else phrases
+
+
+@lru_cache(_REMEMBERED)
+def _slots(text: str) -> tuple[list[_Slot], bool]:
+    """The phrases of all lines that differ from `text` in digits only; True when such a line says but `free N`.
+
+    Lines of one kind come again and again: taking words apart takes much longer than reading numbers at known places.
+    """
     if _GLUED.search(text) or _ELSEWHERE.search(text):
-        return []
-    phrases: list[Phrase] = []
+        return [], False
+    slots = _taken_apart(text)
+    if not any(slot.meaning in ("free", "min_free") for slot in slots):
+        return [], False
+    words = frozenset[str]().union(*(slot.words for slot in slots))
+    if words & (_MEMORY | frozenset(_REGIONS)):
+        return (slots, False) if words & (_FREE | _LEAST | {"heap"}) else ([], False)
+    return (slots, len(slots) == 1) if "free" in words else ([], False)
+
+
+def _taken_apart(text: str) -> list[_Slot]:
+    slots: list[_Slot] = []
     heap, end = DEFAULT_HEAP, 0
     for number in _NUMBER.finditer(text):
         label = text[end : number.start()]
-        words = _words(label, first=not phrases)
+        words = _words(label, first=not slots)
         after = _AFTER.match(text, number.end())
         end = after.end() if after else number.end()
         if after:
             words = [*(words or ()), after[1]]
-        if words is None or (not words and phrases):
+        if words is None or (not words and slots):
             break
         heap = next((_REGIONS[word] for word in words if word in _REGIONS), heap)
         if _PAST.search(label):
             continue
-        meaning = _meaning(frozenset(words), first=not phrases)
+        meaning = _meaning(frozenset(words), first=not slots)
         if meaning is None:
-            if phrases:
+            if slots:
                 break
             continue
-        phrases.append(_phrase(heap, meaning, number, frozenset(words)))
-    return phrases if _about_heap(phrases) else []
+        scale = KIB if (number[3] or "").startswith("k") else 1
+        place = number.start(1), number.end(2) if number[2] else number.end(1)
+        slots.append(_Slot(heap, meaning, *place, scale, number[2] is not None, frozenset(words)))
+    return slots
+
+
+def _phrase(slot: _Slot, digits: str) -> Phrase:
+    if slot.tenths:
+        return Phrase(slot.heap, slot.meaning, round(float(digits) * slot.scale), max(1, slot.scale // 10))
+    return Phrase(slot.heap, slot.meaning, int(digits) * slot.scale, slot.scale)
 
 
 def _words(label: str, *, first: bool) -> list[str] | None:
@@ -113,20 +158,3 @@ def _meaning(words: frozenset[str], *, first: bool) -> str | None:
     if words & _WHOLE:
         return "total"
     return "free" if first and words & _MEMORY else None
-
-
-def _phrase(heap: str, meaning: str, number: re.Match[str], words: frozenset[str]) -> Phrase:
-    unit = number[3] or ""
-    scale = KIB if unit.startswith("k") else 1
-    if number[2]:
-        return Phrase(heap, meaning, round(float(f"{number[1]}.{number[2]}") * scale), max(1, scale // 10), words)
-    return Phrase(heap, meaning, int(number[1]) * scale, scale, words)
-
-
-def _about_heap(phrases: list[Phrase]) -> bool:
-    if not any(phrase.meaning in ("free", "min_free") for phrase in phrases):
-        return False
-    words = frozenset().union(*(phrase.words for phrase in phrases))
-    if words & (_MEMORY | frozenset(_REGIONS)):
-        return bool(words & (_FREE | _LEAST | {"heap"}))
-    return "free" in words and (len(phrases) > 1 or phrases[0].size >= _BARE_FROM)

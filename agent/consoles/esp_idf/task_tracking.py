@@ -67,7 +67,7 @@ class _Region:
 class TaskTrackingForm(Form):
     """Task lines as they come; a task's heaps once their blocks are through."""
 
-    needles = ("│ ", "MEMORY USAGE ", "ALLOC", " Usage ", ": Size: ", "Task: ")
+    needles = ("│ ", "MEMORY USAGE ", "ALIVE", "DELETED", "ALLOC", " Usage ", ": Size: ", "Task: ")
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)

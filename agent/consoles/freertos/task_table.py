@@ -10,7 +10,8 @@ Names repeat and hold blanks, so rows are read from the right. ESP-IDF counts in
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from agent.consoles.fact import Fact
 from agent.consoles.form import Form, Numbers, Session
@@ -26,11 +27,11 @@ _TABLE_PATIENCE = 2
 _HEADER = re.compile(r"\s*(?:Task ?Name|Name|Task)\b.*\b(?:HWM|High ?Water|Stack|Watermark)\b.*$", re.IGNORECASE)
 _MARK = re.compile(r"HWM|High ?Water|Stack|Watermark", re.IGNORECASE)
 _CORE = re.compile(r"Affinity|Core", re.IGNORECASE)
+_DIGIT = re.compile(r"\d")
 _ROW = re.compile(r"(\S[^\t]{0,31}?)?(\s+)([XRBSD])\s+(\d+)\s+(-?\d+)\s+(-?\d+)(?:\s+(-?\d+))?$")
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(msgspec.Struct, frozen=True, gc=False):
     line: Line
     task: str
     state: str
@@ -43,6 +44,7 @@ class TaskTableForm(Form):
 
     system = "freertos"
     needles = ("\tX\t", "\tR\t", "\tB\t", "\tS\t", "\tD\t", "HWM", "Water", "water", "Stack")
+    reads_all = True
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -53,10 +55,10 @@ class TaskTableForm(Form):
     def take(self, line: Line) -> list[Fact] | None:
         if not line.text:
             return self.flush() or None
-        match = _ROW.match(line.text)
-        if match and ("\t" in line.text or self._columns is not None) and match[1]:
+        match = _ROW.match(line.text) if "\t" in line.text or self._columns is not None else None
+        if match and match[1]:
             return self._row(match, line)
-        if _HEADER.match(line.text) and not line.level and not re.search(r"\d", line.text):
+        if _HEADER.match(line.text) and not line.level and not _DIGIT.search(line.text):
             facts = self.flush()
             self._read_header(line)
             return facts
@@ -77,7 +79,7 @@ class TaskTableForm(Form):
         self.wait(line, _TABLE_PATIENCE)
 
     def _row(self, match: re.Match[str], line: Line) -> list[Fact]:
-        columns = tuple(int(column) for column in match.groups()[4:] if column is not None)
+        columns = tuple(map(int, match.group(5, 6, 7) if match[7] else match.group(5, 6)))
         row = _Row(line, match[1], match[3], int(match[4]), columns)
         self.wait(line, _TABLE_PATIENCE)
         if self._columns is not None:

@@ -102,6 +102,7 @@ class HeapDumpForm(Form):
 
     system = "zephyr"
     needles = ("Heap at ", " free bytes, ", "chunk ")
+    reads_all = True
     _PATIENCE = 64
 
     def __init__(self, session: Session) -> None:

@@ -59,9 +59,10 @@ class BannerForm(Form):
         self._loader_line: int | None = None
 
     def take(self, line: Line) -> list[Fact] | None:
-        if using := _USING.search(line.text):
+        stars = line.text.find("***")
+        if using := _USING.search(line.text, stars):
             return [self.fact("device", (), {"os": f"Zephyr {using[1]}"}, line)]
-        banner = _BANNER.search(line.text)
+        banner = _BANNER.match(line.text, stars) or _BANNER.search(line.text)
         if banner is None:
             return None
         what, version = banner[1], banner[2] or ""
@@ -108,7 +109,7 @@ class FatalForm(Form):
 
     def take(self, line: Line) -> list[Fact] | None:
         body = line.text
-        if match := _FATAL.search(body):
+        if "FATAL ERROR" in body and (match := _FATAL.search(body)):
             return self._fatal(match, line)
         if match := _FAULT.search(body):
             return self._fault((match["fault"] or match["exception"] or match["overflow"]).strip("* "), line)

@@ -40,22 +40,25 @@ class StackLineForm(Form):
 
     system = "zephyr"
     needles = ("STACK: unused", "Stack | Free", "stack | free", "| Used: ")
+    reads_all = True
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._torn: Line | None = None
 
     def take(self, line: Line) -> list[Fact] | None:
-        if match := _TUTORIAL.match(line.body.lstrip()):
+        if "STACK: unused" in line.body:
+            if match := _ANALYZER.match(line.body):
+                return self._analyzer(match, line, line)
+            if line.complete:
+                self._torn = line
+                self.wait(line, 1)
+                return []
+        body = line.body.lstrip()
+        if match := _TUTORIAL.match(body):
             return [self.fact("stack", ("main",), {"min_free": int(match[1])}, line)]
-        if match := _TUTORIAL_THREAD.match(line.body.lstrip()):
+        if "| " in body and (match := _TUTORIAL_THREAD.match(body)):
             return self._stack(match[1], *map(int, match.groups()[1:]), line=line, first=line)
-        if match := _ANALYZER.match(line.body):
-            return self._analyzer(match, line, line)
-        if "STACK: unused" in line.body and line.complete:
-            self._torn = line
-            self.wait(line, 1)
-            return []
         return self._join(line)
 
     def flush(self) -> list[Fact]:
@@ -99,11 +102,9 @@ class ShellThreadForm(Form):
         self._thread: tuple[Line, str, str] | None = None
 
     def take(self, line: Line) -> list[Fact] | None:
-        if match := _SHELL_STACK.search(line.text):
-            size, unused, used, usage_of, percent = map(int, match.groups()[2:])
-            facts = self._stack(match[1], match[2], (usage_of, unused, used, percent), line)
-            return facts if size == usage_of else []
-        if match := _SHELL_THREAD_STACK.match(line.text):
+        if "(real size" in line.text:
+            return self._listed(line)
+        if "stack size " in line.text and (match := _SHELL_THREAD_STACK.match(line.text)):
             thread, self._thread = self._thread, None
             if thread is None or line.number - thread[0].number > PATIENCE:
                 return []
@@ -115,6 +116,13 @@ class ShellThreadForm(Form):
 
     def new_boot(self) -> None:
         self._thread = None
+
+    def _listed(self, line: Line) -> list[Fact] | None:
+        match = _SHELL_STACK.search(line.text)
+        if match is None:
+            return None
+        size, unused, used, usage_of, percent = map(int, match.groups()[2:])
+        return self._stack(match[1], match[2], (usage_of, unused, used, percent), line) if size == usage_of else []
 
     def _stack(self, pointer: str, name: str, numbers: tuple[int, int, int, int], line: Line) -> list[Fact]:
         size, unused, used, percent = numbers

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from agent.consoles import Console, Fact
 from agent.consoles.console import FORMS
+from agent.consoles.dispatch import Dispatch, shape
 from agent.consoles.framer import LINE_CAP, Framer
-from agent.consoles.transport import peel
+from agent.consoles.line import read_line
+from agent.consoles.mending import split_glued
+from agent.consoles.transport import LINE_END, peel, split_prompt
 from tests.agent.consoles.cases import case_directories, facts_of
 
 LOGS = [(path / "input.log").read_bytes() for path in case_directories()]
@@ -94,6 +97,34 @@ def test_foreign_lines_between_lines_change_nothing(case: Path) -> None:
 def test_peeling_is_final(text: str) -> None:
     once = peel(text)
     assert peel(once) == peel(peel(once))
+
+
+_layers = st.sampled_from(
+    [
+        "\x1b[0;31m", "\x1b[0m", "\u241b[0;32m", "ESC[1;33m", "[0;31m", "[0m", "\ufffd", "\x00", "2026-11-20 22:14:18 ",
+        "13:31:39.719 -> ", "09:41:07.123 > ", "[2026-11-02_10:14:22:871]", "[15:33:39] ", "[Apr 29 10:29:50.746] ",
+        "00> ", "    console: ", "uart:~$ ", "[esp32]> ", "OVMS# ", "E (61903) ", "I (24) boot: ", "D (1) main: ",
+        "[  1001][E][main.cpp:41] ", "[00:00:01.234,000] <err> os: ", "[00:00:01.234,000] ", "<wrn> bt: ", "W: ",
+        "free 4", "Dec: ", "face> ", " (", "] <", "Heap summary", "cafe", "12", "\t", "\r", "│ ",
+    ]
+)  # fmt: skip
+_look = Dispatch(FORMS).look
+
+
+@given(st.lists(st.one_of(_layers, st.text(max_size=3)), max_size=6).map("".join))
+@settings(max_examples=500)
+def test_what_is_seen_of_a_shape_holds_for_the_line(text: str) -> None:
+    text = text.replace("\n", "").rstrip(LINE_END)
+    seen = _look(shape(text))
+    assert set(seen.words) >= {
+        (word, number) for number, form in enumerate(FORMS) for word in form.needles if word in text
+    }
+    if seen.alone:
+        assert split_glued(peel(text))[0] == ""
+    if seen.bare:
+        assert (peel(text), split_prompt(text)[0]) == (text, "")
+    if not seen.prefixed:
+        assert read_line(1, text).body == text
 
 
 def test_line_above_the_cap_is_dropped_and_counted_in_any_split() -> None:
