@@ -1,4 +1,4 @@
-"""Every reading of some devices over a span of time, as `telemetry.ndjson` writes them: series by series, oldest first.
+"""Every reading of some devices over a span of time: series by series, oldest first.
 
 Rolled-up hours are left out: they are no readings any more.
 """
@@ -13,24 +13,23 @@ import msgspec
 
 from collector.devices import read_abouts
 from collector.series.schema import BODY_KINDS, fields
-from telemetry.ndjson import encode
 from telemetry.readings import FLAGS, KINDS, About, Reading
 
 _json = msgspec.json.decode
 
 
-def export_lines(
+def export(
     db: sqlite3.Connection, span_ms: tuple[int, int], devices: Sequence[str] = (), kinds: Sequence[str] = ()
-) -> Iterator[bytes]:
-    """Lines without their ends, from start to end (wall ms, both included); of all devices and kinds where none is
-    named. What a device is called (firmware, board, ...) is what is known of it now."""
+) -> Iterator[tuple[Reading, About]]:
+    """Readings from start to end (wall ms, both included), each with its device; of all devices and kinds where none
+    is named. What a device is called (firmware, board, ...) is what is known of it now."""
     abouts = read_abouts(db)
     for id_, device, kind, names in db.execute("SELECT id, device, kind, names FROM series ORDER BY device, id"):
         if (devices and device not in devices) or (kinds and kind not in kinds):
             continue
         about = abouts.get(device) or About(device, 0)
         for reading in _readings(db, id_, (device, kind, tuple(_json(names))), span_ms):
-            yield encode(reading, about)
+            yield reading, about
 
 
 def _readings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from typing import Annotated, Any
 
@@ -10,43 +11,31 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Response
 
 from collector.judge.comparing import Thing, Values, compare, interval_between
 from collector.series.boots import Boot, boots_of, firmware_of_boots
+from collector.series.firmware import firmwares
 from collector.series.reader import open_reader
+from collector.web import answers
+from collector.web.answering import Fortnight, json_answer
 from collector.web.services import Services
 
 _BLOCKS = 12
-_DAY_MS = 86_400_000
-
-
-class Span:
-    """From `start` to `end`, wall ms; by default the last 14 days."""
-
-    def __init__(self, start: int | None = None, end: int | None = None) -> None:
-        self._start, self._end = start, end
-
-    def resolve(self, now_ms: int) -> tuple[int, int]:
-        """Both ends."""
-        end = now_ms if self._end is None else self._end
-        return end - 14 * _DAY_MS if self._start is None else self._start, end
 
 
 def add_compare(api: APIRouter, services: Services) -> None:
     """Serve them."""
 
-    @api.get("/compare")
-    def versions(before: str, after: str, span: Annotated[Span, Depends()]) -> Response:
+    @api.get("/compare", response_model=answers.Differences)
+    def compared(before: str, after: str, span: Annotated[Fortnight, Depends()]) -> Response:
         """Level, peak and growth of each thing: `after` against `before`, each device once."""
         with closing(open_reader(services.series.path)) as db:
-            firmware = firmware_of_boots(db)
-            boots = list(boots_of(db, [*firmware], span.resolve(services.now_ms())))
-        sides = [_by_thing(boots, firmware, version) for version in (before, after)]
-        for version, side in zip((before, after), sides, strict=True):
-            if not side:
-                known = sorted({text for boots_ in firmware.values() for text in boots_.values() if text})
-                raise HTTPException(404, f"no readings of firmware {version[:80]!r}; there are {', '.join(known[:20])}")
-        return _json({"differences": [_flat(one) for one in compare(*sides)]})
+            return json_answer({"differences": differences(db, before, after, span.resolve(services.now_ms()))})
 
-    @api.get("/compare/boots")
-    def boots(device: str, boot: Annotated[list[int], Query()], span: Annotated[Span, Depends()]) -> Response:
+    @api.get("/firmware", response_model=answers.Firmwares)
+    async def versions() -> Response:
+        """Firmware versions, the one that runs on most devices first."""
+        return json_answer({"firmware": await services.series.ask(firmwares)})
+
+    @api.get("/compare/boots", response_model=answers.BootDifferences)
+    def boots(device: str, boot: Annotated[list[int], Query()], span: Annotated[Fortnight, Depends()]) -> Response:
         """Two boots of one device: medians, and an interval of the difference as far as one board can give one."""
         if len(boot) != 2:
             raise HTTPException(400, f"boot: two are compared, {len(boot)} given")
@@ -57,7 +46,19 @@ def add_compare(api: APIRouter, services: Services) -> None:
             raise HTTPException(
                 404, f"no readings of boot {boot[0]} and {boot[1]} of {device[:80]!r}; there are {known}"
             )
-        return _json({"differences": _between_boots(found, boot[0], boot[1])})
+        return json_answer({"differences": _between_boots(found, boot[0], boot[1])})
+
+
+def differences(db: sqlite3.Connection, before: str, after: str, span_ms: tuple[int, int]) -> list[dict[str, Any]]:
+    """Level, peak and growth of each thing that both versions have; HTTPException (404) when one has no readings."""
+    firmware = firmware_of_boots(db)
+    boots = list(boots_of(db, [*firmware], span_ms))
+    sides = [_by_thing(boots, firmware, version) for version in (before, after)]
+    for version, side in zip((before, after), sides, strict=True):
+        if not side:
+            known = sorted({text for boots_ in firmware.values() for text in boots_.values() if text})
+            raise HTTPException(404, f"no readings of firmware {version[:80]!r}; there are {', '.join(known[:20])}")
+    return [_flat(one) for one in compare(*sides)]
 
 
 def _by_thing(boots: list[Boot], firmware: dict[str, dict[int, str]], version: str) -> dict[Thing, list[Values]]:
@@ -97,7 +98,3 @@ def _flat(difference: Any) -> dict[str, Any]:
     built: dict[str, Any] = msgspec.to_builtins(difference)
     kind, names = built.pop("thing")
     return {"kind": kind, "names": names, **built}
-
-
-def _json(content: Any) -> Response:
-    return Response(msgspec.json.encode(content), media_type="application/json")

@@ -7,19 +7,19 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from collector.intake.inventory import OWN_TEXTS
 from collector.series import gateways
+from collector.web import answers
+from collector.web.answering import Day, Limit, caller, json_answer
 from collector.web.desk import Listing
 from collector.web.services import Services
 from telemetry.errors import UsageError
 from telemetry.readings import RESERVED
 from telemetry.topics import is_name, require_name
 
-DAY_MS = 86_400_000
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,31}").fullmatch
 _MOST_TEXT = 256
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
@@ -100,47 +100,41 @@ def _connections(db: sqlite3.Connection) -> list[tuple[str, int, str, int]]:
 def add_gateways(api: APIRouter, services: Services) -> None:
     """Serve them."""
 
-    @api.get("/agents")
+    @api.get("/agents", response_model=answers.Agents)
     async def agents() -> Response:
         """Agents: connected or not, version, devices, outbox, disk, clock, ports."""
-        return _json({"agents": await agents_of(services)})
+        return json_answer({"agents": await agents_of(services)})
 
-    @api.get("/holes")
-    async def holes(
-        device: str | None = None,
-        start: int | None = None,
-        end: int | None = None,
-        limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
-    ) -> Response:
+    @api.get("/holes", response_model=answers.Holes)
+    async def holes(span: Annotated[Day, Depends()], device: str | None = None, limit: Limit = 1_000) -> Response:
         """Stretches without readings that touch the time from start to end (the last 24 hours), newest first."""
         now_ms = services.now_ms()
-        span = (now_ms - DAY_MS if start is None else start, now_ms if end is None else end)
         silent_since_ms = now_ms - services.config.silent_after_s * 1000
-        found = await services.series.ask(gateways.holes, span, silent_since_ms, device, limit)
-        return _json({"holes": found})
+        found = await services.series.ask(gateways.holes, span.resolve(now_ms), silent_since_ms, device, limit)
+        return json_answer({"holes": found})
 
-    @api.post("/devices/import", status_code=202)
+    @api.post("/devices/import", status_code=202, response_model=answers.Accepted)
     async def enlist(wanted: Import, request: Request) -> Response:
         """List devices with labels and, if known, the agent that speaks for each."""
         faults = [fault for one in wanted.devices for fault in _faults(one)]
         if faults:
             raise UsageError("; ".join(faults[:20]))
         listings = [Listing(one.device, one.agent, one.labels) for one in wanted.devices]
-        services.desk.enlist(listings, wanted.by or _caller(request))
-        return _json({"accepted": len(listings)}, 202)
+        services.desk.enlist(listings, wanted.by or caller(request))
+        return json_answer({"accepted": len(listings)}, 202)
 
-    @api.post("/devices/retire", status_code=202)
+    @api.post("/devices/retire", status_code=202, response_model=answers.Accepted)
     async def retire(wanted: Retirement, request: Request) -> Response:
         """Take a device out of service: it is no longer listed or judged, until it speaks again."""
-        services.desk.retire(require_name(wanted.device, "device"), wanted.by or _caller(request))
-        return _json({"accepted": wanted.device}, 202)
+        services.desk.retire(require_name(wanted.device, "device"), wanted.by or caller(request))
+        return json_answer({"accepted": wanted.device}, 202)
 
-    @api.post("/devices/move", status_code=202)
+    @api.post("/devices/move", status_code=202, response_model=answers.Accepted)
     async def move(wanted: Move, request: Request) -> Response:
         """Let another agent speak for a device."""
         device, agent = require_name(wanted.device, "device"), require_name(wanted.agent, "agent")
-        services.desk.move(device, agent, wanted.by or _caller(request))
-        return _json({"accepted": wanted.device}, 202)
+        services.desk.move(device, agent, wanted.by or caller(request))
+        return json_answer({"accepted": wanted.device}, 202)
 
 
 def _faults(one: Listed) -> list[str]:
@@ -157,11 +151,3 @@ def _faults(one: Listed) -> list[str]:
         elif len(text) > _MOST_TEXT or _CONTROL(text):
             faults.append(f"{one.device}: {label}: at most {_MOST_TEXT} characters, no control characters")
     return faults
-
-
-def _caller(request: Request) -> str:
-    return request.client.host if request.client else ""
-
-
-def _json(content: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(content), status, media_type="application/json")

@@ -125,13 +125,15 @@ def listening(settings: Page) -> Iterator[socket.socket]:
 def _services(config: CollectorConfig, directory: Path, now_ms: Callable[[], int]) -> Iterator[Services]:
     desk = DeskBook(directory / "desk.journal", now_ms)
     series = ReadOnlyFile(directory / "series.db", reader.open_reader)
+    slow_series = ReadOnlyFile(directory / "series.db", reader.open_reader)
     quarantine = ReadOnlyFile(directory / "readings.journal")
     fleet = FleetView(series, config.silent_after_s * 1000, now_ms)
     health = Health(directory, [store.name for store in config.stores], now_ms)
     try:
-        yield Services(config, directory, series, quarantine, fleet, health, desk, now_ms)
+        yield Services(config, directory, series, slow_series, quarantine, fleet, health, desk, now_ms)
     finally:
         series.close()
+        slow_series.close()
         quarantine.close()
         desk.close()
 

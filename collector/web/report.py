@@ -6,13 +6,13 @@ import sqlite3
 from contextlib import closing
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Depends, Query, Response
 
 from collector.notify.process import FILE
 from collector.series.reader import open_reader
 from collector.series.report import report
-from collector.web.compare import Span
+from collector.web import answers
+from collector.web.answering import Fortnight, json_answer
 from collector.web.files import open_read_only
 from collector.web.services import Services
 
@@ -22,21 +22,21 @@ _MOST_MESSAGES = 1_000
 def add_report(api: APIRouter, services: Services) -> None:
     """Serve them."""
 
-    @api.get("/report")
-    def lines(span: Annotated[Span, Depends()], device: Annotated[list[str] | None, Query()] = None) -> Response:
+    @api.get("/report", response_model=answers.Report)
+    def lines(span: Annotated[Fortnight, Depends()], device: Annotated[list[str] | None, Query()] = None) -> Response:
         """A line for each thing of the devices named, or of all."""
         with closing(open_reader(services.series.path)) as db:
             devices = device or [name for (name,) in db.execute("SELECT device FROM devices ORDER BY device")]
-            return _json({"lines": report(db, devices, span.resolve(services.now_ms()))})
+            return json_answer({"lines": report(db, devices, span.resolve(services.now_ms()))})
 
-    @api.get("/messages")
-    def messages(span: Annotated[Span, Depends()]) -> Response:
+    @api.get("/messages", response_model=answers.Messages)
+    def messages(span: Annotated[Fortnight, Depends()]) -> Response:
         """Messages made in that time, newest first, with how each channel fared; `shadow`: not sent, on purpose."""
         path = services.directory / FILE
         if not path.exists():
-            return _json({"messages": []})
+            return json_answer({"messages": []})
         with closing(open_read_only(path)) as db:
-            return _json({"messages": _messages(db, span.resolve(services.now_ms()))})
+            return json_answer({"messages": _messages(db, span.resolve(services.now_ms()))})
 
 
 def _messages(db: sqlite3.Connection, span_ms: tuple[int, int]) -> list[dict[str, Any]]:
@@ -52,7 +52,3 @@ def _messages(db: sqlite3.Connection, span_ms: tuple[int, int]) -> list[dict[str
         {"key": key, "title": title, "body": body, "level": level, "made_ms": made_ms, "channels": channels.get(n, {})}
         for n, key, title, body, level, made_ms in made
     ]
-
-
-def _json(content: Any) -> Response:
-    return Response(msgspec.json.encode(content), media_type="application/json")

@@ -15,11 +15,15 @@ from collector.web.status import Health
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """One page process' means: the series and the quarantine to ask, the desk to write to."""
+    """One page process' means: the series and the quarantine to ask, the desk to write to.
+
+    `slow_series` are the same series for questions that may take long: searches in logs, comparisons.
+    """
 
     config: CollectorConfig
     directory: Path
     series: ReadOnlyFile
+    slow_series: ReadOnlyFile
     quarantine: ReadOnlyFile
     fleet: FleetView
     health: Health

@@ -76,6 +76,29 @@ def test_series_logs_and_events(running: Running) -> None:
     assert (event["type"], event["values"]) == ("alloc_failed", {"size": 65536, "caller": "camera_grab"})
 
 
+def test_lines_of_the_fleet_are_searched(running: Running) -> None:
+    def texts(**query: Any) -> list[str]:
+        return [one["text"] for one in running.http.get("/api/v1/lines", params=query).json()["lines"]]
+
+    assert texts(device="kitchen-1") == [
+        "heap largest block below 64 KiB",
+        "size 65536, caller camera_grab",
+        "reconnecting to broker",
+        "sensor timeout, retry 1",
+    ]
+    assert texts(text="BROKER kitchen-1") == ["reconnecting to broker"]
+    assert texts(text="text") == [], "the names of fields are no text"
+    assert set(texts(level="error")) == {"size 65536, caller camera_grab"}
+    assert texts(level="warning", device="lock-17") == []
+
+
+def test_boots_of_a_device(running: Running) -> None:
+    first, second = running.http.get("/api/v1/devices/meter-0042/boots").json()["boots"]
+    assert (first["boot"], second["boot"], second["firmware"]) == (1, 2, "24.09-3")
+    assert first["from_ms"] == running.seeded_ms - 3_600_000
+    assert second["from_ms"] - first["to_ms"] == 10_000
+
+
 def test_quarantine_lists_and_gives_the_bytes(running: Running) -> None:
     (entry,) = running.http.get("/api/v1/quarantine", params={"reason": "underflow"}).json()["quarantine"]
     assert entry["size"] == 9
@@ -89,16 +112,18 @@ def test_what_people_ask_for_stands_in_the_desk_journal(running: Running) -> Non
     calls = {
         "/api/v1/alerts/acknowledge": {"key": "some|key", "by": "ann"},
         "/api/v1/silences": {"pattern": "*|kitchen-1|*", "until_ms": until_ms},
+        "/api/v1/silences/end": {"pattern": "*|kitchen-1|*"},
         "/api/v1/quarantine/retry": {"ids": [1, 2]},
         "/api/v1/quarantine/purge": {"ids": [3]},
     }
     for path, body in calls.items():
         assert running.http.post(path, json=body).status_code == 202
     frames, _ = JournalReader(running.collector.directory / "desk.journal").read(START)
-    written = [msgspec.structs.replace(decode_desk(frame.data), at_ms=0) for frame in frames]
+    written = [msgspec.structs.replace(decode_desk(frame.data), at_ms=0) for frame in frames[-len(calls) :]]
     assert written == [
         Desk("acknowledge", 0, "ann", key="some|key"),
         Desk("silence", 0, "127.0.0.1", key="*|kitchen-1|*", until_ms=until_ms),
+        Desk("unsilence", 0, "127.0.0.1", key="*|kitchen-1|*"),
         Desk("quarantine_retry", 0, "127.0.0.1", ids=(1, 2)),
         Desk("quarantine_purge", 0, "127.0.0.1", ids=(3,)),
     ]

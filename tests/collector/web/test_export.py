@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from collector.records import Incident, encode_finding
 from memfleet.cli import main
 from telemetry import ndjson
 from telemetry.clock import wall_ms
-from tests.collector.web.seeding import Collector, alert, seed_fleet
+from tests.collector.web.seeding import Collector, alert, rows, seed_fleet
 from tests.collector.web.server import page_process
 
 KEY = "leak|mt3620|1.5|process@7"
@@ -28,6 +30,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     seed_fleet(collector, now_ms, others=3)
     for device in ("meter-1", "meter-2"):
         collector.find(alert(device, "It leaks.", key=f"leak|{device}|process|", incident=KEY))
+    said = {"level": ["W"], "module": ["app"], "text": ["first sign"]}
+    collector.arrive([rows("meter-1", "log", (), [now_ms - 5000], said)])
     incident = Incident(
         KEY, "firing", "leak", "critical", now_ms - 9000, now_ms, 2, 2, "meter-1", "meter-2", "It leaks.", "process"
     )
@@ -67,6 +71,33 @@ def test_export_can_be_narrowed(address: str) -> None:
     assert len(httpx.get(f"{address}/api/v1/export", params=late).content.splitlines()) == 2
     assert httpx.get(f"{address}/api/v1/export", params={"kind": "heep"}).status_code == 400
     assert httpx.get(f"{address}/api/v1/export", params={"start": "9", "end": "8"}).status_code == 400
+
+
+def test_export_has_forms_for_spreadsheets_and_databases(address: str) -> None:
+    def lines(**query: str) -> list[str]:
+        return httpx.get(f"{address}/api/v1/export", params=query).text.splitlines()
+
+    table = list(csv.DictReader(lines(format="csv", kind="task", device="kitchen-1")))
+    assert len(table) == 3 * 360
+    assert {row["task"] for row in table} == {"wifi", "mqtt", "sensor"}
+    assert table[0]["time"].endswith("+00:00")
+    assert int(table[0]["peak"]) >= int(table[0]["current"])
+    (event,) = csv.DictReader(lines(format="csv", kind="event", device="kitchen-1"))
+    assert (event["type"], event["caller"], event["more"]) == ("alloc_failed", "camera_grab", "{}")
+    assert httpx.get(f"{address}/api/v1/export", params={"format": "csv"}).status_code == 400
+    written = lines(format="line", kind="process", device="meter-0042")
+    assert len(written) == 360
+    assert re.fullmatch(
+        r"memfleet_process,device=meter-0042,fleet=test,platform=mt3620 total=\d+i,user_mode=\d+i,"
+        r"peak_user_mode=\d+i,boot=1i,uptime=600000i \d{13}",
+        written[0],
+    )
+
+
+def test_what_devices_of_an_incident_said(address: str) -> None:
+    said = httpx.get(f"{address}/api/v1/incident/lines", params={"key": KEY, "reach_ms": "3600000"}).json()["lines"]
+    assert [one["text"] for one in said] == ["first sign"]
+    assert httpx.get(f"{address}/api/v1/incident/lines", params={"key": "none"}).status_code == 404
 
 
 def test_an_export_is_judged_as_the_stored_history_is(

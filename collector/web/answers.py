@@ -1,0 +1,256 @@
+"""What the API answers, as its OpenAPI document says. Answers are not made of these; a test holds the two together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from collector.series.firmware import FirmwareRow
+from collector.series.lines import LineRow
+from collector.series.report import Line
+from collector.series.rows import AlertRow, DeviceRow, EventRow, HoleRow, LogRow, SeriesRow
+from collector.series.runs import RunRow
+from collector.web.quarantine import QuarantineRow
+from collector.web.status import ProcessStatus
+
+
+class Answer(BaseModel):
+    """An answer; it holds what is named here and nothing else."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Fault(Answer):
+    """What is wrong, in one sentence."""
+
+    error: str
+
+
+class Accepted(Answer):
+    """The wish is on disk: the key, pattern or name that it is about, or how many."""
+
+    accepted: str | int
+
+
+class Devices(Answer):
+    """Devices of one part of the list, how many match in all, and how many of the fleet are in each state."""
+
+    devices: list[DeviceRow]
+    total: int
+    states: dict[Literal["critical", "warning", "silent", "ok"], int]
+
+
+class Alerts(Answer):
+    """Alerts."""
+
+    alerts: list[AlertRow]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device(DeviceRow):
+    """A device and its open alerts."""
+
+    open_alerts: list[AlertRow]
+
+
+class Series(Answer):
+    """What is read of a device."""
+
+    series: list[SeriesRow]
+
+
+class Runs(Answer):
+    """The boots of a device."""
+
+    boots: list[RunRow]
+
+
+class Logs(Answer):
+    """Log lines of one device."""
+
+    logs: list[LogRow]
+
+
+class Events(Answer):
+    """Events of one device."""
+
+    events: list[EventRow]
+
+
+class Lines(Answer):
+    """Log lines and events of any devices."""
+
+    lines: list[LineRow]
+
+
+class Incident(Answer):
+    """An incident: `first` is the device it began on, `worst` the one in whose words it is told; `numbers` are hers."""
+
+    key: str
+    status: Literal["firing", "resolved"]
+    rule: str
+    severity: str
+    since_ms: int
+    at_ms: int
+    lasted_ms: int
+    devices: int
+    firing: int
+    first: str
+    worst: str
+    reason: str
+    kind: str
+    names: list[str]
+    platform: str
+    firmware: str
+    numbers: dict[str, float]
+    acknowledged_ms: int
+    acknowledged_by: str
+    silenced_until_ms: int
+
+
+class Incidents(Answer):
+    """Incidents."""
+
+    incidents: list[Incident]
+
+
+class Member(Answer):
+    """An alert that belongs to an incident; `alert` is its key."""
+
+    device: str
+    status: Literal["firing", "resolved"]
+    severity: str
+    since_ms: int
+    at_ms: int
+    reason: str
+    alert: str
+
+
+class IncidentWhole(Incident):
+    """An incident with the alerts that belong to it."""
+
+    members: list[Member]
+
+
+class Silence(Answer):
+    """A silence in force: a pattern on keys, until when, by whom."""
+
+    pattern: str
+    until_ms: int
+    by: str
+
+
+class Silences(Answer):
+    """Silences in force."""
+
+    silences: list[Silence]
+
+
+class Firmwares(Answer):
+    """Versions, the one that runs on most devices first."""
+
+    firmware: list[FirmwareRow]
+
+
+class Difference(Answer):
+    """One measure of one thing between two versions; bytes, for growth bytes/hour. `devices`: before and after."""
+
+    kind: str
+    names: list[str]
+    measure: Literal["level", "peak", "growth"]
+    before: float
+    after: float
+    difference: float
+    p_value: float
+    effect: float
+    devices: list[int]
+    verdict: Literal["worse", "better", "same", "unknown"]
+
+
+class Differences(Answer):
+    """Differences between two versions, the worst first."""
+
+    differences: list[Difference]
+
+
+class BootDifference(Answer):
+    """One thing in two boots of a board: its measures, and the 95 % interval of the difference of levels, bytes."""
+
+    kind: str
+    names: list[str]
+    before: dict[str, float]
+    after: dict[str, float]
+    low: float
+    high: float
+    verdict: Literal["worse", "better", "same"]
+
+
+class BootDifferences(Answer):
+    """Differences between two boots of one board."""
+
+    differences: list[BootDifference]
+
+
+class Report(Answer):
+    """The verdict on each thing, and what it rests on."""
+
+    lines: list[Line]
+
+
+class Message(Answer):
+    """A message, and how each channel fared with it; `shadow`: not sent, on purpose."""
+
+    key: str
+    title: str
+    body: str
+    level: str
+    made_ms: int
+    channels: dict[str, str]
+
+
+class Messages(Answer):
+    """Messages, the newest first."""
+
+    messages: list[Message]
+
+
+class Agent(Answer):
+    """A gateway; `values` is what it last said of itself."""
+
+    agent: str
+    online: bool
+    version: str
+    seen_ms: int
+    devices: int
+    boot: int
+    uptime_ms: int | None
+    values: dict[str, Any]
+
+
+class Agents(Answer):
+    """Gateways."""
+
+    agents: list[Agent]
+
+
+class Holes(Answer):
+    """Stretches without readings."""
+
+    holes: list[HoleRow]
+
+
+class Quarantine(Answer):
+    """What intake refused."""
+
+    quarantine: list[QuarantineRow]
+
+
+class Status(Answer):
+    """The processes of the collector, and why it is not ready (empty: it is)."""
+
+    fleet: str
+    ready: bool
+    reasons: list[str]
+    processes: list[ProcessStatus]

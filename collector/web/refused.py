@@ -1,0 +1,51 @@
+"""The routes about the quarantine: what intake refused, taking it in again, throwing it away."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from pydantic import BaseModel, Field
+
+from collector.web import answers
+from collector.web.answering import Limit, caller, json_answer
+from collector.web.quarantine import quarantined, quarantined_body
+from collector.web.services import Services
+
+_BYTES: Any = {200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
+
+
+class Bodies(BaseModel):
+    """Quarantined bodies."""
+
+    ids: Annotated[list[int], Field(min_length=1, max_length=10_000)]
+    by: str = ""
+
+
+def add_quarantine(api: APIRouter, services: Services) -> None:
+    """Serve them."""
+
+    @api.get("/quarantine", response_model=answers.Quarantine)
+    async def quarantine(agent: str = "", reason: str = "", limit: Limit = 100) -> Response:
+        """What intake refused, newest first."""
+        return json_answer({"quarantine": await services.quarantine.ask(quarantined, limit, agent, reason)})
+
+    @api.get("/quarantine/{id}/body", response_class=Response, responses=_BYTES)
+    async def body(id: int) -> Response:  # noqa: A002 - the name in the address
+        """The very bytes that were refused."""
+        found = await services.quarantine.ask(quarantined_body, id)
+        if found is None:
+            raise HTTPException(404, f"nothing in quarantine has the number {id}")
+        return Response(found, media_type="application/octet-stream")
+
+    @api.post("/quarantine/retry", status_code=202, response_model=answers.Accepted)
+    async def retry(bodies: Bodies, request: Request) -> Response:
+        """Take refused bodies in again."""
+        services.desk.retry_quarantine(bodies.ids, bodies.by or caller(request))
+        return json_answer({"accepted": len(bodies.ids)}, 202)
+
+    @api.post("/quarantine/purge", status_code=202, response_model=answers.Accepted)
+    async def purge(bodies: Bodies, request: Request) -> Response:
+        """Throw refused bodies away."""
+        services.desk.purge_quarantine(bodies.ids, bodies.by or caller(request))
+        return json_answer({"accepted": len(bodies.ids)}, 202)
