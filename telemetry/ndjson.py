@@ -54,7 +54,7 @@ def encode(reading: Reading, about: About) -> bytes:
     line |= {key: value for key, value in extras.items() if value}
     if reading.resolution != 1:
         line["resolution"] = reading.resolution
-    clash = _BASE & reading.values.keys()  # a device's own firmware; an event's fields may have any name
+    clash = _BASE.union(_TEXTS) & reading.values.keys()  # a device's own firmware; an event's fields may have any name
     line |= {"fields": dict(reading.values)} if clash else reading.values
     return _encode(line)
 

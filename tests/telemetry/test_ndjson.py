@@ -6,7 +6,7 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 from telemetry import ndjson
@@ -35,6 +35,7 @@ def readings(draw: some.DrawFn) -> Reading:
 
 
 @given(readings(), some.sampled_from(("esp32", "mt3620")), some.sampled_from(({}, {"board": "b", "site": "Ulm"})))
+@example(Reading("d", "device", (), 0, {"board": "as the device says"}), "esp32", {})
 def test_what_is_written_is_read_back(reading: Reading, platform: str, more: dict[str, str]) -> None:
     about = About(reading.device, reading.boot, {"platform": platform, "firmware": "1.2", **more}, {"heap": 4096})
     line = ndjson.encode(reading, about)
