@@ -12,15 +12,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 from emulators.chance import Chance
-from emulators.heap import Block
+from emulators.native import core
 
-if TYPE_CHECKING:
-    from emulators.devices.region import LiveRegion
 
-Run = Callable[["Runtime"], Iterator[int]]
+class Compiled:
+    """A task that takes many steps in one call."""
+
+    __slots__ = ()
+
+    def run(self, at_ms: int, until_ms: int) -> int:
+        """Take the step of uptime `at_ms`, and those after it up to and with `until_ms`; when the next one is. It may
+        come back earlier. Reset where a step ends the boot."""
+        raise NotImplementedError
+
+
+Run = Callable[["Runtime"], Iterator[int] | Compiled]
 """A task's code, called once a boot."""
 
 
@@ -67,16 +76,8 @@ class Firmware:
     project: str = "firmware"
 
 
-class Allocation(NamedTuple):
-    """A block that firmware holds."""
-
-    region: LiveRegion
-    block: Block
-
-    @property
-    def address(self) -> int:
-        """Its address on the device."""
-        return self.region.address(self.block.offset)
+Allocation = core.Allocation
+"""A block that firmware holds: the `region` and the `block` of its heap, and its `address` on the device."""
 
 
 class Reset(Exception):  # noqa: N818 - the end of a boot, not an error of ours
@@ -91,7 +92,15 @@ class Reset(Exception):  # noqa: N818 - the end of a boot, not an error of ours
 
 
 class Memory(Protocol):
-    """The memory of one boot: what a platform does for its tasks. Sizes are bytes; None is NULL."""
+    """The memory of one boot: what a platform does for its tasks. Sizes are bytes; None is NULL.
+
+    `route` says the same as `malloc` and `free` to tasks that are compiled; None where only those two know all that is
+    to be done.
+    """
+
+    @property
+    def route(self) -> core.Route | None:
+        """See above."""
 
     def malloc(self, task: str, size: int, *, written: bool) -> Allocation | None:
         """Allocate; `written`: the task writes every byte of it."""
@@ -149,13 +158,16 @@ class World(Protocol):
 class Runtime:
     """The device as one of its tasks sees it. `chance` is the task's own stream of random numbers."""
 
-    __slots__ = ("_memory", "_world", "chance", "task")
+    __slots__ = ("_malloc", "_memory", "_world", "chance", "free", "task")
 
     def __init__(self, world: World, task: str, chance: Chance) -> None:
         self._world = world
         self._memory = world.memory
+        self._malloc = self._memory.malloc
         self.task = task
         self.chance = chance
+        self.free = self._memory.free
+        """Give a block back; None is free(NULL)."""
 
     @property
     def uptime_ms(self) -> int:
@@ -169,7 +181,7 @@ class Runtime:
 
     def malloc(self, size: int, *, written: bool = True) -> Allocation | None:
         """Allocate `size` bytes and write them all, as most firmware does; None is NULL."""
-        held = self._memory.malloc(self.task, size, written=written)
+        held = self._malloc(self.task, size, written=written)
         if held is None:
             self._world.allocation_failed(self.task, size)
         return held
@@ -188,10 +200,6 @@ class Runtime:
             self._world.allocation_failed(self.task, size)
         return moved
 
-    def free(self, held: Allocation | None) -> None:
-        """Give a block back; None is free(NULL)."""
-        self._memory.free(held)
-
     def open_socket(self) -> object | None:
         """Open a socket: kernel memory on the MT3620, heap blocks under lwIP, a fixed pool under Zephyr."""
         return self._memory.open_socket(self.task)
@@ -208,6 +216,12 @@ class Runtime:
         """Go `depth` bytes deep into the stack; deeper than it is ends the boot."""
         if not self._memory.use_stack(self.task, depth):
             raise Reset("stack_overflow", f"stack overflow in task {self.task}", self.task)
+
+    def came_to(self, uptime_ms: int, refused: int) -> None:
+        """A compiled task has come to this moment, and there got NULL for `refused` bytes, if that is not 0."""
+        self._world.uptime_ms = uptime_ms
+        if refused:
+            self._world.allocation_failed(self.task, refused)
 
     def print(self, text: str) -> None:
         """Print text to the console; the platform makes its own line ends of line feeds."""

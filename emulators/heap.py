@@ -15,20 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, NoReturn, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from telemetry.errors import EnvironmentFault, MemfleetError, UsageError
-
-try:
-    from emulators import _core
-except ImportError as error:
-    raise EnvironmentFault(
-        f"the emulated heaps are not built ({error}); install a C compiler, then memfleet[emulators] once more",
-        retry=False,
-    ) from error
+from emulators.native import core
+from telemetry.errors import MemfleetError, UsageError
 
 Allocator = Literal["tlsf", "tlsf_idf53", "zephyr_sys", "zephyr_k", "zephyr_libc", "musl_oldmalloc", "musl_1_1_24"]
 """ESP-IDF 5.4+ and 5.1-5.3; Zephyr's sys_heap, k_malloc and libc malloc; musl 1.2.1+ (oldmalloc) and musl <= 1.2.0."""
@@ -56,7 +49,7 @@ _RUN_FAULTS = {
 
 def run_fault_text(code: int) -> str:
     """`Run.error` as a clause about the operation at fault."""
-    return _RUN_FAULTS.get(code) or _core.error_text(code)
+    return _RUN_FAULTS.get(code) or core.error_text(code)
 
 
 class HeapError(MemfleetError):
@@ -67,13 +60,9 @@ class HeapError(MemfleetError):
         super().__init__(f"{what}: {run_fault_text(code)}")
 
 
-class Block(NamedTuple):
-    """A block in use. `offset` is its address relative to the start of the heap (musl: to the first break, or below 0
-    to the top of the mmap area); `usable` how many bytes it really has. `handle` names it to the heap."""
-
-    handle: int
-    offset: int
-    usable: int
+Block = core.Block
+"""A block in use. `offset` is its address relative to the start of the heap (musl: to the first break, or below 0 to
+the top of the mmap area); `usable` how many bytes it really has. `handle` names it to the heap."""
 
 
 class HeapStats(NamedTuple):
@@ -156,8 +145,8 @@ class Run:
     double_frees: int
 
 
-class Heap:
-    """One emulated heap.
+class Heap(core.Heap):
+    """One emulated heap. `malloc`, `calloc`, `aligned_alloc`, `realloc`, `free` and `touch` are those of the core.
 
     `size` is the region handed to the allocator and `base` its address on the device, both in bytes; of `base` only the
     alignment matters. musl has no region; its `total_limit` (brk and mmap together) and `brk_limit` are bytes, 0 for
@@ -165,6 +154,8 @@ class Heap:
 
     Raises UsageError where the allocator upstream refuses such a heap as well.
     """
+
+    __slots__ = ("allocator",)
 
     def __init__(
         self,
@@ -185,56 +176,28 @@ class Heap:
             if not 0 <= number < 1 << 32:
                 raise UsageError(f"a heap's {name} must be 0..{(1 << 32) - 1} bytes, not {number}")
         try:
-            self._core = _core.Heap(ALLOCATORS.index(allocator), **numbers)
+            super().__init__(ALLOCATORS.index(allocator), **numbers)
         except ValueError as error:
-            clause = _core.error_text(int(str(error)))
+            clause = core.error_text(int(str(error)))
             raise UsageError(f"no {allocator} heap of {size} bytes at {base:#x}: {clause}") from error
 
-    def malloc(self, size: int) -> Block | None:
-        """Allocate `size` bytes; None where the device gets NULL."""
-        return self._block(self._core.malloc(size), "malloc")
-
-    def calloc(self, count: int, size: int) -> Block | None:
-        """Allocate `count` times `size` bytes; None where the device gets NULL."""
-        return self._block(self._core.calloc(count, size), "calloc")
-
-    def aligned_alloc(self, align: int, size: int) -> Block | None:
-        """Allocate `size` bytes at an address that is a multiple of `align`, a power of two."""
-        return self._block(self._core.aligned_alloc(align, size), "aligned_alloc")
-
-    def realloc(self, block: Block | None, size: int) -> Block | None:
-        """Resize a block, or allocate one. None leaves `block` as it was, but size 0 frees it (not with musl)."""
-        return self._block(self._core.realloc(block.handle if block else 0, size), "realloc")
-
-    def free(self, block: Block | None) -> None:
-        """Free a block; None is free(NULL). Raises HeapError for a block that is not in use."""
-        code = self._core.free(block.handle if block else 0)
-        if code:
-            raise HeapError(code, "free")
-
-    def touch(self, block: Block, start: int, size: int) -> None:
-        """The program writes bytes [start, start + size) of the block: with musl their pages become resident."""
-        code = self._core.touch(block.handle, start, size)
-        if code:
-            raise HeapError(code, "touch")
+    def fault(self, code: int, what: str) -> NoReturn:
+        """How the core says that a call was one that no sound program makes."""
+        raise HeapError(code, what)
 
     def stats(self) -> HeapStats:
         """What the heap tells about itself now; costs a walk over its blocks."""
-        return HeapStats(*self._core.stats())
+        return HeapStats._make(self.counts())
 
     def layout(self) -> list[Extent]:
         """Each block, in address order."""
-        return [Extent(*row) for row in self._core.walk()]
+        return [Extent(*row) for row in self.walk()]
 
     def check(self) -> None:
         """Raise HeapError when an invariant of the heap is broken, which no sequence of calls may achieve."""
-        code = self._core.check()
+        code = self.broken()
         if code:
             raise HeapError(code, f"{self.allocator} heap")
-
-    def metadata_bytes(self) -> int:
-        """Host bytes behind this heap, records in reserve included."""
-        return self._core.metadata_bytes()
 
     def new_slots(self, ids: int) -> NDArray[np.uint32]:
         """Slots for `ids` ids, none allocated yet, to be handed to each `run` of a sequence."""
@@ -264,7 +227,7 @@ class Heap:
         stats = np.zeros((rows, len(HeapStats._fields)), dtype=np.uint32)
         pages = np.zeros((count if with_pages else 0, 3), dtype=np.uint32)
         columns = (operations.kind, operations.id, operations.a, operations.b, slots, offsets)
-        error, done, stats_rows, page_rows, failed, double_frees = self._core.replay(
+        error, done, stats_rows, page_rows, failed, double_frees = self.replay(
             *columns, stats if rows else None, pages if with_pages else None, stats_every, touch, strict
         )
         offsets[done:] = NULL  # what a fault has left undone
@@ -278,14 +241,6 @@ class Heap:
             failed=failed,
             double_frees=double_frees,
         )
-
-    def _block(self, answer: tuple[int, int], what: str) -> Block | None:
-        handle, offset = answer
-        if handle:
-            return Block(handle, offset, self._core.usable(handle))
-        if offset:
-            raise HeapError(offset, what)
-        return None
 
 
 def run_all(
@@ -304,7 +259,7 @@ def run_all(
     """
     stats = np.zeros((len(heaps), len(HeapStats._fields)), dtype=np.uint32)
     if heaps:
-        error, heap, done = _core.Heap.run_all(tuple(one._core for one in heaps), kind, ids, sizes, slots, stats)
+        error, heap, done = core.Heap.run_all(tuple(heaps), kind, ids, sizes, slots, stats)
         if error:
             raise HeapError(error, f"heap {heap} of {len(heaps)}, operation {done}")
     return dict(zip(HeapStats._fields, stats.T, strict=True))

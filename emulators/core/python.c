@@ -1,23 +1,14 @@
 /*
- * The Python module emulators._core: a thin binding, meant for emulators/heap.py alone.
+ * The Python module emulators._core: a thin binding, meant for emulators/heap.py, chance.py and firmware.py alone.
  *
- * Answers are plain ints and tuples, errors of the core are its negative codes; heap.py turns them into sentences.
- * Columns come and go as buffers (NumPy arrays), so that this file needs no NumPy header. The GIL is released during
- * replays.
+ * Errors of the core are its negative codes; Heap.fault, which heap.py defines, turns them into sentences. Columns come
+ * and go as buffers (NumPy arrays), so that this file needs no NumPy header. The GIL is released during replays.
  */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "python.h"
 
 #include <stdlib.h>
 
 #include "replay.h"
-
-typedef struct {
-    PyObject_HEAD heap_t heap;
-    struct heap_config config;
-    bool open;
-    bool busy; /* another thread is in a replay of this heap */
-} HeapObject;
 
 static void *resize_raw(void *context, void *old, size_t old_bytes, size_t bytes) {
     (void)context;
@@ -65,6 +56,11 @@ static int heap_init(HeapObject *self, PyObject *args, PyObject *kwargs) {
         .brk_limit = brk_limit,
         .memory = {resize_raw, NULL},
     };
+    const struct types *types = python_types(Py_TYPE(self));
+    if (types == NULL) {
+        return -1;
+    }
+    self->block_type = types->block;
     int error = heap_create(&self->heap, &self->config);
     self->open = error == HEAP_OK;
     if (error == HEAP_E_MEMORY) {
@@ -84,18 +80,68 @@ static void heap_dealloc(HeapObject *self) {
     Py_DECREF(type);
 }
 
-/* ---- Single operations ---- */
+/* ---- Single operations: a block or None; a negative code becomes the exception of Heap.fault ---- */
 
-static PyObject *from_pointer(struct heap_pointer pointer) {
-    return Py_BuildValue("(Ii)", (unsigned int)pointer.block, (int)pointer.offset);
+PyObject *python_fault(HeapObject *heap, int error, const char *what) {
+    PyObject *none = PyObject_CallMethod((PyObject *)heap, "fault", "is", error, what);
+    Py_XDECREF(none);
+    if (none != NULL) {
+        PyErr_SetString(PyExc_SystemError, "Heap.fault has to raise");
+    }
+    return NULL;
 }
 
-static PyObject *py_malloc(HeapObject *self, PyObject *args) {
-    unsigned int bytes;
-    if (!PyArg_ParseTuple(args, "I", &bytes) || !usable(self)) {
+PyObject *python_block(PyTypeObject *type, uint32_t handle, int32_t offset, uint32_t usable) {
+    PyObject *numbers[] = {PyLong_FromUnsignedLong(handle), PyLong_FromLong(offset), PyLong_FromUnsignedLong(usable)};
+    PyObject *block = PyStructSequence_New(type);
+    for (Py_ssize_t field = 0; field < 3; field++) {
+        if (block == NULL || numbers[field] == NULL) {
+            Py_XDECREF(numbers[field]);
+            Py_CLEAR(block);
+        } else {
+            PyStructSequence_SET_ITEM(block, field, numbers[field]);
+        }
+    }
+    return block;
+}
+
+static PyObject *block_of(HeapObject *self, struct heap_pointer pointer, const char *what) {
+    if (pointer.block == 0) {
+        return pointer.offset != HEAP_OK ? python_fault(self, pointer.offset, what) : Py_NewRef(Py_None);
+    }
+    uint32_t has = heap_usable(&self->heap, pointer.block);
+    return python_block(self->block_type, pointer.block, pointer.offset, has);
+}
+
+/* The handle of a Block, 0 of None. */
+static bool handle_of(HeapObject *self, PyObject *block, uint32_t *handle) {
+    *handle = 0;
+    if (block == Py_None) {
+        return true;
+    }
+    if (!Py_IS_TYPE(block, self->block_type)) {
+        PyErr_Format(PyExc_TypeError, "a Block or None is wanted, not %R", block);
+        return false;
+    }
+    *handle = (uint32_t)PyLong_AsUnsignedLongMask(PyStructSequence_GET_ITEM(block, 0));
+    return !PyErr_Occurred();
+}
+
+bool python_to_bytes(PyObject *number, uint32_t *bytes) {
+    unsigned long value = PyLong_AsUnsignedLong(number);
+    if (value > UINT32_MAX && !PyErr_Occurred()) {
+        PyErr_SetString(PyExc_OverflowError, "more than 32 bits hold");
+    }
+    *bytes = (uint32_t)value;
+    return !PyErr_Occurred();
+}
+
+static PyObject *py_malloc(HeapObject *self, PyObject *number) {
+    uint32_t bytes;
+    if (!python_to_bytes(number, &bytes) || !usable(self)) {
         return NULL;
     }
-    return from_pointer(heap_malloc(&self->heap, bytes));
+    return block_of(self, heap_malloc(&self->heap, bytes), "malloc");
 }
 
 static PyObject *py_calloc(HeapObject *self, PyObject *args) {
@@ -104,7 +150,7 @@ static PyObject *py_calloc(HeapObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "II", &count, &bytes) || !usable(self)) {
         return NULL;
     }
-    return from_pointer(heap_calloc(&self->heap, count, bytes));
+    return block_of(self, heap_calloc(&self->heap, count, bytes), "calloc");
 }
 
 static PyObject *py_aligned_alloc(HeapObject *self, PyObject *args) {
@@ -113,42 +159,42 @@ static PyObject *py_aligned_alloc(HeapObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "II", &align, &bytes) || !usable(self)) {
         return NULL;
     }
-    return from_pointer(heap_aligned_alloc(&self->heap, align, bytes));
+    return block_of(self, heap_aligned_alloc(&self->heap, align, bytes), "aligned_alloc");
 }
 
 static PyObject *py_realloc(HeapObject *self, PyObject *args) {
-    unsigned int block;
+    PyObject *block;
     unsigned int bytes;
-    if (!PyArg_ParseTuple(args, "II", &block, &bytes) || !usable(self)) {
+    uint32_t handle;
+    if (!PyArg_ParseTuple(args, "OI", &block, &bytes) || !usable(self) || !handle_of(self, block, &handle)) {
         return NULL;
     }
-    return from_pointer(heap_realloc(&self->heap, block, bytes));
+    return block_of(self, heap_realloc(&self->heap, handle, bytes), "realloc");
 }
 
-static PyObject *py_free(HeapObject *self, PyObject *args) {
-    unsigned int block;
-    if (!PyArg_ParseTuple(args, "I", &block) || !usable(self)) {
+static PyObject *py_free(HeapObject *self, PyObject *block) {
+    uint32_t handle;
+    if (!usable(self) || !handle_of(self, block, &handle)) {
         return NULL;
     }
-    return PyLong_FromLong(heap_free(&self->heap, block));
+    int error = heap_free(&self->heap, handle);
+    return error != HEAP_OK ? python_fault(self, error, "free") : Py_NewRef(Py_None);
 }
 
 static PyObject *py_touch(HeapObject *self, PyObject *args) {
-    unsigned int block;
+    PyObject *block;
     unsigned int from;
     unsigned int bytes;
-    if (!PyArg_ParseTuple(args, "III", &block, &from, &bytes) || !usable(self)) {
+    uint32_t handle;
+    if (!PyArg_ParseTuple(args, "OII", &block, &from, &bytes) || !usable(self) || !handle_of(self, block, &handle)) {
         return NULL;
     }
-    return PyLong_FromLong(heap_touch(&self->heap, block, from, bytes));
+    int error = heap_touch(&self->heap, handle, from, bytes);
+    return error != HEAP_OK ? python_fault(self, error, "touch") : Py_NewRef(Py_None);
 }
 
-static PyObject *py_usable(HeapObject *self, PyObject *args) {
-    unsigned int block;
-    if (!PyArg_ParseTuple(args, "I", &block) || !usable(self)) {
-        return NULL;
-    }
-    return PyLong_FromUnsignedLong(heap_usable(&self->heap, block));
+static PyObject *py_resident_pages(HeapObject *self, PyObject *Py_UNUSED(ignored)) {
+    return usable(self) ? PyLong_FromUnsignedLong(route_resident_pages(&self->heap)) : NULL;
 }
 
 /* ---- Looking at it ---- */
@@ -181,6 +227,15 @@ static PyObject *py_stats(HeapObject *self, PyObject *Py_UNUSED(ignored)) {
         }
     }
     return tuple;
+}
+
+static PyObject *py_free_bytes(HeapObject *self, PyObject *Py_UNUSED(ignored)) {
+    if (!usable(self)) {
+        return NULL;
+    }
+    struct heap_stats now;
+    heap_stats(&self->heap, &now);
+    return PyLong_FromUnsignedLong(now.free);
 }
 
 static int append_view(void *context, const struct heap_view *view) {
@@ -445,18 +500,26 @@ static PyObject *py_run_all(PyObject *type, PyObject *args) {
 /* ---- The module ---- */
 
 static PyMethodDef heap_methods[] = {
-    {"malloc", (PyCFunction)py_malloc, METH_VARARGS, "malloc(bytes) -> (block, offset or error)"},
-    {"calloc", (PyCFunction)py_calloc, METH_VARARGS, "calloc(count, bytes) -> (block, offset or error)"},
+    {"malloc", (PyCFunction)py_malloc, METH_O, "Allocate that many bytes; None where the device gets NULL."},
+    {"calloc", (PyCFunction)py_calloc, METH_VARARGS,
+     "Allocate `count` times `size` bytes; None where the device gets NULL."},
     {"aligned_alloc", (PyCFunction)py_aligned_alloc, METH_VARARGS,
-     "aligned_alloc(align, bytes) -> (block, offset or error)"},
-    {"realloc", (PyCFunction)py_realloc, METH_VARARGS, "realloc(block, bytes) -> (block, offset or error)"},
-    {"free", (PyCFunction)py_free, METH_VARARGS, "free(block) -> 0 or error"},
-    {"touch", (PyCFunction)py_touch, METH_VARARGS, "touch(block, start, bytes) -> 0 or error"},
-    {"usable", (PyCFunction)py_usable, METH_VARARGS, "usable(block) -> bytes"},
-    {"stats", (PyCFunction)py_stats, METH_NOARGS, "stats() -> one int for each of STATS_NAMES"},
+     "aligned_alloc(align, size): at an address that is a multiple of `align`, a power of two."},
+    {"realloc", (PyCFunction)py_realloc, METH_VARARGS,
+     "realloc(block, size): resize a block, or allocate one. None leaves `block` as it was, but size 0 frees it (not "
+     "with musl)."},
+    {"free", (PyCFunction)py_free, METH_O,
+     "Free a block; None is free(NULL). Raises HeapError for a block that is not in use."},
+    {"touch", (PyCFunction)py_touch, METH_VARARGS,
+     "touch(block, start, size): the program writes these bytes; with musl their pages become resident."},
+    {"resident_pages", (PyCFunction)py_resident_pages, METH_NOARGS,
+     "musl's pages that were written to and not given back."},
+    {"free_bytes", (PyCFunction)py_free_bytes, METH_NOARGS, "Free bytes as the platform counts them."},
+    {"counts", (PyCFunction)py_stats, METH_NOARGS, "counts() -> one int for each of STATS_NAMES"},
     {"walk", (PyCFunction)py_walk, METH_NOARGS, "walk() -> [(block, chunk, pointer, chunk_bytes, usable, used)]"},
-    {"check", (PyCFunction)py_check, METH_NOARGS, "check() -> 0 or the broken invariant"},
-    {"metadata_bytes", (PyCFunction)py_metadata_bytes, METH_NOARGS, "metadata_bytes() -> host bytes behind the heap"},
+    {"broken", (PyCFunction)py_check, METH_NOARGS, "broken() -> 0 or the broken invariant"},
+    {"metadata_bytes", (PyCFunction)py_metadata_bytes, METH_NOARGS,
+     "Host bytes behind this heap, records in reserve included."},
     {"replay", (PyCFunction)py_replay, METH_VARARGS,
      "replay(kind, id, a, b, slots, offsets, stats, pages, stats_every, touch, strict)\n"
      "-> (error, done, stats rows, pages rows, failed, double frees)"},
@@ -477,7 +540,7 @@ static PyType_Slot heap_slots[] = {
 static PyType_Spec heap_spec = {
     .name = "emulators._core.Heap",
     .basicsize = sizeof(HeapObject),
-    .flags = Py_TPFLAGS_DEFAULT,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
     .slots = heap_slots,
 };
 
@@ -519,10 +582,72 @@ static bool add(PyObject *module, const char *name, PyObject *value) {
     return added;
 }
 
+/* The same of a type, of which the module keeps a reference of its own. */
+static bool add_type(PyObject *module, const char *name, PyTypeObject **kept, PyObject *type) {
+    *kept = (PyTypeObject *)type;
+    return type != NULL && add(module, name, Py_NewRef(type));
+}
+
+static PyStructSequence_Field block_fields[] = {
+    {"handle", "names the block to its heap"},
+    {"offset", "its address relative to the start of the heap; musl: to the first break, or below 0 to the top of the "
+               "mmap area"},
+    {"usable", "bytes that it really has"},
+    {NULL, NULL},
+};
+
+static PyStructSequence_Desc block_description = {
+    .name = "emulators._core.Block",
+    .doc = "A block in use.",
+    .fields = block_fields,
+    .n_in_sequence = 3,
+};
+
 static int module_exec(PyObject *module) {
-    bool done = add(module, "Heap", PyType_FromSpec(&heap_spec)) && add(module, "ALLOCATORS", allocator_names()) &&
-                add(module, "STATS_NAMES", names(STATS_NAMES, STATS_FIELDS));
+    struct types *types = PyModule_GetState(module);
+    const struct {
+        const char *name;
+        PyTypeObject **kept;
+        PyType_Spec *spec;
+    } made[] = {
+        {"Heap", &types->heap, &heap_spec},           {"Chance", &types->chance, &python_chance_spec},
+        {"Route", &types->route, &python_route_spec}, {"Allocation", &types->allocation, &python_allocation_spec},
+        {"Churn", &types->churn, &python_churn_spec},
+    };
+    bool done = add_type(module, "Block", &types->block, (PyObject *)PyStructSequence_NewType(&block_description));
+    for (size_t index = 0; done && index < sizeof made / sizeof *made; index++) {
+        PyObject *type = PyType_FromModuleAndSpec(module, made[index].spec, NULL);
+        done = add_type(module, made[index].name, made[index].kept, type);
+    }
+    done = done && add(module, "ALLOCATORS", allocator_names()) &&
+           add(module, "STATS_NAMES", names(STATS_NAMES, STATS_FIELDS));
     return done ? 0 : -1;
+}
+
+static int module_clear(PyObject *module) {
+    struct types *types = PyModule_GetState(module);
+    Py_CLEAR(types->heap);
+    Py_CLEAR(types->block);
+    Py_CLEAR(types->chance);
+    Py_CLEAR(types->route);
+    Py_CLEAR(types->allocation);
+    Py_CLEAR(types->churn);
+    return 0;
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg) {
+    struct types *types = PyModule_GetState(module);
+    Py_VISIT(types->heap);
+    Py_VISIT(types->block);
+    Py_VISIT(types->chance);
+    Py_VISIT(types->route);
+    Py_VISIT(types->allocation);
+    Py_VISIT(types->churn);
+    return 0;
+}
+
+static void module_free(void *module) {
+    module_clear(module);
 }
 
 static PyModuleDef_Slot module_slots[] = {
@@ -534,10 +659,18 @@ static struct PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "emulators._core",
     .m_doc = "Exact emulations of embedded heaps; use emulators.heap.",
-    .m_size = 0,
+    .m_size = sizeof(struct types),
     .m_methods = module_methods,
     .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
 };
+
+struct types *python_types(PyTypeObject *type) {
+    PyObject *module = PyType_GetModuleByDef(type, &module_definition);
+    return module == NULL ? NULL : PyModule_GetState(module);
+}
 
 PyMODINIT_FUNC PyInit__core(void) {
     return PyModuleDef_Init(&module_definition);

@@ -13,6 +13,7 @@ from emulators.chance import Chance
 from emulators.devices.esp32 import Esp32Memory
 from emulators.devices.measure import Measure
 from emulators.devices.mt3620 import KILLED, Mt3620Memory
+from emulators.devices.schedule import Schedule
 from emulators.devices.zephyr import ZephyrMemory
 from emulators.firmware import Firmware, Memory, Plan, Reset, Runtime, Task
 from telemetry.readings import MT3620_LIMIT, About, Reading, Value
@@ -48,15 +49,6 @@ class Listener(Protocol):
 LIMITS: Mapping[str, Mapping[str, int]] = {"mt3620": {"user_mode": MT3620_LIMIT}}
 
 
-class _Running:
-    __slots__ = ("name", "steps", "wake_ms")
-
-    def __init__(self, name: str, steps: Iterator[int], wake_ms: int) -> None:
-        self.name = name
-        self.steps = steps
-        self.wake_ms = wake_ms
-
-
 class Device:
     """One device with its firmware. `power_on_ms` is when it gets power; `listener` takes what it prints.
 
@@ -82,7 +74,7 @@ class Device:
         self.pending: list[About | Reading] = []
         self.memory: DeviceMemory
         self._chance = chance
-        self._tasks: list[_Running] = []
+        self._schedule = Schedule(self, self.delete)
         self._failed = False
         self._logged_ms = -1
         self._up = False
@@ -95,7 +87,8 @@ class Device:
             try:
                 if not self._up:
                     self._start_up()
-                self._run(now_ms - self.boot_ms)
+                self._schedule.run(now_ms - self.boot_ms)
+                self.uptime_ms = max(self.uptime_ms, now_ms - self.boot_ms)
                 return
             except Reset as reset:
                 self._go_down(reset)
@@ -119,7 +112,7 @@ class Device:
         self.boot += 1
         self.uptime_ms = 0
         self._failed = False
-        self._tasks = []
+        self._schedule = Schedule(self, self.delete)
         board = self.board
         texts = {"platform": board.platform, "board": board.name, "firmware": self.firmware.version, "os": board.os}
         self.pending.append(About(self.name, self.boot, texts, LIMITS.get(board.platform, {})))
@@ -133,19 +126,6 @@ class Device:
             self.listener.booted(self)
         for task in self.firmware.plan.tasks:
             self.start(task, "main")
-
-    def _run(self, until_ms: int) -> None:
-        while self._tasks:
-            task = min(self._tasks, key=_wake_ms)
-            if task.wake_ms > until_ms:
-                break
-            self.uptime_ms = task.wake_ms
-            sleep_ms = next(task.steps, None)
-            if sleep_ms is None:
-                self.delete(task.name)
-            else:
-                task.wake_ms += max(sleep_ms, 1)
-        self.uptime_ms = max(self.uptime_ms, until_ms)
 
     def _go_down(self, reset: Reset) -> None:
         if self.listener:
@@ -168,11 +148,11 @@ class Device:
         """Start a task at this moment."""
         self.memory.begin(task, by)
         runtime = Runtime(self, task.name, self._chance.child(f"{self.boot}/{task.name}"))
-        self._tasks.append(_Running(task.name, task.run(runtime), self.uptime_ms))
+        self._schedule.add(task, task.run(runtime))
 
     def delete(self, task: str) -> None:
         """Delete a task; its memory stays as it is."""
-        self._tasks = [running for running in self._tasks if running.name != task]
+        self._schedule.remove(task)
         self.memory.end(task)
 
     def allocation_failed(self, task: str, size: int) -> None:
@@ -209,7 +189,3 @@ class Device:
         now_ms = self.boot_ms + self.uptime_ms
         self._logged_ms = max(self._logged_ms + 1, now_ms)
         self._add(Measure("log", (), {"level": level, "module": module, "text": text}), self._logged_ms - now_ms)
-
-
-def _wake_ms(task: _Running) -> int:
-    return task.wake_ms

@@ -11,9 +11,13 @@ from emulators.devices.stacks import Stacks
 from emulators.devices.task_tracking import OWNER_BYTES, TaskTracking
 from emulators.firmware import Allocation, Plan, Task
 from emulators.heap import HeapStats
+from emulators.native import core
 
 ALWAYS_INTERNAL = 16384
 """CONFIG_SPIRAM_MALLOC_ALWAYSINTERNAL: larger requests try external RAM first."""
+
+NO_LIMIT = 2**32 - 1
+"""Pages: none are counted here."""
 
 TCB_BYTES = 340
 HEAP_ARRAY = 164
@@ -50,9 +54,13 @@ class Esp32Memory:
         self._internal = [region for region in self.regions if region.spec.internal and not region.spec.late]
         self._external = [region for region in self.regions if not region.spec.internal]
         self.tracking = TaskTracking(self._internal[0]) if plan.tracking else None
+        self.route: core.Route | None = None
         self.stacks = Stacks()
         self._of_tasks: dict[str, tuple[Allocation | None, Allocation | None]] = {}
         self._boot()
+        regions = (*self._internal, *self._external)
+        if not self.tracking:
+            self.route = core.Route(regions, len(self._internal), ALWAYS_INTERNAL, NO_LIMIT)
 
     def _boot(self) -> None:
         start_up = self._internal[0]
@@ -78,6 +86,8 @@ class Esp32Memory:
 
     def malloc(self, task: str, size: int, *, written: bool) -> Allocation | None:
         """heap_caps_malloc with the default capabilities."""
+        if self.route:
+            return self.route.malloc(size, written) or None
         first, then = self._internal, self._external
         if size > ALWAYS_INTERNAL and then:
             first, then = then, first
@@ -117,11 +127,12 @@ class Esp32Memory:
 
     def free(self, held: Allocation | None) -> None:
         """heap_caps_free."""
-        if held is None:
-            return
-        if self.tracking:
-            self.tracking.given_back(held)
-        held.region.heap.free(held.block)
+        if self.route:
+            self.route.free(held)
+        elif held:
+            if self.tracking:
+                self.tracking.given_back(held)
+            held.region.heap.free(held.block)
 
     def open_socket(self, task: str) -> object | None:
         """lwIP allocates what a socket needs from the heap."""
@@ -161,7 +172,7 @@ class Esp32Memory:
 
     def free_bytes(self) -> int:
         """esp_get_free_heap_size: all heaps."""
-        return sum(region.heap.stats().free for region in self.regions)
+        return sum(region.heap.free_bytes() for region in self.regions)
 
     def info(self, *, internal: bool) -> dict[str, int]:
         """heap_caps_get_info of internal or external RAM; empty where the chip has none."""

@@ -14,6 +14,7 @@ from emulators.devices.measure import Measure
 from emulators.devices.region import ProcessRegion
 from emulators.firmware import Allocation, Plan, Reset, Task
 from emulators.heap import PAGE_BYTES, Block
+from emulators.native import core
 from telemetry.readings import MT3620_LIMIT
 
 SOCKET_BYTES = 4096
@@ -49,12 +50,17 @@ class Mt3620Memory:
         self.kernel = board.kernel_base
         self.idle_kernel = board.kernel_base
         self.heap_tracking = plan.heap_tracking and not plan.debugger
-        self.peak = self.user_mode()
+        most_pages = (MT3620_LIMIT + self.debugger - self.base) // PAGE_BYTES
+        self.route = core.Route((self.region,), 1, 0, most_pages)
 
     def user_mode(self) -> int:
         """User memory now, bytes."""
-        stats = self.region.heap.stats()
-        return self.base + (stats.resident_brk + stats.resident_mmap) * PAGE_BYTES
+        return self.base + self.region.heap.resident_pages() * PAGE_BYTES
+
+    @property
+    def peak(self) -> int:
+        """The most user memory yet, bytes."""
+        return self.base + self.route.peak_pages * PAGE_BYTES
 
     def total(self) -> int:
         """User and kernel memory now, bytes."""
@@ -66,10 +72,10 @@ class Mt3620Memory:
 
     def malloc(self, task: str, size: int, *, written: bool) -> Allocation | None:
         """Allocate; the system overcommits, so NULL is rare and SIGKILL is not."""
-        block = self.region.heap.malloc(size)
-        if block and written and size:
-            self.region.heap.touch(block, 0, size)
-        return self._given(block)
+        held = self.route.malloc(size, written)
+        if held is False:
+            raise Reset("oom_kill", KILLED)
+        return held
 
     def calloc(self, task: str, count: int, size: int) -> Allocation | None:
         """Allocate zeroed memory; pages that are zero already are not touched."""
@@ -81,7 +87,7 @@ class Mt3620Memory:
 
     def free(self, held: Allocation | None) -> None:
         """Give back to musl; the system hardly ever gets it."""
-        self.region.heap.free(held.block if held else None)
+        self.route.free(held)
 
     def open_socket(self, task: str) -> object | None:
         """A socket takes kernel memory: total grows, user mode does not."""
@@ -125,9 +131,9 @@ class Mt3620Memory:
     def _given(self, block: Block | None) -> Allocation | None:
         if block is None:
             return None
-        user = self.user_mode()
-        if user > self.peak:
-            self.peak = user
-            if user - self.debugger > MT3620_LIMIT:
+        pages = self.region.heap.resident_pages()
+        if pages > self.route.peak_pages:
+            self.route.peak_pages = pages
+            if pages > self.route.most_pages:
                 raise Reset("oom_kill", KILLED)
         return Allocation(self.region, block)

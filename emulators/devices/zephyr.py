@@ -11,6 +11,7 @@ from emulators.devices.region import LiveRegion
 from emulators.devices.stacks import Stacks
 from emulators.firmware import Allocation, Plan, Task
 from emulators.heap import Block
+from emulators.native import core
 
 SOCKETS = 8
 """CONFIG_NET_MAX_CONTEXTS and its kin: sockets come from a fixed pool, not from the heap."""
@@ -32,14 +33,14 @@ class ZephyrMemory:
         self.region = LiveRegion(board.regions[0], board.allocator)
         self.buffers = LiveRegion(NET_BUF, "zephyr_sys")
         self.libc = LiveRegion(LIBC, "zephyr_libc")
+        self.route = core.Route((self.region,), 1, 0, 0)
         self.stacks = Stacks()
         self._of_threads: dict[str, Block | None] = {}
         self._sockets = self._most_sockets = 0
 
     def malloc(self, task: str, size: int, *, written: bool) -> Allocation | None:
         """k_malloc."""
-        block = self.region.heap.malloc(size)
-        return Allocation(self.region, block) if block else None
+        return self.route.malloc(size, written) or None
 
     def calloc(self, task: str, count: int, size: int) -> Allocation | None:
         """k_calloc."""
@@ -53,7 +54,7 @@ class ZephyrMemory:
 
     def free(self, held: Allocation | None) -> None:
         """k_free."""
-        self.region.heap.free(held.block if held else None)
+        self.route.free(held)
 
     def open_socket(self, task: str) -> object | None:
         """A socket of the pool, with buffers from the k_heap; None when either has no more."""
@@ -91,7 +92,7 @@ class ZephyrMemory:
 
     def free_bytes(self) -> int:
         """free_bytes of sys_heap_runtime_stats_get."""
-        return self.region.heap.stats().free
+        return self.region.heap.free_bytes()
 
     def measures(self) -> Iterator[Measure]:
         """sys_heap_runtime_stats_get of each heap, k_mem_slab_runtime_stats_get, k_thread_stack_space_get."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from emulators.boards import Board
-from emulators.firmware import Allocation, Run, Runtime, Task
+from emulators.churn import Churn
+from emulators.firmware import Run, Runtime, Task
 
 FOREVER = 10**12
 """A sleep that outlasts every run, milliseconds."""
@@ -26,22 +27,7 @@ def hold(total: int, blocks: int) -> Run:
 
 def churn(slots: int, low: int, high: int, every_ms: int = 1000) -> Run:
     """Traffic: of so many blocks about half are held at any time; four change each step."""
-
-    def run(device: Runtime) -> Iterator[int]:
-        chance = device.chance
-        held: list[Allocation | None] = [None] * slots
-        while True:
-            for _ in range(4):
-                slot = chance.below(slots)
-                if held[slot]:
-                    device.free(held[slot])
-                    held[slot] = None
-                else:
-                    held[slot] = device.malloc(chance.between(low, high))
-            device.use_stack(1200 + chance.below(400))
-            yield every_ms
-
-    return run
+    return lambda device: Churn(device, slots, low, high, every_ms)
 
 
 def leak(block: int, every_ms: int, from_ms: int = 0) -> Run:

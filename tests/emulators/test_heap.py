@@ -83,7 +83,7 @@ def test_misuse_is_an_error_not_a_crash(allocator: Allocator) -> None:
     assert block is not None
     heap.free(None)
     heap.free(block)
-    for wrong in (block, Block(handle=123456, offset=0, usable=0)):
+    for wrong in (block, Block((123456, 0, 0))):
         with pytest.raises(HeapError, match="names no block in use"):
             heap.free(wrong)
         with pytest.raises(HeapError, match="names no block in use"):

@@ -16,7 +16,7 @@ FLAGS = ["-std=c11", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize
 def harness(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The harness, built with every source of the core but the Python binding."""
     built = tmp_path_factory.mktemp("musl_faults") / "musl_faults"
-    sources = sorted(source for source in CORE.glob("*.c") if source.name != "python.c")
+    sources = sorted(source for source in CORE.glob("*.c") if not source.name.startswith("python"))
     subprocess.run(["cc", *FLAGS, *map(str, sources), str(HARNESS), "-o", str(built)], check=True)
     return built
 
