@@ -27,7 +27,7 @@ class Suspicion:
     def take(self, finding: Finding, now_ms: int) -> None:
         """An alert on a device that speaks makes it suspicious; a silent one cannot tell more."""
         fresh = now_ms - finding.at_ms < SPAN_MS
-        if finding.status == "firing" and finding.severity in _SEVERITIES and finding.kind != "device" and fresh:
+        if finding.status == "firing" and finding.severity in _SEVERITIES and not finding.agent and fresh:
             self._until_ms[finding.device] = now_ms + SPAN_MS
             self._changed.add(finding.device)
 

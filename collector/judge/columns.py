@@ -36,6 +36,19 @@ STEP_LEVEL = "step_level"
 SILENCE_COLUMNS = ("silent_s", "silent_after_s")
 """Seconds since the device was heard (unknown while it may not be judged), and the configured limit."""
 
+BEFORE_RESET = tuple(f"before_reset_{number}" for number in range(1, 9))
+
+REBOOT_COLUMNS = (
+    "resets_1h", "resets_24h", "reset_minutes", "memory_resets_24h", "memory_reset_used", "memory_reset_limit",
+    "reset_limit", *BEFORE_RESET,
+)  # fmt: skip
+"""Restarts that nobody wanted, within an hour and a day (eight at most); minutes since the first of the hour; how many
+memory was the reason of, what was used before the newest of these and its limit; the limit, and used bytes just before
+each restart of the last hour, the newest first."""
+
+MEMORY_COLUMNS = ("memory_used", "memory_limit", "memory_fill", "tracked_used")
+"""What the device last said of its memory before an event: used bytes of its limit, and what HeapTracker counted."""
+
 GROWING_KINDS = ("process", "heap", "task", "stack", "pool")
 """Kinds whose used memory is watched for growth."""
 
@@ -48,7 +61,8 @@ _STORED_EXTRAS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("process", "task", "pool"), (*_GROWTH, *_STEPS)),
     "heap": (*_GROWTH, *_STEPS, *FRAGMENT_COLUMNS, FRAGMENT_LEVEL),
     "stack": _GROWTH,
-    "device": SILENCE_COLUMNS,
+    "event": MEMORY_COLUMNS,
+    "device": (*SILENCE_COLUMNS, *REBOOT_COLUMNS),
 }
 _DERIVED: Mapping[str, tuple[str, ...]] = {
     "process": ("used", "fill"),
@@ -62,7 +76,8 @@ _LIMIT_NAMES: Mapping[str, str] = {"process": "user_mode", "heap": "heap", "task
 
 def is_said(kind: str, name: str) -> bool:
     """Whether a column is what the device said, or follows from it, rather than what a detector found."""
-    return name in KINDS[kind].numbers or name in (*SILENCE_COLUMNS, "used", "free", "size", "limit", "fill")
+    others = (*SILENCE_COLUMNS, *MEMORY_COLUMNS, "used", "free", "size", "limit", "fill")
+    return name in KINDS[kind].numbers or name in others
 
 
 def stored_columns(kind: str) -> tuple[str, ...]:

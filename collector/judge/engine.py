@@ -11,8 +11,10 @@ import numpy as np
 
 from collector.judge.alerts import IDLE, Alerts
 from collector.judge.board import Board, Book
+from collector.judge.detectors.reboots import Reboots
 from collector.judge.expression import Columns, Truths
 from collector.judge.hearing import LIVE_MS, OUTAGE_MS, Hearing
+from collector.judge.lives import Lives
 from collector.judge.reasons import Value, fill
 from collector.judge.rules import NO_DATA, Rule
 from collector.judge.series import Rows as RowNumbers
@@ -39,6 +41,8 @@ class Judge:
     def __init__(self, rules: Sequence[Rule], book: Book, silent_after_s: float, *, outage_ms: int = OUTAGE_MS) -> None:
         self.board = Board(book.about)
         self.hearing = Hearing(int(silent_after_s * 1000), outage_ms)
+        self.reboots = Reboots()
+        self._lives = Lives(self.board, self.reboots)
         self.alerts = {each.title: Alerts(each) for rule in rules for each in (rule, *rule.watchers())}
         self._device_rows: dict[str, list[int]] = {}
         self._book = book
@@ -54,6 +58,7 @@ class Judge:
         self.board.tick()
         self._settle_rows()
         self._note_silence()
+        self._note_reboots()
         return [finding for kind in self.board.tables for finding in self._judge_kind(kind, tick_ms)]
 
     def add_series(self, kind: str, device: str, names: tuple[str, ...]) -> None:
@@ -97,6 +102,7 @@ class Judge:
             return
         self._book.learn(about)
         described = self._book.about(about.device)
+        self._lives.describe(known, described)
         for kind, row in self.board.series_of.get(about.device, ()):
             self.board.describe_row(kind, row, described)
             self.board.tables[kind].changed.add(row)
@@ -108,7 +114,12 @@ class Judge:
             row = self.board.add_series("device", block.device, ())
             self.board.tables["device"].changed.add(row)
         last = block.rows[0] if len(block.rows) == 1 else max(block.rows, key=itemgetter(0))
+        begun = self._lives.begun_by(block)
         self.board.take(block, last, arrival.received_ms, self.hearing.newest(row))
+        if begun is not None:
+            self._lives.begin(row, begun, arrival.received_ms)
+        if block.kind in ("event", "device"):
+            self._lives.take(row, block)
         self.hearing.sample(arrival.agent, row, min(arrival.received_ms, block.t0 + last[0]))
 
     def _settle_rows(self) -> None:
@@ -136,6 +147,11 @@ class Judge:
         table = self.board.tables["device"]
         table.column("silent_after_s")[:] = self.hearing.silent_after_ms / 1000
         table.column("silent_s")[:] = self.hearing.silence_s(len(table))
+
+    def _note_reboots(self) -> None:
+        table = self.board.tables["device"]
+        for name, column in self.reboots.columns(len(table), self.hearing.tick_ms).items():
+            table.column(name)[:] = column
 
     def _judge_kind(self, kind: str, now: int) -> list[Finding]:
         table, on_kind = self.board.tables[kind], self.alerts_on(kind)
@@ -217,7 +233,7 @@ class Judge:
         return Finding(
             key, f"{key}@{since_ms}", status, rule.name, rule.severity, device, rule.kind, names, since_ms, at_ms,
             reason, about.texts.get("platform", ""), about.texts.get("firmware", ""), known,
-            agent=self.hearing.agent_behind(row) if rule.kind == "device" else "", labels=labels_of(about),
+            agent=self.hearing.agent_behind(row) if rule.is_on_silence else "", labels=labels_of(about),
             state=rule.state,
         )  # fmt: skip
 

@@ -85,7 +85,7 @@ class Incidents:
     def _join(self, finding: Finding, tick_ms: int) -> str:
         fault = fault_of(finding)
         incident = self.open.get(self._of_fault.get(fault, ""))
-        if incident is None or (finding.kind == "device" and tick_ms - incident.joined_ms > self._settle_ms):
+        if incident is None or (finding.agent and tick_ms - incident.joined_ms > self._settle_ms):
             incident = Open(f"{fault}@{finding.since_ms}", fault, finding.since_ms, tick_ms)
             incident = self.open.setdefault(incident.key, incident)
             self._of_fault[fault] = incident.key
@@ -119,7 +119,7 @@ class Incidents:
 
 def fault_of(finding: Finding) -> str:
     """What is wrong, whichever device it is wrong on."""
-    if finding.kind == "device":
+    if finding.agent:
         return f"{finding.rule}|{finding.agent}"
     rule = finding.rule if finding.state == "breach" else f"{finding.rule}:{finding.state}"
     return "|".join((rule, finding.platform, finding.firmware, finding.kind, *finding.names))

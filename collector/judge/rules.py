@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from collector.judge.columns import is_said, rule_columns
+from collector.judge.columns import SILENCE_COLUMNS, is_said, rule_columns
 from collector.judge.expression import Expression, ExpressionError, compile_expression
 from collector.judge.reasons import TemplateError, names_in
 from telemetry.errors import ConfigError
@@ -96,6 +96,11 @@ class Rule:
     def title(self) -> str:
         """What its alerts are kept under: each state of a rule has alerts of its own."""
         return self.name if self.state == BREACH else f"{self.name}:{self.state}"
+
+    @property
+    def is_on_silence(self) -> bool:
+        """Whether it is about who was not heard: then the agent may be to blame, or we."""
+        return self.when is not None and not set(self.when.names).isdisjoint(SILENCE_COLUMNS)
 
     @property
     def patience_ms(self) -> int:

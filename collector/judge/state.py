@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS judge_alerts(
     pending_tick INTEGER NOT NULL, clear_tick INTEGER NOT NULL, PRIMARY KEY(rule, kind, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS judge_devices(
     number INTEGER PRIMARY KEY, device TEXT NOT NULL, boot INTEGER, newest_ms INTEGER NOT NULL, agent INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS judge_reboots(number INTEGER PRIMARY KEY, state BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS judge_agents(
     agent TEXT PRIMARY KEY, number INTEGER NOT NULL, arrived_ms INTEGER NOT NULL, frontier_ms INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS judge_time(
@@ -44,6 +45,9 @@ def save(db: sqlite3.Connection, judge: Judge) -> None:
         table.saved = len(table)
     _save_alerts(db, judge)
     _save_hearing(db, judge)
+    reboots = judge.reboots
+    _replace(db, "judge_reboots", ((row, reboots.state[row].tobytes()) for row in sorted(reboots.changed)))
+    reboots.changed.clear()
 
 
 def restore(db: sqlite3.Connection, judge: Judge) -> None:
@@ -55,6 +59,8 @@ def restore(db: sqlite3.Connection, judge: Judge) -> None:
     for table in judge.board.tables.values():
         table.saved = len(table)
     _restore_hearing(db, judge)
+    for number, reboots in db.execute("SELECT * FROM judge_reboots").fetchall():
+        judge.reboots.restore(number, reboots)
     for rule, kind, number, *state in db.execute("SELECT * FROM judge_alerts").fetchall():
         alerts = judge.alerts.get(rule)
         if alerts is not None and alerts.rule.kind == kind:

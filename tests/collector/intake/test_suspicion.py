@@ -48,7 +48,7 @@ def test_an_agent_is_asked_for_all_its_suspicious_devices() -> None:
 def test_what_is_over_silent_harmless_or_unknown_asks_for_nothing() -> None:
     suspicion = Suspicion()
     suspicion.take(finding("a", status="resolved"), NOW)
-    suspicion.take(finding("a", kind="device"), NOW)
+    suspicion.take(finding("a", kind="device", agent="gateway"), NOW)
     suspicion.take(finding("a", severity="info"), NOW)
     suspicion.take(finding("nobody's"), NOW)
     assert suspicion.commands({"a": "gateway"}, NOW) == {}

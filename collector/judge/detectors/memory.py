@@ -1,0 +1,89 @@
+"""What a device last said of its memory: the ground for judging a kill or a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import isnan
+from typing import NamedTuple
+
+import numpy as np
+
+from collector.judge.detectors.history import History
+from collector.judge.series import Table
+
+TRACKED_HEAP = ("heap_tracker",)
+"""The heap that HeapTracker counts for an application of Azure Sphere (`agent/consoles/azure_sphere`)."""
+
+_FRESH_MS = 1_800_000
+"""Older than this, a reading says nothing of the moment."""
+_AT_ONCE_MS = 60_000
+"""Of what comes in one frame, one thing may be stamped that much before the other."""
+
+
+class Memory(NamedTuple):
+    """The newest reading of a heap or a process: bytes used, the limit, and the least that was used in that boot."""
+
+    used: float
+    limit: float
+    least: float
+
+    @property
+    def fill(self) -> float:
+        """Which part of the limit was used."""
+        return self.used / self.limit
+
+    @property
+    def consumed(self) -> float:
+        """Which part of what was free at best was taken since."""
+        best = self.limit - self.least
+        return (self.used - self.least) / best if best > 0 else 0.0
+
+
+class Rooms(NamedTuple):
+    """Where memory is read: the tables and histories by kind, and where each device's series stand in them."""
+
+    tables: Mapping[str, Table]
+    histories: Mapping[str, History]
+    series_of: Mapping[str, Iterable[tuple[str, int]]]
+
+    def last(self, device: str, boot: int, time_ms: int) -> Memory | None:
+        """The memory of that boot of which most was taken, as it was shortly before that time."""
+        found = [
+            memory
+            for kind, row in self.series_of.get(device, ())
+            if kind in ("process", "heap") and self._is_fresh(kind, row, boot, time_ms)
+            if (memory := self._memory(kind, row)) is not None
+        ]
+        return max(found, key=lambda memory: (memory.consumed, memory.limit), default=None)
+
+    def tracked(self, device: str, boot: int, time_ms: int) -> float:
+        """What HeapTracker last counted on that boot, bytes; NaN when it did not."""
+        row = self.tables["heap"].find(device, TRACKED_HEAP)
+        if row is None or not self._is_fresh("heap", row, boot, time_ms):
+            return float("nan")
+        return self.tables["heap"].get(row, "used")
+
+    def _is_fresh(self, kind: str, row: int, boot: int, time_ms: int) -> bool:
+        table = self.tables[kind]
+        age_ms = time_ms - table.time_ms[row]
+        return bool(table.boot[row] == boot and -_AT_ONCE_MS <= age_ms <= _FRESH_MS)
+
+    def _memory(self, kind: str, row: int) -> Memory | None:
+        used, limit = (_heap if kind == "heap" else _process)(self.tables[kind], row)
+        if not (used >= 0 and limit > 0):
+            return None
+        least = self.histories[kind].least[row, 0]
+        known = least[np.isfinite(least)]
+        return Memory(used, limit, min(used, float(known.min())) if len(known) else used)
+
+
+def _heap(table: Table, row: int) -> tuple[float, float]:
+    """Used bytes and size, as they follow from each other; NaN where unknown."""
+    size, used, free = (table.get(row, name) for name in ("size", "used", "free"))
+    size = used + free if isnan(size) else size
+    return size - free if isnan(used) else used, table.get(row, "limit") if isnan(size) else size
+
+
+def _process(table: Table, row: int) -> tuple[float, float]:
+    quota = table.get(row, "quota")
+    return table.get(row, "user_mode"), table.get(row, "limit") if isnan(quota) else quota

@@ -1,0 +1,135 @@
+"""Reboots: how often each device restarts unasked, and whether memory was the reason. By column, one row a device.
+
+Counted is every new boot but those that somebody wanted: power or the reset pin, our opening of the port, the end of a
+deep sleep, an update (the description names another firmware). Reasons come shortly after the boot, so a restart counts
+once it is five seconds old.
+
+Memory was the reason when the device says so; when an allocation failed or an application was killed near its limit
+within two minutes before; or when the last reading before found a heap or process nearly full (95 %) that had less
+than half as much free as at its best in that boot. A heap that is always full is nobody's death.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from collector.judge.columns import BEFORE_RESET, REBOOT_COLUMNS
+from collector.judge.detectors.memory import Memory
+from collector.judge.expression import Numbers
+from collector.judge.series import grown
+
+KEPT = len(BEFORE_RESET)
+SETTLE_MS = 5_000
+SHORTAGE_MS = 120_000
+_NEARLY_FULL, _OF_ITS_BEST = 0.95, 0.5
+_HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
+
+_NOTED, _BOOT, _WANTED, _SHORT = range(4)
+_HEAD = 4
+_AT, _USED, _LIMIT, _MEMORY = (slice(_HEAD + KEPT * part, _HEAD + KEPT * (part + 1)) for part in range(4))
+_RINGS = (_AT, _USED, _LIMIT, _MEMORY)
+
+
+class Reboots:
+    """The last restarts of every device, newest first. `changed` are the rows that differ from what is on disk.
+
+    `state` has a line a device: when the newest restart was noted and which boot it began, the boot that is known to be
+    wanted, when memory last was short; then times, used bytes and limits just before, and whether memory was the
+    reason, of KEPT restarts each. NaN where there is none.
+    """
+
+    def __init__(self) -> None:
+        self.state: npt.NDArray[np.float64] = np.zeros((0, _HEAD + len(_RINGS) * KEPT))
+        self.changed: set[int] = set()
+
+    def begin(self, row: int, boot: int, start_ms: int, noted_ms: int, before: Memory | None) -> None:
+        """A boot began at `start_ms`, of which we heard at `noted_ms`; `before` is what memory was just before."""
+        mine = self._line(row)
+        if mine[_WANTED] == boot:
+            return
+        for ring in _RINGS:
+            mine[ring] = np.concatenate([[np.nan], mine[ring][:-1]])
+        mine[_NOTED], mine[_BOOT] = noted_ms, boot
+        mine[_AT.start] = start_ms
+        if before is not None:
+            mine[_USED.start], mine[_LIMIT.start] = before.used, before.limit
+        short = 0 <= start_ms - mine[_SHORT] <= SHORTAGE_MS
+        mine[_MEMORY.start] = short or (before is not None and was_exhausted(before))
+
+    def want(self, row: int, boot: int) -> None:
+        """Somebody wanted that boot: it does not count."""
+        mine = self._line(row)
+        if mine[_WANTED] == boot:
+            return
+        mine[_WANTED] = boot
+        if mine[_BOOT] == boot:
+            mine[_BOOT] = np.nan
+            for ring in _RINGS:
+                mine[ring] = np.concatenate([mine[ring][1:], [np.nan]])
+
+    def blame(self, row: int, boot: int) -> None:
+        """The device says that it restarted for want of memory."""
+        mine = self._line(row)
+        if mine[_BOOT] == boot:
+            mine[_MEMORY.start] = True
+
+    def shortage(self, row: int, time_ms: int) -> None:
+        """Memory was short: an allocation failed, an application was killed near its limit."""
+        mine = self._line(row)
+        mine[_SHORT] = np.fmax(mine[_SHORT], time_ms)
+
+    def columns(self, devices: int, now_ms: int) -> Mapping[str, Numbers]:
+        """REBOOT_COLUMNS of the first so many devices as of now."""
+        found = {name: np.full(devices, np.nan) for name in REBOOT_COLUMNS}
+        for name in ("resets_1h", "resets_24h", "memory_resets_24h"):
+            found[name][:] = 0
+        rows = np.flatnonzero(self.state[:devices, _AT.start] > now_ms - _DAY_MS)
+        if not len(rows):
+            return found
+        state = self.state[rows]
+        at, used, limit = state[:, _AT], state[:, _USED], state[:, _LIMIT]
+        counts = at > now_ms - _DAY_MS
+        counts[:, 0] &= now_ms - state[:, _NOTED] >= SETTLE_MS
+        lately = counts & (at > now_ms - _HOUR_MS)
+        by_memory = counts & (state[:, _MEMORY] > 0)
+        newest = by_memory.argmax(axis=1)[:, None]
+        values = [lately.sum(axis=1), counts.sum(axis=1)]
+        values.append((now_ms - np.min(np.where(lately, at, now_ms), axis=1)) / 60_000)
+        values.append(by_memory.sum(axis=1))
+        for ring in (used, limit):
+            values.append(np.where(by_memory.any(axis=1), np.take_along_axis(ring, newest, axis=1)[:, 0], np.nan))
+        values.append(np.fmax.reduce(np.where(lately, limit, np.nan), axis=1))
+        before = _first(np.where(lately, used, np.nan))
+        for name, column in zip(REBOOT_COLUMNS, [*values, *before.T], strict=True):
+            found[name][rows] = column
+        return found
+
+    def restore(self, row: int, state: bytes) -> None:
+        """Put back the line of a device; one of another version is left out."""
+        values = np.frombuffer(state)
+        if len(values) == self.state.shape[1]:
+            self._line(row)[:] = values
+        self.changed.discard(row)
+
+    def _line(self, row: int) -> Numbers:
+        if row >= len(self.state):
+            self.state = grown(self.state, max(64, 2 * row), np.nan)
+        self.changed.add(row)
+        line: Numbers = self.state[row]
+        return line
+
+
+def was_exhausted(memory: Memory) -> bool:
+    """Whether that was hardly any memory left, by the device's own measure."""
+    free, best = memory.limit - memory.used, memory.limit - memory.least
+    return memory.fill >= _NEARLY_FULL and free <= _OF_ITS_BEST * best
+
+
+def _first(values: Numbers) -> Numbers:
+    """The known values of each line before the unknown ones, in their order."""
+    order = np.argsort(np.isnan(values), axis=1, kind="stable")
+    moved: Numbers = np.take_along_axis(values, order, axis=1)
+    return moved

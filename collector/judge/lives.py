@@ -1,0 +1,112 @@
+"""What the readings say of a device's life: which boots begin, why, and what memory was just before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from collector.judge.board import Board
+from collector.judge.detectors.memory import Memory, Rooms
+from collector.judge.detectors.reboots import Reboots
+from telemetry.readings import FLAGS, About
+from telemetry.resets import is_deliberate, is_for_want_of_memory
+from telemetry.wire import Rows
+
+PORT_OPENED = "port opened"
+"""The cause that the serial bridge adds to a boot that its own opening of the port brought about."""
+
+_SHORTAGES = (("alloc_failed",), ("oom_kill",))
+_STARTS = (("boot",), ("reset",))
+_KILLED, _NEAR_LIMIT = "killed", 0.90
+"""An application that was killed with so much of its limit used was killed for that; below, nobody knows."""
+_GUESSED = 1 << FLAGS.index("guess")
+
+
+class Begun(NamedTuple):
+    """A boot that has begun: which, when, and what memory was just before."""
+
+    device: str
+    boot: int
+    start_ms: int
+    before: Memory | None
+
+
+class Lives:
+    """Tells `reboots` of what comes in, beside the board that takes it in."""
+
+    def __init__(self, board: Board, reboots: Reboots) -> None:
+        self._board = board
+        self._reboots = reboots
+        self._rooms = Rooms(board.tables, board.histories, board.series_of)
+
+    def begun_by(self, block: Rows) -> Begun | None:
+        """The boot that this block begins, looked at before the board forgets what the boot before it said."""
+        known = self._board.boots.get(block.device)
+        if known is None or block.boot <= known or block.flags & _GUESSED or not block.rows:
+            return None
+        time_ms, uptime_ms = block.t0 + block.rows[0][0], block.rows[0][1]
+        if block.u0 is not None and uptime_ms is not None:
+            time_ms -= block.u0 + uptime_ms
+        return Begun(block.device, block.boot, time_ms, self._rooms.last(block.device, known, time_ms))
+
+    def begin(self, row: int, begun: Begun, received_ms: int) -> None:
+        """The board has taken in the block: where it holds that boot by now, a restart is noted."""
+        if self._board.boots.get(begun.device) == begun.boot:
+            self._reboots.begin(row, begun.boot, begun.start_ms, received_ms, begun.before)
+
+    def describe(self, known: About, now: About) -> None:
+        """Another firmware than before: whoever installed it wanted the restart."""
+        before, after = known.texts.get("firmware"), now.texts.get("firmware")
+        row = self._board.tables["device"].find(now.device, ())
+        if before and after and before != after and row is not None:
+            self._reboots.want(row, now.boot)
+
+    def take(self, row: int, block: Rows) -> None:
+        """An event, or what a device says of itself."""
+        if block.boot != self._board.boots.get(block.device):
+            return
+        if block.kind == "device":
+            for _, texts in _texts(block):
+                self._hear_reason(row, block.boot, texts.get("reset_reason", ""))
+            return
+        self._note_memory(block)
+        for time_ms, texts in _texts(block):
+            reason = texts.get("reason", "")
+            if block.names[:1] in _STARTS:
+                wanted = texts.get("cause") == PORT_OPENED
+                self._hear_reason(row, block.boot, "usb" if wanted else f"{reason} {texts.get('class', '')}")
+            elif self._tells_shortage(block, time_ms, f"{reason} {texts.get('text', '')}"):
+                self._reboots.shortage(row, time_ms)
+
+    def _hear_reason(self, row: int, boot: int, reason: str) -> None:
+        if is_for_want_of_memory(reason):
+            self._reboots.blame(row, boot)
+        elif is_deliberate(reason):
+            self._reboots.want(row, boot)
+
+    def _tells_shortage(self, block: Rows, time_ms: int, said: str) -> bool:
+        if block.names[:1] == (_KILLED,):
+            memory = self._rooms.last(block.device, block.boot, time_ms)
+            return memory is not None and memory.fill >= _NEAR_LIMIT
+        return block.names[:1] in _SHORTAGES or is_for_want_of_memory(said)
+
+    def _note_memory(self, block: Rows) -> None:
+        """Put beside the event what the device last said of its memory."""
+        table = self._board.tables["event"]
+        event = table.find(block.device, block.names)
+        if event is None:
+            return
+        time_ms = block.t0 + block.rows[-1][0]
+        memory = self._rooms.last(block.device, block.boot, time_ms)
+        if memory is not None:
+            table.set(event, "memory_used", memory.used)
+            table.set(event, "memory_limit", memory.limit)
+            table.set(event, "memory_fill", memory.fill)
+        table.set(event, "tracked_used", self._rooms.tracked(block.device, block.boot, time_ms))
+
+
+def _texts(block: Rows) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The time and the texts of each row."""
+    for cells in block.rows:
+        values = zip(block.fields, cells[2:], strict=True)
+        yield block.t0 + cells[0], {name: value for name, value in values if isinstance(value, str)}

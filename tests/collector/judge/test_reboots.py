@@ -1,0 +1,229 @@
+"""Restarts: loops with the memory before each, restarts for want of memory, and those that somebody wanted."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import pytest
+
+from collector.judge import state
+from collector.judge.engine import Judge
+from collector.judge.rules import load_rules
+from collector.records import Finding
+from telemetry.readings import About
+from telemetry.wire import Rows
+from tests.collector.judge.stream import Bench, Shelf, rows, told
+
+SIZE = 100_000
+
+
+def new_judge() -> Judge:
+    """One that takes wide ticks for no outage."""
+    return Judge(load_rules(None), Shelf(), 300, outage_ms=120_000)
+
+
+class Board(Bench):
+    """A device that says how its heap is, dies, and says why."""
+
+    boot = 1
+    uptime_ms = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.judge = new_judge()
+
+    def live(self, used: list[int], every_s: int = 10) -> None:
+        for value in used:
+            self.uptime_ms += every_s * 1000
+            self.second(self.says("heap", ("main",), {"size": SIZE, "used": value}), seconds=every_s)
+
+    def says(self, kind: str, names: tuple[str, ...], values: dict[str, Any]) -> Rows:
+        return rows("board", kind, names, self.now_ms, values, boot=self.boot, uptime_ms=self.uptime_ms)
+
+    def event(self, name: str, **values: Any) -> None:
+        self.second(self.says("event", (name,), values or {"text": "so it says"}))
+
+    def restart(self, reason: str = "", *, told: str = "boot", about: About | None = None, cause: str = "") -> None:
+        self.boot, self.uptime_ms = self.boot + 1, 300
+        blocks = [self.says("event", (told,), {"reason": reason} | ({"cause": cause} if cause else {}))]
+        self.second(*([about] if about else []), *blocks)
+        self.live([20_000])
+
+    def fired(self, *rules: str) -> list[Finding]:
+        chosen = rules or ("reboot-loop", "rebooted-by-memory")
+        return [one for one in self.findings if one.status == "firing" and one.rule in chosen]
+
+
+@pytest.fixture
+def board() -> Board:
+    board = Board()
+    board.live([20_000])
+    return board
+
+
+def test_a_loop_is_told_with_the_memory_before_each_restart(board: Board) -> None:
+    for before in (81_000, 82_000, 83_000, 84_000):
+        board.live([50_000, before])
+        board.restart("TG1WDT_SYS_RESET", told="reset")
+    (loop,) = board.fired()
+    assert (loop.rule, loop.severity, loop.kind, loop.agent) == ("reboot-loop", "critical", "device", "")
+    assert "4 times within 104 s" in loop.reason
+    assert "82.0 KiB, 81.1 KiB, 80.1 KiB, 79.1 KiB of 97.7 KiB" in loop.reason
+    assert [loop.numbers[f"before_reset_{n}"] for n in (1, 2, 3, 4)] == [84_000, 83_000, 82_000, 81_000]
+    board.live([20_000] * 80, every_s=50)
+    assert [one.status for one in board.findings if one.rule == "reboot-loop"] == ["firing", "resolved"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause"),
+    [
+        ("POWERON_RESET", ""),
+        ("DEEPSLEEP_RESET", ""),
+        ("Reset button", ""),
+        ("OTA update", ""),
+        ("banner", "port opened"),
+    ],
+)
+def test_what_somebody_wanted_is_no_loop(board: Board, reason: str, cause: str) -> None:
+    for _ in range(6):
+        board.live([30_000, 97_000])
+        board.restart(reason, cause=cause)
+    assert board.fired() == []
+
+
+def test_an_update_is_known_by_the_firmware(board: Board) -> None:
+    for number in range(6):
+        board.live([30_000, 97_000])
+        texts = {"platform": "esp32", "firmware": f"1.{number // 3}"}
+        board.restart("SW_CPU_RESET", about=About("board", board.boot + 1, texts))
+    assert board.judge.board.tables["device"].get(0, "resets_1h") == 5
+
+
+def test_a_reason_that_comes_after_the_first_reading_still_counts(board: Board) -> None:
+    for _ in range(5):
+        board.boot, board.uptime_ms = board.boot + 1, 300
+        board.second(board.says("heap", ("main",), {"size": SIZE, "used": 10_000}))
+        board.second(board.says("device", (), {"reset_reason": "power on"}))
+        board.live([10_000])
+    assert board.fired() == []
+
+
+def test_a_full_heap_before_is_the_reason(board: Board) -> None:
+    board.live([50_000, 80_000, 96_000])
+    board.restart("TG1WDT_SYS_RESET", told="reset")
+    (found,) = board.fired()
+    assert found.rule == "rebooted-by-memory"
+    assert "93.8 KiB of 97.7 KiB were used" in found.reason
+    assert found.numbers["memory_reset_used"] == 96_000
+
+
+def test_a_heap_that_is_always_full_is_not(board: Board) -> None:
+    board.live([96_000])
+    board.boot += 1
+    board.live([95_500, 96_000] * 10)
+    board.restart("TG1WDT_SYS_RESET", told="reset")
+    board.live([96_000])
+    assert board.fired() == []
+
+
+@pytest.mark.parametrize("event", ["alloc_failed", "oom_kill"])
+def test_a_failed_allocation_before_is_the_reason(board: Board, event: str) -> None:
+    board.live([40_000])
+    board.event(event, size=4096)
+    board.live([40_000], every_s=60)
+    board.restart("SW_CPU_RESET", told="reset")
+    assert [one.rule for one in board.fired()] == ["rebooted-by-memory"]
+
+
+def test_a_failed_allocation_long_before_is_not(board: Board) -> None:
+    board.event("alloc_failed", size=4096)
+    board.live([40_000] * 20)
+    board.restart("SW_CPU_RESET", told="reset")
+    assert board.fired() == []
+
+
+def test_the_device_may_say_so_itself(board: Board) -> None:
+    board.live([40_000])
+    board.restart("low memory, restarting")
+    assert [one.rule for one in board.fired()] == ["rebooted-by-memory"]
+
+
+def test_a_reading_of_long_ago_says_nothing(board: Board) -> None:
+    board.live([96_000])
+    board.second(seconds=3600)
+    board.uptime_ms += 3_600_000
+    board.restart("TG1WDT_SYS_RESET", told="reset")
+    assert board.fired() == []
+
+
+def test_what_is_known_outlives_the_judge(board: Board) -> None:
+    for _ in range(3):
+        board.live([30_000, 96_000])
+        board.restart("TG1WDT_SYS_RESET", told="reset")
+    db = sqlite3.connect(":memory:")
+    db.executescript(state.TABLES)
+    state.save(db, board.judge)
+    board.judge = new_judge()
+    state.restore(db, board.judge)
+    board.restart("TG1WDT_SYS_RESET", told="reset")
+    assert [one.rule for one in board.fired()] == ["rebooted-by-memory", "reboot-loop"]
+
+
+class Sphere(Board):
+    """An application on an MT3620."""
+
+    def runs(self, user_mode: int, tracked: int | None = None) -> None:
+        blocks = [self.says("process", (), {"user_mode": user_mode})]
+        if tracked is not None:
+            blocks.append(self.says("heap", ("heap_tracker",), {"used": tracked}))
+        self.second(*blocks)
+
+
+@pytest.fixture
+def sphere() -> Sphere:
+    sphere = Sphere()
+    sphere.second(About("board", 1, {"platform": "mt3620"}, {"user_mode": 262_144}))
+    return sphere
+
+
+def killed(found: list[Finding]) -> list[Finding]:
+    return [one for one in found if one.rule.startswith("killed")]
+
+
+def test_a_kill_near_the_limit_is_for_want_of_memory(sphere: Sphere) -> None:
+    sphere.runs(100 * 1024)
+    sphere.runs(246 * 1024)
+    sphere.event("killed", code=9, reason="SIGKILL")
+    (found,) = killed(sphere.findings)
+    assert (found.rule, found.severity) == ("killed-out-of-memory", "critical")
+    assert "246.0 KiB, 96 % of the 256.0 KiB" in found.reason
+    assert "HeapTracker" not in found.reason
+    sphere.restart("application start")
+    assert [one.rule for one in sphere.fired()] == ["rebooted-by-memory"]
+
+
+def test_heap_tracker_names_the_size_to_stay_below(sphere: Sphere) -> None:
+    sphere.runs(100 * 1024, 20_000)
+    sphere.runs(246 * 1024, 120_000)
+    sphere.event("killed", code=9, reason="SIGKILL")
+    (found,) = killed(sphere.findings)
+    assert found.reason.endswith(
+        "The last size that HeapTracker saw succeed was 117.2 KiB: set its threshold below that."
+    )
+
+
+def test_a_kill_far_from_the_limit_has_an_unknown_cause(sphere: Sphere) -> None:
+    sphere.runs(120 * 1024)
+    sphere.event("killed", code=9, reason="SIGKILL")
+    (found,) = killed(sphere.findings)
+    assert (found.rule, found.severity) == ("killed", "warning")
+    assert "for a cause that is not known; memory was not short: 120.0 KiB of 256.0 KiB" in found.reason
+    sphere.restart("application start")
+    assert sphere.fired() == []
+
+
+def test_a_kill_of_which_no_reading_tells_has_an_unknown_cause(sphere: Sphere) -> None:
+    sphere.event("killed", code=9, reason="SIGKILL")
+    assert told(killed(sphere.findings)) == [("killed", "firing")]
+    assert killed(sphere.findings)[0].reason.endswith("for a cause that is not known.")
