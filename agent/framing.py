@@ -54,29 +54,24 @@ class Framer:
             self._blocks.append(item)
             self._bytes += 64 + sum(len(k) + 4 * len(v) for k, v in item.texts.items()) + 40 * len(item.limits)
             return
-        item = _fit(item)
+        numbers = _only_numbers(item)
+        item = _fit(item, numbers)
         time_ms = self._own_time(item)
-        fields = tuple(item.values)
+        uptime, fields = item.uptime_ms, tuple(item.values)
         key = (
-            item.device,
-            item.boot,
-            item.kind,
-            item.names,
-            item.flags,
-            item.resolution,
-            fields,
-            item.uptime_ms is None,
-        )
+            item.device, item.boot, item.kind, item.names, item.flags, item.resolution, fields, uptime is None,
+        )  # fmt: skip
         block = self._open.get(key)
-        if block is None or time_ms < block.t0 or (item.uptime_ms or 0) < (block.u0 or 0):
+        if block is None or time_ms < block.t0 or (uptime or 0) < (block.u0 or 0):
             block = self._begin(item, time_ms, fields, key)
-        uptime = None if block.u0 is None or item.uptime_ms is None else item.uptime_ms - block.u0
-        values = list(item.values.values())
+        if uptime is not None and block.u0 is not None:
+            uptime -= block.u0
+        values = item.values.values()
         block.rows.append([time_ms - block.t0, uptime, *values])
         self._rows += 1
-        self._bytes += 8
-        for value in values:
-            self._bytes += 9 if isinstance(value, int) else 5 + 4 * len(value)
+        self._bytes += 8 + 9 * len(values)
+        if not numbers:
+            self._bytes += sum(4 * len(value) for value in values if isinstance(value, str))
 
     def _own_time(self, item: Reading) -> int:
         """The reading's time, or the millisecond after the one before it when both came in one tick."""
@@ -106,13 +101,13 @@ class Framer:
         return body, rows
 
 
-def _fit(item: Reading) -> Reading:
+def _fit(item: Reading, numbers: bool) -> Reading:
     """The reading as the wire can carry it: texts without control characters and cut, numbers of 64 bits.
 
     A number that does not fit is no size of anything; it goes on as text, and the collector quarantines its block.
     """
     names = _clean_names(item.names)
-    if names == item.names and _only_numbers(item):
+    if numbers and names == item.names:
         return item
     values = {
         field: value if isinstance(value, int) and -(2**63) <= value < 2**63 else clean_text(str(value), MAX_TEXT)

@@ -65,17 +65,19 @@ class Devices:
 
     def take(self, report: Report) -> list[About | Reading]:
         """What a report adds to the stream."""
-        if not self._name_all and not self.names.knows(report):
-            if not report.measures:
-                self.held.hold(report)
-                return []
-            report = self.held.completed(report)
-        name = self.names.device_of(report)
+        name = self.names.known(report)
+        if not name:
+            if not self._name_all and not self.names.knows(report):
+                if not report.measures:
+                    self.held.hold(report)
+                    return []
+                report = self.held.completed(report)
+            name = self.names.device_of(report)
         if not name:
             self.unnamed += 1
             return []
         device = self._devices.get(name) or self._add(name)
-        if report.texts != device.heard:
+        if report.texts is not device.heard and report.texts != device.heard:
             device.hear(report.texts)
         verdict = device.life.observe(report)
         items: list[About | Reading] = []

@@ -43,13 +43,15 @@ class Names:
         """Whether the device has a name already."""
         return f"{report.family}/{report.alias}" in self._by_alias or report.mac in self._by_mac
 
+    def known(self, report: Report) -> str:
+        """The device's name when nothing in the report asks for another one, else empty."""
+        device = self._by_alias.get(f"{report.family}/{report.alias}", "")
+        return "" if report.mac and self._by_mac.get(report.mac) != device else device
+
     def device_of(self, report: Report) -> str:
         """The device's name, a new one if it has none; empty when there are too many devices already."""
         key = f"{report.family}/{report.alias}"
-        device = self._by_alias.get(key)
-        if device is None or (report.mac and self._by_mac.get(report.mac) != device):
-            device = self._decide(key, report, device)
-        return device
+        return self.known(report) or self._decide(key, report, self._by_alias.get(key))
 
     def _decide(self, key: str, report: Report, known: str | None) -> str:
         device = self._by_mac.get(report.mac) if report.mac else None

@@ -14,6 +14,8 @@ from telemetry.readings import KINDS
 
 _UNITS = "|".join([*SIZES, *SPANS_MS, CLOCK, FRAGMENTED])
 _NUMBER = re.compile(rf"(?P<path>\S.*?)(?:\s+(?P<unit>{_UNITS}))?(?:\s+(?P<step>\d+(?:\.\d+)?))?")
+_PLAIN = 2**40
+"""Whole numbers below this need no further look: no unit takes them out of 64 bits."""
 _LIKE_UNIT = re.compile(r"\s[kKMG]?i?(?:[bB]|[bB]ytes?)$")
 """What somebody meant to be a unit: as a part of the path it would find nothing, silently."""
 
@@ -88,7 +90,7 @@ class Thing:
             value = find(payload, at)
             if value is None:
                 continue
-            size = scaled(value, factor)
+            size = value * factor if type(value) is int and 0 <= value < _PLAIN else scaled(value, factor)
             if size or (size == 0 and self.kind != "process"):  # Azure Sphere's calls answer 0 when they fail
                 values[field] = size
                 if resolution > step:
