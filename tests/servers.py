@@ -180,8 +180,8 @@ class VictoriaMetrics(Server):
 
 
 @contextlib.contextmanager
-def mosquitto(tmp_path: Path, *, configuration: str = "") -> Iterator[Mosquitto]:
-    """A broker that lets anybody in; `configuration` adds lines to its file."""
+def mosquitto(tmp_path: Path, *, configuration: str = "", port: int = 0) -> Iterator[Mosquitto]:
+    """A broker that lets anybody in; `configuration` adds lines to its file. `port` 0: a free one."""
     program = _require("mosquitto", "mosquitto")
     home = _home(tmp_path, "mosquitto")
 
@@ -190,7 +190,7 @@ def mosquitto(tmp_path: Path, *, configuration: str = "") -> Iterator[Mosquitto]
         file.write_text(_MOSQUITTO.format(host=HOST, port=port) + configuration)
         return [program, "-c", str(file)]
 
-    yield from _running(Mosquitto(home / "log", command, {}))
+    yield from _running(Mosquitto(home / "log", command, {}), port)
 
 
 _MOSQUITTO = """\
@@ -207,8 +207,9 @@ set_tcp_nodelay true
 
 
 @contextlib.contextmanager
-def influxd(tmp_path: Path, **environment: str) -> Iterator[InfluxDB]:
-    """An InfluxDB 1.x without users; further settings as its environment variables (INFLUXDB_HTTP_AUTH_ENABLED=...)."""
+def influxd(tmp_path: Path, *, port: int = 0, **environment: str) -> Iterator[InfluxDB]:
+    """An InfluxDB 1.x without users; further settings as its environment variables (INFLUXDB_HTTP_AUTH_ENABLED=...).
+    `port` 0: a free one."""
     program = _require("influxd", "influxdb")
     home = _home(tmp_path, "influxd")
 
@@ -217,7 +218,7 @@ def influxd(tmp_path: Path, **environment: str) -> Iterator[InfluxDB]:
         file.write_text(_INFLUXDB.format(home=home, host=HOST, port=port, rpc=free_port()))
         return [program, "-config", str(file)]
 
-    yield from _running(InfluxDB(home / "log", command, environment))
+    yield from _running(InfluxDB(home / "log", command, environment), port)
 
 
 _INFLUXDB = """\
@@ -260,7 +261,8 @@ def victoria_metrics(tmp_path: Path, *flags: str, dedup: bool = True) -> Iterato
     yield from _running(VictoriaMetrics(home / "log", command, {}))
 
 
-def _running(server: Any) -> Iterator[Any]:
+def _running(server: Any, port: int = 0) -> Iterator[Any]:
+    server.port = port
     server.start()
     try:
         yield server

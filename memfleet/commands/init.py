@@ -30,18 +30,20 @@ CONFIGURATIONS: dict[Role, type[msgspec.Struct]] = {Role.collector: CollectorCon
 def command(
     role: Annotated[Role, typer.Argument(help="Whose configuration: collector or agent.")] = Role.collector,
     file: Annotated[Path | None, typer.Argument(help="Where to write it; ROLE.toml when not given.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder for its data; stands in the file as data_dir.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:
     """Write a configuration file with every setting, its default and what it means.
 
-    [bold]Example:[/bold] memfleet init collector /etc/memfleet/collector.toml
+    [bold]Example:[/bold] memfleet init collector collector.toml --data ~/collector
     """
     path = file or Path(f"{role}.toml")
     if path.exists() and not force:
         raise UsageError(f"{path} exists; --force writes over it, or name another file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(template(CONFIGURATIONS[role]))
+        text = template(CONFIGURATIONS[role])
+        path.write_text(text if data is None else with_setting(text, "data_dir", str(data.absolute())))
     except OSError as error:
         raise EnvironmentFault(f"{path}: {error.strerror}", retry=False) from None
     start = "agent" if role is Role.agent else "collect"
@@ -53,6 +55,14 @@ def template(kind: type[msgspec.Struct]) -> str:
     about = " ".join((kind.__doc__ or "").split())
     hint = "Every setting stands at its default; take the '#' away to change one."
     return "\n".join([f"# {about}\n# {hint}\n", *_lines(kind, "", off="")])
+
+
+def with_setting(text: str, name: str, value: str) -> str:
+    """The template's text with a setting of the outermost table given."""
+    lines = text.splitlines(keepends=True)
+    place = next(number for number, line in enumerate(lines) if line.startswith(f"#{name} = "))
+    lines[place] = f"{name} = {json.dumps(value, ensure_ascii=False)}\n"
+    return "".join(lines)
 
 
 def _lines(kind: type[msgspec.Struct], path: str, off: str) -> Iterator[str]:

@@ -31,6 +31,13 @@ def test_what_init_writes_means_the_defaults(tmp_path: Path, role: Role) -> None
     assert convert(CONFIGURATIONS[role], tomllib.loads(file.read_text()), "file") == CONFIGURATIONS[role]()
 
 
+def test_init_takes_the_folder_of_the_data(tmp_path: Path) -> None:
+    file, data = tmp_path / "collector.toml", tmp_path / 'a "folder"'
+    assert CliRunner().invoke(app, ["init", "collector", str(file), "--data", str(data)]).exit_code == 0
+    kind = CONFIGURATIONS[Role.collector]
+    assert convert(kind, tomllib.loads(file.read_text()), "file") == kind(data_dir=str(data))
+
+
 @pytest.mark.parametrize("role", Role)
 def test_every_setting_that_init_writes_can_be_switched_on(role: Role) -> None:
     text = template(CONFIGURATIONS[role]).replace('= ""', '= "influxdb"')  # a kind of store, and any other text

@@ -98,17 +98,17 @@ class FakeGrafana:
 
 
 @contextlib.contextmanager
-def fake_grafana(prefix: str = "", version: int = 13) -> Iterator[FakeGrafana]:
-    """The server, running on a free port."""
+def fake_grafana(prefix: str = "", version: int = 13, port: int = 0) -> Iterator[FakeGrafana]:
+    """The server, running on that port or a free one."""
     fake = FakeGrafana(prefix, version)
-    with answering(fake):
+    with answering(fake, port):
         fake.url += prefix
         yield fake
 
 
 @contextlib.contextmanager
-def answering(fake: Any) -> Iterator[None]:
-    """Answer HTTP on a free port with what `fake.answer` gives; `fake.url` says where."""
+def answering(fake: Any, port: int = 0) -> Iterator[None]:
+    """Answer HTTP on that port, or a free one, with what `fake.answer` gives; `fake.url` says where."""
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
@@ -126,7 +126,7 @@ def answering(fake: Any) -> Iterator[None]:
         def log_message(self, *arguments: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     fake.url = f"http://127.0.0.1:{server.server_address[1]}"
     try:
