@@ -17,19 +17,7 @@ from typing import NoReturn, Protocol
 from emulators.chance import Chance
 from emulators.native import core
 
-
-class Compiled:
-    """A task that takes many steps in one call."""
-
-    __slots__ = ()
-
-    def run(self, at_ms: int, until_ms: int) -> int:
-        """Take the step of uptime `at_ms`, and those after it up to and with `until_ms`; when the next one is. It may
-        come back earlier. Reset where a step ends the boot."""
-        raise NotImplementedError
-
-
-Run = Callable[["Runtime"], Iterator[int] | Compiled]
+Run = Callable[["Runtime"], Iterator[int] | core.Churn]
 """A task's code, called once a boot."""
 
 
@@ -91,11 +79,15 @@ class Reset(Exception):  # noqa: N818 - the end of a boot, not an error of ours
         super().__init__(reason)
 
 
+def overflown(task: str) -> Reset:
+    """How a task ends the boot that goes deeper than its stack."""
+    return Reset("stack_overflow", f"stack overflow in task {task}", task)
+
+
 class Memory(Protocol):
     """The memory of one boot: what a platform does for its tasks. Sizes are bytes; None is NULL.
 
-    `route` says the same as `malloc` and `free` to tasks that are compiled; None where only those two know all that is
-    to be done.
+    `route` does what `malloc` and `free` do without a detour; None where only those two know all that is to be done.
     """
 
     @property
@@ -151,22 +143,23 @@ class World(Protocol):
     def delete(self, task: str) -> None:
         """Delete a task."""
 
-    def allocation_failed(self, task: str, size: int) -> None:
-        """Take note that malloc gave NULL."""
+    def refused(self, task: str, size: int, *, killed: bool = False) -> None:
+        """Take note that malloc gave NULL, or that it was given and the process is killed for it."""
 
 
 class Runtime:
     """The device as one of its tasks sees it. `chance` is the task's own stream of random numbers."""
 
-    __slots__ = ("_malloc", "_memory", "_world", "chance", "free", "task")
+    __slots__ = ("_memory", "_take", "_world", "chance", "free", "task")
 
     def __init__(self, world: World, task: str, chance: Chance) -> None:
         self._world = world
         self._memory = world.memory
-        self._malloc = self._memory.malloc
         self.task = task
         self.chance = chance
-        self.free = self._memory.free
+        route = world.memory.route
+        self._take = route.malloc if route else self._asked
+        self.free = route.free if route else world.memory.free
         """Give a block back; None is free(NULL)."""
 
     @property
@@ -181,23 +174,27 @@ class Runtime:
 
     def malloc(self, size: int, *, written: bool = True) -> Allocation | None:
         """Allocate `size` bytes and write them all, as most firmware does; None is NULL."""
-        held = self._malloc(self.task, size, written=written)
-        if held is None:
-            self._world.allocation_failed(self.task, size)
+        held = self._take(size, written)
+        if not held:
+            self._world.refused(self.task, size, killed=held is False)
+            return None
         return held
+
+    def _asked(self, size: int, written: bool) -> Allocation | None:
+        return self._memory.malloc(self.task, size, written=written)
 
     def calloc(self, count: int, size: int) -> Allocation | None:
         """Allocate `count` times `size` zeroed bytes; None is NULL."""
         held = self._memory.calloc(self.task, count, size)
         if held is None:
-            self._world.allocation_failed(self.task, count * size)
+            self._world.refused(self.task, count * size)
         return held
 
     def realloc(self, held: Allocation | None, size: int) -> Allocation | None:
         """Resize a block; None leaves it as it was."""
         moved = self._memory.realloc(self.task, held, size)
         if moved is None and size:
-            self._world.allocation_failed(self.task, size)
+            self._world.refused(self.task, size)
         return moved
 
     def open_socket(self) -> object | None:
@@ -215,13 +212,7 @@ class Runtime:
     def use_stack(self, depth: int) -> None:
         """Go `depth` bytes deep into the stack; deeper than it is ends the boot."""
         if not self._memory.use_stack(self.task, depth):
-            raise Reset("stack_overflow", f"stack overflow in task {self.task}", self.task)
-
-    def came_to(self, uptime_ms: int, refused: int) -> None:
-        """A compiled task has come to this moment, and there got NULL for `refused` bytes, if that is not 0."""
-        self._world.uptime_ms = uptime_ms
-        if refused:
-            self._world.allocation_failed(self.task, refused)
+            raise overflown(self.task)
 
     def print(self, text: str) -> None:
         """Print text to the console; the platform makes its own line ends of line feeds."""

@@ -24,6 +24,7 @@ _OWN = ("device", "platform", "firmware", "kind", "name", "time_s", "uptime_s", 
 _EXTRA = ("texts", "limits", "resolution", "flags", "fields")
 _BASE = frozenset((*_OWN, *_EXTRA))
 _TEXTS = ("platform", "firmware", "board")
+_TAKEN = frozenset((*_BASE, *_TEXTS))
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _MOST_SECONDS = 2**53 / 1000
@@ -38,24 +39,30 @@ _decode_time = msgspec.json.Decoder(_Time).decode
 
 def encode(reading: Reading, about: About) -> bytes:
     """The line of a reading of the device that `about` describes, without its end."""
-    names = reading.names
+    names, own = reading.names, about.texts
     line: dict[str, Any] = {
         "device": reading.device,
-        "platform": about.texts.get("platform", "other"),
-        "firmware": about.texts.get("firmware", ""),
+        "platform": own.get("platform", "other"),
+        "firmware": own.get("firmware", ""),
         "kind": reading.kind,
-        "name": "" if not names else names[0] if len(names) == 1 else list(names),
+        "name": "" if not names else names[0] if len(names) == 1 else names,
         "time_s": reading.time_ms / 1000,
         "uptime_s": None if reading.uptime_ms is None else reading.uptime_ms / 1000,
         "boot": reading.boot,
     }
-    texts = {key: text for key, text in about.texts.items() if key not in ("platform", "firmware")}
-    extras = {"texts": texts, "limits": dict(about.limits), "flags": list(reading.flags)}
-    line |= {key: value for key, value in extras.items() if value}
+    texts = {key: own[key] for key in own if key not in ("platform", "firmware")}
+    if texts:
+        line["texts"] = texts
+    if about.limits:
+        line["limits"] = dict(about.limits)
+    if reading.flags:
+        line["flags"] = reading.flags
     if reading.resolution != 1:
         line["resolution"] = reading.resolution
-    clash = _BASE.union(_TEXTS) & reading.values.keys()  # a device's own firmware; an event's fields may have any name
-    line |= {"fields": dict(reading.values)} if clash else reading.values
+    if _TAKEN.isdisjoint(reading.values):
+        line |= reading.values
+    else:  # a device's own firmware; an event's fields may have any name
+        line["fields"] = dict(reading.values)
     return _encode(line)
 
 

@@ -229,15 +229,6 @@ static PyObject *py_stats(HeapObject *self, PyObject *Py_UNUSED(ignored)) {
     return tuple;
 }
 
-static PyObject *py_free_bytes(HeapObject *self, PyObject *Py_UNUSED(ignored)) {
-    if (!usable(self)) {
-        return NULL;
-    }
-    struct heap_stats now;
-    heap_stats(&self->heap, &now);
-    return PyLong_FromUnsignedLong(now.free);
-}
-
 static int append_view(void *context, const struct heap_view *view) {
     PyObject *row =
         Py_BuildValue("(IiiIIO)", (unsigned int)view->block, (int)view->chunk, (int)view->pointer,
@@ -514,7 +505,6 @@ static PyMethodDef heap_methods[] = {
      "touch(block, start, size): the program writes these bytes; with musl their pages become resident."},
     {"resident_pages", (PyCFunction)py_resident_pages, METH_NOARGS,
      "musl's pages that were written to and not given back."},
-    {"free_bytes", (PyCFunction)py_free_bytes, METH_NOARGS, "Free bytes as the platform counts them."},
     {"counts", (PyCFunction)py_stats, METH_NOARGS, "counts() -> one int for each of STATS_NAMES"},
     {"walk", (PyCFunction)py_walk, METH_NOARGS, "walk() -> [(block, chunk, pointer, chunk_bytes, usable, used)]"},
     {"broken", (PyCFunction)py_check, METH_NOARGS, "broken() -> 0 or the broken invariant"},
@@ -612,7 +602,7 @@ static int module_exec(PyObject *module) {
     } made[] = {
         {"Heap", &types->heap, &heap_spec},           {"Chance", &types->chance, &python_chance_spec},
         {"Route", &types->route, &python_route_spec}, {"Allocation", &types->allocation, &python_allocation_spec},
-        {"Churn", &types->churn, &python_churn_spec},
+        {"Churn", &types->churn, &python_churn_spec}, {"Schedule", &types->schedule, &python_schedule_spec},
     };
     bool done = add_type(module, "Block", &types->block, (PyObject *)PyStructSequence_NewType(&block_description));
     for (size_t index = 0; done && index < sizeof made / sizeof *made; index++) {
@@ -632,6 +622,7 @@ static int module_clear(PyObject *module) {
     Py_CLEAR(types->route);
     Py_CLEAR(types->allocation);
     Py_CLEAR(types->churn);
+    Py_CLEAR(types->schedule);
     return 0;
 }
 
@@ -643,6 +634,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(types->route);
     Py_VISIT(types->allocation);
     Py_VISIT(types->churn);
+    Py_VISIT(types->schedule);
     return 0;
 }
 

@@ -5,8 +5,8 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "churn.h"
 #include "heap.h"
-#include "route.h"
 
 typedef struct {
     PyObject_HEAD heap_t heap;
@@ -28,6 +28,17 @@ typedef struct {
     PyTypeObject *allocation_type;
 } RouteObject;
 
+/* Traffic on a route, or by calls of Python's. */
+typedef struct {
+    PyObject_HEAD struct churn churn;
+    PyObject *chance;
+    PyObject *route;       /* or else: */
+    PyObject *take, *give; /* take(bytes) -> a block of Python's or None; give(block) */
+} ChurnObject;
+
+/* churn_run; CHURN_FAULT with or without an exception set. */
+enum churn_end python_churn_run(ChurnObject *churn, int64_t *at_ms, int64_t until_ms);
+
 /* A block that firmware holds. */
 typedef struct {
     PyObject_HEAD PyObject *region;
@@ -47,7 +58,7 @@ PyObject *python_fault(HeapObject *heap, int error, const char *what);
 
 /* The module's types; each object of theirs can find them. */
 struct types {
-    PyTypeObject *heap, *block, *chance, *route, *allocation, *churn;
+    PyTypeObject *heap, *block, *chance, *route, *allocation, *churn, *schedule;
 };
 
 /* NULL with an exception set when `type` is none of them and derives from none. */
@@ -57,5 +68,6 @@ extern PyType_Spec python_chance_spec;
 extern PyType_Spec python_route_spec;
 extern PyType_Spec python_allocation_spec;
 extern PyType_Spec python_churn_spec;
+extern PyType_Spec python_schedule_spec;
 
 #endif

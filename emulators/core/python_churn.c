@@ -3,15 +3,6 @@
 
 #include <stdlib.h>
 
-#include "churn.h"
-
-typedef struct {
-    PyObject_HEAD struct churn churn;
-    PyObject *chance;
-    PyObject *route;       /* or else: */
-    PyObject *take, *give; /* take(bytes) -> a block of Python's or None; give(block) */
-} ChurnObject;
-
 static enum route_answer malloc_by_route(void *context, uint32_t bytes, struct held *held) {
     return route_malloc(context, bytes, true, held);
 }
@@ -99,36 +90,18 @@ static void churn_dealloc(ChurnObject *self) {
     Py_DECREF(type);
 }
 
-static PyObject *py_churn_run(ChurnObject *self, PyObject *args) {
-    long long at_ms;
-    long long until_ms;
-    if (!PyArg_ParseTuple(args, "LL", &at_ms, &until_ms)) {
-        return NULL;
+enum churn_end python_churn_run(ChurnObject *churn, int64_t *at_ms, int64_t until_ms) {
+    struct churn_memory memory = {malloc_by_call, free_by_call, churn};
+    if (churn->route != NULL) {
+        memory = (struct churn_memory){malloc_by_route, free_by_route, &((RouteObject *)churn->route)->route};
     }
-    struct churn_memory memory = {malloc_by_call, free_by_call, self};
-    if (self->route != NULL) {
-        memory = (struct churn_memory){malloc_by_route, free_by_route, &((RouteObject *)self->route)->route};
-    }
-    int64_t now_ms = at_ms;
-    enum churn_end end = churn_run(&self->churn, &memory, &now_ms, until_ms);
-    if (end == CHURN_FAULT) {
-        return PyErr_Occurred() ? NULL : PyErr_NoMemory();
-    }
-    return Py_BuildValue("(iLII)", (int)end, (long long)now_ms, (unsigned int)self->churn.deepest,
-                         (unsigned int)self->churn.refused);
+    return churn_run(&churn->churn, &memory, at_ms, until_ms);
 }
-
-static PyMethodDef churn_methods[] = {
-    {"run", (PyCFunction)py_churn_run, METH_VARARGS,
-     "run(at_ms, until_ms) -> (end, ms, deepest, refused): the steps from the one to the other"},
-    {NULL, NULL, 0, NULL},
-};
 
 static PyType_Slot churn_slots[] = {
     {Py_tp_init, churn_init},
     {Py_tp_dealloc, churn_dealloc},
     {Py_tp_new, PyType_GenericNew},
-    {Py_tp_methods, churn_methods},
     {Py_tp_doc, "Churn(memory, chance, slots, low, high, every_ms): see core/churn.h"},
     {0, NULL},
 };

@@ -187,10 +187,21 @@ static PyObject *py_route_free(RouteObject *self, PyObject *allocation) {
     return error != HEAP_OK ? python_fault(held->heap, error, "free") : Py_NewRef(Py_None);
 }
 
+static PyObject *py_route_free_bytes(RouteObject *self, PyObject *Py_UNUSED(ignored)) {
+    unsigned long sum = 0;
+    for (uint32_t index = 0; index < self->route.count; index++) {
+        struct heap_stats stats;
+        heap_stats(self->route.heaps[index], &stats);
+        sum += stats.free;
+    }
+    return PyLong_FromUnsignedLong(sum);
+}
+
 static PyMethodDef route_methods[] = {
     {"malloc", (PyCFunction)(void (*)(void))py_route_malloc, METH_FASTCALL,
      "malloc(bytes, written) -> an Allocation; None is NULL, False that the process is killed"},
     {"free", (PyCFunction)py_route_free, METH_O, "free(allocation); None is free(NULL)"},
+    {"free_bytes", (PyCFunction)py_route_free_bytes, METH_NOARGS, "what its heaps count as free, in all"},
     {NULL, NULL, 0, NULL},
 };
 

@@ -13,9 +13,9 @@ from emulators.chance import Chance
 from emulators.devices.esp32 import Esp32Memory
 from emulators.devices.measure import Measure
 from emulators.devices.mt3620 import KILLED, Mt3620Memory
-from emulators.devices.schedule import Schedule
 from emulators.devices.zephyr import ZephyrMemory
-from emulators.firmware import Firmware, Memory, Plan, Reset, Runtime, Task
+from emulators.firmware import Firmware, Memory, Plan, Reset, Runtime, Task, overflown
+from emulators.native import core
 from telemetry.readings import MT3620_LIMIT, About, Reading, Value
 
 
@@ -74,7 +74,7 @@ class Device:
         self.pending: list[About | Reading] = []
         self.memory: DeviceMemory
         self._chance = chance
-        self._schedule = Schedule(self, self.delete)
+        self._schedule = core.Schedule(self)
         self._failed = False
         self._logged_ms = -1
         self._up = False
@@ -112,7 +112,7 @@ class Device:
         self.boot += 1
         self.uptime_ms = 0
         self._failed = False
-        self._schedule = Schedule(self, self.delete)
+        self._schedule = core.Schedule(self)
         board = self.board
         texts = {"platform": board.platform, "board": board.name, "firmware": self.firmware.version, "os": board.os}
         self.pending.append(About(self.name, self.boot, texts, LIMITS.get(board.platform, {})))
@@ -148,20 +148,31 @@ class Device:
         """Start a task at this moment."""
         self.memory.begin(task, by)
         runtime = Runtime(self, task.name, self._chance.child(f"{self.boot}/{task.name}"))
-        self._schedule.add(task, task.run(runtime))
+        self._schedule.add(task.name, task.run(runtime), self.uptime_ms)
 
     def delete(self, task: str) -> None:
         """Delete a task; its memory stays as it is."""
         self._schedule.remove(task)
         self.memory.end(task)
 
-    def allocation_failed(self, task: str, size: int) -> None:
-        """Note that malloc gave NULL: once between two reports, however often it happens."""
+    def refused(self, task: str, size: int, *, killed: bool = False) -> None:
+        """Note that malloc gave NULL: once between two reports, however often it happens. Reset where it was one block
+        too many for the process."""
+        if killed:
+            raise Reset("oom_kill", KILLED)
         if self._failed:
             return
         self._failed = True
         self._add(Measure("event", ("alloc_failed",), {"size": size, "caller": task}))
         self._log("E", task, f"allocation of {size} bytes failed")
+
+    def churned(self, task: str, refused: int, deepest: int, killed: bool) -> None:
+        """What a step of compiled traffic came to: a request of `refused` bytes got NULL (0: none did), its stack is
+        `deepest` bytes deep, or the process was killed."""
+        if refused or killed:
+            self.refused(task, refused, killed=killed)
+        if not self.memory.use_stack(task, deepest):
+            raise overflown(task)
 
     # -- reports -------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ from emulators.devices.region import LiveRegion
 from emulators.devices.stacks import Stacks
 from emulators.devices.task_tracking import OWNER_BYTES, TaskTracking
 from emulators.firmware import Allocation, Plan, Task
-from emulators.heap import HeapStats
 from emulators.native import core
 
 ALWAYS_INTERNAL = 16384
@@ -40,9 +39,9 @@ HEAPS: Mapping[str, Callable[[Region], bool]] = {
     "internal": lambda spec: spec.internal,
     "psram": lambda spec: not spec.internal,
     "rtc": lambda spec: spec.rtc,
+    "dma": lambda spec: spec.internal and spec.dma,
 }
-"""What heap_caps_get_info is asked for: MALLOC_CAP_INTERNAL, _SPIRAM, _RTCRAM; and _DMA where it is not all of the
-internal RAM."""
+"""What heap_caps_get_info is asked for: MALLOC_CAP_INTERNAL, _SPIRAM, _RTCRAM and _DMA."""
 
 
 class Esp32Memory:
@@ -53,6 +52,7 @@ class Esp32Memory:
         self.regions = [LiveRegion(spec, board.allocator, owner) for spec in board.regions]
         self._internal = [region for region in self.regions if region.spec.internal and not region.spec.late]
         self._external = [region for region in self.regions if not region.spec.internal]
+        self._heaps = _by_capability(self.regions)
         self.tracking = TaskTracking(self._internal[0]) if plan.tracking else None
         self.route: core.Route | None = None
         self.stacks = Stacks()
@@ -172,42 +172,48 @@ class Esp32Memory:
 
     def free_bytes(self) -> int:
         """esp_get_free_heap_size: all heaps."""
-        return sum(region.heap.free_bytes() for region in self.regions)
+        if self.route:
+            return self.route.free_bytes()
+        return sum(region.heap.stats().free for region in self.regions)
 
     def info(self, *, internal: bool) -> dict[str, int]:
         """heap_caps_get_info of internal or external RAM; empty where the chip has none."""
-        return self._info(lambda spec: spec.internal is internal)
-
-    def _info(self, capable: Callable[[Region], bool]) -> dict[str, int]:
-        part = [(region, region.heap.stats()) for region in self.regions if capable(region.spec)]
+        part = self._heaps.get("internal" if internal else "psram")
         return _summed(part) if part else {}
 
     def measures(self) -> Iterator[Measure]:
         """Heaps by their capabilities, stacks, and tasks when they are tracked."""
-        for name, capable in HEAPS.items():
-            if info := self._info(capable):
-                yield Measure("heap", (name,), info)
-        if any(not region.spec.dma for region in self.regions):
-            yield Measure("heap", ("dma",), self._info(lambda spec: spec.internal and spec.dma))
+        for name, part in self._heaps.items():
+            yield Measure("heap", (name,), _summed(part))
         yield from self.stacks.measures()
         if self.tracking:
             yield from self.tracking.measures()
 
 
-def _summed(part: list[tuple[LiveRegion, HeapStats]]) -> dict[str, int]:
+def _by_capability(regions: list[LiveRegion]) -> dict[str, list[LiveRegion]]:
+    """The regions behind each of HEAPS that the chip has; "dma" only where it is not all of the internal RAM."""
+    parts = {name: [region for region in regions if capable(region.spec)] for name, capable in HEAPS.items()}
+    if parts["dma"] == parts["internal"]:
+        del parts["dma"]
+    return {name: part for name, part in parts.items() if part}
+
+
+def _summed(part: list[LiveRegion]) -> dict[str, int]:
     """Several heaps as heap_caps_get_info sums them: the largest block is the largest of any, the minimum is the sum of
     minima that were not simultaneous, and owners' words are taken off: of each used block, once of each heap's free
     bytes, and of the largest block again at each heap."""
-    largest = 0
-    for region, stats in part:
+    size = free = used = min_free = largest = used_blocks = free_blocks = 0
+    for region in part:
+        stats, owner = region.heap.stats(), region.owner_bytes
+        size += region.spec.size
+        free += stats.free - owner
+        used += stats.used - stats.used_blocks * owner
+        min_free += stats.min_free - owner
         largest = max(largest, stats.largest_free)
-        largest -= region.owner_bytes if largest else 0
+        largest -= owner if largest else 0
+        used_blocks += stats.used_blocks
+        free_blocks += stats.free_blocks
     return {
-        "size": sum(region.spec.size for region, _ in part),
-        "free": sum(stats.free - region.owner_bytes for region, stats in part),
-        "used": sum(stats.used - stats.used_blocks * region.owner_bytes for region, stats in part),
-        "min_free": sum(stats.min_free - region.owner_bytes for region, stats in part),
-        "largest_free": largest,
-        "alloc_blocks": sum(stats.used_blocks for _, stats in part),
-        "free_blocks": sum(stats.free_blocks for _, stats in part),
-    }
+        "size": size, "free": free, "used": used, "min_free": min_free, "largest_free": largest,
+        "alloc_blocks": used_blocks, "free_blocks": free_blocks,
+    }  # fmt: skip

@@ -10,17 +10,14 @@ class LiveRegion:
     """One region of a board with the heap in it. `owner_bytes` stand in front of each block (ESP-IDF keeps the owner
     there while it tracks tasks), so that a program's address is that much higher."""
 
-    __slots__ = ("heap", "owner_bytes", "spec")
+    __slots__ = ("heap", "label", "owner_bytes", "spec")
 
     def __init__(self, spec: Region, allocator: Allocator, owner_bytes: int = 0) -> None:
         self.spec = spec
         self.heap = Heap(allocator, size=spec.size, base=spec.start)
         self.owner_bytes = owner_bytes
-
-    @property
-    def label(self) -> str:
+        self.label = f"{spec.name}#{spec.size}"
         """Name and size: two heaps of a chip may have the same name."""
-        return f"{self.spec.name}#{self.spec.size}"
 
     def address(self, offset: int) -> int:
         """The address on the device of what stands at that offset."""

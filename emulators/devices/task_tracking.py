@@ -61,31 +61,24 @@ class TaskTracking:
         if heap is None:
             heap = use.heaps[held.region.label] = HeapUse(held.region)
             self.home.heap.malloc(PAIR_RECORD)
-        size = held.block.usable
-        heap.blocks[held.address] = size
-        heap.current += size
-        heap.peak = max(heap.peak, heap.current)
-        use.current += size
-        use.peak = max(use.peak, use.current)
-        self._owners[held.address] = (use, heap, self.home.heap.malloc(BLOCK_RECORD))
+        size, address = held.block.usable, held.address
+        heap.blocks[address] = size
+        _grow(use, heap, size)
+        self._owners[address] = (use, heap, self.home.heap.malloc(BLOCK_RECORD))
 
     def given_back(self, held: Allocation) -> None:
         """A block is about to be freed."""
-        use, heap, record = self._owners.pop(held.address)
-        size = heap.blocks.pop(held.address)
-        heap.current -= size
-        use.current -= size
+        address = held.address
+        use, heap, record = self._owners.pop(address)
+        _grow(use, heap, -heap.blocks.pop(address))
         self.home.heap.free(record)
 
     def resized(self, held: Allocation, now: Allocation) -> None:
         """A block was resized within its heap, and moved perhaps: it keeps its owner and its record."""
         use, heap, record = self._owners.pop(held.address)
-        grown = now.block.usable - heap.blocks.pop(held.address)
-        heap.blocks[now.address] = now.block.usable
-        heap.current += grown
-        heap.peak = max(heap.peak, heap.current)
-        use.current += grown
-        use.peak = max(use.peak, use.current)
+        size = now.block.usable
+        _grow(use, heap, size - heap.blocks.pop(held.address))
+        heap.blocks[now.address] = size
         self._owners[now.address] = (use, heap, record)
 
     def ended(self, task: str) -> None:
@@ -109,3 +102,13 @@ class TaskTracking:
                     "heap_size": heap.region.spec.size, "caps": heap.region.spec.caps,
                 }  # fmt: skip
                 yield Measure("task", (use.name, label), numbers)
+
+
+def _grow(use: TaskUse, heap: HeapUse, size: int) -> None:
+    """What a task has in a heap, and in all, grows by `size` bytes, or falls."""
+    heap.current += size
+    use.current += size
+    if heap.current > heap.peak:
+        heap.peak = heap.current
+    if use.current > use.peak:
+        use.peak = use.current

@@ -92,7 +92,7 @@ class ZephyrMemory:
 
     def free_bytes(self) -> int:
         """free_bytes of sys_heap_runtime_stats_get."""
-        return self.region.heap.free_bytes()
+        return self.route.free_bytes()
 
     def measures(self) -> Iterator[Measure]:
         """sys_heap_runtime_stats_get of each heap, k_mem_slab_runtime_stats_get, k_thread_stack_space_get."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from emulators.boards import Board
-from emulators.churn import Churn
 from emulators.firmware import Run, Runtime, Task
+from emulators.native import core
 
 FOREVER = 10**12
 """A sleep that outlasts every run, milliseconds."""
@@ -26,8 +27,15 @@ def hold(total: int, blocks: int) -> Run:
 
 
 def churn(slots: int, low: int, high: int, every_ms: int = 1000) -> Run:
-    """Traffic: of so many blocks about half are held at any time; four change each step."""
-    return lambda device: Churn(device, slots, low, high, every_ms)
+    """Traffic: of so many blocks about half are held at any time; four change each step. It is compiled, since devices
+    spend most of their steps in it."""
+
+    def run(device: Runtime) -> core.Churn:
+        memory = device.memory
+        by_calls = partial(memory.malloc, device.task, written=True), memory.free
+        return core.Churn(memory.route or by_calls, device.chance, slots, low, high, every_ms)
+
+    return run
 
 
 def leak(block: int, every_ms: int, from_ms: int = 0) -> Run:
