@@ -124,7 +124,6 @@ def source_variable(default: str, kind: str = SOURCE["type"]) -> dict[str, Any]:
 def choice(name: str, label: str, query: Any, *, source: Mapping[str, str] = SOURCE, several: bool = True) -> Panel:
     """A variable whose values a query gives: `several`, all of them at first, used as `=~ /^$name$/`; or just one."""
     variable: dict[str, Any] = {
-        "current": {"selected": True, "text": ["All"], "value": ["$__all"]} if several else {},
         "datasource": dict(source),
         "definition": query if isinstance(query, str) else query["query"],
         "includeAll": several,
@@ -136,7 +135,8 @@ def choice(name: str, label: str, query: Any, *, source: Mapping[str, str] = SOU
         "sort": 1,
         "type": "query",
     }
-    return variable | ({"allValue": ".*"} if several else {})
+    everything = {"allValue": ".*", "current": {"selected": True, "text": ["All"], "value": ["$__all"]}}
+    return variable | (everything if several else {})
 
 
 def dashboard(
@@ -166,9 +166,13 @@ def dashboard(
 
 _LINK = {
     "asDropdown": True,
+    "icon": "external link",
     "includeVars": True,
     "keepTime": True,
     "tags": [LABEL],
+    "targetBlank": False,
     "title": "memfleet",
+    "tooltip": "",
     "type": "dashboards",
+    "url": "",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import time
@@ -19,6 +20,7 @@ from memfleet.grafana.__main__ import files
 from memfleet.grafana.sample import HOUR_MS, lines
 from memfleet.grafana.sets import SETS
 from telemetry.readings import MT3620_LIMIT
+from tests.memfleet.grafana.published import faults
 from tests.servers import InfluxDB, Server, VictoriaMetrics, influxd, victoria_metrics
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "grafana" / "dashboards"
@@ -60,6 +62,34 @@ def test_every_panel_reads_from_the_chosen_source_and_says_what_it_shows(uid: st
         assert panel["description"]
         assert {target["datasource"]["uid"] for target in panel["targets"]} == {"${ds}"}
         assert panel["datasource"]["type"] == kind
+
+
+@pytest.mark.parametrize("uid", ALL)
+def test_every_dashboard_fits_grafanas_published_schema(uid: str) -> None:
+    assert faults(ALL[uid]) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("pannels",), []),
+        (("graphTooltip",), 7),
+        (("panels", 0, "gridPos", "w"), "wide"),
+        (("panels", 0, "options", "reduceOptions", "calcs"), "last"),
+        (("panels", -1, "options", "sort"), []),
+        (("panels", 0, "fieldConfig", "defaults", "noValue"), 0),
+        (("panels", 9, "fieldConfig", "defaults", "custom", "showPoints"), "sometimes"),
+        (("templating", "list", 0, "type"), "source"),
+        (("links", 0), {"title": "memfleet"}),
+    ],
+)
+def test_what_does_not_fit_the_schema_is_found(path: tuple[Any, ...], value: Any) -> None:
+    model = copy.deepcopy(ALL["memfleet-fleet"])
+    place: Any = model
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    assert faults(model)
 
 
 @pytest.mark.parametrize("uid", INFLUXQL)
@@ -138,7 +168,7 @@ def test_every_query_of_every_panel_returns_rows(seeded: Seeded, uid: str, title
 @pytest.mark.parametrize("uid", INFLUXQL)
 def test_every_annotation_and_variable_returns_rows(seeded: Seeded, uid: str) -> None:
     model = INFLUXQL[uid]
-    queries = [one["query"] for one in model["annotations"]["list"]]
+    queries = [one["target"]["query"] for one in model["annotations"]["list"]]
     queries += [one["query"] for one in model["templating"]["list"] if one["type"] == "query"]
     assert all(seeded.rows(query) for query in queries)
 
@@ -256,10 +286,10 @@ def test_variables_offer_the_fleets_and_devices_that_are_there(seeded: Seeded) -
 
 def test_annotations_mark_where_alerts_began_and_where_peaks_were_new(seeded: Seeded) -> None:
     marks = {one["name"]: one for one in ALL["memfleet-device"]["annotations"]["list"]}
-    assert {row["reason"] for row in seeded.rows(marks["Alerts"]["query"])} == {
+    assert {row["reason"] for row in seeded.rows(marks["Alerts"]["target"]["query"])} == {
         "leak at esp-2", "low_stack at zephyr-1", "silent at zephyr-2",
     }  # fmt: skip
-    assert [row["device"] for row in seeded.rows(marks["New peaks"]["query"])] == ["azure-1"]
+    assert [row["device"] for row in seeded.rows(marks["New peaks"]["target"]["query"])] == ["azure-1"]
 
 
 @pytest.mark.parametrize("kind", SETS)
