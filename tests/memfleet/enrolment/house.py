@@ -130,6 +130,7 @@ class Client:
         self._client.on_message = lambda _c, _u, message: self.heard.append((message.topic, message.payload))
         self._client.on_subscribe = self._subscribed
         self._client.on_disconnect = self._gone
+        self._client.on_socket_open = lambda _c, _u, sock: sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.gone = False
         try:
             self._client.connect("localhost" if house.certificates else "127.0.0.1", port)
