@@ -1,8 +1,9 @@
-"""Running memfleet as its users do: real commands in processes of their own, with everything they need around them."""
+"""Running memfleet as its users do: what runs for long in a process of its own, what answers and ends in this one."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import pty
@@ -16,7 +17,9 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from memfleet.cli import main
 from tests.servers import free_port
 
 
@@ -52,6 +55,27 @@ def memfleet(*words: str, log: Path, environment: Mapping[str, str] | None = Non
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def run(*words: object, data: bytes = b"", columns: int = 80) -> subprocess.CompletedProcess[str]:
+    """`memfleet WORDS` from its entry point to its exit status, `data` on its input; for commands that answer and end.
+
+    In this process: starting a Python for each of hundreds of calls would take minutes of the whole suite.
+    """
+    given = [str(word) for word in words]
+    source = io.TextIOWrapper(io.BufferedReader(io.BytesIO(data)), "utf-8")
+    out, complaints = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    status: object = 0
+    with (
+        mock.patch.multiple(sys, argv=["memfleet", *given], stdin=source, stdout=out, stderr=complaints),
+        mock.patch.dict(os.environ, COLUMNS=str(columns)),
+    ):
+        try:
+            main()
+        except SystemExit as ended:
+            status = ended.code or 0
+    said, complained = (stream.buffer.getvalue().decode() for stream in (out, complaints))
+    return subprocess.CompletedProcess(given, status if isinstance(status, int) else 1, said, complained)
 
 
 class Terminal:

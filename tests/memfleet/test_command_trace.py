@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import zlib
 from pathlib import Path
 
 import pytest
+
+from tests.memfleet.running import run
 
 CASES = Path(__file__).parents[1] / "cases" / "allocators"
 LINES = "m tls 16384\nm rx 1500\nr rx 3000\nf tls\nm big 70000\n"
 
 
 def trace(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from memfleet.cli import main; main()", "trace", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return run("trace", *arguments)
 
 
 @pytest.fixture

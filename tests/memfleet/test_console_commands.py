@@ -17,7 +17,7 @@ from agent.config import Port
 from agent.ports import Ports
 from agent.symbols import Symbols
 from tests.agent.boards import Board
-from tests.memfleet.running import wait_until
+from tests.memfleet.running import run, wait_until
 
 PATTERNS = r"""
 [[patterns]]
@@ -32,11 +32,6 @@ I (30) mem: cache memory 1234 of 9999 used up
 I (40) mem: cache memory 1235 of 9999 used up
 I (50) app: Free heap: 100000 bytes
 """
-
-
-def run(*words: str, data: bytes = b"") -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([sys.executable, "-m", "memfleet", *words], input=data, capture_output=True, timeout=60)
-    return subprocess.CompletedProcess(words, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def test_trying_patterns_shows_matches_near_misses_and_what_nobody_reads(tmp_path: Path) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gzip
 import subprocess
-import sys
 from pathlib import Path
 
 import serial
 
 from telemetry import ndjson
-from tests.memfleet.running import memfleet, wait_until
+from tests.memfleet.running import memfleet, run, wait_until
 
 FLEET = """
 seed = 5
@@ -31,8 +30,7 @@ report_ms = 1000
 
 
 def emulate(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "memfleet", "emulate", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return run("emulate", *words)
 
 
 def fleet_file(folder: Path) -> Path:

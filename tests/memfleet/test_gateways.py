@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from agent.process import Agent
 from telemetry.clock import wall_ms
 from telemetry.readings import About, Reading
 from telemetry.settings import Broker
-from tests.memfleet.running import Collector, wait_until
+from tests.memfleet.running import Collector, run, wait_until
 from tests.servers import Mosquitto, mosquitto
 
 
@@ -40,13 +38,7 @@ def collector(broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> It
 def ask(collector: Collector, *words: str) -> Any:
     """What a command answers: JSON when it was asked for, else its text."""
     url = f"http://127.0.0.1:{collector.port}"
-    done = subprocess.run(
-        [sys.executable, "-m", "memfleet", *words, "--url", url],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run(*words, "--url", url)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout) if "--json" in words else done.stdout
 

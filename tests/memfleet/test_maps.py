@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.memfleet.running import Collector, memfleet, tail, wait_until
+from tests.memfleet.running import Collector, memfleet, run, tail, wait_until
 from tests.servers import mosquitto
 
 SYSTEMS = {"tasmota": "Tasmota", "shelly": "Shelly", "esphome": "ESPHome"}
 EACH = 100
-
-
-def run(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "memfleet", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **more)
 
 
 def discovered(url: str, folder: Path) -> dict[str, Any]:
@@ -93,7 +86,7 @@ def test_messages_are_tried_without_a_broker(tmp_path: Path) -> None:
     heap, old = [json.loads(line) for line in done.stdout.splitlines()]
     assert (heap["line"], heap["device"], heap["free"], heap["resolution"]) == (1, "lamp", 24576, 1024)
     assert (old["line"], old["retained"], old["kind"]) == (2, True, "device")
-    table = run("map", "--try", str(file), env={"COLUMNS": "200"}).stdout
+    table = run("map", "--try", str(file), columns=200).stdout
     assert "1 retained" in table
     assert "plant/1/health" in table
     assert "mem.free_kb" in table

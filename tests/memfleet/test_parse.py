@@ -5,11 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import zstandard
+
+from tests.memfleet.running import run
 
 LOG = b"""*** Booting Zephyr OS build v4.0.0 ***\r
 Stack | Free: 576 bytes\r
@@ -17,9 +18,8 @@ Heap  | Free: 896 bytes, Allocated: 104 bytes\r
 """
 
 
-def parse(*arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-c", "from memfleet.cli import main; main()", "parse", *arguments]
-    return subprocess.run(command, input=data, capture_output=True, timeout=60, check=False)
+def parse(*arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[str]:
+    return run("parse", *arguments, data=data)
 
 
 @pytest.mark.parametrize(
@@ -36,19 +36,19 @@ def test_reads_files_by_content(tmp_path: Path, pack: object) -> None:
 
 
 def test_reads_a_packed_pipe() -> None:
-    assert b'"min_free": 576' in parse("-", data=gzip.compress(LOG)).stdout
+    assert '"min_free": 576' in parse("-", data=gzip.compress(LOG)).stdout
 
 
 def test_summary_counts_lines() -> None:
     done = parse("-", "--summary", data=LOG)
-    assert b"zephyr: 3 lines, 3 understood" in done.stdout
+    assert "zephyr: 3 lines, 3 understood" in done.stdout
 
 
 def test_missing_file_is_one_clear_line(tmp_path: Path) -> None:
     done = parse(str(tmp_path / "none.log"))
     assert done.returncode == 2
-    assert done.stderr.count(b"\n") == 1
-    assert b"cannot be read" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "cannot be read" in done.stderr
 
 
 def test_packed_file_that_is_cut_short_gives_what_it_held(tmp_path: Path) -> None:
@@ -56,11 +56,11 @@ def test_packed_file_that_is_cut_short_gives_what_it_held(tmp_path: Path) -> Non
     file.write_bytes(gzip.compress(LOG * 2000)[:-400])
     done = parse(str(file))
     assert done.returncode == 2
-    assert b"cut short" in done.stderr
-    assert b'"min_free": 576' in done.stdout
+    assert "cut short" in done.stderr
+    assert '"min_free": 576' in done.stdout
 
 
 def test_unknown_system_names_the_choices() -> None:
     done = parse("-", "--system", "vxworks")
     assert done.returncode == 2
-    assert b"mt3620, esp32, zephyr, freertos" in done.stderr
+    assert "mt3620, esp32, zephyr, freertos" in done.stderr

@@ -8,8 +8,6 @@ import os
 import signal
 import socket
 import ssl
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from tests.memfleet.running import run
 from tests.servers import Server, _require, _running
 
 DEPLOY = Path(__file__).parents[3] / "deploy" / "mosquitto"
@@ -31,12 +30,6 @@ def wait(true: Callable[[], Any], what: str) -> None:
     while not true():
         assert time.monotonic() < deadline, f"waited in vain: {what}"
         time.sleep(0.01)
-
-
-def memfleet(*words: object) -> subprocess.CompletedProcess[str]:
-    """A command as its users run it."""
-    command = [sys.executable, "-m", "memfleet", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 @dataclass(frozen=True)
@@ -65,7 +58,7 @@ class House:
 
     def enroll(self, name: str, fleet: str, role: str = "agent") -> None:
         """By the command."""
-        done = memfleet("enroll", name, "--fleet", fleet, "--role", role, "--out", self.folder, *self.files())
+        done = run("enroll", name, "--fleet", fleet, "--role", role, "--out", self.folder, *self.files())
         assert done.returncode == 0, done.stderr
 
     def configuration(self, port: int) -> str:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from telemetry.topics import CHANNELS, ROOT, Topic, shard_of
-from tests.memfleet.enrolment.house import Client, House, broker, memfleet, reload, wait
+from tests.memfleet.enrolment.house import Client, House, broker, reload, wait
+from tests.memfleet.running import run
 from tests.servers import Server
 
 FLEET = "plant"
@@ -52,9 +53,7 @@ def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     house = House(tmp_path_factory.mktemp("house"), request.param)
     house.acl.write_text("user observer\ntopic readwrite #\ntopic read $SYS/#\n")
     if house.certificates:
-        done = memfleet(
-            "enroll", "localhost", "--role", "broker", "--authority", house.authority, "--out", house.folder
-        )
+        done = run("enroll", "localhost", "--role", "broker", "--authority", house.authority, "--out", house.folder)
         assert done.returncode == 0, done.stderr
     for agent, fleet in MEMBERS.items():
         house.enroll(agent, fleet)
@@ -67,7 +66,7 @@ def _with_observer(house: House) -> House:
     other = House(house.folder, house.certificates)
     spare = house.folder / "spare-acl"
     login = other.files()[2:]
-    done = memfleet("enroll", "observer", "--acl", spare, "--out", house.folder, *login)
+    done = run("enroll", "observer", "--acl", spare, "--out", house.folder, *login)
     assert done.returncode == 0, done.stderr
     return house
 
@@ -171,7 +170,7 @@ def test_who_is_revoked_is_out(house: House, server: Server) -> None:
     agent = Client(house, server.port, "gw-3")
     agent.publish(own, b"before")
     wait(lambda: (own, b"before") in collector.heard, "a frame of an enrolled agent arrives")
-    done = memfleet("revoke", "gw-3", *house.files())
+    done = run("revoke", "gw-3", *house.files())
     assert done.returncode == 0, done.stderr
     reload(server)
     if not house.certificates:
@@ -202,17 +201,17 @@ def test_enrolling_twice_is_refused_and_changes_nothing(house: House) -> None:
         }
 
     before = texts()
-    done = memfleet("enroll", "gw-1", "--fleet", FLEET, "--out", house.folder / "new", *house.files())
+    done = run("enroll", "gw-1", "--fleet", FLEET, "--out", house.folder / "new", *house.files())
     assert done.returncode == 2
     assert "is in" in done.stderr
-    again = memfleet("enroll", "gw-1", "--fleet", FLEET, "--out", house.folder, *house.files()[2:])
+    again = run("enroll", "gw-1", "--fleet", FLEET, "--out", house.folder, *house.files()[2:])
     assert again.returncode == 2
     assert texts() == before
 
 
 def test_secrets_are_their_owners_alone_and_are_not_printed(house: House, tmp_path: Path) -> None:
     login = ["--authority", tmp_path / "ca"] if house.certificates else []
-    done = memfleet("enroll", "gw-9", "--fleet", FLEET, "--out", tmp_path, *login)
+    done = run("enroll", "gw-9", "--fleet", FLEET, "--out", tmp_path, *login)
     assert done.returncode == 0, done.stderr
     secret = tmp_path / ("gw-9.key" if house.certificates else "gw-9.password")
     assert secret.stat().st_mode & 0o077 == 0

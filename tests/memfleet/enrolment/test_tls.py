@@ -19,14 +19,15 @@ from telemetry.clock import monotonic_ms, wall_ms
 from telemetry.mqtt import Link, Message, Session
 from telemetry.readings import Reading
 from telemetry.settings import Broker
-from tests.memfleet.enrolment.house import House, broker, memfleet, wait
+from tests.memfleet.enrolment.house import House, broker, wait
+from tests.memfleet.running import run
 from tests.servers import Server
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     made = House(tmp_path_factory.mktemp("house"), certificates=True)
-    done = memfleet("enroll", "localhost", "--role", "broker", "--authority", made.authority, "--out", made.folder)
+    done = run("enroll", "localhost", "--role", "broker", "--authority", made.authority, "--out", made.folder)
     assert done.returncode == 0, done.stderr
     made.enroll("gw-1", "plant")
     made.enroll("collector-1", "plant", "collector")
