@@ -49,6 +49,15 @@ class StoreConfig(_Settings, frozen=True):
     """VictoriaMetrics: how long an accepted write is kept to be written again, seconds."""
 
 
+class Peer(_Settings, frozen=True):
+    """Another collector of the same fleet, which owns other shards: the page shows its incidents with ours."""
+
+    url: str
+    """Address of its page."""
+    token_file: str = ""
+    """File that holds a token for it: its operator token, to acknowledge and silence over there too."""
+
+
 class Page(_Settings, frozen=True):
     """The page and the API."""
 
@@ -60,6 +69,7 @@ class Page(_Settings, frozen=True):
     """File that holds the token for reading."""
     operator_token_file: str = ""
     """File that holds the token for acting (acknowledge, silence, retry)."""
+    peers: tuple[Peer, ...] = ()
 
 
 class IntakeSettings(_Settings, frozen=True):

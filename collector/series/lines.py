@@ -111,11 +111,11 @@ _LOG_TEXT = (
 _EVENT_TEXT = "lower(device || ' event ' || names || ' ' || body)"
 
 _LINES = """
-SELECT t, device, boot, kind, names, body FROM (
+SELECT * FROM (
     SELECT t, device, boot, kind, names, body FROM series JOIN log ON log.series = series.id
-    WHERE kind = 'log' {one} AND t BETWEEN :start AND :end {log_words} {level}
-    UNION ALL
+    WHERE kind = 'log' {one} AND t BETWEEN :start AND :end {log_words} {level} ORDER BY t DESC LIMIT :limit
+) UNION ALL SELECT * FROM (
     SELECT t, device, boot, kind, names, body FROM series JOIN event ON event.series = series.id
-    WHERE kind = 'event' {one} AND t BETWEEN :start AND :end {event_words}
+    WHERE kind = 'event' {one} AND t BETWEEN :start AND :end {event_words} ORDER BY t DESC LIMIT :limit
 ) ORDER BY t DESC LIMIT :limit
 """

@@ -72,8 +72,8 @@ class Access:
 def load_access(page: Page) -> Access:
     """Read the token files that a configuration names; ConfigError lists what is missing."""
     faults: list[str] = []
-    read_token = _token("page.read_token_file", page.read_token_file, faults)
-    operator_token = _token("page.operator_token_file", page.operator_token_file, faults)
+    reading = read_token("page.read_token_file", page.read_token_file, faults)
+    operating = read_token("page.operator_token_file", page.operator_token_file, faults)
     loopback = is_loopback(page.host)
     if not loopback and not page.read_token_file:
         faults.append(
@@ -82,7 +82,7 @@ def load_access(page: Page) -> Access:
         )
     if faults:
         raise ConfigError("settings", faults)
-    return Access(read_token, operator_token, loopback)
+    return Access(reading, operating, loopback)
 
 
 def is_loopback(host: str) -> bool:
@@ -95,7 +95,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _token(setting: str, file: str, faults: list[str]) -> str:
+def read_token(setting: str, file: str, faults: list[str]) -> str:
+    """The token in the file that a setting names, empty where it names none; adds to `faults` what is wrong with it."""
     if not file:
         return ""
     try:

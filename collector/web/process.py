@@ -23,6 +23,7 @@ from collector.web.api import build_api
 from collector.web.desk import DeskBook
 from collector.web.files import ReadOnlyFile
 from collector.web.fleet import Fleet, FleetView
+from collector.web.peers import Peers
 from collector.web.services import Services
 from collector.web.status import Health
 from telemetry.clock import wall_ms
@@ -43,7 +44,7 @@ def run(config: CollectorConfig, directory: Path, stop: Stop, now_ms: Callable[[
         port_file = directory / PORT_FILE
         _write_whole(port_file, str(listener.getsockname()[1]))
         try:
-            asyncio.run(_serve(app, listener, stop))
+            asyncio.run(_serve(app, services, listener, stop))
         finally:
             port_file.unlink(missing_ok=True)
 
@@ -123,6 +124,7 @@ def listening(settings: Page) -> Iterator[socket.socket]:
 
 @contextlib.contextmanager
 def _services(config: CollectorConfig, directory: Path, now_ms: Callable[[], int]) -> Iterator[Services]:
+    peers = Peers(config)
     desk = DeskBook(directory / "desk.journal", now_ms)
     series = ReadOnlyFile(directory / "series.db", reader.open_reader)
     slow_series = ReadOnlyFile(directory / "series.db", reader.open_reader)
@@ -130,7 +132,7 @@ def _services(config: CollectorConfig, directory: Path, now_ms: Callable[[], int
     fleet = FleetView(series, config.silent_after_s * 1000, now_ms)
     health = Health(directory, [store.name for store in config.stores], now_ms)
     try:
-        yield Services(config, directory, series, slow_series, quarantine, fleet, health, desk, now_ms)
+        yield Services(config, directory, series, slow_series, quarantine, fleet, health, desk, peers, now_ms)
     finally:
         series.close()
         slow_series.close()
@@ -145,7 +147,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(app: FastAPI, listener: socket.socket, stop: Stop) -> None:
+async def _serve(app: FastAPI, services: Services, listener: socket.socket, stop: Stop) -> None:
     server = _Server(
         uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2, lifespan="on"
@@ -156,6 +158,7 @@ async def _serve(app: FastAPI, listener: socket.socket, stop: Stop) -> None:
         await server.serve(sockets=[listener])
     finally:
         watcher.cancel()
+        await services.peers.close()
 
 
 async def _watch(server: uvicorn.Server, stop: Stop) -> None:

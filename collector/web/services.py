@@ -10,6 +10,7 @@ from collector.config import CollectorConfig
 from collector.web.desk import DeskBook
 from collector.web.files import ReadOnlyFile
 from collector.web.fleet import FleetView
+from collector.web.peers import Peers
 from collector.web.status import Health
 
 
@@ -28,4 +29,5 @@ class Services:
     fleet: FleetView
     health: Health
     desk: DeskBook
+    peers: Peers
     now_ms: Callable[[], int]

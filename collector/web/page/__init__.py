@@ -1,11 +1,11 @@
-"""The built-in page: fleet, device and alerts, live, with nothing loaded from elsewhere."""
+"""The built-in page: a module a view, live, with nothing loaded from elsewhere."""
 
 from __future__ import annotations
 
 from fastapi import FastAPI
 from nicegui import ui
 
-from collector.web.page import agents, alerts, device, fleet
+from collector.web.page import agents, alerts, device, firmware, fleet, incident, incidents, logs
 from collector.web.page.frame import add_head
 from collector.web.services import Services
 
@@ -13,7 +13,7 @@ from collector.web.services import Services
 def install(app: FastAPI, services: Services) -> None:
     """Put the page under the application's other routes; once a process, since the page's framework is one."""
     add_head()
-    for view in (fleet, device, alerts, agents):
+    for view in (fleet, device, alerts, incidents, incident, firmware, logs, agents):
         view.register(services)
     ui.run_with(
         app,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 
 from fastapi import Request
@@ -16,7 +16,7 @@ from collector.web.fleet import Fleet
 from collector.web.gateways import AgentRow, agents_of
 from collector.web.page import text
 from collector.web.page.frame import frame
-from collector.web.page.parts import markup
+from collector.web.page.parts import markup, table_html
 from collector.web.services import Services
 from telemetry.errors import EnvironmentFault
 
@@ -61,7 +61,7 @@ def agents_html(agents: Sequence[AgentRow], now_ms: int) -> str:
     """The table of agents."""
     if not agents:
         return '<p class="quiet">No agent has connected yet.</p>'
-    return _table(_COLUMNS, (_agent_cells(agent, now_ms) for agent in agents))
+    return table_html(_COLUMNS, (_agent_cells(agent, now_ms) for agent in agents))
 
 
 def _agent_cells(agent: AgentRow, now_ms: int) -> list[str]:
@@ -89,7 +89,7 @@ def holes_html(holes: Sequence[HoleRow], now_ms: int, *, name_device: bool = Tru
     if not holes:
         return '<p class="quiet">None: readings came without a break.</p>'
     skip = 0 if name_device else 1
-    return _table(_HOLE_COLUMNS[skip:], (_hole_cells(hole, now_ms)[skip:] for hole in holes))
+    return table_html(_HOLE_COLUMNS[skip:], (_hole_cells(hole, now_ms)[skip:] for hole in holes))
 
 
 def _hole_cells(hole: HoleRow, now_ms: int) -> list[str]:
@@ -101,9 +101,3 @@ def _hole_cells(hole: HoleRow, now_ms: int) -> list[str]:
         text.span((hole.to_ms or now_ms) - hole.from_ms),
         why,
     ]
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    heads = "".join(f'<th scope="col">{column}</th>' for column in columns)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>" for cells in rows)
-    return f'<table class="list"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'

@@ -13,7 +13,9 @@ from collector.series import reader
 from collector.series.rows import AlertRow
 from collector.web.fleet import Fleet
 from collector.web.page import text
-from collector.web.page.frame import caller, frame, may_act
+from collector.web.page.acting import Acting, Case
+from collector.web.page.cards import Card, Cards
+from collector.web.page.frame import frame
 from collector.web.page.parts import is_on, markup, switch, turn_switch
 from collector.web.services import Services
 from telemetry.errors import EnvironmentFault
@@ -51,61 +53,30 @@ def _past_button() -> ui.html:
 
 
 class AlertList:
-    """Alerts in the order given; built anew only when one of them has changed."""
+    """Alerts in the order given."""
 
     def __init__(self, services: Services, request: Request, *, name_device: bool = True) -> None:
-        self._services = services
-        self._may_act = may_act(request)
-        self._caller = caller(request)
+        self._now_ms = services.now_ms
         self._name_device = name_device
-        self._shown: Sequence[AlertRow] | None = None
-        self._place = ui.element("div").props("aria-live=polite")
+        self._cards = Cards(Acting(services, request), "No open alert.")
 
     def show(self, alerts: Sequence[AlertRow]) -> None:
         """Bring the list to this state."""
-        if alerts == self._shown:
-            return
-        self._shown = alerts
-        self._place.clear()
-        with self._place:
-            if not alerts:
-                markup("No open alert.", "p").classes("quiet")
-            for alert in alerts:
-                with ui.element("div").classes("alert"):
-                    self._build(alert)
+        now_ms = self._now_ms()
+        self._cards.show([card_of(alert, now_ms, name_device=self._name_device) for alert in alerts])
 
-    def _build(self, alert: AlertRow) -> None:
-        firing = alert.status == "firing"
-        markup(text.state_html(alert.severity if firing else "resolved"))
-        markup(self._words(alert))
-        if not firing:
-            return
-        if alert.acknowledged_ms:
-            markup("acknowledged", "span").classes("quiet")
-            return
-        button = markup("Acknowledge", "button").classes("plain")
-        button.props["aria-label"] = f"Acknowledge: {alert.reason}"
-        if self._may_act:
-            button.on("click", lambda: self._acknowledge(alert, button))
-        else:
-            button.props["disabled"] = True
-            button.props["title"] = "This wants the operator token"
 
-    def _words(self, alert: AlertRow) -> str:
-        link = f'<a href="{text.device_address(alert.device)}">{escape(alert.device)}</a> · '
-        device = link if self._name_device else ""
-        what = " · ".join(escape(part) for part in (alert.rule, alert.kind, *alert.names) if part)
-        silenced = " · silenced" if alert.silenced_until_ms > self._services.now_ms() else ""
-        return (
-            f"<p>{escape(alert.reason)}</p>"
-            f'<p class="quiet">{device}{what} · since {text.local_time_html(alert.since_ms)}{silenced}</p>'
-        )
-
-    def _acknowledge(self, alert: AlertRow, button: ui.html) -> None:
-        try:
-            self._services.desk.acknowledge(alert.key, self._caller)
-        except EnvironmentFault as error:
-            ui.notify(f"Not acknowledged: {error}", type="negative")
-            return
-        button.props["disabled"] = True
-        button.content = "Noted …"
+def card_of(alert: AlertRow, now_ms: int, *, name_device: bool) -> Card:
+    """An alert as people read it."""
+    firing, silenced = alert.status == "firing", alert.silenced_until_ms > now_ms
+    link = f'<a href="{text.device_address(alert.device)}">{escape(alert.device)}</a> · '
+    what = " · ".join(escape(part) for part in (alert.rule, alert.kind, *alert.names) if part)
+    quiet = f"{link if name_device else ''}{what} · since {text.local_time_html(alert.since_ms)}"
+    quiet += text.silenced_html(alert.silenced_until_ms) if silenced else ""
+    case = Case((("", alert.key),), alert.reason, bool(alert.acknowledged_ms), silenced)
+    return Card(
+        alert.episode,
+        text.state_html(alert.severity if firing else "resolved"),
+        f'<p>{escape(alert.reason)}</p><p class="quiet">{quiet}</p>',
+        case if firing else None,
+    )

@@ -1,130 +1,19 @@
-"""Which charts a device gets, and their data. Pure: columns of points in, options for the chart element out."""
+"""What a chart draws. Pure: columns of points in, data and options for the chart element out."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from telemetry.readings import MT3620_LIMIT
+from collector.series.rows import Points
+from collector.web.page.panels import GREY, ORANGE, RED, Line, Panel
 
 Pair = list[float | int | None]  # [time ms, value]
 
-# Legible on a light and on a dark ground.
-BLUE, GREEN, ORANGE, RED, GREY = "#4a8fd6", "#2c9f78", "#db7f2a", "#d5483f", "#7b8796"
-_COLOURS = (BLUE, ORANGE, GREEN, "#9a6dd7", "#c25b93", "#5aa7b0", "#a98a3a", GREY)
-_MOST_HEAPS = 6
-_MOST_LINES = len(_COLOURS)
 _PAUSE = 5  # usual intervals without a reading that are drawn as a gap
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line: a field of a series."""
-
-    label: str
-    kind: str
-    names: tuple[str, ...]
-    field: str
-    colour: str
-
-    @property
-    def source(self) -> tuple[str, tuple[str, ...]]:
-        """The series that the line is drawn from."""
-        return self.kind, self.names
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """One chart. `limit` (bytes) is drawn across it; each new peak of `peak_field` gets a triangle."""
-
-    title: str
-    lines: tuple[Line, ...]
-    unit: str = "KiB"
-    limit: int | None = None
-    limit_label: str = ""
-    peak_field: str = ""
-    wide: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A series with its last values, as far as charts care."""
-
-    kind: str
-    names: tuple[str, ...]
-    last: Mapping[str, Any]
-
-
-def panels_of(series: Sequence[Seen], limits: Mapping[str, int]) -> list[Panel]:
-    """The charts of a device, most telling first."""
-    of_kind: dict[str, list[Seen]] = {}
-    for one in series:
-        of_kind.setdefault(one.kind, []).append(one)
-    panels = [_process_panel(one, limits) for one in of_kind.get("process", [])]
-    heaps = sorted(of_kind.get("heap", []), key=lambda one: -_number(one.last.get("size")))
-    if panels:  # an Azure Sphere application tells of each library what it has taken, and nothing else
-        libraries = [one for one in heaps if "size" not in one.last and "free" not in one.last]
-        heaps = [one for one in heaps if one not in libraries]
-        panels += _one_line_each("Heap taken by the application and its libraries", libraries, "used", "KiB")
-    panels += [_heap_panel(one, alone=len(heaps) == 1 and not panels) for one in heaps[:_MOST_HEAPS]]
-    tasks = sorted(of_kind.get("task", []), key=lambda one: -_number(one.last.get("current")))
-    stacks = sorted(of_kind.get("stack", []), key=_stack_room)
-    pools = sorted(of_kind.get("pool", []), key=lambda one: -_number(one.last.get("used")))
-    panels += _one_line_each("Memory held by tasks", tasks, "current", "KiB")
-    panels += _one_line_each("Stack never used yet", stacks, "min_free", "bytes")
-    panels += _one_line_each("Pools", pools, "used", "KiB")
-    return panels
-
-
-def _process_panel(one: Seen, limits: Mapping[str, int]) -> Panel:
-    limit = limits.get("user_mode") or _number(one.last.get("quota")) or MT3620_LIMIT
-    lines = (
-        Line("total", one.kind, one.names, "total", BLUE),
-        Line("user", one.kind, one.names, "user_mode", GREEN),
-        Line("peak", one.kind, one.names, "peak_user_mode", ORANGE),
-    )
-    label = f"limit {limit / 1024:.0f} KiB"
-    return Panel("Application memory", lines, "KiB", limit, label, "peak_user_mode", wide=True)
-
-
-def _heap_panel(one: Seen, *, alone: bool) -> Panel:
-    colours = {"used": BLUE, "free": GREEN, "largest_free": ORANGE, "min_free": GREY}
-    labels = {"used": "used", "free": "free", "largest_free": "largest free block", "min_free": "least free ever"}
-    lines = [Line(labels[f], one.kind, one.names, f, colours[f]) for f in colours if f in one.last]
-    threshold = one.last.get("threshold")
-    limit = threshold if isinstance(threshold, int) else None
-    size = one.last.get("size")
-    title = f"Heap {' '.join(one.names)}" + (f", {size / 1024:,.0f} KiB" if isinstance(size, int) else "")
-    label = f"threshold {limit / 1024:.0f} KiB" if limit else ""
-    return Panel(title, tuple(lines), "KiB", limit, label, wide=alone)
-
-
-def _one_line_each(title: str, series: Sequence[Seen], field: str, unit: str) -> list[Panel]:
-    shown = [one for one in series if field in one.last][:_MOST_LINES]
-    if not shown:
-        return []
-    rest = len(series) - len(shown)
-    lines = [
-        Line(" · ".join(name for name in one.names if name), one.kind, one.names, field, colour)
-        for one, colour in zip(shown, _COLOURS, strict=False)
-    ]
-    return [Panel(title + (f" (and {rest} more)" if rest > 0 else ""), tuple(lines), unit)]
-
-
-def _stack_room(one: Seen) -> float:
-    size = _number(one.last.get("size"))
-    return _number(one.last.get("min_free")) / size if size else 1.0
-
-
-def _number(value: Any) -> int:
-    return value if isinstance(value, int) else 0
-
-
-# -- data --------------------------------------------------------------------------------------------------------------
 
 
 def scaled(value: Any, unit: str) -> float | None:
@@ -155,6 +44,29 @@ def pairs(times: Sequence[int], boots: Sequence[int], values: Sequence[Any], uni
             drawn.append([times[index - 1] + 1, None])
         drawn.append([time, scaled(value, unit)])
     return drawn
+
+
+def summed(columns: Sequence[Points], field: str) -> Points:
+    """The sum of a field over several series, at each time at which one of them was read: the others as they were last
+    read in that boot, 0 before."""
+    readings = sorted(
+        (time, boot, index, value)
+        for index, points in enumerate(columns)
+        for time, boot, value in zip(points.t, points.boot, points.values.get(field) or [], strict=False)
+        if isinstance(value, int)
+    )
+    drawn: dict[int, tuple[int, int]] = {}
+    last: dict[int, int] = {}
+    current = None
+    for time, boot, index, value in readings:
+        if boot != current:
+            last, current = {}, boot
+        last[index] = value
+        drawn[time] = boot, sum(last.values())
+    boots = [boot for boot, _ in drawn.values()]
+    total = max((points.total for points in columns), default=0)
+    nothing = [0] * len(drawn)
+    return Points("", (), list(drawn), boots, [*nothing], nothing, {field: [size for _, size in drawn.values()]}, total)
 
 
 def new_peaks(times: Sequence[int], boots: Sequence[int], values: Sequence[Any], known: int | None = None) -> list[int]:
@@ -192,7 +104,7 @@ def chart_options(
     room = _room_above(scaled(panel.limit, panel.unit) or 0)
     return {
         "animation": False,
-        "grid": {"left": 8, "right": 14, "top": 18, "bottom": 4, "containLabel": True},
+        "grid": {"left": 52, "right": 14, "top": 18, "bottom": 24},
         "tooltip": {
             "trigger": "axis",
             "confine": True,
@@ -215,7 +127,6 @@ def chart_options(
             "axisLabel": {"color": GREY},
             "splitLine": {"lineStyle": {"color": "rgba(125,137,152,.2)"}},
         },
-        "dataZoom": [{"type": "inside", "zoomOnMouseWheel": "ctrl", "filterMode": "none"}],
         "series": series,
     }
 

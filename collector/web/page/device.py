@@ -5,42 +5,49 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from html import escape
+from urllib.parse import urlencode
 
 from fastapi import Request
 from nicegui import ui
 
 from collector.series import reader
-from collector.series.rows import DeviceRow, EventRow, LogRow, Points, SeriesRow
+from collector.series.lines import Asked, lines
+from collector.series.rows import DeviceRow, Points, SeriesRow
+from collector.series.runs import runs
 from collector.web.fleet import Fleet
 from collector.web.page import text
 from collector.web.page.agents import holes_html, holes_of
 from collector.web.page.alerts import AlertList
-from collector.web.page.charts import Panel, Seen, panels_of
+from collector.web.page.charts import summed
 from collector.web.page.fleet import memory_html
 from collector.web.page.frame import frame
-from collector.web.page.live_chart import LiveChart, Source
-from collector.web.page.parts import markup, switch, turn_switch
-from collector.web.page.samples import MOST, Sample, SampleTable, event_words, samples_of
+from collector.web.page.live_chart import LiveChart
+from collector.web.page.panels import Line, Panel, Seen, Source, panels_of
+from collector.web.page.parts import markup
+from collector.web.page.said import lines_html
+from collector.web.page.samples import MOST, Sample, SampleTable, samples_of
+from collector.web.page.timeline import timeline_html
+from collector.web.page.window import WindowTools, window_of
 from collector.web.services import Services
 from telemetry.errors import EnvironmentFault
 
 _MINUTE = 60_000
-_HOUR = 60 * _MINUTE
-RANGES = {"15 min": 15 * _MINUTE, "1 h": _HOUR, "6 h": 6 * _HOUR, "24 h": 24 * _HOUR, "7 d": 168 * _HOUR}
-_FIRST_RANGE = "1 h"
 _SHORTEST = 2 * _MINUTE
 _POINTS = 600
+_RUNS_STEPS = 500  # the time line slides by a few pixels at a time: of a long one, many readings are behind it
 _PROFILED: Source = ("process", ())
 _HOLES = 20
 _LOG_LINES = 50
 _LOG_SPAN = 7 * 86_400_000
+_NOTHING_SAID = "Nothing in the last seven days. Agents forward events, warnings and worse."
+_ZOOMED = "event => emit(event.detail)"
 
 
 def register(services: Services) -> None:
     """Serve the view at /device/NAME."""
 
     @ui.page("/device/{name}")
-    async def device_page(request: Request, name: str) -> None:
+    async def device_page(request: Request, name: str, start: int = 0, end: int = 0) -> None:
         ui.page_title(f"{name} · memfleet")
         row, fleet = None, Fleet()
         with contextlib.suppress(EnvironmentFault):  # no series yet: no device either
@@ -50,7 +57,7 @@ def register(services: Services) -> None:
             if row is None:
                 _unknown(services, name)
                 return
-            view = DeviceView(services, request, row)
+            view = DeviceView(services, request, row, (start, end))
             await view.draw()
         ui.timer(1.0, view.refresh)
 
@@ -71,12 +78,11 @@ def _unknown(services: Services, name: str) -> None:
 class DeviceView:
     """One device as one browser sees it."""
 
-    def __init__(self, services: Services, request: Request, row: DeviceRow) -> None:
+    def __init__(self, services: Services, request: Request, row: DeviceRow, span_ms: tuple[int, int]) -> None:
         self._services = services
         self._device = row.device
         self._limits = row.limits or {}
-        self._range = _FIRST_RANGE
-        self._first_ms = 0
+        self._first_ms = self._runs_at_ms = 0
         self._panels: list[Panel] = []
         self._charts: list[LiveChart] = []
         self._samples: SampleTable | None = None
@@ -85,26 +91,20 @@ class DeviceView:
         with ui.element("section").classes("card").props('aria-label="Open alerts"'):
             markup("Open alerts", "h2")
             self._alerts = AlertList(services, request, name_device=False)
-        with ui.element("div").classes("tools").props('role=group aria-label="Time range"'):
-            self._ranges = {name: self._range_chip(name) for name in RANGES}
-            markup("Ctrl and wheel to zoom", "span").classes("quiet")
-        self._place = ui.element("div").classes("charts")
+        now_ms = services.now_ms()
+        self._tools = WindowTools(window_of(*span_ms, now_ms), services.now_ms, self._redraw)
+        self._charted = ui.element("div").classes("zoomable")
+        self._charted.on("zoomed", lambda event: self._tools.zoom_to(*map(int, event.args)), js_handler=_ZOOMED)
+        with self._charted:
+            self._runs = markup("").classes("runs").props('role=group aria-label="Boots"')
+            self._place = ui.element("div").classes("charts")
         self._below = ui.element("div")
         with ui.element("section").classes("card").props('aria-label="Events and log lines"'):
-            markup("Events and log lines", "h2")
+            markup(f'Events and log lines <a class="aside" href="{_logs_address(row.device)}">Search</a>', "h2")
             self._log = markup("").classes("log").props("role=log tabindex=0")
         with ui.element("section").classes("card").props('aria-label="Holes"'):
             markup("Holes in the last 24 hours", "h2")
             self._holes = markup("").classes("samples")
-
-    def _range_chip(self, name: str) -> ui.html:
-        return switch(name, on=name == self._range).on("click", lambda: self._choose(name))
-
-    async def _choose(self, name: str) -> None:
-        self._range = name
-        for each, chip in self._ranges.items():
-            turn_switch(chip, on=each == name)
-        await self._redraw()
 
     async def draw(self) -> None:
         """Draw everything for the first time."""
@@ -119,7 +119,7 @@ class DeviceView:
             series = await self._services.series.ask(reader.series_of, self._device)
             if self._titles(series) != [panel.title for panel in self._panels]:
                 await self._lay_out(series)  # the device has begun to tell something new
-            else:
+            elif self._tools.window.end_ms is None:
                 await self._append(series)
         except EnvironmentFault:
             return  # the banner says what is missing
@@ -133,11 +133,19 @@ class DeviceView:
         self._facts.content = facts_html(row, now_ms)
         ask = self._services.series.ask
         self._alerts.show(await ask(reader.alerts, active_only=True, device=self._device, limit=50))
-        logs = await ask(reader.logs, self._device, now_ms - _LOG_SPAN, now_ms, _LOG_LINES)
-        events = await ask(reader.events, self._device, now_ms - _LOG_SPAN, now_ms, _LOG_LINES)
-        self._log.content = said_html(logs, events)
+        said = await ask(lines, Asked(now_ms - _LOG_SPAN, now_ms, self._device, limit=_LOG_LINES))
+        self._log.content = lines_html(said[::-1], _NOTHING_SAID)
+        if now_ms - self._runs_at_ms > self._tools.window.length_ms // _RUNS_STEPS:
+            await self._draw_runs()
         holes = await holes_of(self._services, self._device, _HOLES)
         self._holes.content = holes_html(holes, now_ms, name_device=False)
+
+    async def _draw_runs(self) -> None:
+        self._runs_at_ms = self._services.now_ms()
+        between = self._between()
+        ask = self._services.series.ask
+        events = await ask(reader.events, self._device, *between, MOST)
+        self._runs.content = timeline_html(await ask(runs, self._device, between), events, between)
 
     def _titles(self, series: Sequence[SeriesRow]) -> list[str]:
         return [panel.title for panel in self._panels_of(series)]
@@ -165,15 +173,24 @@ class DeviceView:
         if any(_PROFILED in chart.sources for chart in self._charts):
             rows = await self._sampled()
             with self._below:
-                self._samples = SampleTable(rows)
+                self._samples = SampleTable(rows, [line.label.capitalize() for line in self._heap_lines()])
 
     async def _sampled(self) -> list[Sample]:
-        start, end = self._start(), self._services.now_ms() + _MINUTE
+        start, end = self._start(), self._end()
         ask = self._services.series.ask
         points = await ask(reader.points, self._device, *_PROFILED, start, end, MOST)
-        return samples_of(points, await ask(reader.events, self._device, start, end, MOST))
+        heaps = []
+        for line in self._heap_lines():
+            read = [await ask(reader.points, self._device, *source, start, end, MOST) for source in line.sources]
+            heaps.append(summed(read, line.field))
+        return samples_of(points, await ask(reader.events, self._device, start, end, MOST), heaps)
+
+    def _heap_lines(self) -> Sequence[Line]:
+        """The sums of tracked heaps that the profiler's table shows besides."""
+        return [line for panel in self._panels if panel.adds_up for line in panel.lines]
 
     async def _redraw(self) -> None:
+        await self._draw_runs()
         columns = await self._whole_range(self._sources(self._panels))
         between = self._between()
         for chart in self._charts:
@@ -206,7 +223,7 @@ class DeviceView:
         return columns
 
     async def _columns(self, sources: Sequence[Source], since: Mapping[Source, int]) -> dict[Source, Points]:
-        end = self._services.now_ms() + _MINUTE  # a device's clock may be a little ahead
+        end = self._end()
         ask = self._services.series.ask
         return {
             (kind, names): await ask(reader.points, self._device, kind, names, since[kind, names], end, _POINTS)
@@ -215,14 +232,25 @@ class DeviceView:
 
     @staticmethod
     def _sources(panels: Sequence[Panel]) -> list[Source]:
-        return list(dict.fromkeys(line.source for panel in panels for line in panel.lines))
+        return list(dict.fromkeys(source for panel in panels for source in panel.sources))
 
     def _start(self) -> int:
-        return self._services.now_ms() - RANGES[self._range]
+        return self._tools.window.between(self._services.now_ms())[0]
+
+    def _end(self) -> int:
+        """Where readings are asked for to: of a window that slides a little beyond now, as a device's clock may be."""
+        window = self._tools.window
+        return self._services.now_ms() + _MINUTE if window.end_ms is None else window.end_ms
 
     def _between(self) -> tuple[int, int]:
-        now_ms = self._services.now_ms()
-        return max(self._start(), min(self._first_ms, now_ms - _SHORTEST)), now_ms
+        """What the axes show; of a device that is new they begin with it."""
+        window, now_ms = self._tools.window, self._services.now_ms()
+        start, end = window.between(now_ms)
+        return (max(start, min(self._first_ms, now_ms - _SHORTEST)) if window.end_ms is None else start), end
+
+
+def _logs_address(device: str) -> str:
+    return f"/logs?{urlencode({'device': device})}"
 
 
 def facts_html(row: DeviceRow, now_ms: int) -> str:
@@ -238,17 +266,4 @@ def facts_html(row: DeviceRow, now_ms: int) -> str:
             ("Uptime", text.span(row.uptime_ms)),
             ("Last seen", text.ago(row.last_seen_ms, now_ms)),
         )
-    )
-
-
-def said_html(logs: Sequence[LogRow], events: Sequence[EventRow]) -> str:
-    """Events and log lines together, newest first, each with its time."""
-    if not logs and not events:
-        return '<p class="quiet">Nothing in the last seven days. Agents forward events, warnings and worse.</p>'
-    lines = [(log.time_ms, log.level, f"{f'{log.level} {log.module}'.strip()}: {log.text}") for log in logs]
-    lines += [(event.time_ms, "event", f"event {event_words(event)}") for event in events]
-    return "".join(
-        f'<div class="{escape(level)}"><span class="time">{text.local_time_html(time_ms, "time")}</span>'
-        f"{escape(words)}</div>"
-        for time_ms, level, words in sorted(lines, reverse=True)
     )

@@ -6,13 +6,13 @@ import contextlib
 from html import escape
 
 from fastapi import Request
-from nicegui import events, ui
+from nicegui import ui
 
 from collector.series.rows import AlertRow, DeviceRow
 from collector.web.fleet import STATES, Fleet, fullness, hours_left
 from collector.web.page import text
 from collector.web.page.frame import frame
-from collector.web.page.parts import markup, switch, turn_switch
+from collector.web.page.parts import field, markup, switch, turn_switch
 from collector.web.services import Services
 from telemetry.errors import EnvironmentFault
 
@@ -52,11 +52,7 @@ class FleetTable:
 
     def _build_tools(self) -> None:
         with ui.element("div").classes("tools"):
-            field = ui.element("input").classes("find").props("type=search")
-            field.props["placeholder"] = "Find a device, board, firmware …"
-            field.props["defaultValue"] = self._find  # as `value` it would undo what is being typed at each update
-            field.props["aria-label"] = "Find devices"
-            field.on("input", self._search, js_handler="event => emit(event.target.value)", throttle=0.2)
+            field("Find devices", "Find a device, board, firmware …", self._find, self._search)
             self._chips = {state: self._chip(state) for state in STATES}
             ui.element("div").classes("grow")
             self._position = markup("", "span").classes("quiet number").props("role=status")
@@ -101,8 +97,8 @@ class FleetTable:
         self._back.props["disabled"] = self._first == 0
         self._on.props["disabled"] = last >= len(found)
 
-    def _search(self, event: events.GenericEventArguments) -> None:
-        self._find = str(event.args)[:200]
+    def _search(self, find: str) -> None:
+        self._find = find
         self._first = 0
         self.show(self._fleet)
 

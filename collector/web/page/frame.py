@@ -16,6 +16,7 @@ from collector.web.page.parts import markup
 from collector.web.services import Services
 from telemetry.errors import EnvironmentFault
 
+_VIEWS = {"/incidents": "Incidents", "/firmware": "Firmware", "/logs": "Logs", "/agents": "Agents"}
 THEMES = {"auto": None, "light": False, "dark": True}
 
 
@@ -37,7 +38,8 @@ def frame(services: Services, request: Request, here: str, fleet: Fleet) -> Iter
         with ui.element("nav").props('aria-label="Views"'):
             _link("/", "Fleet", here)
             alerts = _link("/alerts", "Alerts" + _count_html(fleet), here)
-            _link("/agents", "Agents", here)
+            for address, name in _VIEWS.items():
+                _link(address, name, here)
         _theme_button(theme)
     banner = markup("").classes("banner").props("role=status")
     with ui.element("div").classes("view").props("id=main"):

@@ -10,13 +10,12 @@ from nicegui import ui
 
 from collector.series.rows import Points
 from collector.web.page import charts, text
-from collector.web.page.charts import Pair, Panel
+from collector.web.page.charts import Pair
+from collector.web.page.panels import ORANGE, Line, Panel, Source
 from collector.web.page.parts import markup
 
 MOST_ADDED = 600
 """A page that stays open for days on a fast device must not collect points for ever."""
-
-Source = tuple[str, tuple[str, ...]]
 
 
 class LiveChart:
@@ -36,7 +35,7 @@ class LiveChart:
     @property
     def sources(self) -> list[Source]:
         """The series drawn, each once."""
-        return list(dict.fromkeys(line.source for line in self.panel.lines))
+        return self.panel.sources
 
     def end_of(self, source: Source, default: int) -> int:
         """Time of the last point drawn of a series."""
@@ -52,21 +51,25 @@ class LiveChart:
         """Write the newest values beside the lines' names: legend, and text for those who cannot see the chart."""
         items = []
         for line in self.panel.lines:
-            value = last.get(line.source, {}).get(line.field)
-            number = text.size(value, self.panel.unit) if isinstance(value, int) else "–"
+            known = [last.get(source, {}).get(line.field) for source in line.sources]
+            sizes = [value for value in known if isinstance(value, int)]
+            number = text.size(sum(sizes), self.panel.unit) if sizes else "–"
             items.append(f'<li><i style="background:{line.colour}"></i>{escape(line.label)}<b>{number}</b></li>')
         if self.panel.peak_field:
-            items.append(f'<li><i class="peak" style="border-bottom-color:{charts.ORANGE}"></i>new peak</li>')
+            items.append(f'<li><i class="peak" style="border-bottom-color:{ORANGE}"></i>new peak</li>')
         self._legend.content = "".join(items)
 
     def append(self, columns: Mapping[Source, Points], between: tuple[int, int]) -> bool:
         """Send what is new and let the range slide.
 
-        False when the panel has to be drawn anew: after a reboot, or when so much was added that it wants thinning.
+        False when the panel has to be drawn anew: after a reboot, when so much was added that it wants thinning, when a
+        line is a sum.
         """
         fresh = {source: points for source, points in columns.items() if points.t}
         if not fresh:
             return True
+        if self.panel.adds_up:
+            return False
         if any(self._ends.get(source, (0, points.boot[0]))[1] != points.boot[-1] for source, points in fresh.items()):
             return False
         self._added += max(len(points.t) for points in fresh.values())
@@ -81,30 +84,29 @@ class LiveChart:
         self._ends.clear()
         self._added = 0
         self._peak = None
-        first = columns.get(self.panel.lines[0].source)
+        first = columns.get(self.sources[0])
         boots = charts.boot_marks(first.t, first.boot) if first else []
         return charts.chart_options(self.panel, self._data(columns), boots, between)
 
     def _data(self, columns: Mapping[Source, Points]) -> list[list[Pair]]:
         """Points by line, with those of the triangles last; remembers where they end."""
-        drawn = []
-        for line in self.panel.lines:
-            points = columns.get(line.source)
-            drawn.append(self._line(points, line.field) if points else [])
+        drawn = [self._line(columns, line) for line in self.panel.lines]
         if self.panel.peak_field:
             drawn.append(self._triangles(columns))
         self._ends |= {source: (points.t[-1], points.boot[-1]) for source, points in columns.items() if points.t}
         return drawn
 
-    def _line(self, points: Points, field: str) -> list[Pair]:
-        values = points.values.get(field)
+    def _line(self, columns: Mapping[Source, Points], line: Line) -> list[Pair]:
+        known = [columns[source] for source in line.sources if source in columns]
+        points = known[0] if len(line.sources) == 1 and known else charts.summed(known, line.field)
+        values = points.values.get(line.field)
         if not values:
             return []
         pause = charts.longest_pause(points.t, points.total, len(points.values))
         return charts.pairs(points.t, points.boot, values, self.panel.unit, pause)
 
     def _triangles(self, columns: Mapping[Source, Points]) -> list[Pair]:
-        points = columns.get(self.panel.lines[0].source)
+        points = columns.get(self.sources[0])
         if not points or not points.t:
             return []
         peaks = points.values.get(self.panel.peak_field) or [None] * len(points.t)

@@ -11,6 +11,29 @@ customElements.get("local-time") || customElements.define("local-time", class ex
   }
 });
 
+// A field for a moment in the browser's own zone: <moment-field ms="..." label="...">; tells "moment" events in ms.
+customElements.get("moment-field") || customElements.define("moment-field", class extends HTMLElement {
+  static observedAttributes = ["ms"];
+  connectedCallback() {
+    if (this.firstChild) return;
+    const field = document.createElement("input");
+    field.type = "datetime-local";
+    field.step = "1";
+    field.ariaLabel = this.getAttribute("label");
+    field.addEventListener("change", () => {
+      const detail = field.value ? new Date(field.value).getTime() : 0;
+      this.dispatchEvent(new CustomEvent("moment", { detail }));
+    });
+    this.append(field);
+    this.attributeChangedCallback();
+  }
+  attributeChangedCallback() {
+    const [field, ms] = [this.firstChild, Number(this.getAttribute("ms"))];
+    if (!field || document.activeElement === field) return;
+    field.value = ms ? new Date(ms - new Date(ms).getTimezoneOffset() * 60000).toISOString().slice(0, 19) : "";
+  }
+});
+
 // Add points to a chart that is on the screen and let it slide: only what is new crosses the wire.
 window.memfleetAppend = (elementId, additions, startMs, endMs) => {
   const chart = getElement(elementId)?.chart;
@@ -60,4 +83,50 @@ document.addEventListener("selectionchange", () => {
     memfleetWaiting.delete(id);
     memfleetShow(id, html);
   }
+});
+
+// Zoom: drag over a chart, hold Ctrl and turn the wheel, or press a boot of the time line. The view is told, and asks for
+// the readings of that stretch: a thinned line that is only stretched would show nothing new.
+const memfleetZoom = (node, from, to) =>
+  node.closest(".zoomable")?.dispatchEvent(new CustomEvent("zoomed", { detail: [Math.round(from), Math.round(to)] }));
+
+const memfleetChartAt = (element) => {
+  const place = element.closest(".zoomable .chart");
+  return place && [place, getElement(Number(place.id.slice(1)))?.chart];
+};
+
+document.addEventListener("pointerdown", (event) => {
+  const [place, chart] = (event.pointerType === "mouse" && event.button === 0 && memfleetChartAt(event.target)) || [];
+  if (!chart) return;
+  const left = place.getBoundingClientRect().left;
+  const begin = event.clientX - left;
+  const shade = place.appendChild(Object.assign(document.createElement("div"), { className: "drag" }));
+  const spread = (to) => Object.assign(shade.style, { left: `${Math.min(begin, to)}px`, width: `${Math.abs(to - begin)}px` });
+  const move = (moved) => spread(moved.clientX - left);
+  const done = (moved) => {
+    removeEventListener("pointermove", move);
+    shade.remove();
+    const ends = [begin, moved.clientX - left].sort((one, other) => one - other);
+    if (ends[1] - ends[0] > 6) memfleetZoom(place, ...ends.map((x) => chart.convertFromPixel({ xAxisIndex: 0 }, x)));
+  };
+  spread(begin);
+  addEventListener("pointermove", move);
+  addEventListener("pointerup", done, { once: true });
+});
+
+document.addEventListener("wheel", (event) => {
+  const [place, chart] = (event.ctrlKey && event.deltaY && memfleetChartAt(event.target)) || [];
+  if (!chart) return;
+  event.preventDefault();
+  if (event.timeStamp - (place.turned ?? 0) < 150) return;
+  place.turned = event.timeStamp;
+  const at = chart.convertFromPixel({ xAxisIndex: 0 }, event.clientX - place.getBoundingClientRect().left);
+  const { min, max } = chart.getOption().xAxis[0];
+  const factor = event.deltaY < 0 ? 0.7 : 1 / 0.7;
+  memfleetZoom(place, at - (at - min) * factor, at + (max - at) * factor);
+}, { passive: false });
+
+document.addEventListener("click", (event) => {
+  const { from, to } = event.target.closest(".runs button")?.dataset ?? {};
+  if (from) memfleetZoom(event.target, Number(from), Math.max(Number(to), Number(from) + 60000));
 });

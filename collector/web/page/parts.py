@@ -1,6 +1,10 @@
-"""The two building blocks of the views."""
+"""The building blocks of the views."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from html import escape
+from typing import Any
 
 from nicegui import ui
 
@@ -25,3 +29,47 @@ def turn_switch(button: ui.html, *, on: bool) -> None:
 def is_on(button: ui.html) -> bool:
     """Whether a switch is on."""
     return bool(button.props["aria-pressed"] == "true")
+
+
+def choice(
+    label: str, options: Iterable[tuple[str, str]], chosen: str, act: Callable[[str], Any], classes: str = "choice"
+) -> ui.html:
+    """A drop-down list of (value, words); `act` gets the value that somebody chooses."""
+    drawn = "".join(
+        f'<option value="{escape(value)}"{" selected" if value == chosen else ""}>{escape(words)}</option>'
+        for value, words in options
+    )
+    place = markup(drawn, "select").classes(classes)
+    place.props["aria-label"] = label
+    return place.on("change", lambda event: act(str(event.args)), js_handler="event => emit(event.target.value)")
+
+
+def field(label: str, hint: str, text: str, act: Callable[[str], Any]) -> ui.element:
+    """A field to type into; `act` gets the text a few times a second while somebody types."""
+    place = ui.element("input").classes("find").props("type=search")
+    place.props["placeholder"] = hint
+    place.props["defaultValue"] = text  # as `value` it would undo what is being typed at each update
+    place.props["aria-label"] = label
+    handler = "event => emit(event.target.value)"
+    return place.on("input", lambda event: act(str(event.args)[:200]), js_handler=handler, throttle=0.2)
+
+
+def moment(label: str, at_ms: int, act: Callable[[int], Any]) -> ui.element:
+    """A field for a moment in the browser's own zone; `act` gets it as wall ms, 0 where the field is emptied."""
+    place = ui.element("moment-field").props(f"ms={at_ms}")
+    place.props["label"] = label
+    return place.on("moment", lambda event: act(int(event.args)), js_handler="event => emit(event.detail)")
+
+
+def table_html(columns: Sequence[str], rows: Iterable[Sequence[str]], classes: str = "list") -> str:
+    """A table of cells that are HTML already; a column that begins with `>` is one of numbers."""
+    numbers = [' class="number"' if column.startswith(">") else "" for column in columns]
+    heads = "".join(
+        f'<th scope="col"{number}>{escape(column.lstrip(">"))}</th>'
+        for column, number in zip(columns, numbers, strict=True)
+    )
+    body = "".join(
+        "<tr>" + "".join(f"<td{n}>{cell}</td>" for cell, n in zip(cells, numbers, strict=True)) + "</tr>"
+        for cells in rows
+    )
+    return f'<table class="{classes}"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'

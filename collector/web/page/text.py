@@ -15,7 +15,7 @@ def kib(size: float | None) -> str:
     """Bytes as KiB without the unit: one decimal below 100, thousands grouped."""
     if size is None:
         return "–"
-    value = size / 1024
+    value = round(size / 1024, 1) or 0.0  # never -0.0
     return f"{value:,.1f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
@@ -72,6 +72,11 @@ def state_html(state: str) -> str:
 def local_time_html(time_ms: int, style: str = "both") -> str:
     """A time that the browser shows in its own zone. Styles: both, time."""
     return f'<local-time ms="{time_ms}" show="{style}"></local-time>'
+
+
+def silenced_html(until_ms: int) -> str:
+    """That nobody is told until then."""
+    return f" · silenced until {local_time_html(until_ms)}"
 
 
 def facts_html(facts: Iterable[tuple[str, str | None]]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from collector.config import Retention
 from collector.intake.state import TABLES
-from collector.records import Finding, encode_arrival, encode_finding, encode_tick
+from collector.records import Finding, Incident, encode_arrival, encode_finding, encode_tick
 from collector.series.process import SeriesProcess, keep_of
 from telemetry.clock import wall_ms
 from telemetry.journal import Journal
@@ -38,7 +38,7 @@ class Collector:
             self.readings.append([(encode_tick(now_ms), 0)])
             self.readings.count({"frames": 1})
 
-    def find(self, finding: Finding) -> None:
+    def find(self, finding: Finding | Incident) -> None:
         """A verdict of the judge."""
         with self.findings.transaction():
             self.findings.append([(encode_finding(finding), 1)])
@@ -215,3 +215,51 @@ def seed_fleet(collector: Collector, now_ms: int, others: int = 30) -> None:
         )
     )
     collector.settle()
+
+
+def seed_incident(collector: Collector, now_ms: int, devices: Sequence[str], since_ms: int) -> str:
+    """The same leak on several devices, which they had begun to complain about; gives the incident's key."""
+    key = f"heap-leak|esp32|2.4.1|heap|DRAM@{since_ms}"
+    more: dict[str, Any] = {"platform": "esp32", "firmware": "2.4.1", "kind": "heap", "names": ("DRAM",)}
+    reasons = []
+    for number, device in enumerate(devices):
+        began_ms = since_ms + number * 300_000
+        rate, left = 2.9 + number / 10, 61 - number
+        reasons.append(f"Used memory grows by {rate:.1f} KiB/hour; memory ends in about {left} hours.")
+        numbers = {"leak_rate": rate * KIB, "leak_hours_left": float(left)}
+        collector.find(
+            alert(
+                device, reasons[-1], key=f"heap-leak|{device}|heap|DRAM", rule="heap-leak", since_ms=began_ms,
+                at_ms=now_ms, numbers=numbers, incident=key, **more,
+            )
+        )  # fmt: skip
+        said = {
+            "level": ["W", "E"],
+            "module": ["heap", "mqtt"],
+            "text": ["free heap is low: 20480", "publish failed: no memory"],
+        }
+        collector.arrive([rows(device, "log", (), [began_ms - 40_000, began_ms - 9_000], said)])
+    worst = {"leak_rate": rate * KIB, "leak_hours_left": float(left)}
+    collector.find(
+        Incident(
+            key, "firing", "heap-leak", "critical", since_ms, now_ms, len(devices), len(devices), devices[0],
+            devices[-1], reasons[-1], numbers=worst, **more,
+        )
+    )  # fmt: skip
+    return key
+
+
+def seed_update(collector: Collector, now_ms: int, devices: int = 6, samples: int = 90) -> None:
+    """Pumps that were brought from 1.4.1 to 1.5.0, which needs 30 KiB more."""
+    for number in range(devices):
+        for boot, firmware, base in ((1, "1.4.1", 100_000), (2, "1.5.0", 130_000)):
+            chance = random.Random(f"{number} {boot}")
+            times = [now_ms - (3 - boot) * 4 * 3_600_000 + n * 60_000 for n in range(samples)]
+            used = [base + 3000 * number + 5 * chance.randrange(400) for _ in times]
+            columns = {"size": [300_000] * samples, "used": used}
+            collector.arrive(
+                [
+                    About(f"pump-{number}", boot, {"platform": "esp32", "firmware": firmware}),
+                    rows(f"pump-{number}", "heap", ("dram",), times, columns, boot, 0),
+                ]
+            )

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from collector.series.points import extremes
 from collector.series.rows import DeviceRow
 from collector.web.page import charts, text
-from collector.web.page.charts import Seen
 from collector.web.page.fleet import row_html
+from collector.web.page.panels import Seen, panels_of
 
 KIB = 1024
 _PROCESS = Seen("process", (), {"total": 9, "user_mode": 5, "peak_user_mode": 6})
 
 
 def test_an_azure_sphere_device_gets_three_lines_a_limit_and_triangles() -> None:
-    (panel,) = charts.panels_of([_PROCESS], {})
+    (panel,) = panels_of([_PROCESS], {})
     assert [line.field for line in panel.lines] == ["total", "user_mode", "peak_user_mode"]
     assert panel.limit == 256 * KIB
     times, boots, peaks = [0, 1000, 2000], [1, 1, 1], [KIB, KIB, 2 * KIB]
@@ -37,7 +37,7 @@ def test_unlike_things_get_charts_of_their_own() -> None:
         Seen("stack", ("main",), {"size": 1024, "min_free": 100}),
         Seen("log", (), {"text": "x"}),
     ]
-    titles = [panel.title for panel in charts.panels_of(series, {})]
+    titles = [panel.title for panel in panels_of(series, {})]
     assert titles == ["Heap SPIRAM, 2,048 KiB", "Heap DRAM, 320 KiB", "Memory held by tasks", "Stack never used yet"]
 
 

@@ -1,0 +1,113 @@
+"""The log viewer: what devices said and what happened to them, searched; or everything around one moment."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import Request
+from nicegui import ui
+
+from collector.series.lines import LEVELS, Asked, lines
+from collector.web.fleet import Fleet
+from collector.web.page.frame import frame
+from collector.web.page.parts import choice, field, markup, moment
+from collector.web.page.said import lines_html
+from collector.web.services import Services
+from telemetry.errors import EnvironmentFault
+
+_MINUTE_MS = 60_000
+_WITHIN = {"5": "5 minutes", "60": "1 hour", "1440": "24 hours", "10080": "7 days"}
+_AROUND, _BACK = "5", "1440"
+_LEVELS = {"": "all levels", "error": "errors", "warning": "warnings and worse", "info": "all but debug"}
+_MOST_LINES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What somebody looks for. `at_ms` 0: now; `within` is minutes: back from now, or to either side of a moment."""
+
+    text: str
+    device: str
+    level: str
+    at_ms: int
+    within: str
+
+    def asked(self, now_ms: int) -> Asked:
+        """The question to the series."""
+        reach_ms = int(self.within) * _MINUTE_MS
+        start, end = (self.at_ms - reach_ms, self.at_ms + reach_ms) if self.at_ms else (now_ms - reach_ms, now_ms)
+        return Asked(start, end, self.device or None, self.level, self.text, _MOST_LINES)
+
+    def query(self) -> str:
+        """The same as the query of an address."""
+        told = {"find": self.text, "device": self.device, "level": self.level, "at": self.at_ms, "within": self.within}
+        return urlencode({name: value for name, value in told.items() if value})
+
+
+def register(services: Services) -> None:
+    """Serve the view at /logs."""
+
+    @ui.page("/logs", title="Logs · memfleet")
+    async def logs_page(
+        request: Request, find: str = "", device: str = "", level: str = "", at: int = 0, within: str = ""
+    ) -> None:
+        fleet = Fleet()
+        with contextlib.suppress(EnvironmentFault):
+            fleet = await services.fleet.look()
+        known = within if within in _WITHIN else _AROUND if at else _BACK
+        search = Search(find[:200], device[:200], level if level in LEVELS else "", max(0, at), known)
+        with frame(services, request, "/logs", fleet):
+            view = LogView(services, search)
+            await view.refresh()
+        ui.timer(2.0, view.follow)
+
+
+class LogView:
+    """The viewer as one browser sees it."""
+
+    def __init__(self, services: Services, search: Search) -> None:
+        self._services = services
+        self._search = search
+        markup("Logs", "h1")
+        with ui.element("div").classes("tools"):
+            field("Find lines", "Find words …", search.text, lambda text: self._change(text=text))
+            field("Device", "Device (its whole name)", search.device, lambda name: self._change(device=name.strip()))
+            choice("Level", _LEVELS.items(), search.level, lambda level: self._change(level=level))
+            markup("within", "span").classes("quiet")
+            choice("Within", _WITHIN.items(), search.within, lambda within: self._change(within=within))
+            markup("of", "span").classes("quiet")
+            moment("Moment, empty: now", search.at_ms, lambda at_ms: self._change(at_ms=at_ms))
+        with ui.element("section").classes("card").props('aria-label="Lines"'):
+            self._count = markup("", "p").classes("quiet").props("role=status")
+            self._lines = markup("").classes("log whole").props("role=log tabindex=0")
+
+    async def _change(self, **changes: Any) -> None:
+        self._search = replace(self._search, **changes)
+        ui.run_javascript(f"history.replaceState(null, '', '?{self._search.query()}')")
+        await self.refresh()
+
+    async def follow(self) -> None:
+        """Look again, where what is shown ends now."""
+        if not self._search.at_ms:
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Show what is found: around a moment in the order of time, up to now the newest first."""
+        search = self._search
+        with contextlib.suppress(EnvironmentFault):
+            found = await self._services.slow_series.ask(lines, search.asked(self._services.now_ms()))
+            if search is not self._search:
+                return  # somebody typed on while we looked
+            ordered = found if search.at_ms else found[::-1]
+            self._count.content = count_words(len(found))
+            self._lines.content = lines_html(ordered, name_device=not search.device, marked_ms=search.at_ms)
+
+
+def count_words(found: int) -> str:
+    """How many lines there are."""
+    if found >= _MOST_LINES:
+        return f"The newest {_MOST_LINES} lines; there are more: narrow the search."
+    return f"{found:,} line{'' if found == 1 else 's'}"

@@ -1,0 +1,87 @@
+"""The other collectors of a fleet that runs in shards, asked through their API: what the page shows of them besides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from collector.config import CollectorConfig
+from collector.web.access import read_token
+from telemetry.clock import monotonic_ms
+from telemetry.errors import ConfigError, EnvironmentFault
+
+_PATIENCE_S = 3.0
+_FRESH_MS = 5_000
+_MOST = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a peer answered; or why there is no answer, in one sentence."""
+
+    peer: str
+    incidents: tuple[Mapping[str, Any], ...] = ()
+    fault: str = ""
+
+
+class Peers:
+    """The peers of the configuration. ConfigError when a token cannot be read."""
+
+    def __init__(self, config: CollectorConfig) -> None:
+        faults: list[str] = []
+        self._headers = {}
+        for number, peer in enumerate(config.page.peers):
+            token = read_token(f"page.peers[{number}].token_file", peer.token_file, faults)
+            self._headers[peer.url.rstrip("/")] = {"Authorization": f"Bearer {token}"} if token else {}
+        if faults:
+            raise ConfigError("settings", faults)
+        self._http: httpx.AsyncClient | None = None
+        self._lock = asyncio.Lock()
+        self._known: dict[bool, tuple[int, list[Told]]] = {}
+
+    async def incidents(self, *, active: bool) -> list[Told]:
+        """What every peer says of its incidents, some seconds old at most."""
+        async with self._lock:
+            at_ms, told = self._known.get(active, (0, []))
+            if not told or monotonic_ms() - at_ms > _FRESH_MS:
+                told = list(await asyncio.gather(*(self._incidents(peer, active) for peer in self._headers)))
+                self._known[active] = monotonic_ms(), told
+            return told
+
+    async def get(self, peer: str, path: str, **query: Any) -> Any:
+        """A peer's answer of GET /api/v1/PATH; EnvironmentFault when there is none."""
+        return await self._call(peer, "GET", path, params=query)
+
+    async def post(self, peer: str, path: str, body: Mapping[str, Any]) -> None:
+        """POST to a peer; EnvironmentFault when it does not take it."""
+        await self._call(peer, "POST", path, json=body)
+        self._known.clear()
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._http is not None:
+            await self._http.aclose()
+
+    async def _incidents(self, peer: str, active: bool) -> Told:
+        try:
+            answer = await self._call(peer, "GET", "incidents", params={"active": active, "limit": _MOST})
+            return Told(peer, tuple(answer["incidents"]))
+        except EnvironmentFault as fault:
+            return Told(peer, fault=str(fault))
+
+    async def _call(self, peer: str, method: str, path: str, **arguments: Any) -> Any:
+        if self._http is None:
+            self._http = httpx.AsyncClient(timeout=_PATIENCE_S)
+        try:
+            answer = await self._http.request(method, f"{peer}/api/v1/{path}", headers=self._headers[peer], **arguments)
+            told = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
+            why = str(error) or type(error).__name__
+            raise EnvironmentFault(f"peer {peer} does not answer: {why}", retry=True) from None
+        if not answer.is_success:
+            raise EnvironmentFault(f"peer {peer}: {told.get('error', answer.status_code)}", retry=True)
+        return told
