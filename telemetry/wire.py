@@ -71,7 +71,7 @@ class Header:
 class Rows:
     """Readings that share device, boot, kind, names, flags and resolution. `rows` are as on the wire.
 
-    `plain`, set when decoding, says that all of them are whole numbers from 0 to below an underflow, nothing absent.
+    `plain`, set when decoding, says that all of them are whole numbers from 0 to below an underflow, or absent.
     """
 
     device: str
@@ -328,12 +328,18 @@ def _require_rows(rows: Any, fields: list[str], kind: Kind) -> bool:
         raise WireError("row", f"every row holds dt, du and {len(fields)} values")
     flat = list(chain.from_iterable(rows))
     types = set(map(type, flat))
-    if types == {int} and not kind.texts and min(flat) >= 0 and max(flat) < UNDERFLOW_FROM:
-        return True
-    _require_offsets(rows)
-    if not types <= {int, type(None)}:
+    numeric = types <= {int, type(None)} and not any(name in kind.texts for name in fields)
+    plain = numeric and _all_usual(flat, types)
+    if types != {int} or not plain:
+        _require_offsets(rows)
+    if not numeric:
         _require_values(rows, fields, kind)
-    return False
+    return plain
+
+
+def _all_usual(flat: list[Any], types: set[type]) -> bool:
+    numbers = flat if types == {int} else [number for number in flat if number is not None]
+    return not numbers or (min(numbers) >= 0 and max(numbers) < UNDERFLOW_FROM)
 
 
 def _require_values(rows: list[list[Any]], fields: list[str], kind: Kind) -> None:
@@ -394,4 +400,6 @@ def _plainly_sane(block: Rows) -> bool:
         return True
     free, largest = block.fields.index("free") + 2, block.fields.index("largest_free") + 2
     slack = block.resolution - 1
-    return all(row[largest] <= row[free] + slack for row in block.rows)
+    return not any(
+        row[largest] is not None and row[free] is not None and row[largest] > row[free] + slack for row in block.rows
+    )

@@ -160,10 +160,10 @@ class Admission:
         faults.update(_time_faults(block, anchor, received_ms))
         if not faults:
             return [block]
-        for index, reason in faults.items():
+        for reason in sorted(set(faults.values())):
             error = WireError(reason, f"{block.device} {block.kind} {'/'.join(block.names)}")
-            row = replace(block, rows=[block.rows[index]])
-            self.refuse(received_ms, agent, error, encode_body([_at_wall_time(row, anchor)]))
+            bad = replace(block, rows=[block.rows[index] for index in faults if faults[index] == reason])
+            self.refuse(received_ms, agent, error, encode_body([_at_wall_time(bad, anchor)]), len(bad.rows))
         rows = [row for index, row in enumerate(block.rows) if index not in faults]
         return [replace(block, rows=rows)] if rows else []
 

@@ -3,8 +3,8 @@
     python -m tests.faults.fuzz --payloads 300000 --seed 1
 
 Real cases are mutated (bits, cuts, splices, bombs) and put into frames whose checksums are right, beside plain noise.
-Only declared errors may come out. Prints one JSON object last: payloads by target, refusals by reason, the slowest
-decoding, CPU time a refusal and growth of memory; exit status 1 when something undeclared was raised.
+Only declared errors may come out. Prints one JSON object last: payloads by target, refusals by reason, the slowest of
+each, p99 of the largest frames, CPU time a refusal, growth of memory; exit status 1 when anything else was raised.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgpack
 
 from agent.config import AgentConfig
 from agent.consoles.console import Console
@@ -64,6 +66,7 @@ class Findings:
     refused: Counter[str] = field(default_factory=Counter)
     undeclared: list[str] = field(default_factory=list)
     slowest_ms: dict[str, float] = field(default_factory=dict)
+    wire_ms: list[float] = field(default_factory=list)
     refused_cpu_s: float = 0.0
     refused_count: int = 0
 
@@ -239,12 +242,35 @@ def attack(target: Target, count: int, rng: random.Random, findings: Findings) -
             continue
         took = time.process_time() - began
         slowest = max(slowest, took)
+        if target.name == "wire":
+            findings.wire_ms.append(took * 1000)
         if reason:
             findings.refused[f"{target.name} {reason}"] += 1
             findings.refused_cpu_s += took
             findings.refused_count += 1
     findings.payloads[target.name] += count
     findings.slowest_ms[target.name] = round(slowest * 1000, 2)
+
+
+def largest_ms(count: int, rng: random.Random) -> list[float]:
+    """CPU milliseconds to take in, or to refuse, so many frames of nearly the largest size; the best of three each."""
+    admission, times = Admission(_state(), "plant"), []
+    for number in range(count):
+        rows = [[index, index, rng.getrandbits(20), rng.choice((7, 7, None))] for index in range(4_500)]
+        body = bytearray(msgpack.packb([[1, "d1", 1, "heap", ["h"], 0, 1, NOW_MS, 0, ["free", "used"], rows]]))
+        if rng.random() < 0.5:
+            _mutate(rng, body, BOMBS)
+        sealed = [seal(Header(number * 3 + n, 1, 1, 0), bytes(body[: MAX_FRAME - HEADER_BYTES])) for n in range(3)]
+        times.append(min(_taken_ms(admission, frame) for frame in sealed))
+    return sorted(times)
+
+
+def _taken_ms(admission: Admission, frame: bytes) -> float:
+    began = time.process_time()
+    admission.take(str(Topic.of("plant", "rig", "frame")), frame, NOW_MS)
+    took = time.process_time() - began
+    admission.state.committed()
+    return took * 1000
 
 
 def run(payloads: int, seed: int) -> dict[str, object]:
@@ -258,6 +284,7 @@ def run(payloads: int, seed: int) -> dict[str, object]:
     for target, share in targets.items():
         attack(target, int(payloads * share), rng, findings)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    largest = largest_ms(max(50, payloads // 300), rng)
     return {
         "payloads": sum(findings.payloads.values()),
         "by_target": findings.payloads,
@@ -265,6 +292,8 @@ def run(payloads: int, seed: int) -> dict[str, object]:
         "undeclared": len(findings.undeclared),
         "details": findings.undeclared[:5],
         "slowest_ms": findings.slowest_ms,
+        "wire_p99_ms": round(sorted(findings.wire_ms)[len(findings.wire_ms) * 99 // 100], 2),
+        "largest_p99_ms": round(largest[len(largest) * 99 // 100], 2),
         "ms_a_refusal": round(1000 * findings.refused_cpu_s / max(1, findings.refused_count), 4),
         "memory_growth_mib": round(grown / 1024, 1),
         "seed": seed,

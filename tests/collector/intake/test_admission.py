@@ -145,6 +145,13 @@ def test_a_row_that_no_source_can_print_is_refused_alone(desk: Desk) -> None:
     assert desk.arrivals()[0].blocks == [replace(block, rows=[[0, 0, 5, 4]])]
 
 
+def test_a_block_full_of_bad_rows_takes_one_place_in_quarantine(desk: Desk) -> None:
+    times = [[0, 0, 5], *[[10**13 + n, 0, 5] for n in range(4_000)]]
+    desk.take(frame(1, replace(heap(), fields=("free",), rows=times)))
+    assert [(refused.reason, refused.rows) for refused in desk.state.refused] == [("time", 4_000)]
+    assert (desk.counts["accepted_rows"], desk.counts["quarantined_time"]) == (1, 4_000)
+
+
 @pytest.mark.parametrize(("t0", "accepted"), [(NOW - 366 * 86_400_000, 0), (NOW + 301_000, 0), (NOW + 299_000, 1)])
 def test_times_outside_the_window_are_refused(desk: Desk, t0: int, accepted: int) -> None:
     desk.take(frame(1, heap(t0=t0)))
