@@ -65,10 +65,9 @@ class JudgeProcess:
         self.journal.close()
 
     def _append(self, findings: Sequence[Finding], incidents: Sequence[Incident]) -> None:
-        """Findings first, then what they make of incidents, which is no row of any store."""
+        """Findings first, then what they make of incidents."""
         if findings or incidents:
-            self.journal.append([(encode_finding(finding), 1) for finding in findings])
-            self.journal.append([(encode_finding(incident), 0) for incident in incidents])
+            self.journal.append([(encode_finding(said), 1) for said in (*findings, *incidents)])
             self.journal.count(Counter(f"findings_{finding.status}" for finding in findings))
             self.journal.evict()
 

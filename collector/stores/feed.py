@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from collector.config import StoreConfig
-from collector.records import UNDECODABLE, Arrival, Finding, decode, decode_finding
+from collector.records import UNDECODABLE, Arrival, Finding, Incident, decode, decode_finding
 from collector.stores.lanes import Lane
 from collector.stores.ledger import Done, Ledger
 from collector.stores.lineprotocol import Encoder, UnsafeTagError
@@ -90,8 +90,9 @@ class Feed:
         except UNDECODABLE as error:
             batch.done.refused += [(f"a row of frame {frame.id} of {name}", f"cannot be decoded: {error}")] * frame.rows
             return
-        if isinstance(record, Finding):
-            self._encode_finding(record, batch)
+        if isinstance(record, Finding | Incident):
+            if frame.rows:  # an incident of an older judge is none
+                self._encode_finding(record, batch)
         elif isinstance(record, Arrival):
             self._encode_arrival(record, batch)
 
@@ -104,11 +105,12 @@ class Feed:
                 batch.lines += lines
                 batch.done.refused += refused
 
-    def _encode_finding(self, finding: Finding, batch: Batch) -> None:
+    def _encode_finding(self, said: Finding | Incident, batch: Batch) -> None:
         try:
-            batch.lines.append(self._encoder.finding(finding))
+            line = self._encoder.finding(said) if isinstance(said, Finding) else self._encoder.incident(said)
+            batch.lines.append(line)
         except UnsafeTagError as error:
-            batch.done.refused.append((f"finding {finding.key}", str(error)))
+            batch.done.refused.append((f"finding {said.key}", str(error)))
 
     def _about(self, device: str) -> About:
         return self._abouts.get(device) or self._ledger.book.about(device)

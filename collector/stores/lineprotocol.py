@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from collector.records import Finding
+from collector.records import Finding, Incident
 from telemetry.readings import KINDS, About, Value
 from telemetry.wire import Rows
 
@@ -73,13 +73,9 @@ class Encoder:
 
         The thing's own tags keep findings apart that a rule makes of two things of one device at the same time.
         """
-        tags = dict(zip(KINDS[finding.kind].tags, finding.names, strict=False)) if finding.kind in KINDS else {}
-        tags |= {
-            "fleet": self._fleet,
+        tags = self._fault_tags(finding) | {
             "device": finding.device,
             "platform": finding.platform,
-            "kind": finding.kind,
-            "rule": finding.rule,
             "severity": finding.severity,
             "firmware": finding.firmware,
         }
@@ -91,6 +87,26 @@ class Encoder:
         if not self._numbers_only:
             fields.append(f"reason={quote(finding.reason)}")
         return f"{series_key(f'{self._prefix}verdict', tags)} {','.join(fields)} {finding.at_ms}"
+
+    def incident(self, incident: Incident) -> str:
+        """The line of an incident; UnsafeTagError when a name cannot be written.
+
+        It stands at its beginning, under the device that it began on, so that what is said of it later takes the place
+        of what was said before: one point an incident. Where points are numbers that stay, at the time of saying.
+        """
+        key = series_key(f"{self._prefix}incident", self._fault_tags(incident) | {"device": incident.first})
+        firing = incident.status == "firing"
+        fields = [f"open={int(firing)}i", f"devices={incident.devices}i", f"firing={incident.firing}i"]
+        if self._numbers_only:
+            return f"{key} {','.join(fields)} {incident.at_ms}"
+        texts = ("key", "severity", "worst", "reason", "platform", "firmware")
+        fields += [f"{name}={quote(getattr(incident, name))}" for name in texts]
+        fields += [] if firing else [f"end_ms={incident.at_ms}i"]
+        return f"{key} {','.join(fields)} {incident.since_ms}"
+
+    def _fault_tags(self, said: Finding | Incident) -> dict[str, str]:
+        tags = dict(zip(KINDS[said.kind].tags, said.names, strict=False)) if said.kind in KINDS else {}
+        return tags | {"fleet": self._fleet, "kind": said.kind, "rule": said.rule}
 
     def _key(self, block: Rows) -> str:
         keys = self._keys.setdefault(block.device, {})

@@ -10,12 +10,13 @@ from memfleet.grafana.influxql import (
     ANY_TIME,
     CHOSEN,
     THINGS,
-    alerts_as_annotations,
     by,
     every,
     fleet_variables,
+    incidents_as_annotations,
     last_states,
 )
+from memfleet.grafana.itself import gateways
 from memfleet.grafana.panels import Panel, target
 from telemetry.readings import KINDS, MEMORY_KINDS, MT3620_LIMIT
 
@@ -34,9 +35,10 @@ def dashboard(prefix: str = "memfleet_", source: str = "memfleet") -> dict[str, 
         (9, [_free(prefix), _largest(prefix)]),
         (9, [_process(prefix), _stacks(prefix)]),
         (8, [_firmware(prefix), _holes(prefix)]),
+        (8, [gateways(prefix)]),
         (8, [_events(prefix)]),
     ]
-    return panels.dashboard((UID, "Fleet"), rows, fleet_variables(source), [alerts_as_annotations(prefix)])
+    return panels.dashboard((UID, "Fleet"), rows, fleet_variables(source), [incidents_as_annotations(prefix)])
 
 
 def _alive(prefix: str) -> Panel:

@@ -73,6 +73,12 @@ def annotation(name: str, color: str, query: str, text: str, tags: str, *, end: 
     return {"datasource": panels.SOURCE, "enable": True, "iconColor": color, "name": name, "target": target}
 
 
+def incidents_as_annotations(prefix: str) -> dict[str, Any]:
+    """From the beginning of an incident to its end; one mark, on however many devices it is."""
+    query = f'SELECT "reason", "rule", "severity", "devices", "end_ms" FROM "{prefix}incident" WHERE {CHOSEN}'
+    return annotation("Incidents", "red", query, "reason", "rule,severity,devices", end="end_ms")
+
+
 def alerts_as_annotations(prefix: str) -> dict[str, Any]:
     """Where an alert began."""
     query = f'SELECT "reason", "device", "rule" FROM "{prefix}verdict" WHERE {CHOSEN} AND "state" = 1'

@@ -68,6 +68,9 @@ def _fleet(prefix: str, source: str) -> dict[str, Any]:
     severity = f"count by (severity) (max by (device, severity) {_firing(prefix)})"
     firmware = f"count by (firmware) (last_over_time({_metric(f'{prefix}device_boot')}[90d]))"
     silent = f"max by (device) {_firing(prefix, _WHOLE_DEVICE)}"
+    heard = f'{{__name__=~"{prefix}({"|".join(MEMORY_KINDS)})_boot", {_CHOSEN}}}'
+    holes = f"sort_desc(max by (device) (max_over_time(lag({heard}[1d])[$__range:1m])))"
+    gateways = f"sort_desc({_metric(f'{prefix}agent_oldest_age_ms')})"
     rows = [
         (4, [
             _number("Devices alive", "Devices that said anything in ten minutes.", alive),
@@ -92,9 +95,23 @@ def _fleet(prefix: str, source: str) -> dict[str, Any]:
             _curves("Largest free block", "Falling while free memory stays: fragmentation.",
                     {"{{device}} {{heap}}": _metric(f"{prefix}heap_largest_free")}, "bytes"),
         ]),
-        (8, [_rows("Firmware", "Devices that have run each in the last 90 days.", [firmware])]),
+        (8, [
+            _rows("Firmware", "Devices that have run each in the last 90 days.", [firmware]),
+            _rows("Holes", "The longest time without a reading, within the chosen time.", [holes], "s"),
+        ]),
+        (8, [_rows("Gateways", "How far behind each agent is.", [gateways], "ms")]),
     ]  # fmt: skip
-    return panels.dashboard(("memfleet-fleet-metrics", "Fleet (metrics)"), rows, _variables(prefix, source))
+    incidents = _metric(f"{prefix}incident_open")
+    marks = [_mark("Incidents", "red", incidents, "{{rule}} at {{device}}", "rule,device")]
+    return panels.dashboard(("memfleet-fleet-metrics", "Fleet (metrics)"), rows, _variables(prefix, source), marks)
+
+
+def _mark(name: str, color: str, metric: str, text: str, tags: str) -> dict[str, Any]:
+    """Marks on every curve in the minutes in which the metric was written."""
+    return {
+        "datasource": panels.METRICS, "enable": True, "expr": f"last_over_time({metric}[1m])", "iconColor": color,
+        "name": name, "step": "60s", "tagKeys": tags, "textFormat": text, "titleFormat": name,
+    }  # fmt: skip
 
 
 def _number(title: str, text: str, query: str) -> Panel:
@@ -132,7 +149,12 @@ def _device(prefix: str, source: str) -> dict[str, Any]:
         (6, [_rows("Boots", "Within the chosen time.", [boots])]),
     ]  # fmt: skip
     variables = _variables(prefix, source, one_device=True)
-    return panels.dashboard(("memfleet-device-metrics", "Device (metrics)"), rows, variables)
+    peaks = _metric(f"{prefix}event_count", 'type="new_peak"')
+    marks = [
+        _mark("New peaks", "purple", peaks, "new peak at {{device}}", "device"),
+        _mark("Boots", "blue", _metric(f"{prefix}device_boot"), "boot of {{device}}", "device"),
+    ]
+    return panels.dashboard(("memfleet-device-metrics", "Device (metrics)"), rows, variables, marks)
 
 
 def _firmware(prefix: str, source: str) -> dict[str, Any]:

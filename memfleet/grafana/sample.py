@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from collector.records import Finding
+from collector.records import Finding, Incident
+from collector.stores.itself import sample_lines
 from collector.stores.lineprotocol import Encoder
+from collector.stores.report import StoreReport
+from collector.web.status import ProcessStatus
 from telemetry.readings import About
 from telemetry.wire import Rows
 
@@ -30,7 +33,21 @@ def lines(start_ms: int, fleet: str, prefix: str, *, numbers_only: bool = False)
         if refused:
             raise AssertionError(refused)
         written += good
-    return written + [encoder.finding(finding) for finding in findings(start_ms)]
+    for minute in range(HOUR_MS // STEP_MS):
+        written += sample_lines((fleet, "collector"), prefix, _processes(minute), start_ms + minute * STEP_MS)
+    written += [encoder.finding(finding) for finding in findings(start_ms)]
+    return written + [encoder.incident(incident) for incident in incidents(start_ms)]
+
+
+def _processes(minute: int) -> list[ProcessStatus]:
+    """The collector of the fleet: intake, and what reads its journal."""
+    counters = {"accepted_rows": 1000 * minute, "quarantined_rows": 2, "quarantined_crc": 2}
+    store = StoreReport("long", "ok", "", "", 0, 40, {"stored_rows": 900 * minute})
+    return [
+        ProcessStatus("intake", "readings.journal", True, 4096, 1, 5 + minute, counters=counters),
+        ProcessStatus("series", "series.db", True, 4096, 1, behind_ms=1000, lag_frames={"readings": 3}),
+        ProcessStatus("store:long", "store-long.db", True, 4096, 1, None, 2000, store, lag_frames={"readings": 9}),
+    ]
 
 
 def _about(device: str) -> About:
@@ -99,6 +116,31 @@ def findings(start_ms: int) -> list[Finding]:
         _finding(start_ms, stack, "firing", 20, {"min_free": 240.0}),
         _finding(start_ms, stack, "resolved", 40, {"min_free": 260.0}),
     ]
+
+
+def incidents(start_ms: int) -> list[Incident]:
+    """The leak goes on; the low stack is over."""
+    leak = ("leak|esp32|2.0|heap|internal", "firing", "leak", "warning", "esp-2", "heap", ("internal",), 30, 30)
+    stack = (
+        "low_stack|zephyr|1.0|stack|main",
+        "resolved",
+        "low_stack",
+        "critical",
+        "zephyr-1",
+        "stack",
+        ("main",),
+        20,
+        40,
+    )
+    return [_incident(start_ms, *one) for one in (leak, stack)]
+
+
+def _incident(start_ms: int, *what: Any) -> Incident:
+    fault, status, rule, severity, device, kind, names, began, minute = what
+    since_ms, at_ms = (start_ms + each * STEP_MS for each in (began, minute))
+    reason = f"{rule} at {device}"
+    told = (f"{fault}@{since_ms}", status, rule, severity, since_ms, at_ms, 1, 1, device, device, reason)
+    return Incident(*told, kind=kind, names=names, platform=PLATFORMS[device[:-2]], firmware=f"{device[-1]}.0")
 
 
 def _finding(start_ms: int, what: tuple[Any, ...], status: str, minute: int, numbers: dict[str, float]) -> Finding:

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.records import Incident
 from collector.stores.lineprotocol import Encoder, UnsafeTagError, escape_tag, quote
 from telemetry.readings import KINDS, RESERVED, About
 from telemetry.wire import Rows
@@ -97,6 +99,22 @@ def test_a_finding_is_a_verdict_of_floats() -> None:
     }  # fmt: skip
     assert dict(fields) == {"state": 1.0, "slope": 1536.25, "state_": 3.0, "reason": finding().reason}
     assert parse(encoder().finding(finding("resolved")))[2][0] == ("state", 0.0)
+
+
+def test_an_incident_is_one_point_at_its_beginning_and_ends_in_it() -> None:
+    told = Incident(
+        "leak|x@1000", "firing", "leak", "warning", 1000, 4000, 2, 2, "d-1", "d-2", "grows", "heap", ("a b",)
+    )
+    over = msgspec.structs.replace(told, status="resolved", at_ms=9000, firing=0)
+    key = "memfleet_incident,device=d-1,fleet=demo,heap=a\\ b,kind=heap,rule=leak "
+    first, last = encoder().incident(told), encoder().incident(over)
+    assert first == key + (
+        'open=1i,devices=2i,firing=2i,key="leak|x@1000",severity="warning",worst="d-2",reason="grows",'
+        'platform="",firmware="" 1000'
+    )
+    assert last.startswith(key + "open=0i,devices=2i,firing=0i,")
+    assert last.endswith(",end_ms=9000i 1000")
+    assert encoder(numbers_only=True).incident(over) == key + "open=0i,devices=2i,firing=0i 9000"
 
 
 def test_a_new_description_makes_new_keys() -> None:

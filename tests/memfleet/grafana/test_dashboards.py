@@ -179,7 +179,23 @@ def test_every_promql_query_returns_samples(metrics: VictoriaMetrics, start_ms: 
         assert ask(metrics, target["expr"], start_ms), target["expr"]
 
 
+@pytest.mark.parametrize("uid", METRICS)
+def test_every_mark_in_promql_has_samples_when_it_happened(metrics: VictoriaMetrics, start_ms: int, uid: str) -> None:
+    for mark in METRICS[uid]["annotations"]["list"]:
+        found = [ask(metrics, mark["expr"], start_ms - HOUR_MS + minute * 60_000) for minute in (0, 30)]
+        assert any(found), mark["expr"]
+
+
+def test_the_marks_are_the_same_in_both_languages() -> None:
+    for name in ("fleet", "device"):
+        influxql, promql = (
+            {mark["name"] for mark in ALL[f"memfleet-{name}{end}"]["annotations"]["list"]} for end in ("", "-metrics")
+        )
+        assert influxql - {"Alerts"} == promql
+
+
 def ask(metrics: VictoriaMetrics, query: str, start_ms: int) -> list[dict[str, Any]]:
+    """An answer at the end of the hour that starts then."""
     for variable, value in {
         "$fleet": "(lab)", "$device": QUERIES_OF, "$__interval": "2h", "$__range": "1h", "$__rate_interval": "10m",
     }.items():  # fmt: skip
@@ -290,6 +306,22 @@ def test_annotations_mark_where_alerts_began_and_where_peaks_were_new(seeded: Se
         "leak at esp-2", "low_stack at zephyr-1", "silent at zephyr-2",
     }  # fmt: skip
     assert [row["device"] for row in seeded.rows(marks["New peaks"]["target"]["query"])] == ["azure-1"]
+
+
+def test_an_incident_is_one_mark_from_its_beginning_to_its_end(seeded: Seeded, start_ms: int) -> None:
+    (mark,) = ALL["memfleet-fleet"]["annotations"]["list"]
+    found = {(row["reason"], row["time"], row["end_ms"]) for row in seeded.rows(mark["target"]["query"])}
+    assert found == {
+        ("leak at esp-2", start_ms + 30 * 60_000, None),
+        ("low_stack at zephyr-1", start_ms + 20 * 60_000, start_ms + 40 * 60_000),
+    }
+
+
+def test_the_collector_shows_its_rate_and_what_it_refused(seeded: Seeded) -> None:
+    rates = {row["non_negative_derivative"] for row in seeded.panel("Ingest rate", "memfleet-itself")[0]}
+    assert max(rates) == pytest.approx(1000 / 60, rel=0.01)
+    assert {(row["reason"], row["max"]) for row in seeded.panel("Refused", "memfleet-itself")[0]} == {("crc", 2)}
+    assert {row["process"] for row in seeded.panel("Lag", "memfleet-itself")[0]} == {"series", "store:long"}
 
 
 @pytest.mark.parametrize("kind", SETS)
