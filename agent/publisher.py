@@ -29,6 +29,10 @@ STALL_MS = 5_000
 STALL_MOST_MS = 60_000
 REFUSALS = 2
 """A frame that the broker refuses so often is set aside: one poison frame must not hold the others."""
+HANG_UPS = 4
+"""A frame on which the broker hangs up so often in a row is set aside, too: before MQTT 5 it has no other answer."""
+SURELY_FITS = 4_096
+"""Bytes that every broker takes: on such a frame it is the network that fails."""
 
 
 class Publisher:
@@ -63,7 +67,7 @@ class Publisher:
         self._stall_ms = STALL_MS
         self._progress_ms = clock_ms()
         self._in_flight: dict[int, int] = {}
-        self._refusals = 0
+        self._refusals = self._hang_ups = 0
         will = (self._status_topic, encode(Status(False, outbox.epoch, version)))
         session = Session(f"{fleet}-{agent}", (self._ack_topic, self._command_topic), will)
         self.link = Link(broker, session, self, lambda: clock_ms() / 1000)
@@ -72,8 +76,22 @@ class Publisher:
 
     def connected(self) -> None:
         """Say who is here; nobody knows what became of the frames in flight, so begin at the oldest."""
+        self._suspect_the_oldest()
         self.link.publish(self._status_topic, encode(Status(True, self._outbox.epoch, self._version)), 1, retain=True)
-        self._go_back(WINDOW)
+        self._go_back(1 if self._hang_ups else WINDOW)
+
+    def _suspect_the_oldest(self) -> None:
+        """The last connection ended before the broker had answered the oldest frame. A broker that is too narrow for a
+        frame hangs up, every time: the frame is sent alone then, and after some times set aside."""
+        unanswered = self._outbox.base in self._in_flight.values()
+        frame = self._outbox.after(self._outbox.base - 1, 1)[0] if unanswered else None
+        if frame is None or self.link.tells_limits or len(frame.data) < SURELY_FITS:
+            self._hang_ups = 0
+            return
+        self._hang_ups += 1
+        if self._hang_ups > HANG_UPS:
+            self._set_aside(frame, f"{HANG_UPS} times hung up on; {len(frame.data)} bytes may be more than it takes")
+            self._hang_ups = 0
 
     def received(self, message: Message) -> None:
         """An ack or a command."""
@@ -110,7 +128,8 @@ class Publisher:
             return
         self._outbox.acknowledged(min(ack.contig, self._outbox.last))
         self._sent = max(self._sent, ack.contig)
-        self._window, self._stall_ms, self._refusals = WINDOW, STALL_MS, 0
+        self._window, self._stall_ms = WINDOW, STALL_MS
+        self._refusals = self._hang_ups = 0
         self._progress_ms = self._clock_ms()
 
     def _heard_without_progress(self) -> None:

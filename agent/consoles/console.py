@@ -1,7 +1,7 @@
 """One port's parser: bytes in, facts out.
 
-    bytes -> Framer (lines) -> peel (what tools added) -> split_glued (lines printed into lines)
-          -> read_line (log prefix) -> forms -> facts
+    bytes -> Framer (lines) -> unfold (lines pasted as one) -> peel (what tools added)
+          -> split_glued (lines printed into lines) -> read_line (log prefix) -> forms -> facts
 
 What a line needs of this is seen beforehand (`agent.consoles.dispatch`): most hold no word of any form
 (`Form.needles`), and most of the others are bare.
@@ -23,6 +23,7 @@ from agent.consoles.mending import may_continue, split_glued
 from agent.consoles.patterns import Pattern, PatternForm
 from agent.consoles.recogniser import recognise
 from agent.consoles.transport import LINE_END, peel, split_prompt
+from agent.consoles.unfolding import FOLDED_FROM, unfold
 
 FORMS: tuple[type[Form], ...] = (*zephyr.FORMS, *azure_sphere.FORMS, *freertos.FORMS, *esp_idf.FORMS)
 
@@ -47,6 +48,7 @@ class Console:
     def __init__(self, system: str | None = None, patterns: Sequence[Pattern] = ()) -> None:
         self.lines = 0
         self.understood = 0
+        self._understood_line = 0
         self._told = system is not None
         self._session = Session(system)
         self._framer = Framer()
@@ -70,15 +72,17 @@ class Console:
     def feed(self, data: bytes) -> list[Fact]:
         """Take the next bytes of the stream; the same stream gives the same facts however it is split."""
         facts: list[Fact] = []
-        look_at = _DISPATCH.look
-        for text in self._framer.feed(data):
+        for line in self._framer.feed(data):
             self.lines += 1
-            text = text.rstrip(LINE_END)
-            look = look_at(shape(text))
-            asked = self._asked(text, look) if look.words or self._own else []
-            if asked or not look.alone or not self._is_idle():
-                facts += self._take(text, look, asked)
+            for text in unfold(line) if len(line) >= FOLDED_FROM else (line,):
+                self._read(text.rstrip(LINE_END), facts)
         return facts
+
+    def _read(self, text: str, facts: list[Fact]) -> None:
+        look = _DISPATCH.look(shape(text))
+        asked = self._asked(text, look) if look.words or self._own else []
+        if asked or not look.alone or not self._is_idle():
+            facts += self._take(text, look, asked)
 
     def _is_idle(self) -> bool:
         """True when a line without any known word could not matter: nothing is open, and the system is known."""
@@ -96,7 +100,10 @@ class Console:
         facts: list[Fact] = []
         if rest := self._framer.rest():
             self.lines += 1
-            text = peel(rest)
+            *whole, last = unfold(rest)
+            for text in whole:
+                self._read(text.rstrip(LINE_END), facts)
+            text = peel(last)
             if "Heap-Tracker" in text or _WHOLE_WITHOUT_LINE_FEED.search(text):
                 facts += self._take(text, _TOUCHED, self._asked(text), complete=False)
         return facts + self.settle()
@@ -154,7 +161,8 @@ class Console:
                 continue
             facts = form.take(line)
             if facts is not None:
-                self.understood += 1
+                self.understood += self._understood_line != self.lines
+                self._understood_line = self.lines
                 if form.open_until and form not in self._waiting:
                     self._waiting.append(form)
                 return self._ordered(facts, form) if facts else facts

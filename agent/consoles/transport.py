@@ -32,11 +32,13 @@ _STAMP = re.compile(
 )
 _STAMP_FIRST = frozenset("0123456789[ c")
 _PROMPT = re.compile(r"(?:[\w.-]{0,20}(?::[~/][\w./-]*)?|\[\w{1,20}\]|[\w.-]{1,16}@[\w.:~/-]{1,24})[$>#] ")
+_BOLD = re.compile(r"^\s*\*\*(?=[^*\s])|(?<=[^*\s])\*\*$")
+"""What a document puts around a line that it shows; Zephyr's own stars come in threes or before a blank."""
 _TOUCHED_SHAPE = re.compile(
     r"[^ -~\t\u2500-\u257f]"  # box drawing is printable, and ESP-IDF's own
-    r"|\[0?[;m]|^(?:0{2,4}[-:>]|\[[^\],]*:[^\],]*\]| *0onsol0: )"
+    r"|\[0?[;m]|\*\*|^(?:0{2,4}[-:>]|\[[^\],]*:[^\],]*\]| *0onsol0: )"
 )
-"""Signs of colours and stamps where every hexadecimal digit is made 0; it finds more than there are."""
+"""Signs of colours, stamps and stars where every hexadecimal digit is made 0; it finds more than there are."""
 
 
 def peel(text: str) -> str:
@@ -50,7 +52,7 @@ def peel(text: str) -> str:
         while stamp:
             text = text[stamp.end() :]
             stamp = _STAMP.match(text)
-    return text
+    return _BOLD.sub("", text) if "**" in text else text
 
 
 def may_be_touched(shape: str) -> bool:

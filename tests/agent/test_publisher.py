@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.outbox import Outbox
-from agent.publisher import STALL_MS, WINDOW, Publisher
+from agent.publisher import HANG_UPS, STALL_MS, WINDOW, Publisher
 from telemetry.clock import monotonic_ms
 from telemetry.messages import Ack, Status, decode, encode
 from telemetry.mqtt import Link, Message, Session
@@ -188,6 +188,20 @@ def test_a_frame_larger_than_the_broker_takes_is_set_aside_and_the_others_go(tmp
         assert collector.heard == [(1, 1), (3, 3)]
         assert outbox.counters() == {"refused_frames": 1, "refused_rows": 3}
         assert publisher.link.connections == 1, "it is not found out by being hung up on"
+        publisher.close()
+
+
+def test_a_frame_that_a_broker_of_old_hangs_up_on_is_set_aside(tmp_path: Path, outbox: Outbox) -> None:
+    with mosquitto(tmp_path, configuration="max_packet_size 20000\n") as narrow:
+        collector = Collector(narrow)
+        outbox.add([(b"a" * size, 3) for size in (100, 40_000, 100)])
+        settings = Broker(url=narrow.url, protocol="3.1.1")
+        publisher = Publisher(outbox, settings, (FLEET, AGENT), clock_ms=lambda: monotonic_ms() * 20)
+        wait(publisher, collector, until=lambda: (1, 1) in collector.heard)
+        collector.ack(outbox.epoch, 1)
+        wait(publisher, collector, until=lambda: collector.heard[-1] == (3, 3), limit_s=30)
+        assert outbox.counters() == {"refused_frames": 1, "refused_rows": 3}
+        assert publisher.link.connections > HANG_UPS, "it was tried again before"
         publisher.close()
 
 

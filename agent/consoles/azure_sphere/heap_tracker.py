@@ -157,7 +157,8 @@ class HeapTrackerForm(Form):
         status = _STATUS.search(text) if "heap_allocated (" in text else None
         if status:
             facts += self._status(status, line)
-        return facts if operation or native or status else self._other(line)
+        other = self._other(line)
+        return facts + (other or []) if operation or native or status or other is not None else None
 
     def flush(self) -> list[Fact]:
         """An operation without status: it was called, and what came of it is unknown."""

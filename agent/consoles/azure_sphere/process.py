@@ -17,13 +17,13 @@ from agent.consoles.line import Line
 
 KIB = 1024
 
-_SAMPLE = re.compile(r"\s*(User|Peak user|Total) memory: (\d+) K[iI]?[bB]\.?$")
+_SAMPLE = re.compile(r"\s*(User|Peak user|Total) memory: (\d+) [kK][iI]?[bB]\.?$")
 _FIELD_OF_LABEL = {"User": "user_mode", "Peak user": "peak_user_mode", "Total": "total"}
 
 _ONE_LINE = re.compile(
-    r"TMU (?P<total>\d+) ?K[iI]?[bB], PUMU (?P<peak_user_mode>\d+) ?K[iI]?[bB], UMM (?P<user_mode>\d+) ?K[iI]?[bB]"
-    r"|TotalMemoryUsed reached: (?P<reached>\d+) ?K[iI]?[bB]"
-    r"|^Memory used (?P<used>\d+) ?K[iI]?[bB]\b"
+    r"TMU (?P<total>\d+) ?[kK]i?[bB], PUMU (?P<peak_user_mode>\d+) ?[kK]i?[bB], UMM (?P<user_mode>\d+) ?[kK]i?[bB]"
+    r"|TotalMemoryUsed reached: (?P<reached>\d+) ?[kK]i?[bB]"
+    r"|^Memory used (?P<used>\d+) ?[kK]i?[bB]\b"
 )
 _ONE_LINE_FIELDS = {"reached": "total", "used": "total"}
 
@@ -115,7 +115,7 @@ class ProcessForm(Form):
     def take(self, line: Line) -> list[Fact] | None:
         body = line.body
         if match := _SAMPLE.match(body):
-            facts = self._record.put(_FIELD_OF_LABEL[match[1]], int(match[2]) * KIB, KIB, line)
+            facts = self._sample(_FIELD_OF_LABEL[match[1]], int(match[2]) * KIB, line)
         elif '"' in body and (pairs := _process_pairs(body)):
             facts = [fact for pair in pairs for fact in self._record.put(*pair, line)]
             if "}" in body:
@@ -130,6 +130,12 @@ class ProcessForm(Form):
     def flush(self) -> list[Fact]:
         self.open_until = 0
         return self._record.close()
+
+    def _sample(self, field: str, size: int, line: Line) -> list[Fact]:
+        """The sample prints user, peak, total: what stands after a total or before a user is of another moment."""
+        facts = self._record.close() if field == "user_mode" else []
+        facts += self._record.put(field, size, KIB, line)
+        return facts + self._record.close() if field == "total" else facts
 
     def _one_line(self, match: re.Match[str], line: Line) -> list[Fact]:
         printed = {

@@ -23,9 +23,9 @@ from agent.consoles.fact import Fact
 from agent.consoles.form import Form, Session
 from agent.consoles.line import Line
 
-_HEADER = re.compile(r"\s*Name\s+Usage \((bytes|B|KiB|KB)\)$", re.IGNORECASE)
+_HEADER = re.compile(r"\s*Name[\s|]+Usage \((bytes|B|KiB|KB)\)$", re.IGNORECASE)
 _RULE = re.compile(r"\s*[-=+| ]{8,}$")
-_ROW = re.compile(r"\s*(\S.*?)(?::\s*|\s+)(\d+)(?: ?(bytes|B|KiB|KB|K))?$", re.IGNORECASE)
+_ROW = re.compile(r"\s*(\S.*?)(?::\s*|\s*\|\s*|\s+)(\d+)(?: ?(bytes|B|KiB|KB|K))?$", re.IGNORECASE)
 _FIELD_OF_LABEL = {
     "total (kernel + user mode)": "total",
     "total": "total",
@@ -48,7 +48,8 @@ class StatsTableForm(Form):
         self._scale = 1
 
     def take(self, line: Line) -> list[Fact] | None:
-        if header := _HEADER.match(line.text):
+        text = line.text.strip("| ")
+        if header := _HEADER.match(text):
             facts = self._record.close()
             self._scale = _scale(header[1])
             self.wait(line, _ROWS_APART)
@@ -57,7 +58,7 @@ class StatsTableForm(Form):
             return None
         if _RULE.match(line.text):
             return []
-        row = _ROW.match(line.text)
+        row = _ROW.match(text)
         known = self._row(row, line) if row else None
         if known is None:
             self.wait(line, 0)  # nobody prints into the table of a command: it is over

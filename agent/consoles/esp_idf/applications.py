@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from agent.consoles.esp_idf.phrases import DEFAULT_HEAP, Phrase, read_phrases
+from agent.consoles.esp_idf.phrases import DEFAULT_HEAP, EXTERNAL_HEAP, Phrase, read_phrases
 from agent.consoles.fact import Fact
 from agent.consoles.form import Form, Numbers, Session
 from agent.consoles.line import Line
@@ -92,7 +92,8 @@ class ApplicationForm(Form):
         if not phrases:
             return None
         heaps = dict.fromkeys(phrase.heap for phrase in phrases)
-        return [self._heap(heap, [phrase for phrase in phrases if phrase.heap == heap], line) for heap in heaps]
+        told = [[phrase for phrase in phrases if phrase.heap == heap] for heap in heaps]
+        return [self._heap(told_of[0].heap, told_of, line) for told_of in told if not _is_missing(told_of)]
 
     def flush(self) -> list[Fact]:
         self._asked = False
@@ -107,6 +108,11 @@ class ApplicationForm(Form):
         resolution = max(phrase.resolution for phrase in phrases)
         system = self.session.system or self.system
         return self.fact("heap", (heap,), values, line, raw=raw, resolution=resolution, system=system)
+
+
+def _is_missing(phrases: list[Phrase]) -> bool:
+    """Boards without external RAM say that 0 bytes of it are free: there is no such heap."""
+    return phrases[0].heap == EXTERNAL_HEAP and not any(phrase.size for phrase in phrases)
 
 
 def _present(**printed: str | None) -> Numbers:

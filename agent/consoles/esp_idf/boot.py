@@ -47,6 +47,7 @@ class BootForm(Form):
         "rst:0x",
         "ESP-ROM:",
         "2nd stage bootloader",
+        "boot.esp32",
         "Project name: ",
         "App version: ",
         "Compile time: ",
@@ -76,6 +77,9 @@ class BootForm(Form):
             return self._end(line) + self._region(match, line)
         if match := _LOADER.search(line.body):
             return self._note(line, "Loader", match[1])
+        if line.module.startswith("boot.esp32"):
+            self._identity.setdefault("board", line.module.removeprefix("boot."))
+            return []
         if line.module in _MODULES:
             if match := _IDENTITY.match(line.body):
                 return self._note(line, match[1], match[2])

@@ -19,17 +19,20 @@ from agent.consoles.form import Form, Numbers, Session
 from agent.consoles.line import Line
 
 _HEADER = re.compile(r"\s*Heap summary for capabilities 0x([0-9A-Fa-f]{1,8}):$")
-_REGION = re.compile(r"\s*At (0x[0-9a-f]+) len (\d+) free (\d+) allocated (\d+) min_free (\d+)$")
+_REGION = re.compile(r"\s*At (?:0x)?([0-9a-fA-F]{8}) len (\d+) free (\d+) allocated (\d+) min_free (\d+)$")
 _BLOCKS = re.compile(r"\s*largest_free_block (\d+) alloc_blocks (\d+) free_blocks (\d+) total_blocks (\d+)$")
 _TOTALS = re.compile(r"\s*free (\d+) allocated (\d+) min_free (\d+) largest_free_block (\d+)$")
 
-_TORN = re.compile(r"\s*(?:At 0x[0-9a-f]+ len |largest_free_block |free \d+ (?:allocated |.*_free))")
+_TORN = re.compile(
+    r"At (?:0x)?[0-9a-f]{8} len |^\s*largest_free_block |^\s*free \d+ (?:allocated |.*_free)", re.IGNORECASE
+)
+_TORN_TOTALS = re.compile(r"\s*(?:Totals: *)?free \d+ ?a\w*$")
 
 
 class HeapSummaryForm(Form):
     """Regions with their block counts, and the totals."""
 
-    needles = ("Heap summary for", "min_free ", "largest_free_block ", "At 0x", " allocated ")
+    needles = ("Heap summary for", "min_free ", "largest_free_block ", "At 0x", " allocated ", "free ")
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -37,12 +40,12 @@ class HeapSummaryForm(Form):
         self._region: tuple[Line, str, Numbers] | None = None
 
     def take(self, line: Line) -> list[Fact] | None:
-        text = line.text
+        text = line.body
         if match := _REGION.match(text):
             facts = self._end_region(line)
             address, *sizes = match.groups()
             values: Numbers = dict(zip(("size", "free", "used", "min_free"), map(int, sizes), strict=True))
-            self._region = line, address, values
+            self._region = line, f"0x{address.lower()}", values
             self.wait(line)
             return facts
         if match := _BLOCKS.match(text):
@@ -54,7 +57,12 @@ class HeapSummaryForm(Form):
             self._caps = match[1].zfill(8)
             self.wait(line)
             return facts
-        return [] if _TORN.match(text) else None
+        return self._torn(text)
+
+    def _torn(self, text: str) -> list[Fact] | None:
+        if torn := _TORN.search(text):
+            return self._end_region(None) if " len " in torn[0] else []
+        return [] if self.open_until and _TORN_TOTALS.match(text) else None
 
     def flush(self) -> list[Fact]:
         facts = self._end_region(None)
@@ -62,7 +70,7 @@ class HeapSummaryForm(Form):
         return facts
 
     def _blocks(self, largest: int, used: int, free: int, total: int, *, line: Line) -> list[Fact]:
-        if self._region is None or used + free != total:
+        if self._region is None or used + free != total or largest > int(self._region[2]["free"]):
             return self._end_region(None)  # the region's line was lost, or this one is torn
         self._region[2].update(largest_free=largest, alloc_blocks=used, free_blocks=free)
         return self._end_region(line)

@@ -14,14 +14,15 @@ import msgspec
 KIB = 1024
 
 DEFAULT_HEAP = "default"
+EXTERNAL_HEAP = "spiram"
 _REGIONS = {
     "internal": "internal",
     "iram": "iram",
     "dram": "dram",
     "dma": "dma",
-    "psram": "spiram",
-    "spiram": "spiram",
-    "external": "spiram",
+    "psram": EXTERNAL_HEAP,
+    "spiram": EXTERNAL_HEAP,
+    "external": EXTERNAL_HEAP,
 }
 _FREE = frozenset(("free", "available", "avail", "remaining", "left", "curr", "current", "freeheap", "free_heap"))
 _LEAST = frozenset(("min", "minimum", "lowest", "minfree", "min_free", "watermark", "low-water"))
@@ -43,7 +44,10 @@ _ELSEWHERE = re.compile(
     r"|queue|buffers?|sockets?|pool|bandwidth|tasks?)\b"
 )
 
-_NUMBER = re.compile(r"(?<![\w#.+/-])(\d{1,9})(?:\.(\d))?(?: ?(bytes?|kib|kb|kbytes|b|k)\b)?(?=$|[\s,;.)'\]|])(?!\.\d)")
+_NUMBER = re.compile(
+    r"(?<![\w#.+/-])(?<!\d,)(\d{1,9})(?:\.(\d))?(?: ?(bytes?|kib|kb|kbytes|b|k)\b)?"
+    r"(?=$|[\s,;.)'\]|])(?!\.\d)(?!,\d{3}(?!\d))"
+)
 _GLUED = re.compile(r"\d\[")
 _WORD = re.compile(r"[a-z][a-z_-]*")
 _AFTER = re.compile(r"\s*(free|used|available|left|remaining)\b(?!\s*[:=]?\s*\d)")

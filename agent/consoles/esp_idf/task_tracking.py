@@ -27,6 +27,7 @@ ALL_HEAPS = "total"
 """The `heap` of a task's own line, which is about all heaps together."""
 
 _BLOCKS_KEPT = 4096
+_MODULUS = 2**16
 _TREE = r"[\s├└│|+`-]*"
 
 _OVERVIEW = re.compile(r"\s*│ *(\S.*?) │ (ALIVE|DELETED) *│ +(\d+) │ +(\d+) │ +(\d+) │")
@@ -75,6 +76,10 @@ class TaskTrackingForm(Form):
         self._alive = 1
         self._region: _Region | None = None
         self._seen: set[tuple[str, str]] = set()
+        self._heaps: int | None = None
+        """How many heaps of the task are still to come; None where its line does not say."""
+        self._untold = 0
+        """Bytes that it holds in heaps which are still to come, modulo 65536 as they are printed."""
 
     def take(self, line: Line) -> list[Fact] | None:
         text = line.body
@@ -94,9 +99,9 @@ class TaskTrackingForm(Form):
             values = {"heap_size": int(size), "current": int(current), "peak": int(peak), "caps": int(caps)}
             return self._begin(name, values, int(blocks), ("modulus",), line)
         if match := _TASK.match(text):
-            return self._total(match[1], match[2], (int(match[3]), int(match[4])), (), line)
+            return self._total(match[1], match[2], (int(match[3]), int(match[4]), int(match[5])), (), line)
         if match := _OLD_TASK.match(text):
-            return self._total(match[1], match[2], (int(match[4]), int(match[3])), ("modulus",), line)
+            return self._total(match[1], match[2], (int(match[4]), int(match[3]), None), ("modulus",), line)
         if _TORN_TASK.search(text):
             return self.flush()  # whose heaps follow, nobody knows
         return self._table(line)
@@ -106,24 +111,29 @@ class TaskTrackingForm(Form):
         return self._end_region()
 
     def _total(
-        self, task: str, status: str, current_peak: tuple[int, int], flags: tuple[str, ...], line: Line
+        self, task: str, status: str, numbers: tuple[int, int, int | None], flags: tuple[str, ...], line: Line
     ) -> list[Fact]:
         facts = self.flush()
         self._seen.clear()
         self._task, self._alive = task, int(status == "ALIVE")
         self.wait(line)
-        current, peak = current_peak
+        current, peak, heaps = numbers
+        self._heaps, self._untold = heaps, current % _MODULUS
         values: Numbers = {"current": current, "peak": peak, "alive": self._alive}
         return [*facts, self.fact("task", (task, ALL_HEAPS), values, line, flags=flags)]
 
     def _begin(self, heap: str, values: Numbers, blocks: int, flags: tuple[str, ...], line: Line) -> list[Fact]:
-        """A heap of the task above. No task above, or the same heap again: the task's line was lost."""
+        """A heap of the task above. No task above, the same heap again, or more than it holds: its line was lost."""
         facts = self._end_region()
         names = (self._task or "", f"{heap}#{values['heap_size']}")
-        if self._task is None or names in self._seen:
+        current = int(values["current"])
+        too_many = self._untold == 0 < current if self._heaps is None else self._heaps == 0
+        if self._task is None or names in self._seen or too_many:
             self._task = None
             return facts
         self._seen.add(names)
+        self._heaps = None if self._heaps is None else self._heaps - 1
+        self._untold = (self._untold - current) % _MODULUS
         values = {**values, "blocks": blocks, "alive": self._alive}
         self._region = _Region(names, values, flags, line, line.end_number)
         self.wait(line)

@@ -23,6 +23,7 @@ WORD = 4
 _NO_AFFINITY = (-1, 2147483647)
 _CORES = frozenset((0, 1, *_NO_AFFINITY))
 _TABLE_PATIENCE = 2
+_ROWS_MOST = 256
 
 _HEADER = re.compile(r"\s*(?:Task ?Name|Name|Task)\b.*\b(?:HWM|High ?Water|Stack|Watermark)\b.*$", re.IGNORECASE)
 _MARK = re.compile(r"HWM|High ?Water|Stack|Watermark", re.IGNORECASE)
@@ -40,7 +41,7 @@ class _Row(msgspec.Struct, frozen=True, gc=False):
 
 
 class TaskTableForm(Form):
-    """Rows one by one when the columns are known; else the whole table, once it tells which column is the core."""
+    """Rows of two numbers one by one; with a third the whole table, once it tells which column is the core."""
 
     system = "freertos"
     needles = ("\tX\t", "\tR\t", "\tB\t", "\tS\t", "\tD\t", "HWM", "Water", "water", "Stack")
@@ -48,7 +49,7 @@ class TaskTableForm(Form):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._core_first: bool | None = None
+        self._core_said_first: bool | None = None
         self._columns: int | None = None
         self._unsure: list[_Row] = []
 
@@ -66,36 +67,27 @@ class TaskTableForm(Form):
 
     def flush(self) -> list[Fact]:
         rows, self._unsure = self._unsure, []
-        self._core_first, self._columns, self.open_until = None, None, 0
-        if not rows:
-            return []
-        core_first = all(row.columns[0] in _CORES for row in rows) and not all(row.columns[2] in _CORES for row in rows)
-        return [self._stack(row, core_first) for row in rows]
+        core_first = _is_core_first(rows, self._core_said_first)
+        self._core_said_first, self._columns, self.open_until = None, None, 0
+        core = 0 if core_first else 2
+        return [self._stack(row, core_first) for row in rows if row.columns[core] in _CORES]  # the others are torn
 
     def _read_header(self, line: Line) -> None:
         mark, core = _MARK.search(line.text), _CORE.search(line.text)
         self._columns = 3 if core else 2
-        self._core_first = bool(mark and core and core.start() < mark.start())
+        self._core_said_first = core.start() < mark.start() if core and mark else None
         self.wait(line, _TABLE_PATIENCE)
 
     def _row(self, match: re.Match[str], line: Line) -> list[Fact]:
         columns = tuple(map(int, match.group(5, 6, 7) if match[7] else match.group(5, 6)))
+        if len(columns) != (self._columns or len(columns)):
+            return []  # it does not fit its header: torn
         row = _Row(line, match[1], match[3], int(match[4]), columns)
         self.wait(line, _TABLE_PATIENCE)
-        if self._columns is not None:
-            return self._known(row, core_first=bool(self._core_first))
-        if len(columns) == 3:
-            self._unsure.append(row)
-            return []
-        return [self._stack(row, core_first=False)]
-
-    def _known(self, row: _Row, *, core_first: bool) -> list[Fact]:
-        """A row under a header; one that does not fit it is torn."""
-        if len(row.columns) != self._columns:
-            return []
-        if len(row.columns) == 3 and row.columns[0 if core_first else 2] not in _CORES:
-            return []
-        return [self._stack(row, core_first)]
+        if len(columns) == 2:
+            return [self._stack(row, core_first=False)]
+        self._unsure.append(row)
+        return self.flush() if len(self._unsure) == _ROWS_MOST else []
 
     def _stack(self, row: _Row, core_first: bool) -> Fact:
         has_core = len(row.columns) == 3
@@ -119,3 +111,13 @@ class TaskTableForm(Form):
             resolution=1 if esp_idf else WORD,
             raw=raw,
         )
+
+
+def _is_core_first(rows: list[_Row], said: bool | None) -> bool:
+    """Whether the core stands before the mark: as the header says, if the numbers do not say otherwise.
+
+    The header is the application's, the order is that of the FreeRTOS below it: both changed, not always together.
+    """
+    first = all(row.columns[0] in _CORES for row in rows)
+    last = all(row.columns[2] in _CORES for row in rows)
+    return bool(said) if first == last else first

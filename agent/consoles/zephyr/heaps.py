@@ -57,6 +57,8 @@ class HeapLineForm(Form):
             return [self.fact("heap", SYSTEM_HEAP, values, line)]
         if match := _STATISTICS.match(body):
             used, free, max_used, size = map(int, match.groups())
+            if used + free > size or not used <= max_used <= size:
+                return []  # torn
             values = {"size": size, "free": free, "used": used, "max_used": max_used}
             return [self.fact("heap", _SAMPLE_HEAP, values, line)]
         if match := _LISTENER.match(body):
@@ -83,6 +85,9 @@ class KernelHeapForm(Form):
             return None
         field = _FIELD_OF_KERNEL[match[1]]
         facts = self.flush() if field in self._values else []
+        if field == "max_used" and int(match[2]) < int(self._values.get("used", 0)):
+            self._values.clear()  # one of the two is torn
+            return self.flush()
         self._values[field] = int(match[2])
         self._first = self._first or line
         self._last = line.end_number
@@ -92,7 +97,7 @@ class KernelHeapForm(Form):
     def flush(self) -> list[Fact]:
         values, first = self._values, self._first
         self._values, self._first, self.open_until = {}, None, 0
-        if first is None:
+        if first is None or not values:
             return []
         return [self.fact("heap", SYSTEM_HEAP, values, first, end_line=self._last)]
 

@@ -17,8 +17,8 @@ from agent.consoles.form import Form, Numbers, Session
 from agent.consoles.line import Line
 
 _BANNER = re.compile(
-    r"\*{3,5} ?Booting (Zephyr OS(?: build| version)?|nRF Connect SDK|MCUboot|[\w .-]{1,32}?) "
-    r"(v?\d[\w.+-]*|[\w.-]*-g[0-9a-f]{6,40})? ?.*?\*{3,5}",
+    r"\*{3,5} ?Booting ([\w .-]{1,48}?(?: build| version)?)(?: (?:zephyr-)?"
+    r"(v?\d+\.[\w.+-]*|v\d[\w.+-]*|[\w.-]*-g[0-9a-f]{6,40}|[0-9a-f]{7,40}))? *(?:\([^*]*\))? *\*{3,5}",
     re.IGNORECASE,
 )
 _USING = re.compile(r"\*{3,5} Using Zephyr OS (?:build |version )?(\S+) *\*{3,5}")
@@ -42,7 +42,7 @@ _SHORTAGE = re.compile(
     r"(?P<call>(?:k_|sys_heap_|k_heap_|net_)?(?:malloc|calloc|realloc|aligned_alloc|alloc))\((?P<size>\d+)\) failed"
     r"|(?<!but )[Ff]ailed to allocate (?P<asked>\d+) bytes"
     r"|Data buffer \((?P<buffer>\d+)\) allocation failed"
-    r"|(?P<text>Failed to allocate net_(?:pkt|buf)|No buffer available|Allocation failed - heap exhausted"
+    r"|(?P<text>Failed to allocate net_(?:pkt|buf)|No buffer available|(?<!\")Allocation failed - heap exhausted"
     r"|ASSERTION FAIL \[net_buf_simple_tailroom\(\w+\) >= len\])"
 )
 _NO_STATISTICS = re.compile(r"Failed to get (stack|heap) stats$")
@@ -73,7 +73,7 @@ class BannerForm(Form):
             self._loader_line = line.number
             return [event]
         self._loader_line = None
-        name = "Zephyr" if what.lower().startswith("zephyr") else what
+        name = "Zephyr" if what.lower().startswith("zephyr os") else what
         return [event, self.fact("device", (), {"os": f"{name} {version}".rstrip()}, line)]
 
     def _booted(self, line: Line) -> bool:

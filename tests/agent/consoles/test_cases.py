@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.consoles import Fact
 from telemetry.readings import KINDS, fault_of
 from tests.agent.consoles.cases import CASES, CORPUS, case_directories, facts_of, shown
 
@@ -58,6 +59,19 @@ def test_seed_documents_read_as_printed() -> None:
     free = [int(fact.values["free"]) for fact in facts["004"] if fact.kind == "heap"]
     assert [before - after for before, after in pairwise(free)] == [100] * (len(free) - 2) + [0]
     assert facts["000"][0].resolution == 1024
+
+
+def test_output_that_lost_its_line_feeds_reads_the_same() -> None:
+    """Task tracking as one line, as a document's plain text holds it, without the last line feed either."""
+    log = (CASES / "seeds" / "003-heap-task-tracking" / "input.log").read_text()
+    folded = "## Example Output ``` " + " ".join(log.split()) + " ```"
+    assert [as_printed(fact) for fact in facts_of(folded.encode())] == [
+        as_printed(fact) for fact in facts_of(log.encode())
+    ]
+
+
+def as_printed(fact: Fact) -> tuple[str, tuple[str, ...], dict[str, int | str]]:
+    return fact.kind, fact.names, dict(fact.values)
 
 
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the shared corpus is not here")
