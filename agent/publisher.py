@@ -68,6 +68,7 @@ class Publisher:
         self._progress_ms = clock_ms()
         self._in_flight: dict[int, int] = {}
         self._refusals = self._hang_ups = 0
+        self._careful = False
         will = (self._status_topic, encode(Status(False, outbox.epoch, version)))
         session = Session(f"{fleet}-{agent}", (self._ack_topic, self._command_topic), will)
         self.link = Link(broker, session, self, lambda: clock_ms() / 1000)
@@ -76,21 +77,23 @@ class Publisher:
 
     def connected(self) -> None:
         """Say who is here; nobody knows what became of the frames in flight, so begin at the oldest."""
-        self._suspect_the_oldest()
+        self._careful = bool(self._in_flight) and not self.link.tells_limits
+        if self._careful:
+            self._suspect_the_oldest()
         self.link.publish(self._status_topic, encode(Status(True, self._outbox.epoch, self._version)), 1, retain=True)
-        self._go_back(1 if self._hang_ups else WINDOW)
+        self._go_back(1 if self._careful else WINDOW)
 
     def _suspect_the_oldest(self) -> None:
-        """The last connection ended before the broker had answered the oldest frame. A broker that is too narrow for a
-        frame hangs up, every time: the frame is sent alone then, and after some times set aside."""
-        unanswered = self._outbox.base in self._in_flight.values()
-        frame = self._outbox.after(self._outbox.base - 1, 1)[0] if unanswered else None
-        if frame is None or self.link.tells_limits or len(frame.data) < SURELY_FITS:
+        """The last connection ended before all frames were answered. A broker that is too narrow for one hangs up on
+        it, and so early that no ack comes through: the oldest goes alone then, and if it never gets by it is set aside.
+        """
+        frame = next(iter(self._outbox.after(self._outbox.base - 1, 1)), None)
+        if frame is None or frame.id not in self._in_flight.values() or len(frame.data) < SURELY_FITS:
             self._hang_ups = 0
             return
         self._hang_ups += 1
         if self._hang_ups > HANG_UPS:
-            self._set_aside(frame, f"{HANG_UPS} times hung up on; {len(frame.data)} bytes may be more than it takes")
+            self._set_aside(frame, f"hung up on {HANG_UPS} times; {len(frame.data)} bytes may be more than it takes")
             self._hang_ups = 0
 
     def received(self, message: Message) -> None:
@@ -130,12 +133,13 @@ class Publisher:
         self._sent = max(self._sent, ack.contig)
         self._window, self._stall_ms = WINDOW, STALL_MS
         self._refusals = self._hang_ups = 0
+        self._careful = False
         self._progress_ms = self._clock_ms()
 
     def _heard_without_progress(self) -> None:
         """The collector is back and lacks what we sent while it was away. Once a stall: its acks of what is still on
         the way look the same."""
-        if self._window < WINDOW:
+        if self._window < WINDOW and not self._careful:
             self._stall_ms = STALL_MS
             self._go_back(WINDOW)
 

@@ -200,8 +200,13 @@ class Link:
         if self._client is not None and self.up:
             self._subscribe(self._client, more)
 
+    @property
+    def tells_limits(self) -> bool:
+        """Whether the broker says what it takes: MQTT 5 does, a broker of 3.1.1 hangs up on more."""
+        return self._protocol == paho.MQTTv5
+
     def fits(self, topic: str, payload: bytes) -> bool:
-        """Whether the broker takes a message so large: MQTT 5 brokers say what they take, and hang up on more."""
+        """Whether the broker takes a message so large, as far as it says (`tells_limits`)."""
         return len(topic) + len(payload) + _PACKET_HEAD <= self._largest_packet
 
     def acknowledge(self, message: Message) -> None:
