@@ -29,6 +29,9 @@ LEAKS = ("leak", "late-leak", "event-leak", "daily-leak", "saw-leak", "self-heal
 OTHERS = ("fragmentation", "step", "stack-creep")
 REASON = {**dict.fromkeys(LEAKS, "leak"), **{name: name for name in OTHERS}}
 
+_UNTOLD = (("mt3620", "fragmentation"), ("zephyr", "fragmentation"), ("mt3620", "stack-creep"))
+"""What a system never tells: largest blocks, stacks."""
+
 PRODUCTS = {"mt3620": "meter", "esp32": "plug", "zephyr": "sensor"}
 PLATFORMS = {
     "mt3620": ((256 * 1024,), ("mt3620",)),
@@ -92,8 +95,8 @@ def draw(seed: int, devices: int, faulty: float, seconds: float) -> list[Spec]:
 
 def _draw_one(random: Random, number: str, fault: str, seconds: float) -> Spec:
     platform = str(random.choice(["esp32", "zephyr", "mt3620"], p=[0.45, 0.35, 0.2]))
-    if platform == "mt3620" and fault in ("fragmentation", "stack-creep"):
-        platform = "esp32"  # its system tells neither largest block nor stacks
+    if (platform, fault) in _UNTOLD:
+        platform = "esp32"
     sizes, boards = PLATFORMS[platform]
     which = int(random.integers(len(sizes)))
     size, base = sizes[which], sizes[which] * float(random.uniform(0.3, 0.65))
@@ -192,9 +195,8 @@ class Life:
         """One boot from that moment on; when the next begins, and whether memory ended it."""
         spec, random = self.spec, self.random
         last_s = min(self.seconds, born_s + float(random.exponential(self.up_s)) + 600)
-        first = np.ceil((born_s + 5) / spec.period_s) * spec.period_s - self.phase_s
-        time = np.arange(first if first > born_s + 5 else first + spec.period_s, last_s, spec.period_s)
-        time = time + random.uniform(0, 0.05, len(time)) * spec.period_s
+        asked = self._moments(born_s, last_s)
+        time, which = self._between(asked, born_s)
         up = time - born_s
         rest = self._rest(up, time)
         lost = self._lost(up, time)
@@ -204,10 +206,29 @@ class Life:
         end = int(ends[0]) if len(ends) else len(up)
         if len(ends):
             last_s = float(time[end])
-        keep = self._heard(time[:end])
-        boot = Boot(number, time[:end][keep], up[:end][keep], self._seen(used[:end])[keep])
-        self._add_others(boot, rest[:end][keep] + traffic[:end][keep], lost[:end][keep])
+        which = which[which < end]
+        which = which[self._heard(time[which])]
+        boot = Boot(number, time[which], up[which], self._seen(used[which]))
+        self._add_others(boot, (rest + traffic)[which], lost[which])
         return boot, last_s + float(random.uniform(2, 20)), bool(len(ends))
+
+    def _moments(self, born_s: float, last_s: float) -> Array:
+        """When this boot is asked: at fixed moments of the clock, give or take a little."""
+        period_s = self.spec.period_s
+        first = np.ceil((born_s + 5) / period_s) * period_s - self.phase_s
+        time = np.arange(first if first > born_s + 5 else first + period_s, last_s, period_s)
+        return time + self.random.uniform(0, 0.05, len(time)) * period_s
+
+    def _between(self, asked: Array, born_s: float) -> tuple[Array, NDArray[np.int64]]:
+        """The moments at which memory is computed, and which of them are asked: a leak ends when it ends."""
+        spec = self.spec
+        if spec.fault not in LEAKS:
+            return asked, np.arange(len(asked))
+        begin_s, lasts_s = max(born_s, spec.from_s), self.free / spec.rate
+        asked = asked[asked <= begin_s + 3 * lasts_s + DAY]
+        between = np.arange(begin_s + 1, begin_s + 3 * lasts_s, 0.02 * lasts_s)
+        time = np.union1d(asked, between[between < self.seconds])
+        return time, np.searchsorted(time, asked)
 
     def _rest(self, up: Array, time: Array) -> Array:
         rest = self.workload(up, time) + self.settling * (1 - np.exp(-up / self.settling_s))

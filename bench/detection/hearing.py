@@ -13,7 +13,7 @@ from detection.drawing import START_S, Drawn
 from telemetry.readings import About
 from telemetry.wire import Rows
 
-TICK_S = 600
+TICK_S = 300
 CLASSES = {
     "heap-leak": "leak", "user-memory-leak": "leak", "task-leak": "leak", "heap-fragmentation": "fragmentation",
     "heap-step": "step", "user-memory-step": "step", "stack-creep": "stack-creep",

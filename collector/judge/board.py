@@ -103,9 +103,8 @@ class Board:
             if samples.rows:
                 rows = np.array(samples.rows, dtype=np.int64)
                 closed = history.add(rows, np.array(samples.times), np.array(samples.values), np.array(samples.uptimes))
-                for level, due in enumerate(closed):
-                    if len(due):
-                        look(table, history, level, due)
+                if len(closed[0]):
+                    look(table, history, *closed)
                 self._samples[kind] = Samples()
 
     def _is_current_boot(self, block: Rows, time_ms: int, newest_ms: int) -> bool:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from collector.judge.detectors.history import HOUR_MS, WIDTHS_MS
-from collector.judge.detectors.leak import watched
 from collector.judge.detectors.shape import at_part, envelope, first_and_last
+from collector.judge.detectors.views import HOURS_OF, is_daily, watched
 from collector.judge.expression import Numbers
+from collector.judge.series import Rows
 
 _LEAST_KNOWN, _DAILY_KNOWN, _LEAST_RISES = 10, 5, 4
 _PART, _EARLY_PART, _EARLY_H = 0.25, 0.45, 6.0
@@ -31,22 +31,23 @@ class Fragmentation(NamedTuple):
     hours: Numbers
 
 
-def find_fragmentation(used: Numbers, outside: Numbers, level: int, limits: Numbers) -> Fragmentation:
+def find_fragmentation(used: Numbers, outside: Numbers, views: int | Rows, limits: Numbers) -> Fragmentation:
     """Judge windows of least used bytes and of least bytes outside of the largest free block; all in bytes."""
-    daily = WIDTHS_MS[level] >= 3 * HOUR_MS
+    view = np.broadcast_to(np.asarray(views), len(used))
+    daily = is_daily(view)
     with np.errstate(all="ignore"):
-        used, outside = envelope(watched(used, level)), watched(outside, level)
+        used, outside = envelope(watched(used, view)), watched(outside, view)
         known = np.isfinite(outside).sum(axis=1)
         held = envelope(outside)
         first, last = first_and_last(outside)
         begin, third, two_thirds, end = (at_part(held, part) for part in (0, 1 / 3, 2 / 3, 1))
         grown, used_grown = end - begin, at_part(used, 1) - at_part(used, 0)
-        hours = (last - first) * WIDTHS_MS[level] / HOUR_MS
+        hours = (last - first) * HOURS_OF[view]
         thirds = np.stack([third - begin, two_thirds - third, end - two_thirds])
         part = np.where(hours < _EARLY_H, _EARLY_PART, _PART)
         free = limits - at_part(used, 1)
         told = (
-            (known >= (_DAILY_KNOWN if daily else _LEAST_KNOWN))
+            (known >= np.where(daily, _DAILY_KNOWN, _LEAST_KNOWN))
             & (np.sum(np.diff(held, axis=1) > 0, axis=1) >= _LEAST_RISES)
             & (grown >= part * (limits - begin))
             & (used_grown <= _USED_PART * grown)

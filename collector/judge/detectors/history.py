@@ -25,14 +25,18 @@ BOOTS, POINTS = 6, 4
 _FELL_TO = 0.9
 """A fall of used memory to less than this part of its last peak ends a rise."""
 _FORGOTTEN_A_BUCKET = 0.9
-"""What remains of the height of peaks above the level with each bucket of `_PEAK_LEVEL`."""
+"""What remains of the largest fall with each bucket of `_PEAK_LEVEL`."""
+_APART = 2.0**34
+"""More than any device's memory: keeps the rows of one running maximum apart."""
 _PEAK_LEVEL = 4
+_PERIOD_KEPT = 0.9
 
-RISE, CEILING, LAST, LAST_MS, QUIET_MS, QUIET_SAMPLES, PEAKS, BORN_MS = range(8)
-"""Marks: the peak since the last fall; the highest peak from which memory fell (kept over boots); the newest value and
-its time; since when it never fell, and for how many samples; the height of peaks above the least value of their span;
-when the boot began."""
-MARKS = 8
+RISE, CEILING, LAST, LAST_MS, QUIET_MS, QUIET_SAMPLES, PEAKS, BORN_MS, PERIOD_MS, CEILING_MS = range(10)
+"""Marks: the peak since the last fall; the highest peak from which memory fell; the newest value and
+its time; since when it never fell, and for how many samples; the largest fall from one sample to the next, of late;
+when the boot began; how far its samples stand apart, over about the last ten; when
+memory fell from its highest peak."""
+MARKS = 10
 
 
 class History:
@@ -55,9 +59,7 @@ class History:
         """A new boot: the heap begins anew. What remains of the old one is its shape."""
         self._remember_boot(row)
         self.least[row], self.newest[row] = np.nan, -1
-        ceiling = self.peaks[row, CEILING]
         self.peaks[row, :MARKS] = np.nan
-        self.peaks[row, CEILING] = ceiling
 
     def boots(self, rows: Rows) -> Numbers:
         """The boots before this one, newest first: rows x BOOTS x POINTS x (uptime ms, used), NaN where none."""
@@ -70,98 +72,127 @@ class History:
 
     def add(
         self, rows: Rows, times: npt.NDArray[np.int64], values: Numbers, uptimes: Numbers | None = None
-    ) -> list[Rows]:
-        """Take in samples in the order of their arrival; for each level the rows that closed a bucket.
+    ) -> tuple[Rows, Rows]:
+        """Take in samples; the rows that closed buckets, and the level of each.
 
         `values` has a line a sample and a column a layer; `uptimes` are milliseconds, NaN where unknown.
         """
         self._note_marks(rows, times, values[:, 0], uptimes)
-        closed = [self._add_to_level(level, rows, times // width, values) for level, width in enumerate(WIDTHS_MS)]
-        self._note_peaks(rows, values[:, 0], closed[_PEAK_LEVEL])
+        closed = self._add_to_levels(rows, times, values)
+        self.peaks[closed[0][closed[1] == _PEAK_LEVEL], PEAKS] *= _FORGOTTEN_A_BUCKET
         return closed
 
-    def highest_before(self, rows: Rows, level: int) -> Numbers:
+    def highest_before(self, rows: Rows, levels: Rows) -> Numbers:
         """The highest of the buckets of all coarser levels that lie before the window of this one; NaN where none."""
-        highest = np.full(len(rows), np.nan)
-        begins_ms = (self.newest[rows, level] - BUCKETS + 1) * WIDTHS_MS[level]
-        for coarser in range(level + 1, len(WIDTHS_MS)):
-            numbers = self.newest[rows, coarser][:, None] - np.arange(BUCKETS - 1, 0, -1)
-            values = self.least[rows[:, None], 0, coarser, numbers % BUCKETS]
-            before = (numbers + 1) * WIDTHS_MS[coarser] <= begins_ms[:, None]
-            highest = np.fmax(highest, np.fmax.reduce(np.where(before, values, np.nan), axis=1))
+        widths = np.array(WIDTHS_MS)
+        begins_ms = (self.newest[rows, levels] - BUCKETS + 1) * widths[levels]
+        numbers = self.newest[rows][:, :, None] - np.arange(BUCKETS - 1, 0, -1)
+        values = np.take_along_axis(self.least[rows, 0], numbers % BUCKETS, axis=2)
+        coarser = np.arange(len(widths)) > levels[:, None]
+        before = ((numbers + 1) * widths[:, None] <= begins_ms[:, None, None]) & coarser[:, :, None]
+        highest: Numbers = np.fmax.reduce(np.where(before, values, np.nan), axis=(1, 2)).astype(np.float64)
         return highest
 
-    def _add_to_level(self, level: int, rows: Rows, buckets: Rows, values: Numbers) -> Rows:
-        """One step for each row's first bucket, then its second, and so on: nearly always there is one."""
-        order = np.lexsort((buckets, rows))
-        rows, buckets = rows[order], buckets[order]
-        starts = np.flatnonzero((np.diff(rows, prepend=-1) != 0) | (np.diff(buckets, prepend=-1) != 0))
-        rows, buckets = rows[starts], buckets[starts]
-        least = np.fmin.reduceat(values[order], starts, axis=0)
-        firsts = np.flatnonzero(np.diff(rows, prepend=-1))
-        ranks = np.arange(len(rows)) - np.repeat(firsts, np.diff(np.append(firsts, len(rows))))
-        if not ranks.any():
-            return self._fold(level, rows, buckets, least)
-        parts = [
-            self._fold(level, rows[chosen], buckets[chosen], least[chosen])
-            for chosen in (ranks == rank for rank in range(int(ranks.max()) + 1))
-        ]
-        return np.unique(np.concatenate(parts))
+    def windows(self, rows: Rows, levels: Rows, layer: int = 0) -> Numbers:
+        """The closed buckets of a level for each row, oldest first: one line a row, BUCKETS - 1 wide.
 
-    def windows(self, rows: Rows, level: int, layer: int = 0) -> Numbers:
-        """The closed buckets of a level, oldest first: one line a row, BUCKETS - 1 wide."""
+        That in which the boot began is left out: it is no whole one, and programs take memory as they start.
+        """
         ages = np.arange(BUCKETS - 1, 0, -1)
-        slots = (self.newest[rows, level][:, None] - ages) % BUCKETS
-        windows: Numbers = self.least[rows[:, None], layer, level, slots].astype(np.float64)
+        numbers = self.newest[rows, levels][:, None] - ages
+        values = self.least[rows[:, None], layer, levels[:, None], numbers % BUCKETS]
+        first = np.nan_to_num(self.peaks[rows, BORN_MS]) // np.array(WIDTHS_MS)[levels]
+        windows: Numbers = np.where(numbers == first[:, None], np.nan, values).astype(np.float64)
         return windows
 
-    def _fold(self, level: int, rows: Rows, buckets: Rows, least: Numbers) -> Rows:
-        """Put the least values into one bucket of each row; the rows that closed one. What is passed over is blank."""
-        newest = self.newest[rows, level]
-        in_order = newest <= buckets
-        rows, buckets, least, newest = rows[in_order], buckets[in_order], least[in_order], newest[in_order]
-        passed = np.where(newest < 0, BUCKETS, buckets - newest)
-        self.least[rows[passed >= BUCKETS], :, level] = np.nan
+    def samples(self, rows: Rows, levels: Rows) -> Numbers:
+        """All buckets of a level for each row, also the open one and that in which the boot began."""
+        slots = (self.newest[rows, levels][:, None] - np.arange(BUCKETS - 1, -1, -1)) % BUCKETS
+        samples: Numbers = self.least[rows[:, None], 0, levels[:, None], slots].astype(np.float64)
+        return samples
+
+    def _add_to_levels(self, rows: Rows, times: npt.NDArray[np.int64], values: Numbers) -> tuple[Rows, Rows]:
+        """Group the samples by row, level and bucket, and put the least of each group into its bucket."""
+        order = np.lexsort((times, rows))
+        rows, times, values = rows[order], times[order], values[order]
+        buckets = times // np.array(WIDTHS_MS)[:, None]
+        new_row = np.diff(rows, prepend=-1) != 0
+        starts = np.flatnonzero(new_row | (np.diff(buckets, prepend=-1) != 0))
+        levels, places = starts // len(rows), starts % len(rows)
+        least = np.fmin.reduceat(np.tile(values, (len(WIDTHS_MS), 1)), starts, axis=0)
+        return self._fold(rows[places], levels, buckets.ravel()[starts], least)
+
+    def _fold(self, rows: Rows, levels: Rows, buckets: Rows, least: Numbers) -> tuple[Rows, Rows]:
+        """Put least values into buckets, given by level, row and time; the rows and levels of which one was closed.
+
+        What is passed over is blank; what is older than the newest bucket of its level comes too late for it.
+        """
+        in_order = buckets >= self.newest[rows, levels]
+        rows, levels, buckets, least = rows[in_order], levels[in_order], buckets[in_order], least[in_order]
+        if not len(rows):
+            return rows, levels
+        firsts = np.flatnonzero((np.diff(rows, prepend=-1) != 0) | (np.diff(levels, prepend=-1) != 0))
+        lasts = np.append(firsts[1:], len(rows)) - 1
+        row, level, newest = rows[firsts], levels[firsts], buckets[lasts]
+        before = self.newest[row, level]
+        passed = np.where(before < 0, BUCKETS, np.minimum(newest - before, BUCKETS))
+        self.least[row[passed >= BUCKETS], :, level[passed >= BUCKETS]] = np.nan
         which, ages = np.nonzero(np.arange(BUCKETS) < np.where(passed < BUCKETS, passed, 0)[:, None])
-        self.least[rows[which], :, level, (buckets[which] - ages) % BUCKETS] = np.nan
-        self.newest[rows, level] = buckets
-        slots = buckets % BUCKETS
-        self.least[rows, :, level, slots] = np.fmin(self.least[rows, :, level, slots], least)
-        closed: Rows = rows[(passed > 0) & (newest >= 0)]
-        return closed
+        self.least[row[which], :, level[which], (newest[which] - ages) % BUCKETS] = np.nan
+        self.newest[row, level] = newest
+        held = buckets > np.repeat(newest, lasts - firsts + 1) - BUCKETS
+        rows, levels, slots = rows[held], levels[held], buckets[held] % BUCKETS
+        self.least[rows, :, levels, slots] = np.fmin(self.least[rows, :, levels, slots], least[held])
+        closed = newest > np.where(before < 0, buckets[firsts], before)
+        return row[closed], level[closed]
 
     def _note_marks(self, rows: Rows, times: npt.NDArray[np.int64], used: Numbers, uptimes: Numbers | None) -> None:
         """Follow rises and falls from sample to sample."""
-        order = np.argsort(rows, kind="stable")
+        order = np.lexsort((times, rows))
         rows, times, used = rows[order], times[order], used[order]
         starts = np.flatnonzero(np.diff(rows, prepend=-1))
         ends = np.append(starts[1:], len(rows)) - 1
-        unique = rows[starts]
+        unique, counts = rows[starts], ends - starts + 1
         marks = self.peaks[unique]
         before = np.append(0.0, used[:-1])
         before[starts] = marks[:, LAST]
-        fell_ms = np.where(used < before, times, -np.inf)
         places = np.arange(len(rows))
         last_fall = np.maximum.reduceat(np.where(used < before, places, -1), starts)
-        quiet_for = np.nan_to_num(marks[:, QUIET_SAMPLES]) + ends - starts + 1
+        quiet_for = np.nan_to_num(marks[:, QUIET_SAMPLES]) + counts
         marks[:, QUIET_SAMPLES] = np.where(last_fall >= 0, ends - last_fall, quiet_for)
         since = np.where(np.isnan(marks[:, QUIET_MS]), times[starts], marks[:, QUIET_MS])
-        marks[:, QUIET_MS] = np.maximum(since, np.maximum.reduceat(fell_ms, starts))
-        highest, lowest = np.maximum.reduceat(used, starts), np.minimum.reduceat(used, starts)
-        rise = np.fmax(marks[:, RISE], highest)
-        fell = lowest < _FELL_TO * rise
-        marks[:, CEILING] = np.where(fell, np.fmax(marks[:, CEILING], rise), marks[:, CEILING])
-        marks[:, RISE] = np.where(fell, used[ends], rise)
+        marks[:, QUIET_MS] = np.where(last_fall >= 0, times[last_fall], since)
+        largest_fall = np.fmax.reduceat(np.fmax(0, before - used), starts)
+        marks[:, PEAKS] = np.fmax(marks[:, PEAKS], largest_fall)
+        self._note_ceilings(marks, starts, ends, times, used)
+        gaps = (times[ends] - np.where(np.isnan(marks[:, LAST_MS]), times[starts], marks[:, LAST_MS])) / counts
+        period = np.where(np.isnan(marks[:, PERIOD_MS]), gaps, marks[:, PERIOD_MS])
+        marks[:, PERIOD_MS] = period + (1 - _PERIOD_KEPT**counts) * (gaps - period)
         marks[:, LAST], marks[:, LAST_MS] = used[ends], times[ends]
         up = np.zeros(len(rows)) if uptimes is None else np.nan_to_num(uptimes[order])
         marks[:, BORN_MS] = np.where(np.isnan(marks[:, BORN_MS]), times[starts] - up[starts], marks[:, BORN_MS])
         self.peaks[unique] = marks
 
-    def _note_peaks(self, rows: Rows, used: Numbers, closed: Rows) -> None:
-        """How high used memory rises above the least value of its span: what a forecast has to leave room for."""
-        self.peaks[closed, PEAKS] *= _FORGOTTEN_A_BUCKET
-        level = self.least[rows, 0, _PEAK_LEVEL, self.newest[rows, _PEAK_LEVEL] % BUCKETS]
-        np.fmax.at(self.peaks[:, PEAKS], rows, np.maximum(0, used - level))
+    def _note_ceilings(
+        self, marks: Numbers, starts: Rows, ends: Rows, times: npt.NDArray[np.int64], used: Numbers
+    ) -> None:
+        """Note the peaks from which memory fell; most rows only rise, and one look at their highest value is enough."""
+        rise = marks[:, RISE]
+        apart = np.repeat(np.arange(len(starts)) * _APART, ends - starts + 1)
+        highest = np.maximum.accumulate(used + apart) - apart
+        highest = np.fmax(highest, np.repeat(rise, ends - starts + 1))
+        fell = np.logical_or.reduceat(used < _FELL_TO * highest, starts)
+        for row in np.flatnonzero(fell):
+            own = slice(starts[row], ends[row] + 1)
+            peak = rise[row]
+            for time, one in zip(times[own].tolist(), used[own].tolist(), strict=True):
+                if one < _FELL_TO * peak:
+                    if not peak <= marks[row, CEILING]:
+                        marks[row, CEILING], marks[row, CEILING_MS] = peak, time
+                    peak = one
+                peak = np.fmax(peak, one)
+            marks[row, RISE] = peak
+        marks[~fell, RISE] = highest[ends[~fell]]
 
     def _remember_boot(self, row: int) -> None:
         """Keep the ended boot as points: its oldest, two between, and the newest sample."""

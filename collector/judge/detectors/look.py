@@ -21,59 +21,80 @@ from collector.judge.detectors.fragmentation import find_fragmentation
 from collector.judge.detectors.history import (
     BORN_MS,
     CEILING,
+    CEILING_MS,
     LAST_MS,
     PEAKS,
+    PERIOD_MS,
     QUIET_MS,
     QUIET_SAMPLES,
-    WIDTHS_MS,
     History,
 )
-from collector.judge.detectors.leak import LEAST_KNOWN, Ground, find_leaks, goes_on
+from collector.judge.detectors.leak import Ground, Leaks, find_leaks, goes_on, may_have_grown
+from collector.judge.detectors.rush import find_rushes
 from collector.judge.detectors.step import find_steps
+from collector.judge.detectors.views import LEVEL_OF, VIEWS, views_of
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows, Table
 
-ACROSS_BOOTS = len(WIDTHS_MS)
-"""Stands for a level where boots tell the leak."""
+ACROSS_BOOTS = len(VIEWS)
+"""Stands for a view where boots tell the leak."""
 
 
-def ground_of(table: Table, history: History, level: int, rows: Rows) -> Ground:
+_RATCHET_PART = 0.3
+"""Counters that never fall creep with each new record: growth by less of the free memory is no leak of theirs."""
+
+
+def ground_of(table: Table, history: History, views: Rows, rows: Rows) -> Ground:
     """What the leak detector has to know of these rows beside their windows."""
     quiet_ms = history.mark(rows, LAST_MS) - history.mark(rows, QUIET_MS)
     return Ground(
         table.view(rows)["limit"],
         history.mark(rows, CEILING),
-        history.highest_before(rows, level),
+        history.mark(rows, LAST_MS) - history.mark(rows, CEILING_MS),
+        history.highest_before(rows, LEVEL_OF[views]),
         history.mark(rows, PEAKS),
         table.resolution[rows].astype(np.float64),
         np.zeros(len(rows)) if table.kind in RATCHETS else quiet_ms,
         history.mark(rows, QUIET_SAMPLES),
         history.mark(rows, LAST_MS) - history.mark(rows, BORN_MS),
+        np.full(len(rows), _RATCHET_PART if table.kind in RATCHETS else 0.0),
+        history.mark(rows, PERIOD_MS),
     )
 
 
-def look(table: Table, history: History, level: int, rows: Rows) -> None:
-    """Look at rows that closed a bucket of that level."""
-    windows = history.windows(rows, level)
-    enough = np.isfinite(windows).sum(axis=1) >= LEAST_KNOWN
-    if not enough.any():
-        return
-    rows, windows = rows[enough], windows[enough]
-    ground = ground_of(table, history, level, rows)
-    leaks = find_leaks(windows, level, ground)
-    told = ~np.isnan(leaks.rate)
-    here, never = np.full(len(rows), float(level)), np.zeros(len(rows), dtype=np.bool_)
-    _write(table, rows, (LEAK_LEVEL, *LEAK_COLUMNS), (here, *leaks), told, goes_on(windows, level))
-    table.column(LEAK_BOOTS)[rows[told]] = np.nan
+def look(table: Table, history: History, closed: Rows, levels: Rows) -> None:
+    """Look at rows that closed a bucket of those levels."""
+    rows, views = views_of(closed, levels)
+    windows = history.windows(rows, LEVEL_OF[views])
+    limits = table.view(rows)["limit"]
+    _look_for_leaks(table, history, rows, views, windows)
     if not table.has(STEP_LEVEL):
         return
-    steps = find_steps(windows, level, ground.limits, ratchet=table.kind in RATCHETS)
+    never, here = np.zeros(len(rows), dtype=np.bool_), views.astype(np.float64)
+    steps = find_steps(windows, views, limits, ratchet=table.kind in RATCHETS)
     _write(table, rows, (STEP_LEVEL, *STEP_COLUMNS), (here, *steps), ~np.isnan(steps.size), never)
     if table.has(FRAGMENT_LEVEL):
-        outside = history.windows(rows, level, layer=1)
-        fragments = find_fragmentation(windows, outside, level, ground.limits)
-        stays = _still(outside, level)
+        outside = history.windows(rows, LEVEL_OF[views], layer=1)
+        fragments = find_fragmentation(windows, outside, views, limits)
+        stays = _still(outside, views)
         _write(table, rows, (FRAGMENT_LEVEL, *FRAGMENT_COLUMNS), (here, *fragments), ~np.isnan(fragments.now), stays)
+
+
+def _look_for_leaks(table: Table, history: History, rows: Rows, views: Rows, windows: Numbers) -> None:
+    limits, resolutions = table.view(rows)["limit"], table.resolution[rows].astype(np.float64)
+    told_here = table.column(LEAK_LEVEL)[rows] == views
+    chosen = np.flatnonzero(may_have_grown(windows, views, limits, resolutions) | told_here)
+    if not len(chosen):
+        return
+    rows, views, windows = rows[chosen], views[chosen], windows[chosen]
+    ground = ground_of(table, history, views, rows)
+    rushes = find_rushes(history.samples(rows, LEVEL_OF[views]), views, ground)
+    leaks = find_leaks(windows, views, ground)
+    leaks = Leaks(*(np.where(np.isnan(leaks.rate), rush, leak) for rush, leak in zip(rushes, leaks, strict=True)))
+    told = ~np.isnan(leaks.rate)
+    columns = (LEAK_LEVEL, *LEAK_COLUMNS, LEAK_BOOTS)
+    boots = np.full(len(rows), np.nan)
+    _write(table, rows, columns, (views.astype(np.float64), *leaks, boots), told, goes_on(windows, views))
 
 
 def look_across_boots(table: Table, history: History, rows: Rows) -> None:
@@ -84,21 +105,24 @@ def look_across_boots(table: Table, history: History, rows: Rows) -> None:
     _write(table, rows, columns, (here, *leaks, boots), ~np.isnan(leaks.rate), never)
 
 
-def _still(outside: Numbers, level: int) -> Truths:
+def _still(outside: Numbers, views: Rows) -> Truths:
     """Fragmentation that was told stays told while the largest block does not come back."""
-    return goes_on(outside, level, flat=True)
+    return goes_on(outside, views, flat=True)
 
 
 def _write(
     table: Table, rows: Rows, names: Sequence[str], values: Sequence[Numbers], told: Truths, stays: Truths
 ) -> None:
-    """Put verdicts into columns, the first being the level: it takes back only what it has told, unless that stays."""
-    level = float(values[0][0]) if len(rows) else 0.0
-    takes_back = ~told & ~stays & (table.column(names[0])[rows] == level)
+    """Put verdicts into columns, the first being the level: it takes back only what it has told, unless that stays.
+
+    Where several views tell a thing of one row, the longest is kept.
+    """
+    takes_back = ~told & ~stays & (table.column(names[0])[rows] == values[0])
+    order = np.flatnonzero(told)[np.argsort(values[0][told], kind="stable")]
     for name, column in zip(names, values, strict=True):
         own = table.column(name)
-        own[rows[told]] = column[told]
         own[rows[takes_back]] = np.nan
+        own[rows[order]] = column[order]
     news = rows[told | takes_back].tolist()
     table.touched.update(news)
     table.changed.update(news)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from collector.judge.expression import Numbers, Truths
+from collector.judge.series import Rows
 
 _Z = 1.96
 _CORRELATED = 1.5
@@ -45,6 +45,13 @@ def least_of_day(windows: Numbers, a_day: int) -> Numbers:
     return np.where(whole, np.fmin.reduce(views, axis=2), np.nan)
 
 
+def excursions(over: Numbers, height: Numbers) -> Numbers:
+    """How often each row rises above that height, having been below."""
+    high = np.nan_to_num(over) > height[:, None]
+    counts: Numbers = np.sum(high[:, 1:] & ~high[:, :-1], axis=1).astype(np.float64)
+    return counts
+
+
 def first_and_last(windows: Numbers) -> tuple[Numbers, Numbers]:
     """The places of the first and the last known bucket."""
     known = np.isfinite(windows)
@@ -60,19 +67,32 @@ def at_part(held: Numbers, part: float) -> Numbers:
 
 def slopes(held: Numbers) -> tuple[Numbers, Numbers, Numbers]:
     """The median of the slopes of all pairs (Theil 1950, Sen 1968) and the ends of Sen's 95 % interval, per bucket."""
-    left, right = np.triu_indices(held.shape[1], 1)
-    pairwise = np.sort((held[:, right] - held[:, left]) / (right - left), axis=1)  # NaN comes last
-    pairs = np.isfinite(pairwise).sum(axis=1)
-    points = np.isfinite(held).sum(axis=1)
+    places = np.broadcast_to(np.arange(held.shape[1], dtype=np.float64), held.shape)
+    return ranked_slopes(pair_slopes(places, held), np.isfinite(held).sum(axis=1))
+
+
+def pair_slopes(x: Numbers, y: Numbers, least_apart: Numbers | float = 0.0) -> Numbers:
+    """The slopes of all pairs of points of each row; NaN of those that are not farther apart than that."""
+    left, right = np.triu_indices(x.shape[1], 1)
+    apart = x[:, right] - x[:, left]
+    far = np.abs(apart) > np.reshape(least_apart, (-1, 1))
+    pairs: Numbers = np.where(far, (y[:, right] - y[:, left]) / np.where(far, apart, 1), np.nan)
+    return pairs
+
+
+def ranked_slopes(pairs: Numbers, points: Rows) -> tuple[Numbers, Numbers, Numbers]:
+    """Median and interval of the slopes of pairs of so many points; NaN where there are none."""
+    ordered = np.sort(pairs, axis=1)  # NaN comes last
+    count = np.isfinite(ordered).sum(axis=1)
     half_width = _Z * np.sqrt(points * (points - 1) * (2 * points + 5) / 18)
 
     def ranked(rank: Numbers) -> Numbers:
-        place = np.clip(np.rint(rank), 0, np.maximum(0, pairs - 1)).astype(np.int64)
-        values: Numbers = pairwise[np.arange(len(pairwise)), place]
+        place = np.clip(np.rint(rank), 0, np.maximum(0, count - 1)).astype(np.int64)
+        values: Numbers = ordered[np.arange(len(ordered)), place]
         return values
 
-    middle = 0.5 * (ranked(np.floor((pairs - 1) / 2)) + ranked(np.ceil((pairs - 1) / 2)))
-    return middle, ranked((pairs - half_width) / 2), ranked((pairs + half_width) / 2)
+    middle = 0.5 * (ranked(np.floor((count - 1) / 2)) + ranked(np.ceil((count - 1) / 2)))
+    return middle, ranked((count - half_width) / 2), ranked((count + half_width) / 2)
 
 
 def bend(held: Numbers, resolution: Numbers) -> Bend:
@@ -100,7 +120,8 @@ def bend(held: Numbers, resolution: Numbers) -> Bend:
     )
 
 
-def bend_of_a_day(hours: float) -> float:
+def bend_of_a_day(hours: Numbers) -> Numbers:
     """The largest distance from a straight line of a wave of 24 hours, where it bends least, over so many hours."""
-    angle = math.pi * min(hours, 12.0) / 24
-    return (math.sin(angle / 2) - math.sin(angle) / 2) / (2 * math.sin(angle))
+    angle = np.pi * np.minimum(hours, 12.0) / 24
+    bends: Numbers = (np.sin(angle / 2) - np.sin(angle) / 2) / (2 * np.sin(angle))
+    return bends

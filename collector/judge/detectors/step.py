@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from collector.judge.detectors.history import HOUR_MS, WIDTHS_MS
-from collector.judge.detectors.leak import is_daily
 from collector.judge.detectors.shape import envelope
+from collector.judge.detectors.views import HOURS_OF, is_daily
 from collector.judge.expression import Numbers
+from collector.judge.series import Rows
 
-_PART, _RATCHET_PART = 0.08, 0.2
+_PART, _RATCHET_PART = 0.08, 0.3
 """Of what was free: less is not worth a word; counters that never fall go in steps by nature."""
 _SIDE_H = 24
-"""How many hours there must be on each side: a whole day."""
+"""How many hours there must be on each side: a whole day, less the bucket in which the boot began."""
 _FLAT = 0.3
 """The part of the step by which either side may grow."""
 
@@ -29,19 +29,23 @@ class Steps(NamedTuple):
     hours: Numbers
 
 
-def find_steps(windows: Numbers, level: int, limits: Numbers, *, ratchet: bool) -> Steps:
+def find_steps(windows: Numbers, views: int | Rows, limits: Numbers, *, ratchet: bool) -> Steps:
     """Judge one window a row of least used bytes; on levels shorter than a day nothing is told."""
     found = Steps(*np.full((2, len(windows)), np.nan))
-    if not is_daily(level):
+    view = np.broadcast_to(np.asarray(views), len(windows))
+    daily = np.flatnonzero(is_daily(view))
+    if not len(daily):
         return found
     part = _RATCHET_PART if ratchet else _PART
     with np.errstate(all="ignore"):
-        grown = np.fmax.reduce(envelope(windows), axis=1) - np.fmin.reduce(windows, axis=1)
-        for row in np.flatnonzero(grown >= part * (limits - np.fmin.reduce(windows, axis=1))):
-            size, at = _step(windows[row], _SIDE_H * HOUR_MS // WIDTHS_MS[level])
+        least = np.fmin.reduce(windows[daily], axis=1)
+        grown = np.fmax.reduce(envelope(windows[daily]), axis=1) - least
+        for row in daily[grown >= part * (limits[daily] - least)]:
+            hours = HOURS_OF[view[row]]
+            size, at = _step(windows[row], max(2, round(_SIDE_H / hours) - 1))
             if size >= part * (limits[row] - np.nanmin(windows[row])):
                 found.size[row] = size
-                found.hours[row] = (windows.shape[1] - at) * WIDTHS_MS[level] / HOUR_MS
+                found.hours[row] = (windows.shape[1] - at) * hours
     return found
 
 

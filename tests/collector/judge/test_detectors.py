@@ -10,12 +10,13 @@ from collector.judge.detectors.fragmentation import find_fragmentation
 from collector.judge.detectors.history import BUCKETS, HOUR_MS, WIDTHS_MS, History
 from collector.judge.detectors.shape import bend, bend_of_a_day, least_of_day
 from collector.judge.detectors.step import find_steps
+from collector.judge.detectors.views import VIEWS
 from tests.collector.judge.stream import Bench, rows, told
 
 SIZE = 100_000.0
 LIMITS = np.array([SIZE])
 HOURS = np.arange(BUCKETS - 1.0)[None, :]
-LEVEL = WIDTHS_MS.index(3 * HOUR_MS)
+LEVEL = VIEWS.index((WIDTHS_MS.index(3 * HOUR_MS), True))
 
 
 def test_a_largest_block_that_shrinks_while_free_memory_stays_is_fragmentation() -> None:

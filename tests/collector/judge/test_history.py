@@ -8,7 +8,18 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.judge.detectors.history import BUCKETS, CEILING, WIDTHS_MS, History
+from collector.judge.detectors.history import (
+    BORN_MS,
+    BUCKETS,
+    CEILING,
+    LAST,
+    LAST_MS,
+    QUIET_MS,
+    QUIET_SAMPLES,
+    RISE,
+    WIDTHS_MS,
+    History,
+)
 
 
 def _filled(samples: list[tuple[int, int, int]], cuts: list[int]) -> History:
@@ -67,3 +78,15 @@ def test_the_ceiling_is_the_highest_peak_before_a_fall() -> None:
     levels = [1000, 5000, 2000, 3000, 1500, 6000, 5900]
     history = _filled([(0, 1000 * place, used) for place, used in enumerate(levels)], list(range(8)))
     assert history.mark(np.array([0]), CEILING).tolist() == [5000.0]
+
+
+@given(st.lists(_steps, min_size=1, max_size=60), st.lists(st.integers(0, 60), max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_marks_follow_the_samples_however_they_are_cut(steps: list[tuple[int, int, int]], cuts: list[int]) -> None:
+    samples, now = [], 1_790_000_000_000
+    for row, later, used in steps:
+        now += later
+        samples.append((row, now, used))
+    whole, cut = _filled(samples, list(range(61))), _filled(samples, cuts)
+    for mark in (RISE, CEILING, LAST, LAST_MS, QUIET_MS, QUIET_SAMPLES, BORN_MS):
+        assert np.array_equal(whole.peaks[:, mark], cut.peaks[:, mark], equal_nan=True)

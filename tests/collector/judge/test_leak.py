@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.judge.detectors.history import HOUR_MS, WIDTHS_MS
+from collector.judge.detectors.history import HOUR_MS
 from collector.judge.detectors.leak import Ground, find_leaks
 from collector.judge.detectors.shape import envelope
+from collector.judge.detectors.views import HOURS_OF, VIEWS
 from tests.collector.judge.stream import Bench, rows
 
 SIZE = 22_528
@@ -107,8 +108,15 @@ def test_healthy_memory_is_left_alone(told_after: dict[str, float], name: str) -
 
 def ground(rows: int = 1, **known: float) -> Ground:
     """What is known of so many series of a heap of SIZE bytes, byte-exact, in a boot that has just begun."""
-    values = {"limits": SIZE, "ceilings": np.nan, "held_before": np.nan, "peaks": 0, "resolutions": 1} | known
-    values = {"quiet_ms": 0, "quiet_samples": 1000, "age_ms": 0} | values
+    values = {
+        "limits": SIZE,
+        "ceilings": np.nan,
+        "ceiling_ages_ms": 1e12,
+        "held_before": np.nan,
+        "peaks": 0,
+        "resolutions": 1,
+    } | known
+    values = {"quiet_ms": 0, "quiet_samples": 1000, "age_ms": 0, "least_parts": 0, "period_ms": 10_000} | values
     return Ground(**{name: np.full(rows, value, dtype=np.float64) for name, value in values.items()})
 
 
@@ -162,12 +170,12 @@ def test_what_may_be_the_first_tooth_is_told_where_a_long_boot_has_shown_none() 
 @pytest.mark.parametrize("phase", range(0, 24, 2))
 def test_a_daily_cycle_is_no_leak_at_any_hour(phase: int) -> None:
     ages = np.arange(31)[None, :]
-    for level in range(3, len(WIDTHS_MS)):
-        hours = phase + ages * WIDTHS_MS[level] / HOUR_MS
+    for view in range(3, len(VIEWS)):
+        hours = phase + ages * HOURS_OF[view]
         window = BASE + 4_000 * (1 - np.cos(2 * np.pi * hours / 24))
-        assert np.isnan(find_leaks(window, level, ground()).rate[0])
-        if WIDTHS_MS[level] == 12 * HOUR_MS:
-            leaking = find_leaks(window + 20 * ages * WIDTHS_MS[level] / HOUR_MS, level, ground())
+        assert np.isnan(find_leaks(window, view, ground()).rate[0])
+        if HOURS_OF[view] == 12:
+            leaking = find_leaks(window + 20 * ages * HOURS_OF[view], view, ground())
             assert leaking.rate[0] == pytest.approx(20, rel=0.1)
 
 
