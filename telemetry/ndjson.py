@@ -6,11 +6,14 @@
 
 Also `board`, `os` and labels in `texts`, `limits` (bytes), `resolution` (bytes) and `flags` where there are any. A line
 may leave out all but device, kind and time_s; the fields may also stand in an object `fields`. One reading a line, in
-any order.
+any order. What others write is taken as far as it can be: a device may have any name up to 128 characters, or a number;
+an unknown value may be null or NaN; fields that a kind has not are left out.
 """
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -18,7 +21,6 @@ import msgspec
 
 from telemetry.errors import UsageError
 from telemetry.readings import FLAGS, KINDS, PLATFORMS, About, Reading, Value
-from telemetry.topics import is_name
 
 _OWN = ("device", "platform", "firmware", "kind", "name", "time_s", "uptime_s", "boot")
 _EXTRA = ("texts", "limits", "resolution", "flags", "fields")
@@ -28,6 +30,9 @@ _TAKEN = frozenset((*_BASE, *_TEXTS))
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _MOST_SECONDS = 2**53 / 1000
+_LONGEST_NAME = 128
+_NUMBERS = (int, float)
+"""Types of a number in JSON: by type, since a truth is an int too."""
 
 
 class _Time(msgspec.Struct):
@@ -70,8 +75,8 @@ def time_of(line: bytes) -> float:
     """The `time_s` of a line; UsageError where it has none."""
     try:
         return _decode_time(line).time_s
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise UsageError(f"has no time_s: {error}") from None
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return _number(_table(line), "time_s")
 
 
 def decode(line: bytes) -> tuple[About, Reading]:
@@ -80,13 +85,11 @@ def decode(line: bytes) -> tuple[About, Reading]:
     Without `boot`, it is -1: whoever reads the lines in order can tell boots apart by the uptime.
     """
     table = _table(line)
-    device, kind = table.get("device"), table.get("kind")
-    if not isinstance(device, str) or not is_name(device):
-        raise UsageError(f"device {str(device)[:80]!r} is no name: letters, digits, '_', '.', '-', at most 64")
+    device, kind = _device(table.get("device")), table.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         raise UsageError(f"kind {str(kind)[:80]!r} is none of {', '.join(KINDS)}")
-    uptime_s = None if table.get("uptime_s") is None else _number(table, "uptime_s")
-    boot = -1 if table.get("boot") is None else int(_number(table, "boot"))
+    uptime_s = None if _is_unknown(table.get("uptime_s")) else _number(table, "uptime_s")
+    boot = -1 if _is_unknown(table.get("boot")) else int(_number(table, "boot"))
     reading = Reading(
         device, kind, _names(table, kind), round(_number(table, "time_s") * 1000), _fields(table, kind), boot,
         None if uptime_s is None else round(uptime_s * 1000), _flags(table),
@@ -99,19 +102,47 @@ def _table(line: bytes) -> dict[str, Any]:
     try:
         return _decode(line)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise UsageError(f"is no JSON object: {error}") from None
+        table = _with_nan(line)
+        if table is None:
+            raise UsageError(f"is no JSON object: {error}") from None
+        return table
+
+
+def _with_nan(line: bytes) -> dict[str, Any] | None:
+    """A line with NaN or Infinity in it: no JSON, and yet what many programs write. None when it is not that."""
+    if b"NaN" not in line and b"Infinity" not in line:
+        return None
+    try:
+        table = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return table if isinstance(table, dict) else None
+
+
+def _device(name: Any) -> str:
+    text = str(name) if isinstance(name, int) and not isinstance(name, bool) else name
+    if not isinstance(text, str) or not 0 < len(text) <= _LONGEST_NAME or not text.isprintable():
+        raise UsageError(f"device: {str(name)[:80]!r} is no name of 1 to {_LONGEST_NAME} characters")
+    return text
+
+
+def _is_unknown(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _number(table: Mapping[str, Any], key: str) -> float:
-    value = table.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST_SECONDS:
+    value: Any = table.get(key)
+    if type(value) not in _NUMBERS or not 0 <= value < _MOST_SECONDS:
         raise UsageError(f"{key}: {str(value)[:80]!r} is no number from 0 on")
     return float(value)
 
 
 def _names(table: Mapping[str, Any], kind: str) -> tuple[str, ...]:
     name = table.get("name")
-    names = [name] if isinstance(name, str) else list(name or ())
+    if type(name) is str and len(KINDS[kind].tags) == 1:
+        return (name,)
+    names = list(name) if isinstance(name, list) else [] if name is None else [name]
+    names = [str(part) if isinstance(part, int) else part for part in names]
     wanted = KINDS[kind].tags
     if not all(isinstance(part, str) for part in names):
         raise UsageError(f"name: {str(name)[:80]!r} is neither text nor a list of texts")
@@ -123,18 +154,18 @@ def _names(table: Mapping[str, Any], kind: str) -> tuple[str, ...]:
 
 
 def _fields(table: Mapping[str, Any], kind: str) -> dict[str, Value]:
-    given = {key: value for key, value in table.items() if key not in _BASE}
-    if isinstance(table.get("fields"), dict):
-        given |= table["fields"]
     known = KINDS[kind]
     values: dict[str, Value] = {}
-    for key, value in given.items():
-        if isinstance(value, bool) or value is None:
-            continue
-        if isinstance(value, int | float) and (key in known.numbers or known.open_fields) and abs(value) < 2**63:
-            values[key] = round(value)
-        elif isinstance(value, str) and (key in known.texts or known.open_fields):
-            values[key] = value
+    inner = table.get("fields")
+    parts = (table.items(), inner.items()) if isinstance(inner, dict) else (table.items(),)
+    for number, items in enumerate(parts):
+        for key, value in items:
+            if number == 0 and key in _BASE:
+                continue
+            if type(value) in _NUMBERS and (key in known.numbers or known.open_fields) and abs(value) < 2**63:
+                values[key] = round(value)
+            elif isinstance(value, str) and (key in known.texts or known.open_fields):
+                values[key] = value
     return values  # what else stands in the line is somebody else's
 
 
@@ -146,7 +177,9 @@ def _flags(table: Mapping[str, Any]) -> tuple[str, ...]:
 def _about_texts(table: Mapping[str, Any]) -> dict[str, str]:
     more = table.get("texts")
     texts = {key: text for key, text in more.items() if isinstance(text, str)} if isinstance(more, dict) else {}
-    texts |= {key: table[key] for key in _TEXTS if isinstance(table.get(key), str)}
+    for key in _TEXTS:
+        if isinstance(text := table.get(key), str):
+            texts[key] = text
     if texts.get("platform") not in PLATFORMS:
         texts["platform"] = "other"
     return texts

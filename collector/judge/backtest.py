@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from collector.judge.batches import Batch
-from collector.judge.columns import is_said
 from collector.judge.engine import Judge
 from collector.judge.incidents import Incidents
-from collector.judge.rules import Rule
+from collector.judge.rules import BREACH, Rule
 from collector.records import Finding, Incident
 from telemetry.readings import About
 
@@ -40,9 +39,9 @@ class Backtest:
     """One run over one recording."""
 
     def __init__(self, rules: Sequence[Rule], silent_after_s: float, step_ms: int, settle_ms: int = _SETTLE_MS) -> None:
-        self._judge = Judge(rules, Shelf(), silent_after_s, outage_ms=5 * step_ms)
+        self._judge = Judge(rules, Shelf(), silent_after_s, step_ms=step_ms)
         self._incidents = Incidents(settle_ms)
-        self._verdicts = {rule.name for rule in rules if is_verdict(rule)}
+        self._verdicts = {rule.name: rule.verdict for rule in rules}
         self._newest: dict[str, tuple[Incident, int]] = {}
 
     def run(self, recorded: Iterable[Batch]) -> Iterator[dict[str, Any]]:
@@ -50,25 +49,26 @@ class Backtest:
         for batch in recorded:
             findings, incidents = self._incidents.take(self._judge.batch(*batch), batch.tick_ms)
             for finding in findings:
-                yield finding_line(finding, batch.tick_ms, verdict=finding.rule in self._verdicts)
+                yield finding_line(
+                    finding, batch.tick_ms, self._verdicts[finding.rule] if finding.state == BREACH else ""
+                )
             for incident in incidents:
                 detected_ms = self._newest.get(incident.key, (incident, batch.tick_ms))[1]
                 self._newest[incident.key] = (incident, detected_ms)
                 if incident.status == "resolved":
-                    yield incident_line(*self._newest.pop(incident.key))
+                    yield self._line(*self._newest.pop(incident.key))
         for incident, detected_ms in self._newest.values():
-            yield incident_line(incident, detected_ms)
+            yield self._line(incident, detected_ms)
+
+    def _line(self, incident: Incident, detected_ms: int) -> dict[str, Any]:
+        return incident_line(incident, detected_ms, self._verdicts[incident.rule])
 
 
-def is_verdict(rule: Rule) -> bool:
-    """Whether the rule says what a detector found, rather than where a value stands."""
-    return rule.when is not None and not all(is_said(rule.kind, name) for name in rule.when.names)
-
-
-def finding_line(finding: Finding, detected_ms: int, *, verdict: bool) -> dict[str, Any]:
-    """A finding as a backtest prints it; times in seconds since 1970."""
+def finding_line(finding: Finding, detected_ms: int, verdict: str) -> dict[str, Any]:
+    """A finding as a backtest prints it; times in seconds since 1970. `verdict` is what its rule tells, if it does."""
     return {
         "type": "verdict" if verdict else "alert",
+        "verdict": verdict,
         "status": finding.status,
         "rule": finding.rule,
         "severity": finding.severity,
@@ -83,11 +83,12 @@ def finding_line(finding: Finding, detected_ms: int, *, verdict: bool) -> dict[s
     }
 
 
-def incident_line(incident: Incident, detected_ms: int) -> dict[str, Any]:
+def incident_line(incident: Incident, detected_ms: int, verdict: str) -> dict[str, Any]:
     """An incident as a backtest prints it: `device` is the one that is worst off; `over_at` null while it is open."""
     over = incident.status == "resolved"
     return {
         "type": "incident",
+        "verdict": verdict,
         "status": incident.status,
         "rule": incident.rule,
         "severity": incident.severity,

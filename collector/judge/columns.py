@@ -80,6 +80,14 @@ def is_said(kind: str, name: str) -> bool:
     return name in KINDS[kind].numbers or name in others
 
 
+def verdict_of(kind: str, name: str) -> str:
+    """Which detector writes that column, in a word; "" for what is said."""
+    if name in (*LEAK_COLUMNS, LEAK_BOOTS):
+        return "stack" if kind == "stack" else "leak"
+    written = {"fragmentation": FRAGMENT_COLUMNS, "step": STEP_COLUMNS, "reboot": REBOOT_COLUMNS}
+    return next((word for word, columns in written.items() if name in columns), "")
+
+
 def stored_columns(kind: str) -> tuple[str, ...]:
     """Columns that are kept for each series of the kind: its fields and what judging adds."""
     return KINDS[kind].numbers + _STORED_EXTRAS.get(kind, ())

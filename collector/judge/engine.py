@@ -13,7 +13,7 @@ from collector.judge.alerts import IDLE, Alerts
 from collector.judge.board import Board, Book
 from collector.judge.detectors.reboots import Reboots
 from collector.judge.expression import Columns, Truths
-from collector.judge.hearing import LIVE_MS, OUTAGE_MS, Hearing
+from collector.judge.hearing import TICK_MS, Hearing
 from collector.judge.lives import Lives
 from collector.judge.reasons import Value, fill
 from collector.judge.rules import NO_DATA, Rule
@@ -36,11 +36,14 @@ class Sight:
 
 
 class Judge:
-    """Holds all state. After a restart `collector.judge.state` puts it back as it was at the last commit."""
+    """Holds all state. After a restart `collector.judge.state` puts it back as it was at the last commit.
 
-    def __init__(self, rules: Sequence[Rule], book: Book, silent_after_s: float, *, outage_ms: int = OUTAGE_MS) -> None:
+    `step_ms` is how far apart ticks are to stand: in a backtest over weeks more than the second of a collector.
+    """
+
+    def __init__(self, rules: Sequence[Rule], book: Book, silent_after_s: float, *, step_ms: int = TICK_MS) -> None:
         self.board = Board(book.about)
-        self.hearing = Hearing(int(silent_after_s * 1000), outage_ms)
+        self.hearing = Hearing(int(silent_after_s * 1000), step_ms)
         self.reboots = Reboots()
         self._lives = Lives(self.board, self.reboots)
         self.alerts = {each.title: Alerts(each) for rule in rules for each in (rule, *rule.watchers())}
@@ -58,7 +61,7 @@ class Judge:
         self.board.tick()
         self._settle_rows()
         self._note_silence()
-        self._note_reboots()
+        self.reboots.fill(self.board.tables["device"], tick_ms)
         return [finding for kind in self.board.tables for finding in self._judge_kind(kind, tick_ms)]
 
     def add_series(self, kind: str, device: str, names: tuple[str, ...]) -> None:
@@ -148,37 +151,28 @@ class Judge:
         table.column("silent_after_s")[:] = self.hearing.silent_after_ms / 1000
         table.column("silent_s")[:] = self.hearing.silence_s(len(table))
 
-    def _note_reboots(self) -> None:
-        table = self.board.tables["device"]
-        for name, column in self.reboots.columns(len(table), self.hearing.tick_ms).items():
-            table.column(name)[:] = column
-
     def _judge_kind(self, kind: str, now: int) -> list[Finding]:
         table, on_kind = self.board.tables[kind], self.alerts_on(kind)
         touched = np.array(sorted(table.touched), dtype=np.int64)
         table.touched.clear()
+        if not len(table) or not on_kind:
+            return []
         if kind == "device":
             rows = np.flatnonzero(~np.isnan(table.column("silent_s")))
             times = self.hearing.newest_ms[rows]
         else:
             rows = np.unique(np.concatenate([touched, *(alerts.active() for alerts in on_kind)]))
             if kind != "event":  # what has no news is neither good nor bad; only events end by themselves
-                rows = rows[(now - table.heard_ms[rows] <= LIVE_MS) | table.outdated[rows]]
+                rows = rows[(now - table.heard_ms[rows] <= self.hearing.live_ms) | table.outdated[rows]]
             times = table.time_ms[rows]
-        if not len(table) or not on_kind:
-            return []
-        sight = Sight(table, rows, times, np.isin(rows, touched), table.view(rows))
-        return [
-            finding
-            for alerts in on_kind
-            for finding in (
-                self._judge_absence(alerts, table, now)
-                if alerts.rule.state == NO_DATA
-                else self._judge_rule(alerts, sight, now)
-                if len(rows)
-                else ()
-            )
-        ]
+        sight = Sight(table, rows, times, np.isin(rows, touched), table.view(rows)) if len(rows) else None
+        findings: list[Finding] = []
+        for alerts in on_kind:
+            if alerts.rule.state == NO_DATA:
+                findings += self._judge_absence(alerts, table, now)
+            elif sight is not None:
+                findings += self._judge_rule(alerts, sight, now)
+        return findings
 
     def _judge_absence(self, alerts: Alerts, table: Table, now: int) -> list[Finding]:
         """Things that say nothing while their device does; here the rows without news are those that count."""
@@ -202,9 +196,11 @@ class Judge:
         if rule.kind == "event":  # an event is over as soon as it has happened
             breach = breach & sight.touched
         over = sight.table.outdated[sight.rows]
-        clear = rule.clear(columns, count) if rule.clear else ~breach
         selected = alerts.selected[sight.rows]
-        breach, clear = breach & selected & ~over, clear | over | ~selected
+        breach = breach & selected & ~over
+        if not breach.any() and not alerts.status[sight.rows].any():
+            return []
+        clear = (rule.clear(columns, count) if rule.clear else ~breach) | over | ~selected
         fired, resolved = alerts.advance(sight.rows, breach, clear, sight.times, now)
         findings = [self._finding(alerts, sight, int(row), "firing") for row in fired]
         return findings + [self._finding(alerts, sight, int(row), "resolved") for row in resolved]

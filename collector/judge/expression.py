@@ -108,7 +108,9 @@ class _Compiler:
             values = [side(columns) for side in sides]
             truth: Any = True
             for compare, left, right in zip(compares, values, values[1:], strict=False):
-                truth = truth & compare(left, right) & ~np.isnan(left) & ~np.isnan(right)
+                truth = truth & compare(left, right)
+                if compare is np.not_equal:  # the only one that is true of NaN
+                    truth = truth & ~np.isnan(left) & ~np.isnan(right)
             return truth
 
         return evaluate

@@ -13,8 +13,11 @@ from collector.records import ALL_AGENTS
 LIVE_MS = 120_000
 """A sample that arrives later than this after its own time is history: it never starts or ends a live alert."""
 
-OUTAGE_MS = 5_000
-"""Ticks stand a second apart; a longer gap than this means that we were not there."""
+TICK_MS = 1_000
+"""How far apart ticks stand in a collector."""
+
+_OUTAGE_TICKS = 5
+"""A longer gap between ticks means that we were not there."""
 
 
 @dataclass(slots=True)
@@ -30,11 +33,13 @@ class Hearing:
     """Keeps the ear on agents (by name) and devices (by their row in the table of devices).
 
     `newest_ms` is each device's newest sample, never later than its arrival, `agent_of` the number of the agent that
-    brought it. `changed` are the agents that differ from what is on disk, `changed_devices` the rows.
+    brought it; `live_ms` is for how long what was heard counts as news. `changed` are the agents that differ from what
+    is on disk, `changed_devices` the rows.
     """
 
-    def __init__(self, silent_after_ms: int, outage_ms: int = OUTAGE_MS) -> None:
-        self._outage_ms = outage_ms
+    def __init__(self, silent_after_ms: int, step_ms: int = TICK_MS) -> None:
+        self._outage_ms = _OUTAGE_TICKS * step_ms
+        self.live_ms = max(LIVE_MS, 2 * step_ms)
         self.silent_after_ms = silent_after_ms
         self.agents: dict[str, Agent] = {}
         self.newest_ms = np.zeros(0, dtype=np.int64)
@@ -116,7 +121,7 @@ class Hearing:
         spared = (newest < self.deaf_until_ms) & (now - self.deaf_until_ms < self.silent_after_ms)
         draining = np.array(
             [
-                now - agent.arrived_ms < self.silent_after_ms and now - agent.frontier_ms > LIVE_MS
+                now - agent.arrived_ms < self.silent_after_ms and now - agent.frontier_ms > self.live_ms
                 for agent in self.agents.values()
             ],
             dtype=np.bool_,

@@ -9,12 +9,15 @@ from __future__ import annotations
 import gzip
 import heapq
 import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
-from typing import IO, cast
+from statistics import median
+from typing import IO, NamedTuple, cast
 
 from collector.judge.batches import Batch
 from collector.records import Arrival
@@ -24,27 +27,36 @@ from telemetry.readings import About, Reading
 from telemetry.wire import Rows, flag_bits
 
 AGENT = "recorded"
-_RUN_LINES = 500_000
+_RUN_LINES = 200_000
 _STEPS_MS = (1_000, 5_000, 10_000, 30_000, 60_000)
+_WIDE_STEPS_MS = (300_000, 120_000)
 _MOST_TICKS = 10_000
 _MOST_REFUSED = 20
+_LOOKED_AT = 20_000
+_ARRIVALS_MS = 60_000
+_GZIP = b"\x1f\x8b"
 
-Entry = tuple[int, bytes]
-"""A line with its time, wall ms."""
+Entry = tuple[int, int, bytes]
+"""A line with its time, wall ms, and its number in the file."""
 
 
-def tick_step_ms(span_ms: int) -> int:
-    """How far apart ticks should stand: a second for hours, up to a minute for weeks."""
-    return next((step for step in _STEPS_MS if span_ms // step <= _MOST_TICKS), _STEPS_MS[-1])
+def tick_step_ms(span_ms: int, sampling_ms: int = 0) -> int:
+    """How far apart ticks should stand: a second for hours, a minute for weeks, up to five where samples do so."""
+    for step in _STEPS_MS:
+        if span_ms // step <= _MOST_TICKS:
+            return step
+    return next((step for step in _WIDE_STEPS_MS if step <= 1.1 * sampling_ms), _STEPS_MS[-1])
 
 
 @dataclass(slots=True)
 class Recording:
-    """Sorted lines. `refused` are the first lines that could not be read, as sentences; `refusals` how many."""
+    """Sorted lines: `lines` of those `numbered` in the file that hold anything. `refused` are the first that could not
+    be read, as sentences; `refusals` how many."""
 
     start_ms: int = 0
     end_ms: int = 0
     lines: int = 0
+    numbered: int = 0
     refusals: int = 0
     refused: list[str] = field(default_factory=list)
     _runs: list[IO[bytes]] = field(default_factory=list)
@@ -52,16 +64,31 @@ class Recording:
 
     def entries(self) -> Iterator[Entry]:
         """All lines in order of time; lines of the same time in the order of the file."""
-        return heapq.merge(*(_read_run(run) for run in self._runs), self._last_run, key=itemgetter(0))
+        return heapq.merge(*(_read_run(run) for run in self._runs), self._last_run, key=itemgetter(0, 1))
+
+    def sampling_ms(self) -> int:
+        """How far apart the readings of a thing usually stand, by the first of them; 0 where nothing comes twice."""
+        newest: dict[object, int] = {}
+        gaps: list[int] = []
+        for time_ms, _, line in islice(self.entries(), _LOOKED_AT):
+            try:
+                _, reading = decode(line)
+            except UsageError:
+                continue  # it is told of later
+            thing = (reading.device, reading.kind, reading.names)
+            if newest.get(thing, time_ms) < time_ms:
+                gaps.append(time_ms - newest[thing])
+            newest[thing] = time_ms
+        return int(median(gaps)) if gaps else 0
 
     def readings(self) -> Iterator[tuple[About, Reading]]:
         """All readings in order of time; what cannot be read is noted and left out."""
         boots = _Boots()
-        for _, line in self.entries():
+        for _, number, line in self.entries():
             try:
                 about, reading = decode(line)
             except UsageError as error:
-                self._refuse(str(error))
+                self._refuse(f"line {number}: {error}")
                 continue
             yield boots.settle(about, reading)
 
@@ -72,7 +99,7 @@ class Recording:
 
     def _add_run(self, run: list[Entry], files: ExitStack) -> None:
         file = files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - lives as long as `files`
-        file.writelines(b"%d %s\n" % entry for entry in run)
+        file.writelines(b"%d %d %s\n" % entry for entry in run)
         self._runs.append(file)
 
 
@@ -84,29 +111,34 @@ def record(lines: Iterable[bytes], files: ExitStack, time_of: Callable[[bytes], 
         line = line.strip()
         if not line:
             continue
+        found.numbered += 1
         try:
-            run.append((round(time_of(line) * 1000), line))
+            run.append((round(time_of(line) * 1000), number, line))
         except UsageError as error:
             found._refuse(f"line {number}: {error}")
             continue
         if len(run) == _RUN_LINES:
-            run.sort(key=itemgetter(0))
+            run.sort(key=itemgetter(0, 1))
             _note_span(found, run)
             found._add_run(run, files)
             run = []
-    run.sort(key=itemgetter(0))
+    run.sort(key=itemgetter(0, 1))
     _note_span(found, run)
     found._last_run = run
     return found
 
 
-def open_lines(path: Path, files: ExitStack) -> IO[bytes]:
-    """The lines of a file, unpacked when its name ends in .gz; EnvironmentFault when it cannot be read."""
+def open_lines(path: Path, files: ExitStack) -> Iterator[bytes]:
+    """The lines of a file, unpacked when it begins as gzip does; EnvironmentFault when it cannot be read, or not
+    to its end."""
     try:
-        packed = files.enter_context(path.open("rb"))
+        plain = files.enter_context(path.open("rb"))
+        packed = plain.peek(2)[:2] == _GZIP
+        yield from cast(IO[bytes], gzip.GzipFile(fileobj=plain)) if packed else plain
     except OSError as error:
-        raise EnvironmentFault(f"{path}: {error.strerror}", retry=False) from None
-    return cast(IO[bytes], gzip.GzipFile(fileobj=packed)) if path.suffix == ".gz" else packed
+        raise EnvironmentFault(f"{path}: {error.strerror or error}", retry=False) from None
+    except (EOFError, zlib.error) as error:
+        raise EnvironmentFault(f"{path} is damaged, it cannot be unpacked to its end: {error}", retry=False) from None
 
 
 def batches(readings: Iterable[tuple[About, Reading]], start_ms: int, step_ms: int) -> Iterator[Batch]:
@@ -122,20 +154,37 @@ def batches(readings: Iterable[tuple[About, Reading]], start_ms: int, step_ms: i
     yield Batch(_arrivals(waiting), tick_ms)
 
 
+class _Life(NamedTuple):
+    """The boot that a device is in by our count, by its own (-1: it does not say), and how far its uptime was."""
+
+    boot: int
+    said: int
+    uptime_ms: int
+
+
 class _Boots:
-    """Tells boots apart where lines do not: a new one begins when the uptime goes back."""
+    """Counts the boots of each device: a new one begins when the lines say another, or when the uptime goes back."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[int, int]] = {}
+        self._lives: dict[str, _Life] = {}
 
     def settle(self, about: About, reading: Reading) -> tuple[About, Reading]:
-        if reading.boot >= 0:
+        said, uptime_ms = reading.boot, reading.uptime_ms
+        known = self._lives.get(reading.device)
+        fell = known is not None and uptime_ms is not None and uptime_ms < known.uptime_ms - _UPTIME_SLACK_MS
+        if known is None:
+            life = _Life(max(1, said), said, uptime_ms or 0)
+        elif fell or said > known.said:
+            life = _Life(max(known.boot + 1, said), said, uptime_ms or 0)
+        elif 0 <= said < known.said:
+            life = known._replace(boot=known.boot - 1)  # a last word of the boot before
+        else:
+            life = known._replace(uptime_ms=max(known.uptime_ms, uptime_ms or 0))
+        if known is None or life.boot >= known.boot:
+            self._lives[reading.device] = life
+        if life.boot == said:
             return about, reading
-        boot, uptime_ms = self._seen.get(reading.device, (1, 0))
-        if reading.uptime_ms is not None:
-            boot += reading.uptime_ms < uptime_ms - _UPTIME_SLACK_MS
-            self._seen[reading.device] = (boot, reading.uptime_ms)
-        return About(about.device, boot, about.texts, about.limits), _with_boot(reading, boot)
+        return About(about.device, life.boot, about.texts, about.limits), _with_boot(reading, life.boot)
 
 
 _UPTIME_SLACK_MS = 2_000
@@ -147,9 +196,15 @@ def _with_boot(reading: Reading, boot: int) -> Reading:
 
 
 def _arrivals(items: Sequence[tuple[About, Reading]]) -> list[Arrival]:
-    """One arrival with all of them: a description where a device's changed, readings of one sort as one block."""
-    if not items:
-        return []
+    """What came between two ticks, as if it had been sent within a minute."""
+    if not items or items[-1][1].time_ms - items[0][1].time_ms < _ARRIVALS_MS:
+        return [_arrival(items)] if items else []
+    minutes = groupby(items, key=lambda item: item[1].time_ms // _ARRIVALS_MS)
+    return [_arrival(list(part)) for _, part in minutes]
+
+
+def _arrival(items: Sequence[tuple[About, Reading]]) -> Arrival:
+    """All of them: a description where a device's changed, readings of one sort as one block."""
     blocks: list[About | Rows] = []
     abouts: dict[str, About] = {}
     open_blocks: dict[object, Rows] = {}
@@ -165,7 +220,7 @@ def _arrivals(items: Sequence[tuple[About, Reading]]) -> list[Arrival]:
             blocks.append(block)
         uptime_ms = reading.uptime_ms
         block.rows.append([reading.time_ms - block.t0, uptime_ms, *reading.values.values()])
-    return [Arrival(items[-1][1].time_ms, AGENT, blocks)]
+    return Arrival(items[-1][1].time_ms, AGENT, blocks)
 
 
 def _block(reading: Reading, fields: tuple[str, ...]) -> Rows:
@@ -185,5 +240,5 @@ def _note_span(found: Recording, run: Sequence[Entry]) -> None:
 def _read_run(file: IO[bytes]) -> Iterator[Entry]:
     file.seek(0)
     for line in file:
-        time_ms, rest = line.split(b" ", 1)
-        yield int(time_ms), rest
+        time_ms, number, rest = line.split(b" ", 2)
+        yield int(time_ms), int(number), rest.rstrip(b"\n")

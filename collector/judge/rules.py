@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from collector.judge.columns import SILENCE_COLUMNS, is_said, rule_columns
+from collector.judge.columns import SILENCE_COLUMNS, is_said, rule_columns, verdict_of
 from collector.judge.expression import Expression, ExpressionError, compile_expression
 from collector.judge.reasons import TemplateError, names_in
 from telemetry.errors import ConfigError
@@ -32,6 +32,7 @@ _ERROR = "The rule cannot be judged: the readings do not say {}."
 _JUDGED_AGAIN = "The rule can be judged again, after {lasted:seconds}."
 
 RuleName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Verdict = Literal["", "leak", "fragmentation", "step", "stack", "reboot", "peers"]
 Span = Annotated[str, Meta(pattern=r"^\d{1,6}(ms|s|m|h|d)$")]
 
 
@@ -64,6 +65,8 @@ class RuleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Patterns (`*`, `?`, `[abc]`) of what the rule applies to; `names`: any of the series' own names."""
     labels: tuple[Annotated[str, Meta(pattern="^[^=]+=.*$")], ...] = ()
     """Labels that the device must carry, each as `name=pattern`."""
+    verdict: Verdict = ""
+    """What it tells where it does not follow from the columns that `when` reads: they are those of one detector."""
     no_data: Span = "0s"
     """How long the thing may say nothing, or nothing of what `when` asks, while its device is heard; then that is told,
     as `no_data` or `error`. 0s: it is not."""
@@ -96,6 +99,13 @@ class Rule:
     def title(self) -> str:
         """What its alerts are kept under: each state of a rule has alerts of its own."""
         return self.name if self.state == BREACH else f"{self.name}:{self.state}"
+
+    @property
+    def verdict(self) -> str:
+        """What a detector found, in a word; "" for a rule on what the device says itself."""
+        asked = self.when.names if self.when is not None else ()
+        found = [word for word in (verdict_of(self.kind, name) for name in asked) if word]
+        return self.settings.verdict or (found[0] if found else "")
 
     @property
     def is_on_silence(self) -> bool:

@@ -16,6 +16,8 @@ from memfleet.tables import moment_ms
 from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
 
+_SILENT_S, _GAPS = 300.0, 4
+
 
 def command(
     rules: Annotated[Path | None, typer.Argument(help="File of rules, TOML; left out: the rules that ship.")] = None,
@@ -24,8 +26,12 @@ def command(
     ] = None,
     start: Annotated[str, typer.Option("--from", help="From: an age (10m, 2h, 3d), a date with time, or ms.")] = "14d",
     end: Annotated[str, typer.Option("--to", help="To: the same, or 'now'.")] = "now",
-    tick: Annotated[str, typer.Option(help="How far ticks stand apart; auto: 1s for hours, 60s for weeks.")] = "auto",
-    silent_after: Annotated[str, typer.Option(help="A device that says nothing for so long is silent.")] = "5m",
+    tick: Annotated[
+        str, typer.Option(help="How far ticks stand apart; auto: 1s for hours, a minute or more for weeks.")
+    ] = "auto",
+    silent_after: Annotated[
+        str, typer.Option(help="A device that says nothing for so long is silent; auto: 5m, or four usual gaps.")
+    ] = "auto",
     url: UrlOption = DEFAULT_URL,
     token_file: TokenOption = None,
 ) -> None:
@@ -48,15 +54,18 @@ def command(
             open_lines(file, files) if file else _stored(Client(url, token_file), start, end, files)
         )
         recording = record(lines, files, time_of)
-        step_ms = tick_step_ms(recording.end_ms - recording.start_ms) if tick == "auto" else _step_ms(tick)
-        test = Backtest(judged, seconds(silent_after), step_ms)
+        sampling_ms, span_ms = recording.sampling_ms(), recording.end_ms - recording.start_ms
+        step_ms = tick_step_ms(span_ms, sampling_ms) if tick == "auto" else _step_ms(tick)
+        silent_s = max(_SILENT_S, _GAPS * sampling_ms / 1000) if silent_after == "auto" else seconds(silent_after)
+        test = Backtest(judged, silent_s, step_ms)
         for said in test.run(batches(recording.readings(), recording.start_ms, step_ms)):
             sys.stdout.write(msgspec.json.encode(said).decode() + "\n")
     for sentence in recording.refused:
-        sys.stderr.write(f"left out: {sentence}\n")
+        sys.stderr.write(f"left out: {file or url}, {sentence}\n")
     if recording.refusals > len(recording.refused):
-        sys.stderr.write(f"... and {recording.refusals - len(recording.refused)} more lines were left out\n")
-    if recording.refusals and recording.refusals >= recording.lines:
+        more = recording.refusals - len(recording.refused)
+        sys.stderr.write(f"... and {more} more; {recording.refusals} of {recording.numbered} lines were left out\n")
+    if recording.refusals and recording.refusals >= recording.numbered:
         raise UsageError(f"{file or url}: no line could be read as a reading; see `memfleet export --help`")
 
 
@@ -67,6 +76,6 @@ def _stored(client: Client, start: str, end: str, files: ExitStack) -> Iterator[
 
 def _step_ms(text: str) -> int:
     step_ms = round(seconds(text) * 1000)
-    if not 1 <= step_ms <= 60_000:
-        raise UsageError(f"--tick {text}: from 1ms to 60s")
+    if not 1 <= step_ms <= 300_000:
+        raise UsageError(f"--tick {text}: from 1ms to 5m")
     return step_ms

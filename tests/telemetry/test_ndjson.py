@@ -61,11 +61,21 @@ def test_lines_of_others_may_say_less_and_say_it_otherwise() -> None:
     assert (reading.names, reading.values) == ((), {"user_mode": 9})
 
 
+def test_unknown_values_may_be_written_as_programs_write_them() -> None:
+    _, reading = ndjson.decode(
+        b'{"device":12,"kind":"heap","name":3,"time_s":3.5,"uptime_s":NaN,"boot":null,"size":9,"free":NaN,"used":null}'
+    )
+    assert (reading.device, reading.names, reading.values) == ("12", ("3",), {"size": 9})
+    assert (reading.boot, reading.uptime_ms, reading.time_ms) == (-1, None, 3500)
+    assert ndjson.time_of(b'{"device":"a room/b","time_s":4,"free":Infinity}') == 4
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
         (b"[1]", "no JSON object"),
-        (b'{"device":"a b","kind":"heap","time_s":1}', "is no name"),
+        (b'{"device":"a\\tb","kind":"heap","time_s":1}', "is no name"),
+        (b'{"device":"a","kind":"heap","time_s":NaN}', "time_s"),
         (b'{"device":"a","kind":"heep","time_s":1}', "none of process"),
         (b'{"device":"a","kind":"heap","time_s":"soon"}', "time_s"),
         (b'{"device":"a","kind":"heap","time_s":1,"name":["a","b"]}', "takes heap"),

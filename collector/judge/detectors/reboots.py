@@ -19,7 +19,7 @@ import numpy.typing as npt
 from collector.judge.columns import BEFORE_RESET, REBOOT_COLUMNS
 from collector.judge.detectors.memory import Memory
 from collector.judge.expression import Numbers
-from collector.judge.series import grown
+from collector.judge.series import Table, grown
 
 KEPT = len(BEFORE_RESET)
 SETTLE_MS = 5_000
@@ -81,31 +81,14 @@ class Reboots:
         mine = self._line(row)
         mine[_SHORT] = np.fmax(mine[_SHORT], time_ms)
 
-    def columns(self, devices: int, now_ms: int) -> Mapping[str, Numbers]:
-        """REBOOT_COLUMNS of the first so many devices as of now."""
-        found = {name: np.full(devices, np.nan) for name in REBOOT_COLUMNS}
-        for name in ("resets_1h", "resets_24h", "memory_resets_24h"):
-            found[name][:] = 0
-        rows = np.flatnonzero(self.state[:devices, _AT.start] > now_ms - _DAY_MS)
-        if not len(rows):
-            return found
-        state = self.state[rows]
-        at, used, limit = state[:, _AT], state[:, _USED], state[:, _LIMIT]
-        counts = at > now_ms - _DAY_MS
-        counts[:, 0] &= now_ms - state[:, _NOTED] >= SETTLE_MS
-        lately = counts & (at > now_ms - _HOUR_MS)
-        by_memory = counts & (state[:, _MEMORY] > 0)
-        newest = by_memory.argmax(axis=1)[:, None]
-        values = [lately.sum(axis=1), counts.sum(axis=1)]
-        values.append((now_ms - np.min(np.where(lately, at, now_ms), axis=1)) / 60_000)
-        values.append(by_memory.sum(axis=1))
-        for ring in (used, limit):
-            values.append(np.where(by_memory.any(axis=1), np.take_along_axis(ring, newest, axis=1)[:, 0], np.nan))
-        values.append(np.fmax.reduce(np.where(lately, limit, np.nan), axis=1))
-        before = _first(np.where(lately, used, np.nan))
-        for name, column in zip(REBOOT_COLUMNS, [*values, *before.T], strict=True):
-            found[name][rows] = column
-        return found
+    def fill(self, devices: Table, now_ms: int) -> None:
+        """Write REBOOT_COLUMNS as of now, for each device that ever restarted: counts fall to 0 after a day."""
+        newest_ms = self.state[: len(devices), _AT.start]
+        is_zero = devices.column("resets_24h")[: len(newest_ms)] == 0
+        rows = np.flatnonzero((newest_ms > now_ms - _DAY_MS) | (np.isfinite(newest_ms) & ~is_zero))
+        if len(rows):
+            for name, column in _columns(self.state[rows], now_ms).items():
+                devices.column(name)[rows] = column
 
     def restore(self, row: int, state: bytes) -> None:
         """Put back the line of a device; one of another version is left out."""
@@ -122,13 +105,36 @@ class Reboots:
         return line
 
 
+def _columns(state: Numbers, now_ms: int) -> Mapping[str, Numbers]:
+    """REBOOT_COLUMNS of those lines."""
+    at, used, limit = state[:, _AT], state[:, _USED], state[:, _LIMIT]
+    counts = at > now_ms - _DAY_MS
+    counts[:, 0] &= now_ms - state[:, _NOTED] >= SETTLE_MS
+    lately = counts & (at > now_ms - _HOUR_MS)
+    by_memory = counts & (state[:, _MEMORY] > 0)
+    newest, any_by_memory = by_memory.argmax(axis=1)[:, None], by_memory.any(axis=1)
+    used_then, limit_then = (np.take_along_axis(ring, newest, axis=1)[:, 0] for ring in (used, limit))
+    before = _known_first(np.where(lately, used, np.nan))
+    values = (
+        lately.sum(axis=1),
+        counts.sum(axis=1),
+        (now_ms - np.min(np.where(lately, at, now_ms), axis=1)) / 60_000,
+        by_memory.sum(axis=1),
+        np.where(any_by_memory, used_then, np.nan),
+        np.where(any_by_memory, limit_then, np.nan),
+        np.fmax.reduce(np.where(lately, limit, np.nan), axis=1),
+        *before.T,
+    )
+    return dict(zip(REBOOT_COLUMNS, values, strict=True))
+
+
 def was_exhausted(memory: Memory) -> bool:
     """Whether that was hardly any memory left, by the device's own measure."""
     free, best = memory.limit - memory.used, memory.limit - memory.least
     return memory.fill >= _NEARLY_FULL and free <= _OF_ITS_BEST * best
 
 
-def _first(values: Numbers) -> Numbers:
+def _known_first(values: Numbers) -> Numbers:
     """The known values of each line before the unknown ones, in their order."""
     order = np.argsort(np.isnan(values), axis=1, kind="stable")
     moved: Numbers = np.take_along_axis(values, order, axis=1)

@@ -18,6 +18,7 @@ from collector.judge.recorded import batches, open_lines, record, tick_step_ms
 from collector.judge.rules import Rule, load_rules, parse_rules
 from collector.records import Arrival, Finding
 from telemetry import ndjson
+from telemetry.errors import EnvironmentFault
 from telemetry.readings import About, Reading
 from tests.collector.judge.stream import START_MS, rows
 
@@ -86,6 +87,8 @@ def test_a_verdict_is_told_from_an_alert() -> None:
         ("alert", "heap-low"),
         ("incident", "heap-leak"),
     }
+    assert {one["verdict"] for one in said if one["rule"] == "heap-leak"} == {"leak"}
+    assert {one["verdict"] for one in said if one["rule"] == "heap-low"} == {""}
     leak = next(one for one in said if one["type"] == "verdict")
     assert leak["numbers"]["leak_rate"] == pytest.approx(8 * 3600, rel=0.05)
 
@@ -124,12 +127,47 @@ def test_boots_are_told_apart_by_uptime_where_lines_do_not() -> None:
 
 
 def test_what_cannot_be_read_is_left_out_and_said() -> None:
-    lines = [line("board", 1, 5000), b"nonsense", b"", line("not a name", 2, 1), line("board", 3, 5000)]
+    lines = [line("board", 1, 5000), b"nonsense", b"", line("", 2, 1), line("board", 3, 5000)]
     with ExitStack() as files:
         recording = record(lines, files, ndjson.time_of)
         assert len(list(recording.readings())) == 2
-    assert recording.refusals == 2
-    assert recording.refused[0].startswith("line 2: ")
+    assert (recording.refusals, recording.numbered) == (2, 4)
+    assert [one.split(":")[0] for one in recording.refused] == ["line 2", "line 4"]
+
+
+def test_a_boot_that_is_always_called_the_same_ends_with_its_uptime_too() -> None:
+    lines = [line("board", s, 5000, boot=7, uptime_s=s % 100) for s in range(300)]
+    lines += [line("late", 10, 1, boot=3, uptime_s=5), line("late", 11, 1, boot=4, uptime_s=1)]
+    lines += [line("late", 12, 1, boot=3, uptime_s=7), line("late", 13, 1, boot=4, uptime_s=3)]
+    with ExitStack() as files:
+        found = [reading for _, reading in record(lines, files, ndjson.time_of).readings()]
+    assert [one.boot for one in found if one.device == "board"][::60] == [7, 7, 8, 8, 9]
+    assert [one.boot for one in found if one.device == "late"] == [3, 4, 3, 4]
+
+
+def test_readings_that_stand_far_apart_are_judged_in_wider_ticks() -> None:
+    with ExitStack() as files:
+        recording = record([line(f"board-{n % 3}", 300 * n, 5000) for n in range(9)], files, ndjson.time_of)
+        assert recording.sampling_ms() == 900_000
+    weeks_ms = 28 * 86_400_000
+    assert [tick_step_ms(weeks_ms, s * 1000) for s in (0, 60, 150, 300, 900)] == [
+        60_000,
+        60_000,
+        120_000,
+        300_000,
+        300_000,
+    ]
+    at_ms = START_MS - START_MS % 300_000
+    items = [(About("a", 1), Reading("a", "heap", ("x",), at_ms + n * 90_000, {"free": n}, 1)) for n in range(3)]
+    (first, *_) = batches(items, at_ms, 300_000)
+    assert [arrival.received_ms - at_ms for arrival in first.arrivals] == [0, 90_000, 180_000]
+
+
+def test_damaged_files_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson.gz"
+    path.write_bytes(gzip.compress(b"".join(line("a", n, 1) + b"\n" for n in range(1000)))[:-200])
+    with ExitStack() as files, pytest.raises(EnvironmentFault, match="is damaged"):
+        list(open_lines(path, files))
 
 
 def test_packed_files_are_unpacked(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ SIZE = 100_000
 
 def new_judge() -> Judge:
     """One that takes wide ticks for no outage."""
-    return Judge(load_rules(None), Shelf(), 300, outage_ms=120_000)
+    return Judge(load_rules(None), Shelf(), 300, step_ms=60_000)
 
 
 class Board(Bench):
