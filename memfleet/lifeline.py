@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 
 PARENT = "MEMFLEET_PARENT"
 """Environment variable by which a parent tells its children who it is."""
@@ -24,6 +26,25 @@ def die_with_parent() -> None:
         raise SystemExit(0)
 
 
+def bound(command: Sequence[str]) -> list[str]:
+    """A command line that runs another program, which knows nothing of parents, for as long as its parent lives.
+
+    A process of ours stays before it: what the kernel promises a program by `prctl` ends when that program changes its
+    user, as mosquitto does when it is started by root.
+    """
+    return [sys.executable, "-m", "memfleet.lifeline", *command]
+
+
+def _run_bound(command: Sequence[str]) -> int:
+    stop = stop_on_signals()
+    die_with_parent()
+    with subprocess.Popen(command) as program:
+        while program.poll() is None and not stop.wait(1.0):
+            pass
+        program.terminate()
+    return max(0, program.returncode)
+
+
 def stop_on_signals() -> threading.Event:
     """An event that SIGTERM and SIGINT set; the second one ends the process as usual."""
     stop = threading.Event()
@@ -35,3 +56,7 @@ def stop_on_signals() -> threading.Event:
     signal.signal(signal.SIGTERM, handle)
     signal.signal(signal.SIGINT, handle)
     return stop
+
+
+if __name__ == "__main__":
+    sys.exit(_run_bound(sys.argv[1:]))

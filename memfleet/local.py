@@ -16,6 +16,7 @@ from typing import Any
 
 from collector.config import CollectorConfig
 from memfleet.broker import DemoBroker, demo_broker, free_port
+from memfleet.lifeline import bound
 from memfleet.parts import part_names
 from memfleet.supervisor import Supervisor, own_command
 from telemetry.errors import EnvironmentFault
@@ -75,7 +76,7 @@ class LocalCollector:
 
         EnvironmentFault with the reason when the page does not come up.
         """
-        commands: dict[str, Sequence[str]] = {"broker": self.broker.command}
+        commands: dict[str, Sequence[str]] = {"broker": bound(self.broker.command)}
         for part in part_names(CollectorConfig()):
             commands[part] = own_command("collect", "--config", str(self.config_file), "--only", part)
         self._supervisor = Supervisor(commands | dict(extra), self.directory / "logs")

@@ -46,7 +46,8 @@ def command(
         try:
             with console.status(f"starting {collector.broker.program}, collector and {devices} devices ..."):
                 collector.start({"emulator": _emulator(collector, devices, seed)}, stop)
-            console.print(f"The page is at [bold]{collector.url}[/bold]  (Ctrl-C ends the demo)")
+            if not stop.is_set():
+                console.print(f"The page is at [bold]{collector.url}[/bold]  (Ctrl-C ends the demo)")
             until_ms = None if span_s is None else monotonic_ms() + span_s * 1000
             with Live(console=console, auto_refresh=False, transient=True) as live:
                 while not stop.is_set() and (until_ms is None or monotonic_ms() < until_ms):

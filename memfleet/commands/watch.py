@@ -55,7 +55,8 @@ def command(
         try:
             with console.status("starting the page ..."):
                 collector.start({}, stop)
-            console.print(f"Watching [bold]{source}[/bold] as {name}. The page is at [bold]{collector.url}[/bold]")
+            if not stop.is_set():
+                console.print(f"Watching [bold]{source}[/bold] as {name}. The page is at [bold]{collector.url}[/bold]")
             agent = Gateway(_agent_config(collector, source, name, system, baud), directory / "agent", VERSION)
             desk = _Desk(collector, agent, console)
             until_ms = None if span_s is None else monotonic_ms() + span_s * 1000

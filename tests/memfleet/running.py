@@ -78,6 +78,16 @@ def run(*words: object, data: bytes = b"", columns: int = 80) -> subprocess.Comp
     return subprocess.CompletedProcess(given, status if isinstance(status, int) else 1, said, complained)
 
 
+def processes_of(folder: Path) -> list[int]:
+    """Every process in whose command line that folder, or a file in it, is named."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if str(folder).encode() in entry.read_bytes():
+                found.append(int(entry.parent.name))
+    return found
+
+
 class Terminal:
     """A pseudo-terminal in the board's place: the tests print, memfleet reads `path`."""
 

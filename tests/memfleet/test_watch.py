@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.memfleet.running import Terminal, get, memfleet, tail, wait_until
+from tests.memfleet.running import Terminal, get, memfleet, processes_of, run, tail, wait_until
 from tests.servers import free_port
 
 LINES = 8
@@ -55,9 +54,23 @@ def test_a_board_on_the_desk_is_on_the_page(tmp_path: Path, broker: str) -> None
         started = (tmp_path / "kept" / "logs" / "broker.log").exists()
         assert started
         assert re.search(rf"http://127.0.0.1:{port}", tail(log))
-    with memfleet(*words, log=log, environment=environment):  # tomorrow continues
-        assert wait_until(lambda: _points(url), "what was seen is kept", 60)["free"][0] == 8000
     terminal.close()
+
+
+def test_tomorrow_continues_and_what_is_killed_leaves_nobody_behind(tmp_path: Path) -> None:
+    source, kept, port = tmp_path / "board.log", tmp_path / "kept", free_port()
+    source.write_text("".join(LINE.format(free=8000 - 112 * n, used=108 * n) for n in range(LINES)))
+    url, log = f"http://127.0.0.1:{port}/api/v1", tmp_path / "watch.log"
+    words = ["watch", str(source), "--device", "bench-7", "--port", str(port), "--data", str(kept)]
+    environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin"}
+    with memfleet(*words, log=log, environment=environment) as today:
+        wait_until(lambda: _points(url), f"the log is on the page; {tail(log)}", 60)
+        assert len(processes_of(kept)) >= 7, "watch, broker and the parts of a collector"
+        today.kill()
+        wait_until(lambda: not processes_of(kept), "all of them end with it")
+    source.write_text("")
+    with memfleet(*words, log=log, environment=environment):
+        assert wait_until(lambda: _points(url), "what was seen is kept", 60)["free"][0] == 8000
 
 
 def _points(url: str) -> dict[str, Any] | None:
@@ -74,13 +87,20 @@ def _greet(terminal: Terminal, url: str) -> Any:
     return get(f"{url}/devices/bench-7")
 
 
-def test_a_log_that_is_piped_in_is_read_to_its_end(tmp_path: Path) -> None:
-    source = tmp_path / "board.log"
-    source.write_text("".join(LINE.format(free=8000 - 112 * n, used=108 * n) for n in range(LINES)))
-    port, log = free_port(), tmp_path / "watch.log"
-    words = ["watch", str(source), "--device", "bench-7", "--port", str(port), "--data", str(tmp_path / "kept")]
-    with memfleet(*words, log=log):
-        wait_until(lambda: _points(f"http://127.0.0.1:{port}/api/v1"), f"the log is on the page; {tail(log)}", 60)
+def test_ended_while_it_starts_the_demo_leaves_nothing_behind(tmp_path: Path) -> None:
+    environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin", "TMPDIR": str(tmp_path)}
+    port, log, answers = free_port(), tmp_path / "demo.log", []
+    words = ["demo", "--devices", "1", "--port", str(port)]
+    with memfleet(*words, log=log, environment=environment) as demo:
+        wait_until(lambda: processes_of(tmp_path), f"the first process starts; {tail(log)}", 60)
+        demo.send_signal(signal.SIGTERM)
+        wait_until(
+            lambda: answers.append(get(f"http://127.0.0.1:{port}/healthz")) or demo.poll() is not None, tail(log)
+        )
+        assert demo.returncode == 0, tail(log)
+    assert not any(answers), "it did not wait for the page"
+    assert processes_of(tmp_path) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["demo.log"]
 
 
 def test_two_watchers_do_not_share_a_folder(tmp_path: Path) -> None:
@@ -94,5 +114,4 @@ def test_two_watchers_do_not_share_a_folder(tmp_path: Path) -> None:
 
 
 def test_help_has_an_example() -> None:
-    said = subprocess.run([sys.executable, "-m", "memfleet", "watch", "--help"], capture_output=True, text=True).stdout
-    assert "memfleet watch /dev/ttyUSB0" in said
+    assert "memfleet watch /dev/ttyUSB0" in run("watch", "--help").stdout
