@@ -12,7 +12,8 @@ from typing import Literal
 
 from tests.servers import HOST
 
-Mood = Literal["pass", "busy", "later", "hang", "lost_answer"]
+Mood = Literal["pass", "slow", "busy", "later", "hang", "lost_answer"]
+SLOW_S = 0.2
 HANG_S = 2.0
 _Answer = tuple[int, dict[str, str], bytes]
 
@@ -20,8 +21,8 @@ _Answer = tuple[int, dict[str, str], bytes]
 class Front:
     """`mood` decides what becomes of a request; `requests` counts them by mood.
 
-    busy: 503. later: 429 with Retry-After: 1. hang: nothing for two seconds, then the connection ends.
-    lost_answer: the store gets the write, and its answer never arrives.
+    slow: every write takes 200 ms. busy: 503. later: 429 with Retry-After: 1. hang: nothing for two seconds, then the
+    connection ends. lost_answer: the store gets the write, and its answer never arrives.
     """
 
     def __init__(self, target: int) -> None:
@@ -70,6 +71,8 @@ class Front:
                     front._healed.wait(HANG_S)
                     self.close_connection = True
                 else:
+                    if mood == "slow":
+                        front._healed.wait(SLOW_S)
                     self._forward(body, lose=mood == "lost_answer")
 
             def do_GET(self) -> None:

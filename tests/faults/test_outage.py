@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import time
 from pathlib import Path
 
 import pytest
 
 from collector.stores.report import report
-from tests.collector.stores.made import Journals, counting
+from tests.collector.stores.made import T0, Journals, counting, heap
 from tests.faults.child import Child
 from tests.memfleet.running import tail, wait_until
-from tests.servers import influxd
+from tests.servers import InfluxDB, influxd
 
 INGEST_ROWS_S = 2_000
 """The stated rate: 5,000 devices with 24 series, a reading of each a minute."""
-BACKLOG_ROWS = 200_000
+BACKLOG_ROWS = 100_000
 TIMES = 5
 GROWTH_KIB = 64 * 1024
+LIVE = 10**9
+"""The value of a reading that comes when the store is back."""
 
 
 def resident_kib(pid: int) -> int:
@@ -40,28 +44,56 @@ def test_a_backlog_waits_on_disk_and_drains_at_five_times_the_rate(tmp_path: Pat
             f'fleet = "plant"\ndata_dir = "{data}"\n[broker]\nurl = "mqtt://127.0.0.1:1"\n'
             f'[[stores]]\nname = "influx"\nkind = "influxdb"\nurl = "{influx.url}"\n'
         )
-        store = Child(
-            tmp_path / "store.log", "tests.faults.part", ["store:influx", str(config), str(tmp_path / "clock")]
-        )
+        words = [str(config), str(tmp_path / "clock")]
+        store = Child(tmp_path / "store.log", "tests.faults.part", ["store:influx", *words])
+        series = Child(tmp_path / "series.log", "tests.faults.part", ["series", *words])
         store.start()
+        series.start()
         try:
             file = data / "store-influx.db"
             wait_until(lambda: _pending(file) == BACKLOG_ROWS, f"the lag is shown; {tail(store.log)}")
+            wait_until(
+                lambda: _newest(data) == BACKLOG_ROWS - 1, f"the page waits for no store; {tail(series.log)}", 60
+            )
             before = resident_kib(store.pid)
-            time.sleep(2)
             influx.start()
+            journals.arrive([heap([[0, 0, LIVE, 0]], t0=T0 + BACKLOG_ROWS * 1000)])
+            wait_until(lambda: _newest(data) == LIVE, "the page is live while the backlog drains", 5)
             wait_until(lambda: _pending(file) < BACKLOG_ROWS, "it goes on by itself", 30)
             began, left = time.monotonic(), _pending(file)
-            wait_until(lambda: _pending(file) == 0, "everything is written", 60)
+            stored = _drain_in_order(influx, file)
             rate = left / (time.monotonic() - began)
             assert rate >= TIMES * INGEST_ROWS_S, f"{rate:.0f} rows/s"
             assert resident_kib(store.pid) - before <= GROWTH_KIB
-            written = influx.query("SELECT count(free) FROM memfleet_heap", database="memfleet")
-            assert written[0]["count"] == BACKLOG_ROWS
+            assert stored == BACKLOG_ROWS + 1
         finally:
             store.kill()
+            series.kill()
+
+
+def _drain_in_order(influx: InfluxDB, file: Path) -> int:
+    """Wait until nothing is pending; whenever one looks, what is stored is the oldest part of it. Rows at the end."""
+    deadline = time.monotonic() + 60
+    while True:
+        done = _pending(file) == 0
+        (written,) = influx.query("SELECT count(free), max(free) FROM memfleet_heap", database="memfleet")
+        newest = LIVE if written["count"] == BACKLOG_ROWS + 1 else written["count"] - 1
+        assert written["max"] == newest, "in order"
+        if done:
+            return int(written["count"])
+        assert time.monotonic() < deadline, "it does not come to an end"
+        time.sleep(0.3)
 
 
 def _pending(file: Path) -> int:
     said = report(file)
     return -1 if said is None else said.pending
+
+
+def _newest(data: Path) -> int | None:
+    """The value that the page would show as the device's last."""
+    if not (data / "series.db").exists():
+        return None
+    with contextlib.closing(sqlite3.connect(f"file:{data / 'series.db'}?mode=ro", uri=True)) as db:
+        row = db.execute("SELECT free FROM heap ORDER BY t DESC LIMIT 1").fetchone()
+    return row[0] if row else None
