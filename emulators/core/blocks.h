@@ -60,9 +60,7 @@ static inline uint32_t block_insert_after(heap_t *heap, uint32_t index) {
     blocks[made].prev = index;
     blocks[made].next = next;
     blocks[index].next = made;
-    if (next != 0) {
-        blocks[next].prev = made;
-    }
+    blocks[next].prev = made; /* record 0 takes the write at the end of a region */
     return made;
 }
 
@@ -71,12 +69,8 @@ static inline void block_remove(heap_t *heap, uint32_t index) {
     struct heap_block *blocks = heap->blocks;
     uint32_t prev = blocks[index].prev;
     uint32_t next = blocks[index].next;
-    if (prev != 0) {
-        blocks[prev].next = next;
-    }
-    if (next != 0) {
-        blocks[next].prev = prev;
-    }
+    blocks[prev].next = next; /* record 0 takes the write where there is no neighbour */
+    blocks[next].prev = prev;
     block_give_back(heap, index);
 }
 

@@ -25,10 +25,10 @@ enum {
 };
 
 struct sys_heap {
-    uint32_t units;  /* of the heap, chunk 0 included */
-    uint32_t header; /* bytes */
-    uint32_t least;  /* units of the smallest chunk that can be listed */
-    uint32_t used_units, used_chunks;
+    uint32_t units;                   /* of the heap, chunk 0 included */
+    uint32_t header;                  /* bytes */
+    uint32_t least;                   /* units of the smallest chunk that can be listed */
+    uint32_t used, used_with_headers; /* bytes */
     uint32_t max_used, max_used_with_headers;
     uint32_t first_block; /* behind chunk 0; it never changes */
     uint32_t lists;       /* how many */
@@ -186,19 +186,14 @@ static inline void merge_and_list(heap_t *heap, struct sys_heap *sys, uint32_t i
     list_insert(heap->blocks, sys, index);
 }
 
-static inline uint32_t used_bytes(const struct sys_heap *sys) {
-    return sys->used_units * UNIT - sys->used_chunks * sys->header;
-}
-
-static inline void spend(struct sys_heap *sys, uint32_t units, uint32_t chunks) {
-    sys->used_units += units;
-    sys->used_chunks += chunks;
-    uint32_t used = used_bytes(sys);
+static inline void spend(struct sys_heap *sys, uint32_t units, uint32_t header) {
+    const uint32_t with_headers = sys->used_with_headers += units * UNIT;
+    const uint32_t used = sys->used += units * UNIT - header;
     if (used > sys->max_used) {
         sys->max_used = used;
     }
-    if (sys->used_units * UNIT > sys->max_used_with_headers) {
-        sys->max_used_with_headers = sys->used_units * UNIT;
+    if (with_headers > sys->max_used_with_headers) {
+        sys->max_used_with_headers = with_headers;
     }
 }
 
@@ -214,7 +209,7 @@ static inline uint32_t allocate(heap_t *heap, uint32_t bytes) {
     if (found != 0) {
         cut_and_list(heap, sys, found, units);
         heap->blocks[found].size_flags |= BLOCK_USED;
-        spend(sys, units, 1);
+        spend(sys, units, sys->header);
     }
     return found;
 }
@@ -232,7 +227,7 @@ static uint32_t place(heap_t *heap, uint32_t index, uint64_t pointer, uint32_t b
     cut_and_list(heap, sys, index, (uint32_t)((round_up(pointer + bytes, UNIT) - chunk) / UNIT));
     bool gap = pointer - sys->header != chunk;
     heap->blocks[index].size_flags |= gap ? BLOCK_USED | BLOCK_MARK : BLOCK_USED;
-    spend(sys, units_of(&heap->blocks[index]), 1);
+    spend(sys, units_of(&heap->blocks[index]), sys->header);
     return index;
 }
 
@@ -262,9 +257,10 @@ static uint32_t allocate_aligned(heap_t *heap, uint32_t align, uint32_t bytes) {
 
 static void release(heap_t *heap, uint32_t block) {
     struct sys_heap *sys = control_of(heap);
-    heap->blocks[block].size_flags &= ~(uint32_t)BLOCK_FLAGS;
-    sys->used_units -= units_of(&heap->blocks[block]);
-    sys->used_chunks--;
+    const uint32_t bytes = block_size(&heap->blocks[block]);
+    heap->blocks[block].size_flags = bytes;
+    sys->used_with_headers -= bytes;
+    sys->used -= bytes - sys->header;
     merge_and_list(heap, sys, block);
 }
 
@@ -274,7 +270,8 @@ static bool resize_in_place(heap_t *heap, uint32_t block, uint32_t need) {
     uint32_t have = units_of(&heap->blocks[block]);
     if (need <= have) {
         uint32_t tail = cut(heap, block, need);
-        sys->used_units -= have - need;
+        sys->used_with_headers -= (have - need) * UNIT;
+        sys->used -= (have - need) * UNIT;
         if (tail != 0) {
             merge_and_list(heap, sys, tail);
         }
@@ -468,11 +465,11 @@ static void sys_stats(const heap_t *heap, struct heap_stats *stats) {
             largest = units > largest ? units : largest;
         }
     }
-    stats->used = used_bytes(sys);
+    stats->used = sys->used;
     stats->max_used = sys->max_used;
     stats->free_with_headers = free_units * UNIT;
     stats->free = stats->free_with_headers - stats->free_blocks * sys->header;
-    stats->used_with_headers = sys->used_units * UNIT;
+    stats->used_with_headers = sys->used_with_headers;
     stats->max_used_with_headers = sys->max_used_with_headers;
     uint32_t total = stats->free + stats->used;
     stats->min_free = total > stats->max_used ? total - stats->max_used : 0;
@@ -553,8 +550,9 @@ static int sys_check(const heap_t *heap) {
     if (sums.blocks + 1 != heap->live) {
         return HEAP_E_RECORDS;
     }
-    bool agree = sums.used == sys->used_chunks && sums.used_units == sys->used_units;
-    return agree && used_bytes(sys) <= sys->max_used ? HEAP_OK : HEAP_E_COUNT;
+    const uint32_t with_headers = sums.used_units * UNIT;
+    bool agree = with_headers == sys->used_with_headers && with_headers - sums.used * sys->header == sys->used;
+    return agree && sys->used <= sys->max_used ? HEAP_OK : HEAP_E_COUNT;
 }
 
 const struct heap_ops heap_zephyr_sys_ops = {
