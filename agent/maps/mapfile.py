@@ -50,8 +50,9 @@ class Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     labels: dict[str, Text] = {}
     """Further labels of the device: hostname, room, ..."""
 
-    uptime: str = ""
-    """Since boot: `UptimeSec s`; units us, ms, s, min, h, d, or clock for 1T07:25:12."""
+    uptime: str | list[str] = ""
+    """Since boot: `UptimeSec s`; units us, ms, s, min, h, d, or clock for 1T07:25:12. Of a list the first that is
+    there."""
     uptime_wraps: bool = False
     """The uptime comes from a 32-bit count of milliseconds and starts again after 49.7 days."""
     boots: str = ""

@@ -32,7 +32,9 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Maps:
-    """Turns messages into reports. Of several rules that know a topic, the first that finds something in it wins.
+    """Turns messages into reports. Of several rules that know a topic, a user's own come first, then the one whose
+    pattern says more of it (ESPresense's `espresense/rooms/{device}/status` before ESPHome's `{device*}/status`), and
+    the first that finds something in it wins.
 
     `counts`: messages understood, retained (told identity at most), malformed and not understood.
     """
@@ -61,12 +63,16 @@ class Maps:
         if known is None:
             if len(self._known) >= TOPICS_MOST:
                 self._known.clear()
-            known = self._known[topic] = [
-                (rule, found.groupdict())
-                for rule in self._rules
-                if (found := next((hit for one in rule.patterns if (hit := one.fullmatch(topic))), None))
-            ]
+            known = self._known[topic] = self._looked_up(topic)
         return known
+
+    def _looked_up(self, topic: str) -> list[Match]:
+        found = []
+        for rule in self._rules:
+            hits = [hit for pattern in rule.patterns if (hit := pattern.fullmatch(topic))]
+            if hits:
+                found.append((rule, min((hit.groupdict() for hit in hits), key=_left_open)))
+        return sorted(found, key=_by_place)
 
     def apply(self, topic: str, payload: bytes, retained: bool, now_ms: int) -> list[Report]:
         """What a message says. A retained one was true at some time: of it only identity counts."""
@@ -106,6 +112,16 @@ class Maps:
         reports = self._learner.learn(value, now_ms, self.matches) if self._learner else []
         self.counts["announcements"] += 1
         return reports
+
+
+def _by_place(match: Match) -> tuple[bool, int]:
+    rule, captures = match
+    return rule.shipped, _left_open(captures) if rule.shipped else 0
+
+
+def _left_open(captures: Mapping[str, str]) -> int:
+    """How much of a topic a pattern leaves open."""
+    return sum(map(len, captures.values()))
 
 
 def ready(file: MapFile, source: str) -> Map:

@@ -95,8 +95,12 @@ class Thing:
                 values[field] = size
                 if resolution > step:
                     step = resolution
-        if not values or values.get("size") == 0:
+        if not any(values.values()) and "size" in values:
             return  # what has no size is not there: a chip without external RAM says 0 of 0
+        if values.get("size") == 0:
+            del values["size"]
+        if not values:
+            return
         found.append(Measure(self.kind, names, values, step))
         if self._estimate is not None and "free" in values:
             found += self._estimated(payload, names, values["free"], step)

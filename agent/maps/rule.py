@@ -25,6 +25,7 @@ class Rule:
         self.family = file.family or file.system
         self.topic = topic
         self.learned = False
+        self.shipped = False
         patterns = [topic.match] if isinstance(topic.match, str) else topic.match
         self.patterns = [compiled(pattern) for pattern in patterns]
         self.filters = [one for pattern in patterns for one in filters(pattern)]
@@ -34,8 +35,9 @@ class Rule:
         self._alias = first_of(topic.device)
         self._mac = first_of(topic.mac) if topic.mac else None
         self._reason = first_of(topic.reset_reason) if topic.reset_reason else None
-        self._uptime = number_of(topic.uptime, (*SPANS_MS, CLOCK), "s") if topic.uptime else None
-        self._step_ms = span_step_ms(self._uptime.unit) if self._uptime else 1000
+        uptimes = [topic.uptime] if isinstance(topic.uptime, str) else topic.uptime
+        self._uptimes = [number_of(text, (*SPANS_MS, CLOCK), "s") for text in uptimes if text]
+        self._step_ms = max((span_step_ms(one.unit) for one in self._uptimes), default=1000)
         self._boots = keys_of(topic.boots) if topic.boots else None
         self._things = _things(topic)
         self._fixed, self._labels = _labels(file, topic)
@@ -67,7 +69,11 @@ class Rule:
         measures: list[Measure] = []
         for thing in self._things:
             thing.measure(payload, captures, measures)
-        uptime = span_ms(find(payload, self._uptime.keys), self._uptime.unit) if self._uptime else None
+        uptime = None
+        for one in self._uptimes:
+            uptime = span_ms(find(payload, one.keys), one.unit)
+            if uptime is not None:
+                break
         if self._quick:
             if not measures and uptime is None:
                 return None

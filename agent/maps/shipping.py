@@ -52,7 +52,10 @@ def read_map(path: Path) -> Map:
 
 
 def _shipped(name: str) -> Map:
-    return _parsed((_FOLDER / f"{name}.toml").read_text(), name)
+    shipped = _parsed((_FOLDER / f"{name}.toml").read_text(), name)
+    for rule in shipped.rules:
+        rule.shipped = True
+    return shipped
 
 
 def _ships(name: str) -> bool:

@@ -14,12 +14,12 @@ SPANS_MS: Mapping[str, float] = {"us": 0.001, "ms": 1, "s": 1000, "min": 60_000,
 """Units of an uptime."""
 
 CLOCK = "clock"
-"""The uptime unit of `1T07:25:12` and `07:25:12`."""
+"""The uptime unit of `1T07:25:12`, `001+07:25:12.345` and `07:25:12`."""
 
 FRAGMENTED = "%fragmented"
 """The unit of 100 - 100 * largest / free, for `largest_free`: an estimate within one percent of free."""
 
-_CLOCK = re.compile(r"(?:(\d+)T)?(\d+):(\d+):(\d+)")
+_CLOCK = re.compile(r"(?:(\d+)[T+])?(\d+):(\d+):(\d+)(?:\.\d+)?")
 
 
 def number(value: Any) -> int | float | None:

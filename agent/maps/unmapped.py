@@ -10,6 +10,7 @@ import msgspec
 
 from agent.maps.units import number
 
+_HUMPS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORDS = re.compile(
     r"heap|ps_?ram|(?:^|[^a-z])ram(?:[^a-z]|$)|ram_?(?:free|total|size|used)|free_?ram|stack|mem(?:ory)?(?:[^a-z]|free|used|total|$)|"
     r"free_?mem|max_?alloc|fragmentation",
@@ -28,7 +29,11 @@ def suspects(topic: str, payload: bytes) -> list[tuple[str, int | float]]:
         return list(_inside(value, "", DEPTH))
     found = number(payload.decode(errors="replace").strip())
     about = "/".join(topic.split("/")[-2:])
-    return [("payload", found)] if found is not None and _WORDS.search(about) else []
+    return [("payload", found)] if found is not None and _speaks_of_memory(about) else []
+
+
+def _speaks_of_memory(text: str) -> bool:
+    return _WORDS.search(text) is not None or _WORDS.search(_HUMPS.sub("_", text)) is not None
 
 
 def _inside(value: Any, path: str, depth: int) -> Iterator[tuple[str, int | float]]:
@@ -40,5 +45,5 @@ def _inside(value: Any, path: str, depth: int) -> Iterator[tuple[str, int | floa
     elif isinstance(value, list):
         for index, inner in enumerate(value[:20]):
             yield from _inside(inner, f"{path}.{index}", depth - 1)
-    elif type(value) in (int, float) and _WORDS.search(path):
+    elif type(value) in (int, float) and _speaks_of_memory(path):
         yield path, value
