@@ -26,9 +26,14 @@ class Acks:
 
     def due(self, now_ms: int) -> list[tuple[str, int]]:
         """The pairs to acknowledge now; they are owed nothing afterwards."""
-        due = []
+        due, idle = [], []
         for key, owed in self._owed.items():
-            if owed.frames >= FRAMES or (owed.frames and now_ms - owed.last_ms >= SPAN_MS):
+            late = now_ms - owed.last_ms >= SPAN_MS
+            if owed.frames >= FRAMES or (owed.frames and late):
                 due.append(key)
                 owed.frames, owed.last_ms = 0, now_ms
+            elif late:
+                idle.append(key)
+        for key in idle:
+            del self._owed[key]  # the next frame of it is acknowledged at once, as a first one is
         return due

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from collector.intake import budget, inventory
 from collector.intake.budget import SERIES_PER_AGENT, Budget
@@ -27,6 +29,12 @@ CREATE TABLE IF NOT EXISTS quarantine(
     detail TEXT NOT NULL, rows INTEGER NOT NULL, body BLOB NOT NULL);
 """
 TABLES += budget.TABLES + inventory.TABLES
+
+Life = TypeVar("Life", int, str)
+"""An epoch (one life of an outbox), or the name of a boot."""
+
+LIVES_PER_AGENT = 64
+"""Outboxes and boots of an agent that are kept in mind: one that makes up ever new ones fills no memory and no disk."""
 
 QUARANTINE_CAP = 10_000
 """Entries kept; the oldest go first and are counted in `quarantine_evicted_rows`."""
@@ -57,18 +65,37 @@ class IntakeState:
         self.anchors: dict[tuple[str, str], int] = {
             (agent, boot_id): anchor for agent, boot_id, anchor in db.execute("SELECT * FROM anchors")
         }
+        self._live_epochs: dict[str, int] = dict(db.execute("SELECT agent, epoch FROM agents"))
+        self._epochs = _by_agent(self.contig)
+        self._boots = _by_agent(self.anchors)
         self.counts: Counter[str] = Counter()
         self.frames: list[tuple[bytes, int]] = []
         self.refused: list[Refused] = []
         self._moved: set[tuple[str, int]] = set()
+        self._forgotten: list[tuple[str, int]] = []
+        self._forgotten_boots: list[tuple[str, str]] = []
         self._new_owners: list[tuple[str, str, int]] = []
-        self._new_anchors: list[tuple[str, str, int]] = []
+        self._new_anchors: dict[tuple[str, str], int] = {}
         self._agents: dict[str, tuple[str, int, int, str, int]] = {}
 
     def move_contig(self, agent: str, epoch: int, contig: int) -> None:
         """Everything of that epoch up to `contig` has been dealt with."""
+        if (agent, epoch) not in self.contig:
+            self._make_room(agent, epoch)
         self.contig[agent, epoch] = contig
         self._moved.add((agent, epoch))
+
+    def _make_room(self, agent: str, epoch: int) -> None:
+        """Forget the agent's oldest epoch when there are too many; not the one that it says it is in."""
+        epochs = self._epochs.setdefault(agent, [])
+        epochs.append(epoch)
+        if len(epochs) > LIVES_PER_AGENT:
+            gone = next(known for known in epochs if known != self._live_epochs.get(agent))
+            epochs.remove(gone)
+            del self.contig[agent, gone]
+            self._moved.discard((agent, gone))
+            self._forgotten.append((agent, gone))
+            self.counts["forgotten_epochs"] += 1
 
     def set_owner(self, device: str, agent: str, now_ms: int) -> None:
         """From now on the device belongs to that agent."""
@@ -80,20 +107,33 @@ class IntakeState:
     def set_anchor(self, agent: str, boot_id: str, anchor_ms: int) -> None:
         """Freeze where a sender's monotonic 0 stands in wall time, for good."""
         self.anchors[agent, boot_id] = anchor_ms
-        self._new_anchors.append((agent, boot_id, anchor_ms))
+        self._new_anchors[agent, boot_id] = anchor_ms
+        boots = self._boots.setdefault(agent, [])
+        boots.append(boot_id)
+        if len(boots) > LIVES_PER_AGENT:
+            gone = min(boots, key=lambda boot: self.anchors[agent, boot])
+            boots.remove(gone)
+            del self.anchors[agent, gone]
+            self._new_anchors.pop((agent, gone), None)
+            self._forgotten_boots.append((agent, gone))
+            self.counts["forgotten_boots"] += 1
 
     def note_agent(self, agent: str, status: Status, now_ms: int) -> None:
         """An agent has come or gone."""
+        self._live_epochs[agent] = status.epoch
         self._agents[agent] = (agent, int(status.online), status.epoch, status.version, now_ms)
 
     def write(self, db: sqlite3.Connection) -> None:
         """Put everything that has changed into the transaction, except `frames`, which are the journal's to append."""
+        db.executemany("DELETE FROM contig WHERE agent = ? AND epoch = ?", self._forgotten)
+        db.executemany("DELETE FROM anchors WHERE agent = ? AND boot_id = ?", self._forgotten_boots)
         db.executemany(
             "INSERT OR REPLACE INTO contig VALUES(?, ?, ?)",
             [(agent, epoch, self.contig[agent, epoch]) for agent, epoch in self._moved],
         )
         db.executemany("INSERT OR REPLACE INTO owners VALUES(?, ?, ?)", self._new_owners)
-        db.executemany("INSERT OR REPLACE INTO anchors VALUES(?, ?, ?)", self._new_anchors)
+        anchors = [(*boot, anchor_ms) for boot, anchor_ms in self._new_anchors.items()]
+        db.executemany("INSERT OR REPLACE INTO anchors VALUES(?, ?, ?)", anchors)
         db.executemany("INSERT OR REPLACE INTO agents VALUES(?, ?, ?, ?, ?)", self._agents.values())
         self.budget.write(db)
         self.inventory.write(db)
@@ -117,8 +157,17 @@ class IntakeState:
         self.frames.clear()
         self.refused.clear()
         self._moved.clear()
+        self._forgotten.clear()
+        self._forgotten_boots.clear()
         self._new_owners.clear()
         self._new_anchors.clear()
         self._agents.clear()
         self.budget.committed()
         self.inventory.committed()
+
+
+def _by_agent(lives: Iterable[tuple[str, Life]]) -> dict[str, list[Life]]:
+    found: dict[str, list[Life]] = {}
+    for agent, life in lives:
+        found.setdefault(agent, []).append(life)
+    return found

@@ -14,6 +14,7 @@ from collector.intake.admission import Admission
 from collector.intake.state import TABLES, IntakeState
 from collector.records import Arrival, decode
 from telemetry.journal import Journal
+from telemetry.messages import Status
 from telemetry.readings import About
 from telemetry.topics import Topic
 from telemetry.wire import EARLIER, MONOTONIC, Block, Clock, Header, Rows, encode_body, seal
@@ -163,6 +164,25 @@ def test_a_device_belongs_to_the_agent_that_named_it_first(desk: Desk) -> None:
     desk.take(frame(1, heap()), agent="a2")
     assert desk.counts["quarantined_owner"] == 1
     assert "a1" in desk.state.refused[0].detail
+
+
+def test_an_agent_that_makes_up_lives_fills_neither_memory_nor_disk(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "readings.journal", tables=TABLES)
+    desk = Desk(journal.db)
+    desk.state.note_agent("a1", Status(True, 5), NOW)
+    desk.take(frame(1, heap(), epoch=5))
+    desk.take(frame(1, heap(), epoch=5), agent="a2")
+    for number in range(200):
+        clock = Clock(f"boot-{number}", NOW + number)
+        desk.take(frame(1, clock, heap("d3"), epoch=1_000 + number, flags=MONOTONIC))
+    with journal.transaction() as db:
+        desk.state.write(db)
+    for state in (desk.state, IntakeState(journal.db)):
+        assert [len([key for key in kept if key[0] == "a1"]) for kept in (state.contig, state.anchors)] == [64, 64]
+        assert state.contig["a1", 5] == state.contig["a1", 1_199] == state.contig["a2", 5] == 1
+        assert ("a1", "boot-199") in state.anchors
+    assert journal.counters()["forgotten_epochs"] == 200 + 1 - 64
+    journal.close()
 
 
 def test_foreign_topics_and_fleets_are_refused(desk: Desk) -> None:
