@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -115,7 +116,7 @@ def _status(directory: Path, process: str, file: str, now_ms: int) -> ProcessSta
                 process,
                 file,
                 running=True,
-                bytes=sum(each.stat().st_size for each in _with_log(path)),
+                bytes=sum(each.st_size for each in _with_log(path)),
                 changed_ms=_changed_ms(db, path, process),
                 frames=_frames_held(db) if file.endswith(".journal") else None,
                 behind_ms=behind_ms,
@@ -133,11 +134,15 @@ def _changed_ms(db: sqlite3.Connection, path: Path, process: str) -> int:
         newest = db.execute("SELECT data FROM frames ORDER BY id DESC LIMIT 1").fetchone()
         if newest:
             return _stamp_ms(newest[0])
-    return max(int(each.stat().st_mtime * 1000) for each in _with_log(path))
+    return max(int(each.st_mtime * 1000) for each in _with_log(path))
 
 
-def _with_log(path: Path) -> list[Path]:
-    return [each for each in (path, path.with_name(path.name + "-wal")) if each.exists()]
+def _with_log(path: Path) -> list[os.stat_result]:
+    """File and write-ahead log; the log is gone whenever its owner has put all of it into the file and closed it."""
+    found = [path.stat()]
+    with contextlib.suppress(FileNotFoundError):
+        found.append(path.with_name(path.name + "-wal").stat())
+    return found
 
 
 def _frames_held(db: sqlite3.Connection) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from pathlib import Path
 
 import pytest
@@ -74,3 +76,19 @@ def test_an_intake_that_writes_no_ticks_is_noticed(collector: Collector) -> None
 def test_a_file_that_is_no_database_counts_as_not_running(tmp_path: Path) -> None:
     (tmp_path / "series.db").write_bytes(b"not a database at all, but long enough to be read as one" * 100)
     assert not _by_process(tmp_path, wall_ms())["series"].running
+
+
+def test_a_log_that_goes_between_two_looks_makes_nobody_stand_still(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever closes a file takes its write-ahead log away, and makes another when it opens it again."""
+    looks, real = itertools.count(), Path.stat
+
+    def stat(path: Path, **how: bool) -> os.stat_result:
+        if path.name.endswith("-wal") and next(looks) % 2:
+            raise FileNotFoundError(path)
+        return real(path, **how)
+
+    collector.settle()
+    monkeypatch.setattr(Path, "stat", stat)
+    assert _by_process(collector.directory, wall_ms())["judge"].running
