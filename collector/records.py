@@ -68,6 +68,7 @@ class Finding(msgspec.Struct, frozen=True, tag="finding"):
     behind it. `incident` is the key of the incident that it belongs to; `agent` is told of silence alone: who brought
     the device's readings, or ALL_AGENTS when nobody at all is heard. `labels` are what the device's description says
     beyond platform, board, firmware and os. `state` is breach, or why the rule cannot be judged: no_data, error.
+    `suspect` is who is to be looked at first, where the data names somebody: a task, a thread, a function.
     """
 
     key: str
@@ -88,6 +89,7 @@ class Finding(msgspec.Struct, frozen=True, tag="finding"):
     agent: str = ""
     labels: dict[str, str] = {}
     state: str = "breach"
+    suspect: str = ""
 
 
 ALL_AGENTS = "*"

@@ -79,6 +79,7 @@ def finding_line(finding: Finding, detected_ms: int, verdict: str) -> dict[str, 
         "since": finding.since_ms / 1000,
         "detected_at": detected_ms / 1000,
         "numbers": finding.numbers,
+        "suspect": finding.suspect,
         "incident": finding.incident,
     }
 

@@ -11,14 +11,16 @@ import numpy as np
 
 from collector.judge.alerts import IDLE, Alerts
 from collector.judge.board import Board, Book
+from collector.judge.columns import GROWING_KINDS
 from collector.judge.detectors.reboots import Reboots
 from collector.judge.expression import Columns, Truths
 from collector.judge.hearing import TICK_MS, Hearing
 from collector.judge.lives import Lives
 from collector.judge.reasons import Value, fill
-from collector.judge.rules import NO_DATA, Rule
+from collector.judge.rules import BREACH, NO_DATA, Rule
 from collector.judge.series import Rows as RowNumbers
 from collector.judge.series import Table
+from collector.judge.suspects import Suspect, suspect_of
 from collector.records import RETIRED, Arrival, Finding
 from telemetry.readings import About, labels_of
 from telemetry.wire import Rows
@@ -140,6 +142,8 @@ class Judge:
         return self._alerts_on.get(kind, [])
 
     def _select(self, kind: str, row: int, about: About) -> None:
+        if kind == "device":
+            self.hearing.allow(row, about)
         table = self.board.tables[kind]
         for alerts in self.alerts_on(kind):
             alerts.make_room(table.capacity)
@@ -148,7 +152,7 @@ class Judge:
 
     def _note_silence(self) -> None:
         table = self.board.tables["device"]
-        table.column("silent_after_s")[:] = self.hearing.silent_after_ms / 1000
+        table.column("silent_after_s")[:] = self.hearing.allowed_s(len(table))
         table.column("silent_s")[:] = self.hearing.silence_s(len(table))
 
     def _judge_kind(self, kind: str, now: int) -> list[Finding]:
@@ -220,6 +224,10 @@ class Judge:
             "names": ", ".join(names),
             "lasted": (at_ms - since_ms) / 1000,
         }
+        suspect = self._suspect(rule, row, sight.columns, place) if status == "firing" else None
+        if suspect is not None:
+            values["suspect"] = suspect.deed
+            known |= {"suspect_grown": suspect.grown} if math.isfinite(suspect.grown) else {}
         if status == "resolved" and table.outdated[row]:
             reason = "The device restarted, and this did not come back."
         else:
@@ -230,8 +238,15 @@ class Judge:
             key, f"{key}@{since_ms}", status, rule.name, rule.severity, device, rule.kind, names, since_ms, at_ms,
             reason, about.texts.get("platform", ""), about.texts.get("firmware", ""), known,
             agent=self.hearing.agent_behind(row) if rule.is_on_silence else "", labels=labels_of(about),
-            state=rule.state,
+            state=rule.state, suspect=suspect.name if suspect else "",
         )  # fmt: skip
+
+    def _suspect(self, rule: Rule, row: int, columns: Columns, place: int) -> Suspect | None:
+        """Whom the data names, where a rule tells a leak or a creeping stack."""
+        if rule.kind not in GROWING_KINDS or rule.verdict not in ("leak", "stack") or rule.state != BREACH:
+            return None
+        minutes, grown = (float(columns[name][place]) for name in ("leak_minutes", "leak_grown"))
+        return suspect_of(self.board, rule.kind, row, minutes, grown)
 
 
 def _key(rule: str, device: str, kind: str, names: tuple[str, ...]) -> str:

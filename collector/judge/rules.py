@@ -63,6 +63,8 @@ class RuleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     device: str = "*"
     names: str = "*"
     """Patterns (`*`, `?`, `[abc]`) of what the rule applies to; `names`: any of the series' own names."""
+    not_names: str = ""
+    """Pattern of names that the rule leaves alone."""
     labels: tuple[Annotated[str, Meta(pattern="^[^=]+=.*$")], ...] = ()
     """Labels that the device must carry, each as `name=pattern`."""
     verdict: Verdict = ""
@@ -141,6 +143,7 @@ class Rule:
             and fnmatchcase(texts.get("board", ""), chosen.board)
             and fnmatchcase(texts.get("firmware", ""), chosen.firmware)
             and (chosen.names == "*" or any(fnmatchcase(name, chosen.names) for name in names))
+            and not (chosen.not_names and any(fnmatchcase(name, chosen.not_names) for name in names))
             and all(carries(texts, label) for label in chosen.labels)
         )
 
@@ -227,7 +230,7 @@ def _expression(text: str, kind: str, path: str, faults: list[str]) -> Expressio
 
 def _template_numbers(template: str, kind: str, path: str, faults: list[str]) -> tuple[str, ...]:
     columns = rule_columns(kind)
-    others = ("names", "lasted", *KINDS[kind].texts)
+    others = ("names", "lasted", "suspect", *KINDS[kind].texts)
     try:
         names = names_in(template)
     except TemplateError as error:
