@@ -89,12 +89,17 @@ class Reading:
     resolution: int = 1
 
 
+SILENT_AFTER = "silent_after_s"
+"""The name of a limit that is no size: seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class About:
     """What is known of a device during one boot: it stands in the stream before the boot's first reading.
 
     `texts`: platform, board, firmware, os and any label; `limits`: numbers that judge and page measure against, bytes
-    (for example `user_mode` on an MT3620).
+    (for example `user_mode` on an MT3620), and in `SILENT_AFTER` the seconds for which a device may be silent that
+    speaks seldom.
     """
 
     device: str

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from agent.maps.held import Held
 from agent.maps.life import Life, Verdict
 from agent.maps.names import Memory, Names
+from agent.maps.pace import Pace
 from agent.maps.report import Measure, Report
-from telemetry.readings import MT3620_LIMIT, About, Reading, Value
+from telemetry.readings import MT3620_LIMIT, SILENT_AFTER, About, Reading, Value
 
 JOIN_MS = 1_000
 """Values that come on topics of their own within this span are of one moment."""
@@ -18,13 +19,15 @@ Series = tuple[str, str, tuple[str, ...]]
 
 
 class _Device:
-    __slots__ = ("begun", "boot", "described", "heard", "life", "name", "new", "news", "texts")
+    __slots__ = ("begun", "boot", "described", "heard", "life", "name", "new", "news", "pace", "patience_s", "texts")
 
-    def __init__(self, name: str, boot: int, life: Life) -> None:
+    def __init__(self, name: str, boot: int, life: Life, pace: Pace) -> None:
         self.name = name
         self.boot = boot or 1
         self.new = not boot
         self.life = life
+        self.pace = pace
+        self.patience_s = 0
         self.texts = {"platform": "other"}
         self.heard: Mapping[str, str] = {}
         self.news = False
@@ -80,6 +83,8 @@ class Devices:
         if report.texts is not device.heard and report.texts != device.heard:
             device.hear(report.texts)
         verdict = device.life.observe(report)
+        if report.measures and device.pace.heard(report.time_ms, report.period_ms):
+            device.news = True
         items: list[About | Reading] = []
         if verdict or device.news or not device.begun or report.boots is not None:
             items = self._tell(device, report, verdict)
@@ -103,7 +108,8 @@ class Devices:
         device.begun = device.begun or begins
         if verdict or begins or (report.boots is not None and device.begun):
             self._save(device)
-        if device.begun and (verdict == "boot" or device.texts != device.described):
+        told = device.texts == device.described and device.pace.silent_after_s == device.patience_s
+        if device.begun and (verdict == "boot" or not told):
             items += self._described(device, report)
         device.news = False
         return items + list(_events(device, report, verdict))
@@ -128,20 +134,21 @@ class Devices:
         return self._devices[name].boot if name in self._devices else 1
 
     def _add(self, name: str) -> _Device:
-        device = self._devices[name] = _Device(name, self._memory.boot_of(name), self._saved_life(name))
+        device = self._devices[name] = _Device(name, self._memory.boot_of(name), *self._saved(name))
         return device
 
-    def _saved_life(self, name: str) -> Life:
+    def _saved(self, name: str) -> tuple[Life, Pace]:
         saved = self._lives.get(name)
         if saved is None:
-            return Life()
-        uptime_ms, seen_ms, count, sleeps = json.loads(saved)
-        return Life(uptime_ms, seen_ms, count, 0, sleeps, known=True)
+            return Life(), Pace()
+        uptime_ms, seen_ms, count, sleeps, *period_ms = json.loads(saved)
+        return Life(uptime_ms, seen_ms, count, 0, sleeps, known=True), Pace(*period_ms)
 
     def _save(self, device: _Device) -> None:
         life = device.life
         self._memory.remember(
-            f"life/{device.name}", json.dumps([life.uptime_ms, life.seen_ms, life.count, life.sleeps])
+            f"life/{device.name}",
+            json.dumps([life.uptime_ms, life.seen_ms, life.count, life.sleeps, device.pace.period_ms]),
         )
         self._memory.set_boot(device.name, device.boot)
 
@@ -156,7 +163,10 @@ class Devices:
 
     def _described(self, device: _Device, report: Report) -> Iterator[About | Reading]:
         device.described = dict(device.texts)
+        device.patience_s = device.pace.silent_after_s
         limits = {"user_mode": MT3620_LIMIT} if device.texts["platform"] == "mt3620" else {}
+        if device.patience_s:
+            limits[SILENT_AFTER] = device.patience_s
         yield About(device.name, device.boot, device.described, limits)
         values: dict[str, Value] = {}
         uptime = device.life.uptime_at(report.time_ms)

@@ -99,5 +99,7 @@ class MapFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Maps of one family share their devices' aliases; unset: the system's own."""
     os: str = ""
     """What firmware its devices run, as it is shown."""
+    period_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
+    """How often its devices speak unless told otherwise; a device is silent after several periods. 0: often enough."""
     poll: list[Poll] = []
     topics: list[Topic]

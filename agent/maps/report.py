@@ -27,7 +27,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     os and labels. `uptime_ms` is since boot, in steps of `uptime_step_ms`; `wraps`: it starts again at 2**32 ms.
     `boots` is the device's own count of its boots, `booted`: such a message is sent after a boot only. `online` is what
     the device, or the broker in its place, said of the connection. `partial`: more of the same moment is on its way.
-    `poll`: the device can be asked.
+    `poll`: the device can be asked. `period_ms`: how often such devices speak unless told otherwise, 0 if unknown.
     """
 
     system: str
@@ -47,6 +47,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     measures: tuple[Measure, ...] = ()
     partial: bool = False
     poll: bool = False
+    period_ms: int = 0
 
     def identity(self) -> Report | None:
         """What stays true however old the message is; None when it says nothing of that."""

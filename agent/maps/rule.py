@@ -41,6 +41,7 @@ class Rule:
         self._boots = keys_of(topic.boots) if topic.boots else None
         self._things = _things(topic)
         self._fixed, self._labels = _labels(file, topic)
+        self._period_ms = file.period_s * 1000
         self._quick = not (self._labels or self._mac or self._reason or self._boots or self._says_life)
 
     @property
@@ -81,6 +82,7 @@ class Rule:
                 system=self.system, family=self.family, alias=self._alias(payload, captures), time_ms=now_ms,
                 texts=self._fixed, uptime_ms=uptime, uptime_step_ms=self._step_ms, wraps=self.topic.uptime_wraps,
                 measures=tuple(measures), partial=self.topic.partial, poll=self.topic.poll,
+                period_ms=self._period_ms,
             )  # fmt: skip
         return self._full(payload, captures, now_ms, measures, uptime)
 
@@ -103,7 +105,7 @@ class Rule:
             system=self.system, family=self.family, alias=self._alias(payload, captures), time_ms=now_ms, mac=mac,
             texts=texts, uptime_ms=uptime, uptime_step_ms=self._step_ms, wraps=topic.uptime_wraps, boots=boots,
             booted=topic.booted, reset_reason=reason, reset_class=reset_class(reason), online=online,
-            measures=tuple(measures), partial=topic.partial, poll=topic.poll,
+            measures=tuple(measures), partial=topic.partial, poll=topic.poll, period_ms=self._period_ms,
         )  # fmt: skip
 
     def _fits(self, payload: Any) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from collector.judge.expression import Numbers
 from collector.judge.series import grown
 from collector.records import ALL_AGENTS
+from telemetry.readings import SILENT_AFTER, About
 
 LIVE_MS = 120_000
 """A sample that arrives later than this after its own time is history: it never starts or ends a live alert."""
@@ -33,8 +34,8 @@ class Hearing:
     """Keeps the ear on agents (by name) and devices (by their row in the table of devices).
 
     `newest_ms` is each device's newest sample, never later than its arrival, `agent_of` the number of the agent that
-    brought it; `live_ms` is for how long what was heard counts as news. `changed` are the agents that differ from what
-    is on disk, `changed_devices` the rows.
+    brought it, `own_ms` the silence that its description allows it, 0 if none; `live_ms` is for how long what was heard
+    counts as news. `changed` are the agents that differ from what is on disk, `changed_devices` the rows.
     """
 
     def __init__(self, silent_after_ms: int, step_ms: int = TICK_MS) -> None:
@@ -43,6 +44,7 @@ class Hearing:
         self.silent_after_ms = silent_after_ms
         self.agents: dict[str, Agent] = {}
         self.newest_ms = np.zeros(0, dtype=np.int64)
+        self.own_ms = np.zeros(0, dtype=np.int64)
         self.agent_of = np.zeros(0, dtype=np.int64)
         self.tick_ms = 0
         self.deaf_until_ms = 0
@@ -61,6 +63,16 @@ class Hearing:
         if row >= len(self.newest_ms):
             capacity = max(64, 2 * row)
             self.newest_ms, self.agent_of = grown(self.newest_ms, capacity, 0), grown(self.agent_of, capacity, 0)
+            self.own_ms = grown(self.own_ms, capacity, 0)
+
+    def allow(self, row: int, about: About) -> None:
+        """Take over how long the device may be silent by its own account: some speak more seldom than others."""
+        self.make_room(row)
+        self.own_ms[row] = about.limits.get(SILENT_AFTER, 0) * 1000
+
+    def allowed_s(self, devices: int) -> Numbers:
+        """After how long each of the first so many devices is silent: the configured span or a longer one of its own."""
+        return np.maximum(self.own_ms[:devices], self.silent_after_ms) / 1000
 
     def newest(self, row: int) -> int:
         """The time of the device's newest sample, 0 before the first."""
@@ -118,7 +130,8 @@ class Hearing:
         still brings samples of the past.
         """
         now, newest = self.tick_ms, self.newest_ms[:devices]
-        spared = (newest < self.deaf_until_ms) & (now - self.deaf_until_ms < self.silent_after_ms)
+        allowed = np.maximum(self.own_ms[:devices], self.silent_after_ms)
+        spared = (newest < self.deaf_until_ms) & (now - self.deaf_until_ms < allowed)
         draining = np.array(
             [
                 now - agent.arrived_ms < self.silent_after_ms and now - agent.frontier_ms > self.live_ms

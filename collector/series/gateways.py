@@ -43,7 +43,8 @@ SELECT device, agent, from_ms, to_ms, cause, frames FROM holes JOIN devices USIN
 WHERE from_ms <= :end AND coalesce(to_ms, :end) >= :start AND (:device IS NULL OR device = :device)
 UNION ALL
 SELECT device, agent, last_t, NULL, 'silence', 0 FROM devices LEFT JOIN abouts USING(device)
-WHERE last_t > 0 AND last_t < :silent AND last_t <= :end AND (:device IS NULL OR device = :device)
+WHERE last_t > 0 AND last_t < :silent AND (:device IS NULL OR device = :device)
+  AND last_t + 1000 * coalesce(json_extract(limits, '$.silent_after_s'), 0) <= :end
   AND NOT EXISTS (SELECT 1 FROM holes WHERE holes.device = devices.device AND to_ms IS NULL)
   AND json_extract(coalesce(texts, '{}'), '$.retired') IS NULL
 ORDER BY 3 DESC LIMIT :limit

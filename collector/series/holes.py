@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Callable
 
 from collector.records import Arrival, Hole
-from telemetry.readings import About
+from telemetry.readings import SILENT_AFTER, About
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS holes(
@@ -23,9 +24,11 @@ CREATE INDEX IF NOT EXISTS holes_at ON holes(from_ms);
 class Holes:
     """Finds holes in what arrives. Changes wait for `save`, inside the caller's transaction."""
 
-    def __init__(self, db: sqlite3.Connection, silent_after_ms: int) -> None:
+    def __init__(self, db: sqlite3.Connection, silent_after_ms: int, about: Callable[[str], About]) -> None:
+        """`about` gives a device's description: some speak more seldom than others."""
         self._db = db
         self._silent_after_ms = silent_after_ms
+        self._about = about
         self._newest: dict[str, int] = {}
         self._agent_of: dict[str, str] = {}
         for device, agent, last_t in db.execute("SELECT device, agent, last_t FROM devices"):
@@ -49,11 +52,12 @@ class Holes:
         for device, times in _times(arrival).items():
             self._agent_of[device] = arrival.agent
             first, last = min(times), max(times)
-            for time_ms in sorted(times) if last - first > self._silent_after_ms else (first,):
-                self._step(device, time_ms)
+            allowed_ms = max(self._silent_after_ms, 1000 * self._about(device).limits.get(SILENT_AFTER, 0))
+            for time_ms in sorted(times) if last - first > allowed_ms else (first,):
+                self._step(device, time_ms, allowed_ms)
             self._newest[device] = max(self._newest.get(device, 0), last)
 
-    def _step(self, device: str, time_ms: int) -> None:
+    def _step(self, device: str, time_ms: int, allowed_ms: int) -> None:
         newest = self._newest.get(device, 0) or time_ms
         self._newest[device] = max(newest, time_ms)
         if time_ms <= newest:
@@ -61,7 +65,7 @@ class Holes:
         opened = self._open.pop(device, None)
         if opened:
             self._rows.append((device, opened[0], time_ms, "lost", opened[1]))
-        elif time_ms - newest > self._silent_after_ms:
+        elif time_ms - newest > allowed_ms:
             self._rows.append((device, newest, time_ms, "silence", 0))
 
     def save(self) -> Counter[str]:

@@ -39,7 +39,7 @@ class SeriesProcess:
         self._db = open_writer(directory / "series.db")
         self._consumer = Consumer(self._db, {name: directory / f"{name}.journal" for name in JOURNALS})
         self._writer = SeriesWriter(self._db)
-        self._holes = Holes(self._db, silent_after_ms)
+        self._holes = Holes(self._db, silent_after_ms, self._writer.book.about)
         self._keeper = Keeper(self._db, keep)
         self._now_ms = now_ms
         self._restarts = 0

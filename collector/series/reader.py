@@ -12,7 +12,7 @@ from collector.records import RETIRED
 from collector.series.points import points
 from collector.series.rows import AlertRow, DeviceRow, EventRow, LogRow, SeriesRow
 from telemetry.errors import EnvironmentFault
-from telemetry.readings import FLAGS
+from telemetry.readings import FLAGS, SILENT_AFTER
 
 __all__ = [
     "alerts",
@@ -51,7 +51,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
 def devices(db: sqlite3.Connection, now_ms: int, silent_after_ms: int = SILENT_AFTER_MS) -> list[DeviceRow]:
     """Every device that was ever seen or listed and is not retired, by name; agents are no devices.
 
-    `now_ms` is wall time; a device unheard for longer is silent.
+    `now_ms` is wall time; a device unheard for longer is silent, if it does not allow itself more.
     """
     rows = _device_rows(db, now_ms, silent_after_ms, None)
     return [row for row in rows if not row.texts or RETIRED not in row.texts]
@@ -85,6 +85,8 @@ def _device_rows(db: sqlite3.Connection, now_ms: int, silent_after_ms: int, only
         _DEVICES.format(one=one), {"device": only}
     ):
         about: dict[str, str] = _json(texts) if texts else {}
+        limits_of: dict[str, int] = _json(limits) if limits else {}
+        allowed_ms = max(silent_after_ms, 1000 * limits_of.get(SILENT_AFTER, 0))
         used, limit, used_of = fills.get(name, (None, None, ""))
         open_ones = alerts.get(name, _Alerts(0, frozenset()))
         rows.append(
@@ -95,7 +97,7 @@ def _device_rows(db: sqlite3.Connection, now_ms: int, silent_after_ms: int, only
                 firmware=about.get("firmware", ""),
                 os=about.get("os", ""),
                 agent=agent,
-                state=_state(open_ones, silent=now_ms - last_seen > silent_after_ms),
+                state=_state(open_ones, silent=now_ms - last_seen > allowed_ms),
                 used=used,
                 limit=limit,
                 used_of=used_of,
@@ -105,7 +107,7 @@ def _device_rows(db: sqlite3.Connection, now_ms: int, silent_after_ms: int, only
                 boot=boot,
                 uptime_ms=uptime,
                 texts=about,
-                limits=_json(limits) if limits else {},
+                limits=limits_of,
             )
         )
     return rows

@@ -41,7 +41,7 @@ class SeriesWriter:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._book = DeviceBook(db)
+        self.book = DeviceBook(db)
         self._last = LastValues(db)
         self._ids: dict[tuple[str, str, tuple[str, ...]], int] = {
             (device, kind, tuple(msgspec.json.decode(names))): id_
@@ -57,7 +57,7 @@ class SeriesWriter:
         self._counts["series_frames"] += 1
         for block in arrival.blocks:
             if isinstance(block, About):
-                self._book.learn(block)
+                self.book.learn(block)
                 self._sight(arrival, block.device, block.boot, None, None)
             else:
                 self._take_rows(arrival, block)
@@ -67,7 +67,7 @@ class SeriesWriter:
     def finish(self) -> None:
         """Write what is held, and count it."""
         self._flush_rows()
-        self._last.save(lambda device: self._book.about(device).limits)
+        self._last.save(lambda device: self.book.about(device).limits)
         rows = [(name, s.agent, s.boot, s.uptime, s.first, s.seen, s.t) for name, s in self._seen.items()]
         self._db.executemany(_SEEN, rows)
         self._seen.clear()

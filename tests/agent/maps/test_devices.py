@@ -215,3 +215,30 @@ def test_a_source_has_no_more_devices_than_it_can_hold(monkeypatch: pytest.Monke
         stream.state(f"tele/d{number}/STATE", 24, 100)
     assert len({reading.device for reading in stream.readings()}) == 5
     assert stream.devices.unnamed == 3
+
+
+def spans(stream: Stream) -> list[int]:
+    return [about.limits.get("silent_after_s", 0) for about in stream.abouts]
+
+
+def test_the_collector_is_told_how_seldom_a_device_speaks() -> None:
+    """Tasmota's TelePeriod of 300 s is the collector's limit of silence; a user may choose an hour."""
+    memory = Forgetful()
+    stream = Stream(memory)
+    for turn in range(5):
+        stream.state("tele/lamp/STATE", 25, 1000 + 300 * turn, 300_000 * turn)
+    assert spans(stream) == [900]
+    for turn in range(1, 4):
+        stream.state("tele/lamp/STATE", 25, 2200 + 3600 * turn, 1_200_000 + 3_600_000 * turn)
+    assert spans(stream) == [900, 3 * 3600]
+    stream.devices.close()
+    again = Stream(memory)
+    again.state("tele/lamp/STATE", 25, 99_000, 98_000_000)
+    assert spans(again) == [3 * 3600], "an agent that starts anew knows it still"
+
+
+def test_one_outage_is_no_period_and_frequent_devices_need_no_span() -> None:
+    stream = Stream()
+    for at_s in (0, 60, 120, 50_000, 50_060, 50_120):
+        stream.say("home/gw/SYStoMQTT", {"freemem": 1000, "uptime": 100 + at_s}, at_s * 1000)
+    assert spans(stream) == [0]

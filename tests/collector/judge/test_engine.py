@@ -156,6 +156,16 @@ def test_a_silent_device_is_told_and_taken_back() -> None:
     assert told(bench.findings)[1:] == [("silent", "resolved")]
 
 
+def test_a_device_that_speaks_seldom_is_silent_after_a_span_of_its_own() -> None:
+    bench = Bench(SILENT, silent_after_s=60)
+    bench.second(About("board-1", 1, {}, {"silent_after_s": 900}))
+    bench.heap(9000)
+    bench.wait(890)
+    assert bench.findings == []
+    bench.wait(11)
+    assert told(bench.findings) == [("silent", "firing")]
+
+
 def test_our_own_outage_makes_nobody_silent() -> None:
     bench = Bench(SILENT, silent_after_s=60)
     bench.heap(9000)

@@ -45,6 +45,15 @@ def test_silence_is_a_hole_once_it_ends_and_while_it_lasts(tmp_path: Path) -> No
     assert found(bench, T0) == [HoleRow("dev-1", "gateway", T0 + SILENT, T0 + 2 * SILENT + 1, "silence", 0)]
 
 
+def test_a_device_that_speaks_seldom_has_no_hole_between_two_words(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.arrive(About("dev-1", 1, {}, {"silent_after_s": 900}))
+    heard(bench, 0)
+    heard(bench, 900_000)
+    assert holes(bench.db, (0, T0 + 1_799_999), T0 + 1_799_999 - SILENT) == []
+    assert len(holes(bench.db, (0, T0 + 1_800_000), T0 + 1_800_000 - SILENT)) == 1
+
+
 def test_a_gap_inside_one_frame_is_seen(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.arrive(

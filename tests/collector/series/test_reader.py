@@ -46,6 +46,12 @@ def test_a_device_unheard_for_too_long_is_silent_but_an_alert_says_more(tmp_path
     assert [row.state for row in reader.devices(bench.db, T0 + 300_001, 600_000)] == ["warning", "ok"]
 
 
+def test_a_device_that_speaks_seldom_is_silent_after_a_span_of_its_own(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.arrive(About("dev-1", 1, {}, {"silent_after_s": 900}), rows("heap", ["k"], ["free"], [0, 0, 1]))
+    assert [row.state for at in (900_000, 900_001) for row in reader.devices(bench.db, T0 + at)] == ["ok", "silent"]
+
+
 def test_the_number_of_queries_does_not_grow_with_the_fleet(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     blocks = [
