@@ -16,6 +16,10 @@ from typer.core import TyperCommand, TyperGroup
 from telemetry.errors import ConfigError, EnvironmentFault, MemfleetError, UsageError
 from telemetry.visible import visible
 
+PROGRAM = "memfleet"
+COMPLETE_VARIABLE = "_MEMFLEET_COMPLETE"
+"""Set by the script of `memfleet completion` when a shell asks how a line may go on."""
+
 COMMANDS: dict[str, str] = {
     "demo": "Show an emulated fleet: broker, collector and page, all on this machine.",
     "watch": "Watch the board on your desk: agent, broker, collector and page in one command.",
@@ -36,7 +40,7 @@ COMMANDS: dict[str, str] = {
     "rules": "Try rules on cases; list them.",
     "compare": "Say whether one firmware needs more memory than another.",
     "report": "Report what happened since, and what people were told.",
-    "export": "Write the readings that a collector keeps, as lines of JSON.",
+    "export": "Write the readings that a collector keeps, as JSON, CSV or line protocol.",
     "notify": "Send a test message to every channel.",
     "quarantine": "List what was refused; show, retry or purge it.",
     "agents": "List the gateways: connected, outbox, disk, clock.",
@@ -54,12 +58,17 @@ COMMANDS: dict[str, str] = {
     "release": "Borrow a port from a running agent, for a flash.",
     "case": "Turn console logs into test cases.",
     "trace": "Replay allocation traces on an emulated allocator.",
+    "completion": "Print the script by which a shell completes commands and options.",
 }
 """Every command with its one line of help; `memfleet.commands.<name>` holds a Typer `app` or a function `command`."""
 
 
 class _LazyGroup(TyperGroup):
     """Lists all commands without importing them, so that `memfleet --help` needs none of the optional packages."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Typer's options for completion stay out: `memfleet completion` does not write into people's own files."""
+        return [param for param in super().get_params(ctx) if not (param.name or "").endswith("_completion")]
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)

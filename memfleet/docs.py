@@ -32,6 +32,8 @@ _COMMANDS_HEAD = """# Commands
 
 `memfleet COMMAND --help` says the same. Exit status: 0 done; 1 the answer is no (a check failed, an alert fires);
 2 the command, or a file that it was given, is wrong.
+
+A shell completes all of them: `eval "$(memfleet completion bash)"` in `~/.bashrc`; zsh and fish likewise.
 """
 
 

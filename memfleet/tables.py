@@ -56,7 +56,7 @@ def state(word: str) -> Text:
 
 def kib(size: float | None) -> str:
     """Bytes as KiB."""
-    return "" if size is None else f"{size / 1024:,.1f}"
+    return "" if size is None else f"{round(size / 1024, 1) or 0.0:,.1f}"  # never -0.0
 
 
 def used_of(used: int | None, limit: int | None) -> str:

@@ -16,7 +16,9 @@ from memfleet.commands.parse import as_object
 from memfleet.logfile import log_bytes
 from telemetry.errors import UsageError
 
-app = typer.Typer(no_args_is_help=True, help="Turn console logs into test cases.", rich_markup_mode="rich")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Turn console logs into test cases.", rich_markup_mode="rich"
+)
 
 CONTEXT = 20
 """Lines that are kept before the first and after the last line that says something."""

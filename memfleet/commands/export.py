@@ -1,4 +1,4 @@
-"""`memfleet export`: the readings that a collector keeps, as lines of JSON."""
+"""`memfleet export`: the readings that a collector keeps, as lines of JSON, a table or line protocol."""
 
 from __future__ import annotations
 
@@ -21,13 +21,18 @@ def command(
     end: Annotated[str, typer.Option("--to", help="To: the same, or 'now'.")] = "now",
     kind: Annotated[list[str] | None, typer.Option(help="Only this kind of reading; may be given again.")] = None,
     format_: Annotated[
-        Literal["ndjson"], typer.Option("--format", help="ndjson: one reading a line, as JSON.")
+        Literal["ndjson", "csv", "line"],
+        typer.Option(
+            "--format", help="ndjson: one reading a line, as JSON; csv: a table of one --kind; line: InfluxDB's."
+        ),
     ] = "ndjson",
     out: Annotated[Path | None, typer.Option(help="File to write; .gz packs it. Left out: standard output.")] = None,
     url: UrlOption = DEFAULT_URL,
     token_file: TokenOption = None,
 ) -> None:
     """Write the readings that a collector keeps, one a line, device by device.
+
+    Lines of JSON are what `memfleet backtest` reads. The times of line protocol are milliseconds.
 
     Example: [bold]memfleet export kitchen-1 --from 7d --out kitchen.ndjson.gz[/bold]
     """

@@ -18,7 +18,7 @@ from telemetry.errors import EnvironmentFault, UsageError
 from telemetry.secrets import read_secret
 from telemetry.settings import load
 
-app = typer.Typer(no_args_is_help=True, help="Put data source and dashboards into Grafana.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Put data source and dashboards into Grafana.")
 
 MOST_LINES = 40
 """Of a difference that is shown."""

@@ -6,9 +6,10 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -24,15 +25,23 @@ from telemetry.errors import UsageError
 MOST_LINES = 10_000
 """Lines that the collector is asked for."""
 
-Line = tuple[int, str]
+
+class Line(NamedTuple):
+    """A line, when it was said and by which device."""
+
+    time_ms: int
+    device: str
+    text: str
 
 
 def command(
-    device: Annotated[str, typer.Argument(help="Name of the device.")],
+    device: Annotated[str, typer.Argument(help="Name of the device; not needed with the key of an incident.")] = "",
     data: Annotated[
         Path | None, typer.Option(help="The agent's data folder: read the whole log that is kept there.")
     ] = None,
-    around: Annotated[str | None, typer.Option(help="A time: the lines before and after it.")] = None,
+    around: Annotated[
+        str | None, typer.Option(help="A time, or the key of an incident: the lines before and after it.")
+    ] = None,
     span: Annotated[str, typer.Option(help="How far around it, to either side.")] = "60s",
     since: Annotated[str | None, typer.Option(help="From that time on, or for so long: 10m, 2h.")] = None,
     until: Annotated[str | None, typer.Option(help="Up to that time.")] = None,
@@ -41,31 +50,46 @@ def command(
     token_file: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a device printed.
+    """Show what a device printed, or what all devices of an incident said when it began on each.
 
     On the gateway, --data reads the whole log as it was received. Elsewhere the collector is asked: it has the
     warnings and the lines around incidents. Times are shown in UTC; one that is given without a zone is local.
 
     [bold]Example:[/bold] memfleet logs bench-7 --data /var/lib/memfleet-agent --around 2026-11-20T22:14:18Z
     """
-    start_ms, end_ms = _range(around, span, since, until)
+    if around is not None and (since is not None or until is not None):
+        raise UsageError("--around goes without --since and --until; --span says how far around")
     wanted = _expression(grep)
-    found = _kept(data, device, start_ms, end_ms) if data else _asked(url, token_file, device, (start_ms, end_ms))
-    lines = (line for line in found if wanted is None or wanted.search(line[1]))
+    source = Source(url, token_file, data)
+    incident = around if around is not None and "|" in around else None
+    if incident is not None:
+        found = source.around_incident(incident, device, round(seconds(span) * 1000))
+    elif not device:
+        raise UsageError("name a device, or an incident with --around KEY ('memfleet incidents' lists them)")
+    else:
+        found = source.between(device, *_range(around, span, since, until))
+    lines = (line for line in found if wanted is None or wanted.search(line.text))
+    if not _print(lines, incident is not None, as_json) and not as_json:
+        sys.stderr.write("No line of that time; --since, --around and --span choose another.\n")
+
+
+def _print(lines: Iterable[Line], name_device: bool, as_json: bool) -> int:
+    """Write lines as they come; gives how many they were."""
     count = 0
-    for time_ms, text in lines:
-        shown = json.dumps({"time_ms": time_ms, "text": text}, ensure_ascii=False) if as_json else _shown(time_ms, text)
+    for line in lines:
+        if as_json:
+            shown = json.dumps(line._asdict(), ensure_ascii=False)
+        else:
+            text = plain(line.text)  # a terminal must not obey what a board printed
+            shown = f"{stamp(line.time_ms).decode()} {f'{line.device} ' if name_device else ''}{text}"
         sys.stdout.write(shown + "\n")
         count += 1
-    if not count and not as_json:
-        sys.stderr.write("No line of that time; --since and --around choose another.\n")
+    return count
 
 
 def _range(around: str | None, span: str, since: str | None, until: str | None) -> tuple[int, int]:
     now = wall_ms()
     if around is not None:
-        if since is not None or until is not None:
-            raise UsageError("--around goes without --since and --until; --span says how far around")
         middle, reach = moment_ms(around, now), round(seconds(span) * 1000)
         return middle - reach, middle + reach
     return moment_ms(since, now) if since else 0, moment_ms(until, now) if until else now
@@ -78,6 +102,38 @@ def _expression(grep: str | None) -> re.Pattern[str] | None:
         raise UsageError(f"--grep {grep!r} is no regular expression: {error}") from None
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where lines are: in the capture in the folder `data`, else at the collector."""
+
+    url: str
+    token_file: Path | None
+    data: Path | None
+
+    def between(self, device: str, start_ms: int, end_ms: int) -> Iterator[Line]:
+        """Lines of a device."""
+        if self.data:
+            return _kept(self.data, device, start_ms, end_ms)
+        answer = self._ask("logs", device=device, start=start_ms, end=end_ms, limit=MOST_LINES)
+        return (Line(one["time_ms"], device, _said(one)) for one in answer["logs"])
+
+    def around_incident(self, key: str, device: str, reach_ms: int) -> Iterator[Line]:
+        """Lines around the time at which an incident began on each device, or on this one."""
+        if self.data is None:
+            answer = self._ask("incident/lines", key=key, reach_ms=reach_ms, limit=MOST_LINES)
+            told = (Line(one["time_ms"], one["device"], _said(one)) for one in answer["lines"])
+            return (line for line in told if device in ("", line.device))
+        began = {one["device"]: one["since_ms"] for one in reversed(self._ask("incident", key=key)["members"])}
+        if device not in began:
+            raise UsageError(f"with --data name one of the incident's devices: {', '.join(sorted(began))}")
+        return self.between(device, began[device] - reach_ms, began[device] + reach_ms)
+
+    def _ask(self, path: str, **query: Any) -> Any:
+        from memfleet.client import Client  # the gateway needs no HTTP
+
+        return Client(self.url, self.token_file, os.environ).get(path, **query)
+
+
 def _kept(data: Path, device: str, start_ms: int, end_ms: int) -> Iterator[Line]:
     """From the capture on this machine."""
     directory = data / "capture"
@@ -86,20 +142,9 @@ def _kept(data: Path, device: str, start_ms: int, end_ms: int) -> Iterator[Line]
         known = ", ".join(devices) if devices else "none"
         raise UsageError(f"{directory} holds no log of {device}; it has {known}")
     for entry in read_capture(directory / device, start_ms, end_ms):
-        yield entry.time_ms, entry.data.decode("utf-8", "replace")
+        yield Line(entry.time_ms, device, entry.data.decode("utf-8", "replace"))
 
 
-def _asked(url: str, token_file: Path | None, device: str, when: tuple[int, int]) -> Iterator[Line]:
-    """From the collector."""
-    from memfleet.client import Client  # the gateway needs no HTTP
-
-    answer: dict[str, Any] = Client(url, token_file, os.environ).get(
-        "logs", device=device, start=when[0], end=when[1], limit=MOST_LINES
-    )
-    for line in answer["logs"]:
-        head = f"{line['level']} {line['module']}: " if line["module"] else f"{line['level']} " if line["level"] else ""
-        yield line["time_ms"], head + line["text"]
-
-
-def _shown(time_ms: int, text: str) -> str:
-    return f"{stamp(time_ms).decode()} {plain(text)}"  # a terminal must not obey what a board printed
+def _said(one: Mapping[str, Any]) -> str:
+    head = f"{one['level']} {one['module']}".strip()
+    return f"{head}: {one['text']}" if one["module"] else f"{head} {one['text']}".strip()

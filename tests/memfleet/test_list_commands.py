@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
+import select
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 import pytest
-from rich.console import Console
 
 from memfleet.cli import main
-from memfleet.commands.top import picture
 from memfleet.tables import moment_ms
 from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
@@ -89,19 +93,40 @@ def test_leaks_are_told_with_rate_and_time_left(
     assert line.split()[:5] == ["critical", "meter-0042", "process", "281.0", "3m"]
 
 
-def test_top_shows_the_worst_first_as_often_as_asked(address: str, memfleet: Memfleet) -> None:
+def test_top_shows_the_worst_first_with_the_reason(address: str, memfleet: Memfleet) -> None:
     lines = memfleet("top", "--once", "--url", address).splitlines()
-    assert lines[0].startswith("7 devices")
-    assert "meter-00" in lines[2]
-    assert "█" in lines[2]
+    assert lines[0].strip() == address
+    assert lines[1].startswith("7 devices: 1 critical, 1 warning")
+    assert "meter-0042" in lines[3]
+    assert "█" in lines[3]
+    assert lines[2].split()[-1] == "why"
     assert json.loads(memfleet("top", "lock", "--json", "--url", address))["total"] == 3
 
 
-def test_top_says_when_what_it_shows_is_old() -> None:
-    answer = {"devices": [], "total": 0, "states": {"ok": 0}}
-    console = Console(record=True, width=100)
-    console.print(picture(answer, "old since 12:00:00: no collector answers"))
-    assert "old since 12:00:00" in console.export_text()
+def test_top_goes_on_and_says_when_what_it_shows_is_old(tmp_path: Path) -> None:
+    """In a terminal, while the page comes to an end."""
+    Collector(tmp_path).close()
+    screen, terminal = pty.openpty()
+    shown = b""
+
+    def wait_for(words: bytes) -> None:
+        nonlocal shown
+        while words not in shown:
+            assert select.select([screen], [], [], 30)[0], shown
+            shown += os.read(screen, 4096)
+
+    with contextlib.ExitStack() as until_read:
+        url = until_read.enter_context(page_process(tmp_path))
+        words = [sys.executable, "-m", "memfleet", "top", "--every", "0.2", "--url", url]
+        environment = os.environ | {"TERM": "xterm", "COLUMNS": "120", "LINES": "20"}
+        with subprocess.Popen(words, stdin=terminal, stdout=terminal, stderr=terminal, env=environment) as process:
+            wait_for(b"0 devices: none has reported yet")
+            until_read.close()
+            wait_for(b"old since ")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 0
+    os.close(screen)
+    os.close(terminal)
 
 
 def test_what_goes_wrong_is_one_clear_line(address: str, memfleet: Memfleet) -> None:

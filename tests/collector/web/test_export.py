@@ -137,3 +137,14 @@ def test_incidents_are_shown_acknowledged_and_silenced(
     assert say("silence", "--firmware", "1.5", "--for", "2h").startswith("silenced *|*|1.5|* until ")
     assert say("silence", "--device", "meter-*").startswith("silenced *|meter-*|* until ")
     assert "say what to silence" in say("silence", status=2)
+
+
+def test_lines_around_an_incident_are_printed(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "logs", "--around", KEY, "--url", address) == 0
+    assert capsys.readouterr().out.endswith(" meter-1 warning app: first sign\n")
+    assert run(monkeypatch, "logs", "meter-2", "--around", KEY, "--json", "--url", address) == 0
+    assert capsys.readouterr().out == ""
+    assert run(monkeypatch, "logs", "--url", address) == 2
+    assert "name a device, or an incident with --around KEY" in capsys.readouterr().err
