@@ -49,6 +49,15 @@ each restart of the last hour, the newest first."""
 MEMORY_COLUMNS = ("memory_used", "memory_limit", "memory_fill", "tracked_used")
 """What the device last said of its memory before an event: used bytes of its limit, and what HeapTracker counted."""
 
+PEER_KINDS = ("process", "heap")
+"""Kinds that are compared with those of other devices."""
+
+PEER_COLUMNS = (
+    "peers", "own_used", "peer_used", "peer_distance", "own_growth", "peer_growth", "peer_growth_distance",
+)  # fmt: skip
+"""How many peers there are; least bytes used of late, here and usually, and how unusual that is (in standard
+deviations); bytes/hour grown, likewise."""
+
 GROWING_KINDS = ("process", "heap", "task", "stack", "pool")
 """Kinds whose used memory is watched for growth."""
 
@@ -58,8 +67,9 @@ RATCHETS = ("process", "stack")
 _GROWTH = ("limit", *LEAK_COLUMNS, LEAK_BOOTS, LEAK_LEVEL)
 _STEPS = (*STEP_COLUMNS, STEP_LEVEL)
 _STORED_EXTRAS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("process", "task", "pool"), (*_GROWTH, *_STEPS)),
-    "heap": (*_GROWTH, *_STEPS, *FRAGMENT_COLUMNS, FRAGMENT_LEVEL),
+    **dict.fromkeys(("task", "pool"), (*_GROWTH, *_STEPS)),
+    "process": (*_GROWTH, *_STEPS, *PEER_COLUMNS),
+    "heap": (*_GROWTH, *_STEPS, *FRAGMENT_COLUMNS, FRAGMENT_LEVEL, *PEER_COLUMNS),
     "stack": _GROWTH,
     "event": MEMORY_COLUMNS,
     "device": (*SILENCE_COLUMNS, *REBOOT_COLUMNS),

@@ -20,6 +20,7 @@ from collector.judge.reasons import Value, fill
 from collector.judge.rules import BREACH, NO_DATA, Rule
 from collector.judge.series import Rows as RowNumbers
 from collector.judge.series import Table
+from collector.judge.sorts import Sorts
 from collector.judge.suspects import Suspect, suspect_of
 from collector.records import RETIRED, Arrival, Finding
 from telemetry.readings import About, labels_of
@@ -48,6 +49,7 @@ class Judge:
         self.hearing = Hearing(int(silent_after_s * 1000), step_ms)
         self.reboots = Reboots()
         self._lives = Lives(self.board, self.reboots)
+        self._sorts = Sorts(self.board.tables, self.board.histories)
         self.alerts = {each.title: Alerts(each) for rule in rules for each in (rule, *rule.watchers())}
         self._device_rows: dict[str, list[int]] = {}
         self._book = book
@@ -59,9 +61,11 @@ class Judge:
         """Take in everything up to a tick, then judge as of the tick."""
         for arrival in arrivals:
             self.hear(arrival)
+        before_ms = self.hearing.tick_ms
         self.hearing.tick(tick_ms)
         self.board.tick()
         self._settle_rows()
+        self._sorts.compare(before_ms, tick_ms)
         self._note_silence()
         self.reboots.fill(self.board.tables["device"], tick_ms)
         return [finding for kind in self.board.tables for finding in self._judge_kind(kind, tick_ms)]
@@ -145,6 +149,7 @@ class Judge:
         if kind == "device":
             self.hearing.allow(row, about)
         table = self.board.tables[kind]
+        self._sorts.describe(kind, row, about)
         for alerts in self.alerts_on(kind):
             alerts.make_room(table.capacity)
             in_service = RETIRED not in about.texts

@@ -32,7 +32,7 @@ _ERROR = "The rule cannot be judged: the readings do not say {}."
 _JUDGED_AGAIN = "The rule can be judged again, after {lasted:seconds}."
 
 RuleName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-Verdict = Literal["", "leak", "fragmentation", "step", "stack", "reboot", "peers"]
+Verdict = Literal["", "leak", "fragmentation", "step", "stack", "reboot"]
 Span = Annotated[str, Meta(pattern=r"^\d{1,6}(ms|s|m|h|d)$")]
 
 
