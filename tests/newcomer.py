@@ -56,6 +56,14 @@ def tutorial(home: Path, grafana: FakeGrafana) -> None:
     assert list(home.iterdir()) == []
 
 
+def how_to(home: Path, grafana: FakeGrafana) -> None:
+    """Every section, in a folder of their own."""
+    with contextlib.closing(Walk(home, {})) as walk:
+        for block in blocks((ROOT / "docs" / "how-to.md").read_text()):
+            _take(walk, block)
+    assert not grafana.writes
+
+
 def readme(home: Path, grafana: FakeGrafana) -> None:
     """Every way in, with what it takes for granted: a board, a saved log, a fleet that publishes, a tool to flash."""
     with contextlib.closing(Walk(home, {}, MEMFLEET_CAPTURE__WRITE_S="1")) as walk:  # do not wait half a minute
@@ -97,7 +105,7 @@ def raise_loopback() -> None:
         fcntl.ioctl(any_socket, set_flags, struct.pack("16sh14x", b"lo", up))
 
 
-WALKS = {"docs/tutorial.md": tutorial, "README.md": readme}
+WALKS = {"docs/tutorial.md": tutorial, "README.md": readme, "docs/how-to.md": how_to}
 
 
 def main(page: str, folder: Path, own_network: bool) -> None:

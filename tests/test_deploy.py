@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
+import msgspec
 import paho.mqtt.client as mqtt
 import pytest
 import yaml
@@ -22,6 +26,7 @@ from memfleet.grafana.provision import FOLDER, SOURCE, Source
 from telemetry.settings import load
 from telemetry.topics import Topic
 from telemetry.wire import MAX_FRAME
+from tests import compose_spec
 from tests.servers import Server, _require, _running
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
@@ -30,22 +35,34 @@ WAIT_S = 10
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Mosquitto on the shipped configuration, with its files in a folder of the test."""
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the certificates that the containers' own script makes, for the name "localhost"."""
     home = tmp_path_factory.mktemp("mosquitto")
+    (script,) = compose()["services"]["certificates"]["command"]
+    for volume in ("keys", "authority", "trust"):
+        (home / volume).mkdir()
+        script = script.replace(f"/{volume}", str(home / volume))
+    for _ in range(2):  # the second time it finds everything there
+        subprocess.run(["sh", "-ec", script.replace("$$", "$")], env=_environment(BROKER_NAME="localhost"), check=True)
+    assert (home / "keys" / "server.key").stat().st_mode & 0o777 == 0o600
+    return home
+
+
+@pytest.fixture(scope="module")
+def broker(home: Path) -> Iterator[Server]:
+    """Mosquitto on the shipped configuration, with its files in a folder of the test."""
     program = _require("mosquitto", "mosquitto")
-    passwords, acl = home / "passwords", home / "acl"
+    passwords, acl = home / "keys" / "passwords", home / "acl"
     passwords.touch(mode=0o600)
     acl.write_text((DEPLOY / "mosquitto" / "acl").read_text())
     for name in ("collector", "gw-1", "gw-2"):
-        path = f"{os.environ['PATH']}:/usr/sbin"
-        subprocess.run(["mosquitto_passwd", "-b", passwords, name, f"of {name}"], check=True, env={"PATH": path})
+        subprocess.run(["mosquitto_passwd", "-b", passwords, name, f"of {name}"], check=True, env=_environment())
         if name != "collector":  # whose lines are shipped
             acl.write_text(with_user(acl.read_text(), name, agent_rights("fleet", name)))
 
     def command(port: int) -> list[str]:
-        text = SHIPPED.read_text().replace("listener 1883", f"listener {port} 127.0.0.1")
-        text = text.replace("/mosquitto/secrets/passwords", str(passwords))
+        text = SHIPPED.read_text().replace("listener 8883", f"listener {port} 127.0.0.1")
+        text = text.replace("/mosquitto/secrets/", f"{home}/keys/")
         text = text.replace("/mosquitto/config/acl", str(acl))
         text = text.replace("/mosquitto/data/", f"{home}/") + "user root\n"
         (home / "mosquitto.conf").write_text(text)
@@ -54,20 +71,25 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield from _running(Server(home / "log", command, {}))
 
 
+def _environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}:/usr/sbin", **more}
+
+
 class Client:
     """One MQTT client; `reason` is what the broker answered to its login, `heard` what it was sent."""
 
-    def __init__(self, port: int, user: str | None) -> None:
+    def __init__(self, port: int, user: str | None, home: Path) -> None:
         self.reason: str | None = None
         self.heard: list[tuple[str, bytes]] = []
         self._subscribed = 0
         self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+        self._client.tls_set(str(home / "trust" / "ca.crt"))
         if user:
             self._client.username_pw_set(user, f"of {user}")
         self._client.on_connect = self._connected
         self._client.on_message = lambda _c, _u, message: self.heard.append((message.topic, message.payload))
         self._client.on_subscribe = self._granted
-        self._client.connect("127.0.0.1", port)
+        self._client.connect("localhost", port)
         self._client.loop_start()
         self.wait(lambda: self.reason is not None)
 
@@ -96,14 +118,22 @@ class Client:
 
 
 @pytest.mark.parametrize("user", [None, "stranger"])
-def test_the_broker_refuses_who_is_not_enrolled(broker: Server, user: str | None) -> None:
-    client = Client(broker.port, user)
+def test_the_broker_refuses_who_is_not_enrolled(broker: Server, home: Path, user: str | None) -> None:
+    client = Client(broker.port, user, home)
     assert client.reason == "Not authorized"
     client.close()
 
 
-def test_an_agent_speaks_for_itself_alone(broker: Server) -> None:
-    collector, agent = Client(broker.port, "collector"), Client(broker.port, "gw-1")
+def test_nobody_logs_in_without_tls(broker: Server) -> None:
+    with socket.create_connection(("127.0.0.1", broker.port), timeout=WAIT_S) as plain:
+        login = b"\x00\x04MQTT\x05\xc2\x00\x3c\x00\x00\x04gw-1\x00\x04gw-1\x00\x07of gw-1"
+        plain.sendall(b"\x10" + bytes([len(login)]) + login)
+        with contextlib.suppress(ConnectionResetError):
+            assert plain.recv(100)[:1] != b"\x20", "an answer to the login"
+
+
+def test_an_agent_speaks_for_itself_alone(broker: Server, home: Path) -> None:
+    collector, agent = Client(broker.port, "collector", home), Client(broker.port, "gw-1", home)
     collector.subscribe("memfleet/1/+/+/+/frame")
     agent.publish(str(Topic.of("fleet", "gw-2", "frame")), b"forged")
     agent.publish(str(Topic.of("fleet", "gw-1", "ack")), b"forged")
@@ -115,8 +145,8 @@ def test_an_agent_speaks_for_itself_alone(broker: Server) -> None:
     agent.close()
 
 
-def test_an_agent_hears_what_is_meant_for_it_alone(broker: Server) -> None:
-    collector, agent = Client(broker.port, "collector"), Client(broker.port, "gw-1")
+def test_an_agent_hears_what_is_meant_for_it_alone(broker: Server, home: Path) -> None:
+    collector, agent = Client(broker.port, "collector", home), Client(broker.port, "gw-1", home)
     agent.subscribe("memfleet/1/#")
     collector.publish(str(Topic.of("fleet", "gw-2", "ack")), b"for another")
     collector.publish(str(Topic.of("fleet", "gw-1", "ack")), b"for gw-1")
@@ -139,6 +169,14 @@ def test_the_open_broker_listens_on_loopback_alone() -> None:
 def compose() -> dict[str, Any]:
     loaded: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
     return loaded
+
+
+def test_the_containers_are_as_the_compose_specification_has_them() -> None:
+    assert set(compose_spec.check(compose()).services) >= {"mosquitto", "influxdb", "grafana", "collector"}
+    broken = compose()
+    broken["services"]["mosquitto"]["port"] = broken["services"]["mosquitto"].pop("ports")
+    with pytest.raises(msgspec.ValidationError, match="port"):
+        compose_spec.check(broken)
 
 
 def test_no_secret_of_the_containers_has_a_default() -> None:
@@ -166,7 +204,7 @@ def test_containers_mount_what_exists_and_name_volumes_that_are_declared() -> No
 
 def test_only_the_broker_is_reachable_from_other_machines() -> None:
     ports = {name: service["ports"] for name, service in compose()["services"].items() if "ports" in service}
-    assert ports.pop("mosquitto") == ["1883:1883"]
+    assert ports.pop("mosquitto") == ["8883:8883"]
     assert all(port.startswith("127.0.0.1:") for published in ports.values() for port in published)
 
 
@@ -175,7 +213,8 @@ def test_the_shipped_collector_configuration_is_good() -> None:
     secrets = {f"/run/secrets/{secret['source']}" for secret in compose()["services"]["collector"]["secrets"]}
     assert config.stores[0].token_file in secrets
     assert {config.broker.password_file, config.page.read_token_file, config.page.operator_token_file} <= secrets
-    assert config.broker.url == "mqtt://mosquitto:1883"
+    assert config.broker.url.startswith("mqtts://")
+    assert config.broker.ca_file == "/trust/ca.crt"
 
 
 MANIFESTS = [

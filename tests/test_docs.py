@@ -51,9 +51,28 @@ def test_every_flag_and_platform_is_explained(word: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_documents_lead_somewhere(page: Path) -> None:
+    for target, _, place in links(page):
+        other = page.parent / target if target else page
+        assert other.exists(), f"{page.name} links to {target}"
+        assert not place or place in places(other), f"{page.name} links to {target}#{place}"
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    assert {Path(target).name for target, _, _ in links(ROOT / "README.md")} >= {
+        page.name for page in DOCS.glob("*.md")
+    }
+
+
+def links(page: Path) -> list[tuple[str, str, str]]:
+    """The links of a page into the project: file and heading."""
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
-    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
-        assert target.startswith("https://") or (page.parent / target).exists(), f"{page.name} links to {target}"
+    return [target.partition("#") for target in re.findall(r"\]\((?!https://)([^)\s]+)\)", text)]
+
+
+def places(page: Path) -> set[str]:
+    """What the headings of a page are called in links."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

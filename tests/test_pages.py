@@ -1,4 +1,4 @@
-"""The tutorial and the README, walked as a newcomer does: each command as it is printed, against real servers.
+"""Tutorial, README and how-to, walked as a newcomer does: each command as it is printed, against real servers.
 
 Grafana alone is a stand-in, and boards are emulated, as the tutorial tells its reader who has none. In the README an
 address, a tool and a time to listen stand for what a newcomer has (`tests/newcomer.py` lists them); lines that install
@@ -21,6 +21,7 @@ from tests.newcomer import PORTS, ROOT, WALKS
 from tests.walk import Block, Walk, appears, blocks
 
 
+@pytest.mark.timeout(400)
 def test_every_printed_command_works_on_a_clean_machine(tmp_path: Path) -> None:
     network = own_network()
     if not network and not all(map(is_free, PORTS.values())):
@@ -37,7 +38,7 @@ def walked(page: str, folder: Path, network: list[str]) -> subprocess.CompletedP
     words = ["-m", "tests.newcomer", page, str(home), *(["--own-network"] if network else [])]
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     return subprocess.run(
-        [*network, sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=170
+        [*network, sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=380
     )
 
 

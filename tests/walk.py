@@ -19,9 +19,9 @@ from pathlib import Path
 
 PATIENCE_S = 60.0
 LOOK_S = 1.0
-_LASTS = re.compile(r"memfleet (agent|collect|demo|emulate|top|watch)\b.*")
+_LASTS = re.compile(r"memfleet (agent|collect|demo|emulate|top|watch)\b(?!.*--(virtual|for) ).*")
 _END = re.compile(r"\bEnd\s+`([^`]+)`\s+with\s+Ctrl-C")
-_PARTS = re.compile(r"^(```\w*\n.*?^```\n|(?: {4}[^\n]*\n)+)", re.M | re.S)
+_PARTS = re.compile(r"^(```\w*\n.*?^```\n|(?: {4}[^\n]*\n|\n(?= {4}))+)", re.M | re.S)
 _FAULT = re.compile(r"^(Traceback|Usage:|memfleet: |.*: command not found)", re.M)
 
 
@@ -40,10 +40,11 @@ def blocks(page: str) -> list[Block]:
     for part in _PARTS.split(page):
         if part.startswith("```text\n"):
             found[-1] = replace(found[-1], shown=part.removeprefix("```text\n").removesuffix("```\n"))
-        elif part.startswith("    "):
+        elif re.match("\n* {4}", part):
             lines = re.sub("^ {4}", "", part, flags=re.M).strip().splitlines()
             for _, some in itertools.groupby(lines, _LASTS.fullmatch):  # no match equals another
-                found.append(Block("\n".join(some)))
+                if text := "\n".join(some).strip():
+                    found.append(Block(text))
         elif not part.startswith("```"):
             found += (Block(" ".join(words.split()), over=True) for words in _END.findall(part))
     return found
@@ -137,8 +138,9 @@ class Walk:
         line = next(one for one in reversed(self._lasting) if one.startswith(words))
         process = self._lasting.pop(line)
         ended = process.poll() is not None
+        said = self._record(line).read_text()
+        assert not ended, f"$ {line}\nended by itself and had shown:\n{said}"
         os.killpg(process.pid, signal.SIGINT)
         process.wait(30)
         said = self._record(line).read_text()
-        assert not ended, f"$ {line}\nended by itself and had shown:\n{said}"
         assert not _FAULT.search(said), f"$ {line}\nhad shown:\n{said}"
