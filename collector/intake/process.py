@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from collector.backup import held
 from collector.config import CollectorConfig
 from collector.consumer import Consumer, Stop
 from collector.intake.acks import Acks
@@ -16,9 +15,10 @@ from collector.intake.desk import carry_out
 from collector.intake.state import TABLES, IntakeState
 from collector.intake.suspicion import Suspicion
 from collector.records import UNDECODABLE, Finding, decode_desk, decode_finding, encode_tick
+from collector.trimming import forget_read, readers_of
 from telemetry.clock import monotonic_ms, wall_ms
 from telemetry.errors import EnvironmentFault, WireError
-from telemetry.journal import Journal, peek_cursor
+from telemetry.journal import Journal
 from telemetry.messages import Ack, Status, decode, encode
 from telemetry.mqtt import Link, Message, Session
 from telemetry.topics import Topic, subscriptions
@@ -41,12 +41,12 @@ class Intake:
     def __init__(self, config: CollectorConfig, directory: Path, now_ms: Callable[[], int] = wall_ms) -> None:
         self._now_ms = now_ms
         self._config = config
-        self._directory = directory
         quota = config.retention.journal_max_mb * 2**20
         path = directory / "readings.journal"
         self.journal = Journal(path, tables=TABLES, quota_bytes=quota, ballast_bytes=BALLAST_BYTES)
         journals = {"desk": directory / "desk.journal", "findings": directory / "findings.journal"}
         self._others = Consumer(self.journal.db, journals)
+        self._readers = readers_of("readings", config, directory)
         self._suspicion = Suspicion()
         self._state = IntakeState(self.journal.db, config.intake.series_per_agent)
         self._admission = Admission(self._state, config.fleet)
@@ -145,9 +145,8 @@ class Intake:
     def _send_acks(self) -> None:
         for agent, epoch in self._acks.due(monotonic_ms()):
             contig = self._state.contig.get((agent, epoch), 0)
-            anchors = {boot: anchor for (who, boot), anchor in self._state.anchors.items() if who == agent}
             topic = Topic.of(self._config.fleet, agent, "ack")
-            self.link.publish(str(topic), encode(Ack(epoch, contig, anchors)))
+            self.link.publish(str(topic), encode(Ack(epoch, contig, self._state.anchors_of(agent))))
 
     # -- once a second -------------------------------------------------------------------------------------------------
 
@@ -159,12 +158,7 @@ class Intake:
         self._obey_others()
         self._ask_for_more()
         self.journal.checkpoint()
-        if held(self._directory, time.time()):
-            return
-        least = least_cursor(consumer_files(self._config, self._directory), self.journal.generation)
-        if least >= self.journal.first_id():
-            with self.journal.transaction():
-                self.journal.trim(least)
+        forget_read(self.journal, "readings", self._readers)
 
     def _obey_others(self) -> None:
         frames, found = self._others.poll("desk"), self._others.poll("findings")
@@ -202,21 +196,6 @@ class Intake:
         """Disconnect and close the journal; a kill instead loses nothing that was acknowledged."""
         self.link.close()
         self.journal.close()
-
-
-def consumer_files(config: CollectorConfig, directory: Path) -> list[Path]:
-    """The files of everyone who must have read a frame of the readings journal before it may be forgotten."""
-    return [
-        directory / "series.db",
-        directory / "findings.journal",
-        *(directory / f"store-{store.name}.db" for store in config.stores),
-    ]
-
-
-def least_cursor(files: list[Path], generation: int) -> int:
-    """The last id that every consumer has dealt with, 0 while one of them has not begun on this generation."""
-    cursors = [peek_cursor(path, "readings") for path in files]
-    return min((cursor.id if cursor.generation == generation else 0 for cursor in cursors), default=0)
 
 
 def run(config: CollectorConfig, directory: Path, stop: Stop) -> None:

@@ -118,6 +118,10 @@ class IntakeState:
             self._forgotten_boots.append((agent, gone))
             self.counts["forgotten_boots"] += 1
 
+    def anchors_of(self, agent: str) -> dict[str, int]:
+        """Where the monotonic 0 of each of an agent's boots stands in wall time."""
+        return {boot_id: self.anchors[agent, boot_id] for boot_id in self._boots.get(agent, ())}
+
     def note_agent(self, agent: str, status: Status, now_ms: int) -> None:
         """An agent has come or gone."""
         self._live_epochs[agent] = status.epoch

@@ -15,6 +15,7 @@ from collector.judge.engine import Judge
 from collector.judge.incidents import Incidents
 from collector.judge.rules import Rule, load_rules
 from collector.records import Finding, Incident, encode_finding
+from collector.trimming import forget_read, readers_of
 from telemetry.clock import monotonic_ms
 from telemetry.journal import Journal
 
@@ -84,6 +85,7 @@ def run(config: CollectorConfig, directory: Path, stop: Stop, clock_ms: Callable
     rules = load_rules(Path(config.judging.rules_file) if config.judging.rules_file else None)
     quota_bytes, settle_ms = config.retention.journal_max_mb * 2**20, config.judging.settle_s * 1000
     process = JudgeProcess(directory, rules, config.silent_after_s, quota_bytes, settle_ms)
+    readers = readers_of("findings", config, directory)
     checkpointed = clock_ms()
 
     def step() -> bool:
@@ -91,6 +93,7 @@ def run(config: CollectorConfig, directory: Path, stop: Stop, clock_ms: Callable
         worked = process.step()
         if clock_ms() - checkpointed >= _CHECKPOINT_MS:
             process.journal.checkpoint()
+            forget_read(process.journal, "findings", readers)
             checkpointed = clock_ms()
         return worked
 

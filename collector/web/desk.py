@@ -1,4 +1,4 @@
-"""What people ask for, written down: the desk journal, read by judge, intake and series."""
+"""What people ask for, written down: the desk journal, read by intake, series and notifier."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from collector.records import Desk, encode_desk
+from collector.trimming import forget_read
 from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
 from telemetry.journal import Journal
@@ -25,11 +26,15 @@ class Listing:
 
 
 class DeskBook:
-    """The page's own journal. An entry is on disk when its method returns; a full disk raises EnvironmentFault."""
+    """The page's own journal. An entry is on disk when its method returns; a full disk raises EnvironmentFault.
 
-    def __init__(self, path: Path, now_ms: Callable[[], int] = wall_ms) -> None:
+    `readers` are the files of those who must have dealt with an entry before it is forgotten.
+    """
+
+    def __init__(self, path: Path, now_ms: Callable[[], int] = wall_ms, readers: Sequence[Path] = ()) -> None:
         self._journal = Journal(path, quota_bytes=_QUOTA_BYTES)
         self._now_ms = now_ms
+        self._readers = readers
 
     def acknowledge(self, key: str, by: str) -> None:
         """Somebody has seen this finding."""
@@ -78,6 +83,7 @@ class DeskBook:
             self._journal.append([(encode_desk(entry), 1) for entry in entries])
             self._journal.evict()
             self._journal.count(Counter(entry.action for entry in entries))
+        forget_read(self._journal, "desk", self._readers)
         self._journal.checkpoint()
 
     def close(self) -> None:

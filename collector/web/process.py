@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from collector.config import CollectorConfig, Page
 from collector.consumer import Stop
 from collector.series import reader
+from collector.trimming import readers_of
 from collector.web import metrics, page
 from collector.web.access import Guard, load_access
 from collector.web.api import build_api
@@ -125,7 +126,7 @@ def listening(settings: Page) -> Iterator[socket.socket]:
 @contextlib.contextmanager
 def _services(config: CollectorConfig, directory: Path, now_ms: Callable[[], int]) -> Iterator[Services]:
     peers = Peers(config)
-    desk = DeskBook(directory / "desk.journal", now_ms)
+    desk = DeskBook(directory / "desk.journal", now_ms, readers_of("desk", config, directory))
     series = ReadOnlyFile(directory / "series.db", reader.open_reader)
     slow_series = ReadOnlyFile(directory / "series.db", reader.open_reader)
     quarantine = ReadOnlyFile(directory / "readings.journal")
