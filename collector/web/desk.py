@@ -79,11 +79,11 @@ class DeskBook:
         self._write(Desk("quarantine_purge", self._now_ms(), by, ids=_some(ids)))
 
     def _write(self, *entries: Desk) -> None:
+        forget_read(self._journal, "desk", self._readers)
         with self._journal.transaction():
             self._journal.append([(encode_desk(entry), 1) for entry in entries])
             self._journal.evict()
             self._journal.count(Counter(entry.action for entry in entries))
-        forget_read(self._journal, "desk", self._readers)
         self._journal.checkpoint()
 
     def close(self) -> None:
