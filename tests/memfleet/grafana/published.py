@@ -70,6 +70,11 @@ def _of_plugin(kind: Any, name: str, panel: str) -> Any:
     plugin = runtime.panelcfg_config(panel)
     assert plugin is not None, f"Grafana has no panel {panel!r}"
     hook = plugin.options_from_json_hook if name == "options" else plugin.field_config_from_json_hook
+    return _class_of(hook)
+
+
+def _class_of(hook: Any) -> Any:
+    """The class whose `from_json` a plugin names."""
     return getattr(hook, "__self__", None)
 
 
@@ -95,7 +100,7 @@ def _single(kind: Any, value: Any, path: str, panel: str) -> Iterator[str]:
     if kind is variants.Dataquery:
         source = runtime.Runtime().dataquery_variants.get(value.get("datasource", {}).get("type"))
         if source is not None:
-            yield from _object(source.from_json_hook.__self__, value, path, panel)
+            yield from _object(_class_of(source.from_json_hook), value, path, panel)
     elif kind in _PLAIN:
         if not isinstance(value, _PLAIN[kind]) or (isinstance(value, bool) and kind is not bool):
             yield f"{path}: {value!r:.60} is no {kind.__name__}"
