@@ -17,8 +17,10 @@ from pathlib import Path
 
 from agent.config import Port
 from agent.control import Control
+from agent.haste import Haste
 from agent.inputs import REMOTE, Input, open_input, open_trouble
 from agent.inputs.messages import Chunk, Notice
+from agent.inputs.polled_command import PolledCommand
 from agent.relay import Relay
 from telemetry.clock import monotonic_ms, wall_ms
 
@@ -64,7 +66,8 @@ class Ports:
         self._said: dict[str, str] = {}  # the last trouble of each port, empty: it is open
         self._ended: set[str] = set()
         self._released: set[str] = set()
-        self._next_ask = dict.fromkeys((port.port for port in ports if port.ask), 0)
+        self._asked: dict[str, int] = {}
+        self._haste = Haste()
         self._relays = (
             {p.port: Relay(directory / "relay" / p.device) for p in ports if p.relay} if directory is not None else {}
         )
@@ -86,6 +89,10 @@ class Ports:
             while True:
                 told.append(self._queue.get_nowait())
         return told
+
+    def hurry(self, haste: Haste) -> None:
+        """Ask some devices more often for a while (monotonic time): those with a prompt, or behind a command."""
+        self._haste = haste
 
     @property
     def trouble(self) -> dict[str, str]:
@@ -200,10 +207,13 @@ class Ports:
 
     def _ask(self, now: int) -> None:
         """Send the commands whose time has come."""
-        for name, due in self._next_ask.items():
-            if name in self._inputs and now >= due:
-                port = self._ports[name]
-                self._next_ask[name] = now + port.every_s * 1000
+        for name, opened in self._inputs.items():
+            port = self._ports[name]
+            period_ms = self._haste.period_ms(port.device, port.every_s * 1000, now)
+            if isinstance(opened, PolledCommand):
+                opened.every_s = period_ms / 1000
+            if port.ask and now - self._asked.get(name, -period_ms) >= period_ms:
+                self._asked[name] = now
                 for words in port.ask:
                     self._write(name, words.encode() + b"\r")
 

@@ -138,6 +138,7 @@ class Gateway:
             self.agent.step(timeout_s, self.ports.wake)
             return count
         for source in self.sources:
+            source.obey(self.agent.publisher.command)
             items = source.step(min(timeout_s, SOURCES_S) / len(self.sources), self.ports.wake)
             self.agent.take(items)
             count += len(items)

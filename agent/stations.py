@@ -13,11 +13,12 @@ from agent.capture import CaptureWriter, Limits
 from agent.capture.masking import compiled, mask
 from agent.config import AgentConfig, Capture, Port
 from agent.consoles.framer import LINE_CAP
+from agent.haste import wished
 from agent.health import Health
 from agent.patternfile import load_patterns
 from agent.ports import Chunk, Notice, Ports
 from agent.symbols import Symbols
-from telemetry.clock import monotonic_ms
+from telemetry.clock import monotonic_ms, wall_ms
 from telemetry.errors import ConfigError
 from telemetry.messages import Command
 from telemetry.readings import About, Reading
@@ -169,10 +170,11 @@ class Stations:
         return items
 
     def obey(self, command: Command | None) -> None:
-        """The collector's wish: the lines of some devices until a time."""
+        """The collector's wish: the lines of some devices until a time, and to ask them more often."""
         if command is None or command == self._command:
             return
         self._command = command
+        self.ports.hurry(wished(command, wall_ms(), monotonic_ms()))
         now = self._now_ms()
         for bridge in self.bridges.values():
             if bridge.device in command.log_devices and command.until_ms > now:

@@ -62,15 +62,14 @@ def words_of(url: str) -> list[str]:
 
 
 class PolledCommand(PlainInput):
-    """Runs the command, gives what it prints, waits `every_s` from start to start."""
+    """Runs the command, gives what it prints, waits `every_s` from start to start; that may be changed."""
 
     polled = True
 
     def __init__(self, url: str, every_s: float) -> None:
         self._words = words_of(url)
-        self._every_s = every_s
-        self._next = 0.0
-        self._started = 0.0
+        self.every_s = every_s
+        self._started = float("-inf")
         self._process: subprocess.Popen[bytes] | None = None
         self._output = b""
 
@@ -80,7 +79,7 @@ class PolledCommand(PlainInput):
     def read(self) -> bytes:
         now = time.monotonic()
         if self._process is None:
-            if now >= self._next:
+            if now >= self._started + self.every_s:
                 self._start(now)
             return b""
         if self._process.poll() is None and now - self._started < LONGEST_S:
@@ -89,7 +88,7 @@ class PolledCommand(PlainInput):
         return self._finish(self._process)
 
     def _start(self, now: float) -> None:
-        self._next, self._started, self._output = now + self._every_s, now, b""
+        self._started, self._output = now, b""
         self._process = subprocess.Popen(
             self._words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )

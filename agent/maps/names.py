@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Protocol
 
 from agent.maps.identity import name_of
@@ -42,6 +43,11 @@ class Names:
     def knows(self, report: Report) -> bool:
         """Whether the device has a name already."""
         return f"{report.family}/{report.alias}" in self._by_alias or report.mac in self._by_mac
+
+    def aliases_of(self, devices: Container[str]) -> list[tuple[str, str]]:
+        """Family and alias of every place where one of these devices publishes."""
+        found = [key.partition("/") for key, device in self._by_alias.items() if device in devices]
+        return [(family, alias) for family, _, alias in found]
 
     def known(self, report: Report) -> str:
         """The device's name when nothing in the report asks for another one, else empty."""

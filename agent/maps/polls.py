@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from agent.maps.mapfile import Poll
 from agent.maps.report import Report
@@ -23,6 +23,8 @@ class Poller:
         self._client = client
         self._every_ms = every_s * 1000
         self._due: OrderedDict[tuple[str, str], int] = OrderedDict()  # in order of time
+        self._hurried: dict[tuple[str, str], int] = {}
+        self._hurry_ms = (0, 0)
 
     def heard(self, report: Report) -> None:
         """A device spoke: from now on it is asked, until the broker says that it is gone."""
@@ -35,14 +37,27 @@ class Poller:
 
     def due(self, now_ms: int) -> list[Question]:
         """The questions to send now."""
-        questions = []
+        keys = self._due_soon(now_ms)
         for key, due_ms in list(self._due.items())[:AT_ONCE]:
             if due_ms > now_ms:
                 break
             self._due[key] = now_ms + self._every_ms
             self._due.move_to_end(key)
-            questions += [self._question(poll, key[1]) for poll in self._polls[key[0]]]
-        return questions
+            keys.append(key)
+        return [self._question(poll, key[1]) for key in dict.fromkeys(keys) for poll in self._polls[key[0]]]
+
+    def hurry(self, keys: Iterable[tuple[str, str]], every_ms: int, until_ms: int) -> None:
+        """Ask these (system, alias) more often until then, beside their usual turn."""
+        self._hurried = dict.fromkeys((key for key in keys if key in self._due), 0)
+        self._hurry_ms = every_ms, until_ms
+
+    def _due_soon(self, now_ms: int) -> list[tuple[str, str]]:
+        every_ms, until_ms = self._hurry_ms
+        if now_ms >= until_ms:
+            self._hurried.clear()
+        due = [key for key, due_ms in self._hurried.items() if due_ms <= now_ms and key in self._due]
+        self._hurried.update(dict.fromkeys(due, now_ms + every_ms))
+        return due
 
     def _question(self, poll: Poll, alias: str) -> Question:
         topic, payload = (

@@ -14,12 +14,14 @@ from collections.abc import Callable
 import msgspec
 
 from agent.config import Source
+from agent.haste import wished
 from agent.maps.devices import Devices
 from agent.maps.maps import Maps
 from agent.maps.names import Memory
 from agent.maps.polls import Poller
 from agent.maps.shipping import load_maps
-from telemetry.clock import monotonic_ms
+from telemetry.clock import monotonic_ms, wall_ms
+from telemetry.messages import Command
 from telemetry.mqtt import Link, Message, Session
 from telemetry.readings import About, Reading
 from telemetry.settings import Broker
@@ -50,6 +52,7 @@ class MapSource:
         self._last: tuple[str, bytes] = ("", b"")
         self._last_ms = 0
         self._said = ""
+        self._command: Command | None = None
         self._next_round = 0
         self._learned = self.maps.learned
         session = Session(f"memfleet-{agent}-maps", tuple(self.maps.subscriptions))
@@ -113,6 +116,15 @@ class MapSource:
             self.link.subscribe(self.maps.subscriptions)
         for topic, payload in self._poller.due(now) if self.link.up else []:
             self.link.publish(topic, payload)
+
+    def obey(self, command: Command | None) -> None:
+        """The collector's wish: to ask some devices more often. Those that speak by themselves keep their own time."""
+        if command is None or command == self._command:
+            return
+        self._command = command
+        now = self._now_ms()
+        haste = wished(command, wall_ms(), now)
+        self._poller.hurry(self.devices.names.aliases_of(haste.devices), haste.every_ms, haste.until_ms)
 
     @property
     def unsettled(self) -> int:

@@ -71,7 +71,7 @@ class Hearing:
         self.own_ms[row] = about.limits.get(SILENT_AFTER, 0) * 1000
 
     def allowed_s(self, devices: int) -> Numbers:
-        """After how long each of the first so many devices is silent: the configured span or a longer one of its own."""
+        """After how long each of the first so many devices is silent: as configured, or longer by its own account."""
         return np.maximum(self.own_ms[:devices], self.silent_after_ms) / 1000
 
     def newest(self, row: int) -> int:

@@ -17,6 +17,7 @@ from agent.capture import read_capture
 from agent.config import AgentConfig, Capture, Port
 from agent.stations import Stations
 from telemetry.clock import wall_ms
+from telemetry.messages import Command
 from telemetry.readings import About, Reading
 from tests.agent.boards import Board, Remembered
 
@@ -129,6 +130,7 @@ from pathlib import Path
 from agent.config import AgentConfig, Capture, Port
 from agent.stations import Stations
 from telemetry.clock import wall_ms
+from telemetry.messages import Command
 from tests.agent.boards import Remembered
 folder = Path(sys.argv[1])
 config = AgentConfig(ports=(Port(port=str(folder / "tty0"), device="d0"),), capture=Capture(write_s=1))
@@ -158,3 +160,47 @@ def test_a_killed_agent_leaves_a_readable_log(tmp_path: Path) -> None:
     assert len(entries) >= 100
     assert set(entries) == {line(0).rstrip(b"\n"), line(1).rstrip(b"\n")}
     assert len(list(kept.iterdir())) == 2
+
+
+def test_a_command_brings_the_lines_of_the_devices_that_it_names(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, 2)
+    for board in bench.boards:
+        board.print(b"before: nothing of memory\r\n" + line(1))
+    bench.wait(lambda: len(bench.readings("heap")) == 2)
+    bench.stations.obey(Command(wall_ms() - 1, 10.0, ["d0"]))
+    wish = Command(wall_ms() + 60_000, 10.0, ["d0"])
+    for _ in range(2):  # it is desired state: told twice it is still one wish
+        bench.stations.obey(wish)
+    for board in bench.boards:
+        board.print(b"after: nothing of memory\r\n" + line(2))
+    bench.wait(lambda: len(bench.readings("log").get("d0", [])) >= 4)
+    bench.wait(lambda: len(bench.readings("heap").get("d1", [])) == 2)
+    logs = bench.readings("log")
+    assert logs.keys() == {"d0"}
+    texts = [str(log.values["text"]) for log in logs["d0"]]
+    assert texts == [
+        "before: nothing of memory",
+        line(1).decode().strip(),
+        "after: nothing of memory",
+        line(2).decode().strip(),
+    ]
+
+
+def test_a_suspected_board_is_asked_more_often(tmp_path: Path) -> None:
+    board, calm = Board(tmp_path / "tty0"), Board(tmp_path / "tty1")
+    asked = [
+        Port(port=str(one.link), device=name, ask=("heap",), every_s=600) for one, name in ((board, "d0"), (calm, "d1"))
+    ]
+    polled = Port(port="command:echo 'Free heap: 12345 bytes'", device="d2", every_s=600)
+    config = AgentConfig(ports=(*asked, polled), capture=Capture(enabled=False))
+    stations = Stations(config, tmp_path, Remembered(), wall_ms)
+    typed, quiet, answers = b"", b"", 0
+    stations.obey(Command(wall_ms() + 60_000, 1.0, ["d0", "d2"]))
+    deadline = time.monotonic() + 30
+    while typed.count(b"heap\r") < 2 or answers < 2:
+        assert time.monotonic() < deadline, (typed, answers)
+        answers += sum(isinstance(item, Reading) and item.kind == "heap" for item in stations.step())
+        typed, quiet = typed + board.typed(), quiet + calm.typed()
+        time.sleep(0.02)
+    stations.close()
+    assert quiet.count(b"heap\r") == 1
