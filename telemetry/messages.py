@@ -9,6 +9,7 @@ import msgspec
 from telemetry.errors import WireError
 
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Version = Annotated[str, msgspec.Meta(max_length=100)]
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -16,7 +17,7 @@ class Status(msgspec.Struct, frozen=True):
 
     online: bool
     epoch: Number
-    version: str = ""
+    version: Version = ""
 
 
 class Ack(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -36,8 +36,17 @@ Life = TypeVar("Life", int, str)
 LIVES_PER_AGENT = 64
 """Outboxes and boots of an agent that are kept in mind: one that makes up ever new ones fills no memory and no disk."""
 
-QUARANTINE_CAP = 10_000
-"""Entries kept; the oldest go first and are counted in `quarantine_evicted_rows`."""
+QUARANTINE_CAP = 100_000
+QUARANTINE_BYTES = 256 * 2**20
+"""Entries and bytes kept; the oldest go first and are counted in `quarantine_evicted_rows`."""
+_LOOK_BYTES = 2**20
+"""So much comes into quarantine before its bytes are summed up again: that takes a walk through all of it."""
+
+
+_OVER_BYTES = """
+SELECT coalesce(max(id), 0) FROM (SELECT id, sum(length(body)) OVER (ORDER BY id DESC) AS held FROM quarantine)
+WHERE held > ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,7 @@ class IntakeState:
         self.counts: Counter[str] = Counter()
         self.frames: list[tuple[bytes, int]] = []
         self.refused: list[Refused] = []
+        self._unlooked = _LOOK_BYTES
         self._moved: set[tuple[str, int]] = set()
         self._forgotten: list[tuple[str, int]] = []
         self._forgotten_boots: list[tuple[str, str]] = []
@@ -151,6 +161,10 @@ class IntakeState:
             [(r.received_ms, r.agent, r.reason, r.detail[:500], r.rows, r.body) for r in self.refused],
         )
         over = db.execute("SELECT max(id) - ? FROM quarantine", (QUARANTINE_CAP,)).fetchone()[0]
+        self._unlooked += sum(len(refused.body) for refused in self.refused)
+        if self._unlooked >= _LOOK_BYTES:
+            self._unlooked = 0
+            over = max(over, db.execute(_OVER_BYTES, (QUARANTINE_BYTES,)).fetchone()[0])
         gone = db.execute("SELECT coalesce(sum(rows), 0) FROM quarantine WHERE id <= ?", (over,)).fetchone()[0]
         db.execute("DELETE FROM quarantine WHERE id <= ?", (over,))
         self.counts["quarantine_evicted_rows"] += gone

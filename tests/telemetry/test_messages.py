@@ -46,6 +46,11 @@ def test_what_is_no_message_is_a_wire_error(payload: bytes) -> None:
         decode(payload, Ack)
 
 
+def test_a_version_is_no_place_to_put_a_book() -> None:
+    with pytest.raises(WireError, match="version"):
+        decode(encode(Status(online=True, epoch=1, version="1" * 101)), Status)
+
+
 @given(st.binary(max_size=100))
 def test_any_bytes_are_a_message_or_a_wire_error(payload: bytes) -> None:
     for kind in (Status, Ack, Command):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.intake import state as intake_state
 from collector.intake.admission import Admission
 from collector.intake.state import TABLES, IntakeState
 from collector.records import Arrival, decode
@@ -182,6 +183,23 @@ def test_an_agent_that_makes_up_lives_fills_neither_memory_nor_disk(tmp_path: Pa
         assert state.contig["a1", 5] == state.contig["a1", 1_199] == state.contig["a2", 5] == 1
         assert ("a1", "boot-199") in state.anchors
     assert journal.counters()["forgotten_epochs"] == 200 + 1 - 64
+    journal.close()
+
+
+def test_quarantine_has_an_end_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake_state, "QUARANTINE_BYTES", 2 * 2**20)
+    journal = Journal(tmp_path / "readings.journal", tables=TABLES)
+    desk = Desk(journal.db)
+    for _ in range(30):
+        for _ in range(10):
+            desk.take(bytes(40_000))
+        with journal.transaction() as db:
+            desk.state.write(db)
+        desk.state.committed()
+    held, least = journal.db.execute("SELECT sum(length(body)), min(id) FROM quarantine").fetchone()
+    assert held <= 3 * 2**20 + 400_000, "what is allowed, and what comes before it is looked at again"
+    assert least > 200, "the oldest go"
+    assert journal.counters()["quarantine_evicted_rows"] == least - 1
     journal.close()
 
 
