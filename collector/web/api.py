@@ -18,6 +18,7 @@ from collector.web.acting import add_acting
 from collector.web.answering import Day, Hour, Limit, json_answer
 from collector.web.compare import add_compare
 from collector.web.export import add_export
+from collector.web.fleet import ORDERS
 from collector.web.gateways import add_gateways
 from collector.web.history import add_history
 from collector.web.incidents import add_incidents
@@ -58,12 +59,16 @@ def _add_devices(api: APIRouter, services: Services) -> None:
         text: str = "",
         state: Annotated[list[str] | None, Query()] = None,
         platform: str = "",
+        order: Annotated[str, Query(pattern=f"^-?({'|'.join(ORDERS)})$")] = "worst",
         limit: Limit = 1_000,
         offset: Annotated[int, Query(ge=0)] = 0,
     ) -> Response:
-        """Devices, worst first: those that hold every word of `text`, in one of the states, of the platform."""
+        """Devices: those that hold every word of `text`, in one of the states, of the platform.
+
+        In the order of the worst, or another; with a `-` before it the other way round.
+        """
         fleet = await services.fleet.look()
-        found = fleet.select(text, state or (), platform)
+        found = fleet.select(text, state or (), platform, order)
         return json_answer({"devices": found[offset : offset + limit], "total": len(found), "states": fleet.counts()})
 
     @api.get("/devices/{device}", response_model=answers.Device)

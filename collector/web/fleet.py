@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from collector.series import reader
 from collector.series.reader import SILENT_AFTER_MS
@@ -15,6 +16,9 @@ from telemetry.clock import monotonic_ms, wall_ms
 
 STATES = ("critical", "warning", "silent", "ok")
 """Worst first."""
+
+ORDERS = ("worst", "device", "platform", "firmware", "fullest", "heard")
+"""What devices can be ordered by: the worst, the names, the fullest, the one heard most lately first."""
 
 _SEVERITIES = ("critical", "warning", "info")
 _MOST_ALERTS = 10_000
@@ -30,16 +34,22 @@ class Fleet:
     worst: Mapping[str, AlertRow] = field(default_factory=dict)
     alerts: Sequence[AlertRow] = ()
 
-    def select(self, text: str = "", states: Sequence[str] = (), platform: str = "") -> list[DeviceRow]:
-        """Devices of these states (none named: all) that hold every word of the text in one of their columns."""
+    def select(
+        self, text: str = "", states: Sequence[str] = (), platform: str = "", order: str = "worst"
+    ) -> list[DeviceRow]:
+        """Devices of these states (none named: all) that hold every word of the text in one of their columns.
+
+        `order` is one of ORDERS, with a `-` before it the other way round; among equals the worst stay first.
+        """
         words = text.lower().split()
-        return [
+        found = [
             device
             for device in self.devices
             if (not states or device.state in states)
             and (not platform or device.platform == platform)
             and (not words or _matches(device, words))
         ]
+        return _ordered(found, order)
 
     def counts(self) -> dict[str, int]:
         """How many devices are in each state."""
@@ -83,6 +93,22 @@ def _device_rank(device: DeviceRow, worst: Mapping[str, AlertRow]) -> tuple[int,
     left = hours_left(worst.get(device.device))
     tenths = int((fullness(device) or 0.0) * 10)
     return STATES.index(device.state), float("inf") if left is None else left, -tenths, device.device
+
+
+def _ordered(devices: list[DeviceRow], order: str) -> list[DeviceRow]:
+    by, backwards = order.removeprefix("-"), order.startswith("-")
+    if by == "worst":
+        return devices[::-1] if backwards else devices
+    return sorted(devices, key=_KEYS[by], reverse=backwards)
+
+
+_KEYS: Mapping[str, Callable[[DeviceRow], Any]] = {
+    "device": lambda device: device.device,
+    "platform": lambda device: (device.platform, device.board or ""),
+    "firmware": lambda device: device.firmware or "",
+    "fullest": lambda device: -(fullness(device) or 0.0),
+    "heard": lambda device: -device.last_seen_ms,
+}
 
 
 def _matches(device: DeviceRow, words: Sequence[str]) -> bool:

@@ -91,6 +91,17 @@ def test_every_view_is_reached_by_clicks(shared: Shared) -> None:
     expect(page.get_by_role("row", name="kitchen-2")).to_have_count(0)  # a peer's devices are on the peer's page
 
 
+def test_the_fleet_is_sorted_by_a_column(shared: Shared) -> None:
+    page = shared.page
+    page.goto(shared.address)
+    first = page.locator("table.fleet tbody tr td:nth-child(2)").first
+    expect(first).to_have_text("kitchen-1")  # the worst
+    page.get_by_role("button", name="Device", exact=True).click()
+    expect(page.get_by_role("columnheader", name="Device")).to_have_attribute("aria-sort", "ascending")
+    page.get_by_role("button", name="Device", exact=True).click()
+    expect(first).to_have_text("pump-5")
+
+
 def test_an_incident_of_two_collectors_is_one(shared: Shared) -> None:
     page = shared.page
     page.goto(f"{shared.address}/incidents")

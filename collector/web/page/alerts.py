@@ -17,6 +17,7 @@ from collector.web.page.acting import Acting, Case
 from collector.web.page.cards import Card, Cards
 from collector.web.page.frame import frame
 from collector.web.page.parts import is_on, markup, switch, turn_switch
+from collector.web.page.silences import SilenceList
 from collector.web.services import Services
 from telemetry.errors import EnvironmentFault
 
@@ -36,10 +37,12 @@ def register(services: Services) -> None:
             past = _past_button()
             with ui.element("section").classes("card").props('aria-label="Alerts"'):
                 listing = AlertList(services, request)
+            silences = SilenceList(services, request)
 
         async def refresh() -> None:
             with contextlib.suppress(EnvironmentFault):
                 listing.show(await services.series.ask(reader.alerts, active_only=not is_on(past), limit=_MOST_SHOWN))
+                await silences.refresh()
 
         past.on("click", refresh)
         await refresh()

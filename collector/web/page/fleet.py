@@ -17,7 +17,12 @@ from collector.web.services import Services
 from telemetry.errors import EnvironmentFault
 
 ROWS = 50
-_COLUMNS = ("State", "Device", "Platform", "Firmware", "Memory, KiB", "Outlook", "Last seen")
+_COLUMNS = {
+    "State": "worst", "Device": "device", "Platform": "platform", "Firmware": "firmware", "Memory, KiB": "fullest",
+    "Outlook": "", "Last seen": "heard",
+}  # fmt: skip
+"""The columns, and what the fleet is ordered by when one is pressed."""
+_NAMES = ("device", "platform", "firmware")  # from A on; of the others the most comes first
 
 
 def register(services: Services) -> None:
@@ -42,6 +47,7 @@ class FleetTable:
         self._find = find
         self._states = states
         self._first = 0
+        self._order = "worst"
         self._fleet = Fleet()
         with ui.element("div") as self._empty:
             markup(_empty_html(services.config.broker.url)).classes("card empty")
@@ -66,12 +72,19 @@ class FleetTable:
         return markup(words, "button").classes("plain").on("click", lambda: self._turn(rows))
 
     def _build_rows(self) -> None:
-        heads = "".join(f'<th scope="col">{column}</th>' for column in _COLUMNS)
         with ui.element("div").classes("card table-wrap"), ui.element("table").classes("fleet"):
-            with ui.element("thead"):
-                markup(heads, "tr")
+            with ui.element("thead"), ui.element("tr"):
+                self._heads = {order: head for name, order in _COLUMNS.items() if (head := self._head(name, order))}
             with ui.element("tbody"):
                 self._rows = [markup("", "tr") for _ in range(ROWS)]
+
+    def _head(self, name: str, order: str) -> ui.element | None:
+        with ui.element("th").props("scope=col") as head:
+            if not order:
+                markup(name, "span")
+                return None
+            markup(name, "button").classes("sort").on("click", lambda: self._sort(order))
+        return head
 
     async def refresh(self) -> None:
         """Look again; only rows whose text has changed are sent."""
@@ -83,7 +96,7 @@ class FleetTable:
         self._fleet = fleet
         self._empty.visible = not fleet.devices
         self._full.visible = bool(fleet.devices)
-        found = fleet.select(self._find, tuple(self._states))
+        found = fleet.select(self._find, tuple(self._states), order=self._order)
         self._first = max(0, min(self._first, (len(found) - 1) // ROWS * ROWS))
         shown = found[self._first : self._first + ROWS]
         now_ms = self._services.now_ms()
@@ -92,6 +105,9 @@ class FleetTable:
             row.content = row_html(device, fleet.worst.get(device.device), now_ms) if device else ""
         for state, count in fleet.counts().items():
             self._chips[state].content = f"{text.state_html(state)} <span class='number'>{count:,}</span>"
+        for order, head in self._heads.items():
+            ways = ("ascending", "descending") if order in _NAMES else ("descending", "ascending")
+            head.props["aria-sort"] = dict(zip((order, f"-{order}"), ways, strict=True)).get(self._order, "none")
         last = self._first + len(shown)
         self._position.content = f"{self._first + 1:,}–{last:,} of {len(found):,}" if found else "No device matches"
         self._back.props["disabled"] = self._first == 0
@@ -105,6 +121,12 @@ class FleetTable:
     def _toggle(self, state: str) -> None:
         self._states ^= {state}
         turn_switch(self._chips[state], on=state in self._states)
+        self._first = 0
+        self.show(self._fleet)
+
+    def _sort(self, order: str) -> None:
+        """By that column; pressed again, the other way round."""
+        self._order = f"-{order}" if self._order == order else order
         self._first = 0
         self.show(self._fleet)
 

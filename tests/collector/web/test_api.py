@@ -29,6 +29,11 @@ def test_devices_are_filtered_and_paged(running: Running) -> None:
     assert names(state=["critical", "silent"]) == ["meter-0042", "lock-18"]
     assert set(names(platform="esp32")) == {"kitchen-1", "sensor-1001", "sensor-1004", "sensor-1007"}
     everything = names()
+    assert names(order="device") == sorted(everything)
+    assert names(order="-device") == sorted(everything, reverse=True)
+    assert names(order="heard")[-1] == "lock-18"
+    assert names(order="fullest")[0] == "meter-0042"
+    assert names(order="-worst") == everything[::-1]
     assert names(limit=5) + names(limit=1000, offset=5) == everything
 
 
