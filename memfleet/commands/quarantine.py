@@ -10,18 +10,23 @@ import typer
 
 from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
 from memfleet.tables import clock, print_json, print_table
+from telemetry.errors import UsageError
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", invoke_without_command=True)
 
-Ids = Annotated[list[int], typer.Argument(help="Numbers, as the list prints them.")]
+Ids = Annotated[list[int] | None, typer.Argument(help="Numbers, as the list prints them.", show_default=False)]
+AgentOption = Annotated[str, typer.Option(help="From this agent alone.")]
+ReasonOption = Annotated[str, typer.Option(help="Refused for this reason alone.")]
+MOST = 10_000
+"""Entries that are listed, or acted on, at once."""
 
 
 @app.callback()
 def listing(
     context: typer.Context,
-    agent: Annotated[str, typer.Option(help="From this agent alone.")] = "",
-    reason: Annotated[str, typer.Option(help="Refused for this reason alone.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most entries.")] = 100,
+    agent: AgentOption = "",
+    reason: ReasonOption = "",
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="Most entries.")] = 100,
     url: UrlOption = DEFAULT_URL,
     token_file: TokenOption = None,
     as_json: JsonOption = False,
@@ -68,23 +73,49 @@ def show(
 
 
 @app.command()
-def retry(ids: Ids, url: UrlOption = DEFAULT_URL, token_file: TokenOption = None) -> None:
-    """Take refused bodies in again, after the cause is gone.
+def retry(
+    ids: Ids = None,
+    agent: AgentOption = "",
+    reason: ReasonOption = "",
+    url: UrlOption = DEFAULT_URL,
+    token_file: TokenOption = None,
+) -> None:
+    """Take refused bodies in again, after the cause is gone: those named, or all of an agent or a reason.
 
-    Example: [bold]memfleet quarantine retry 7 8[/bold]
+    Example: [bold]memfleet quarantine retry --reason version[/bold]
     """
-    _act("retry", ids, Client(url, token_file))
+    client = Client(url, token_file)
+    _act("retry", _chosen(ids, agent, reason, client), client)
 
 
 @app.command()
-def purge(ids: Ids, url: UrlOption = DEFAULT_URL, token_file: TokenOption = None) -> None:
-    """Throw refused bodies away.
+def purge(
+    ids: Ids = None,
+    agent: AgentOption = "",
+    reason: ReasonOption = "",
+    url: UrlOption = DEFAULT_URL,
+    token_file: TokenOption = None,
+) -> None:
+    """Throw refused bodies away: those named, or all of an agent or a reason.
 
     Example: [bold]memfleet quarantine purge 7 8[/bold]
     """
-    _act("purge", ids, Client(url, token_file))
+    client = Client(url, token_file)
+    _act("purge", _chosen(ids, agent, reason, client), client)
+
+
+def _chosen(ids: list[int] | None, agent: str, reason: str, client: Client) -> list[int]:
+    """Oldest first, as they came."""
+    if bool(ids) == bool(agent or reason):
+        raise UsageError(
+            "say which: numbers as 'memfleet quarantine' lists them, or --reason or --agent for all of one"
+        )
+    found = client.get("quarantine", agent=agent, reason=reason, limit=MOST)["quarantine"] if not ids else []
+    return sorted(ids or (one["id"] for one in found))
 
 
 def _act(action: str, ids: list[int], client: Client) -> None:
-    client.post(f"quarantine/{action}", {"ids": ids, "by": getpass.getuser()})
-    print(f"{action} of {len(ids)} asked for; 'memfleet quarantine' shows what is left")  # noqa: T201
+    if ids:
+        client.post(f"quarantine/{action}", {"ids": ids, "by": getpass.getuser()})
+    more = "; there may be more of them: repeat it until none is left" if len(ids) == MOST else ""
+    print(f"{action} of {len(ids)} asked for{more}; 'memfleet quarantine' shows what is left")  # noqa: T201

@@ -79,6 +79,8 @@ def test_alerts_and_quarantine(address: str, memfleet: Memfleet) -> None:
     (entry,) = json.loads(memfleet("quarantine", "--url", address, "--json"))
     assert entry["reason"] == "crc"
     assert "purge of 1" in memfleet("quarantine", "purge", str(entry["id"]), "--url", address)
+    assert "retry of 1" in memfleet("quarantine", "retry", "--reason", "crc", "--url", address)
+    assert "retry of 0" in memfleet("quarantine", "retry", "--agent", "nobody", "--url", address)
 
 
 def test_leaks_are_told_with_rate_and_time_left(
