@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
-from telemetry.settings import Broker
+from telemetry.settings import Broker, Name, Positive, Settings
 
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-Positive = Annotated[int, Meta(ge=1)]
 System = Literal["auto", "mt3620", "esp32", "zephyr", "freertos"]
 
 
-class _Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    pass
-
-
-class Port(_Settings, frozen=True):
+class Port(Settings, frozen=True):
     """One console."""
 
     port: str
@@ -39,7 +32,7 @@ class Port(_Settings, frozen=True):
     """Seconds from one round of `ask` (or run of `command:`, `azsphere:`) to the next."""
 
 
-class Source(_Settings, frozen=True):
+class Source(Settings, frozen=True):
     """One broker on which devices publish by themselves."""
 
     maps: tuple[str, ...] = ()
@@ -50,7 +43,7 @@ class Source(_Settings, frozen=True):
     """Where they publish."""
 
 
-class Capture(_Settings, frozen=True):
+class Capture(Settings, frozen=True):
     """The raw log of every console, kept on the agent's disk."""
 
     enabled: bool = True
@@ -68,7 +61,7 @@ class Capture(_Settings, frozen=True):
     """At an incident the lines of so many seconds before and after it are published."""
 
 
-class Outbox(_Settings, frozen=True):
+class Outbox(Settings, frozen=True):
     """What is kept on the agent's disk until the collector has it."""
 
     max_mb: Positive = 512
@@ -77,7 +70,7 @@ class Outbox(_Settings, frozen=True):
     """Readings reach the disk once in so many milliseconds (SD cards wear out by commits)."""
 
 
-class AgentConfig(_Settings, frozen=True):
+class AgentConfig(Settings, frozen=True):
     """An agent: some devices, one outbox, one connection to the broker."""
 
     fleet: Name = "fleet"

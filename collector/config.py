@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
-from telemetry.settings import Broker
+from telemetry.settings import Broker, Name, Positive, Settings
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
-Positive = Annotated[int, Meta(ge=1)]
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
-class _Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    pass
-
-
-class StoreConfig(_Settings, frozen=True):
+class StoreConfig(Settings, frozen=True):
     """One long-term store, written besides the embedded series."""
 
     name: Name
@@ -49,7 +42,7 @@ class StoreConfig(_Settings, frozen=True):
     """VictoriaMetrics: how long an accepted write is kept to be written again, seconds."""
 
 
-class Peer(_Settings, frozen=True):
+class Peer(Settings, frozen=True):
     """Another collector of the same fleet, which owns other shards: the page shows its incidents with ours."""
 
     url: str
@@ -58,7 +51,7 @@ class Peer(_Settings, frozen=True):
     """File that holds a token for it: its operator token, to acknowledge and silence over there too."""
 
 
-class Page(_Settings, frozen=True):
+class Page(Settings, frozen=True):
     """The page and the API."""
 
     host: str = "127.0.0.1"
@@ -72,14 +65,14 @@ class Page(_Settings, frozen=True):
     peers: tuple[Peer, ...] = ()
 
 
-class IntakeSettings(_Settings, frozen=True):
+class IntakeSettings(Settings, frozen=True):
     """What agents may send."""
 
     series_per_agent: Positive = 200_000
     """Most different things (heaps, tasks, stacks ... of devices) that one agent may tell of; more is quarantined."""
 
 
-class Judging(_Settings, frozen=True):
+class Judging(Settings, frozen=True):
     """The judge."""
 
     rules_file: str = ""
@@ -88,7 +81,7 @@ class Judging(_Settings, frozen=True):
     """An incident is over when nothing of it has fired for so long, seconds."""
 
 
-class Route(_Settings, frozen=True):
+class Route(Settings, frozen=True):
     """Channels of their own for some incidents: those of which one device's alert matches everything that is set."""
 
     urls: tuple[str, ...] = ()
@@ -109,7 +102,7 @@ class Route(_Settings, frozen=True):
     """Labels that the device must carry, each as `name=pattern`."""
 
 
-class Notify(_Settings, frozen=True):
+class Notify(Settings, frozen=True):
     """Whom to tell."""
 
     urls: tuple[str, ...] = ()
@@ -132,7 +125,7 @@ class Notify(_Settings, frozen=True):
     routes: tuple[Route, ...] = ()
 
 
-class Retention(_Settings, frozen=True):
+class Retention(Settings, frozen=True):
     """How long the embedded series and the journals are kept."""
 
     raw_days: Positive = 14
@@ -145,7 +138,7 @@ class Retention(_Settings, frozen=True):
     """Quota of each journal: what a store that is down may miss before the oldest goes, counted, MiB."""
 
 
-class CollectorConfig(_Settings, frozen=True):
+class CollectorConfig(Settings, frozen=True):
     """A collector: one fleet, or some shards of it."""
 
     fleet: Name = "fleet"

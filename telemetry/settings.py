@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -20,8 +20,15 @@ PREFIX = "MEMFLEET_"
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
 
-class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of a configuration file. What it has no setting for is a fault."""
+
+
+class Broker(Settings, frozen=True):
     """The MQTT broker."""
 
     url: str = "mqtt://127.0.0.1:1883"

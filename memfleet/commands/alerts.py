@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
 
+from memfleet import desk
 from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
-from memfleet.spans import seconds
 from memfleet.tables import clock, print_json, print_table, state
-from telemetry.clock import wall_ms
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", invoke_without_command=True)
 
@@ -61,14 +59,13 @@ def acknowledge(
 
     Example: [bold]memfleet alerts acknowledge 'user_mode_limit|kitchen-1|process|'[/bold]
     """
-    Client(url, token_file).post("alerts/acknowledge", {"key": key, "by": getpass.getuser()})
-    print(f"acknowledged {key}")  # noqa: T201 - the command's answer
+    desk.acknowledge(Client(url, token_file), key)
 
 
 @app.command()
 def silence(
     pattern: Annotated[str, typer.Argument(help="Keys to keep quiet about; * and ? stand for any text and letter.")],
-    until: Annotated[str, typer.Option("--for", help="How long: 30m, 2h, 3d.")] = "1h",
+    span: desk.SpanOption = "1h",
     url: UrlOption = DEFAULT_URL,
     token_file: TokenOption = None,
 ) -> None:
@@ -76,6 +73,4 @@ def silence(
 
     Example: [bold]memfleet alerts silence '*|kitchen-1|*' --for 2h[/bold]
     """
-    until_ms = wall_ms() + int(seconds(until) * 1000)
-    Client(url, token_file).post("silences", {"pattern": pattern, "until_ms": until_ms, "by": getpass.getuser()})
-    print(f"silenced {pattern} until {clock(until_ms)}")  # noqa: T201 - the command's answer
+    desk.silence(Client(url, token_file), pattern, span)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated, Any
 
 import typer
 
+from memfleet import desk
 from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
-from memfleet.spans import seconds, span_text
+from memfleet.spans import span_text
 from memfleet.tables import clock, print_json, print_table, state
 from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
@@ -75,8 +75,7 @@ def acknowledge(
 
     Example: [bold]memfleet incidents acknowledge 'heap-leak|esp32|1.5|heap|dram@1790032640500'[/bold]
     """
-    Client(url, token_file).post("alerts/acknowledge", {"key": key, "by": getpass.getuser()})
-    print(f"acknowledged {key}")  # noqa: T201 - the command's answer
+    desk.acknowledge(Client(url, token_file), key)
 
 
 @app.command()
@@ -85,7 +84,7 @@ def silence(
     platform: Annotated[str, typer.Option(help="Pattern of the platform.")] = "*",
     firmware: Annotated[str, typer.Option(help="Pattern of the firmware: a rollout.")] = "*",
     device: Annotated[str, typer.Option(help="Pattern of the device: its alerts in whatever incident.")] = "*",
-    until: Annotated[str, typer.Option("--for", help="How long: 30m, 2h, 3d.")] = "1h",
+    span: desk.SpanOption = "1h",
     url: UrlOption = DEFAULT_URL,
     token_file: TokenOption = None,
 ) -> None:
@@ -93,11 +92,7 @@ def silence(
 
     Example: [bold]memfleet incidents silence --firmware 1.5.0 --for 2h[/bold]
     """
-    pattern = _pattern(rule, platform, firmware, device)
-    until_ms = wall_ms() + int(seconds(until) * 1000)
-    body = {"pattern": pattern, "until_ms": until_ms, "by": getpass.getuser()}
-    Client(url, token_file).post("silences", body)
-    print(f"silenced {pattern} until {clock(until_ms)}")  # noqa: T201 - the command's answer
+    desk.silence(Client(url, token_file), _pattern(rule, platform, firmware, device), span)
 
 
 def _pattern(rule: str, platform: str, firmware: str, device: str) -> str:

@@ -8,33 +8,25 @@ import signal
 import time
 from pathlib import Path
 
-from tests.memfleet.running import Collector, Terminal, memfleet, tail, wait_until
-from tests.servers import InfluxDB, influxd, mosquitto
+from tests.memfleet.running import Collector, Terminal, memfleet, processes_of, tail, wait_until
+from tests.servers import InfluxDB, Mosquitto, influxd, mosquitto
 
 READINGS = 600
 SEED = 20_261_120
 
 
-def processes_of(word: str) -> list[int]:
-    """Every memfleet process whose command line holds the word."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                words = (entry / "cmdline").read_bytes().decode(errors="replace")
-            except OSError:
-                continue
-            if "memfleet" in words and word in words:
-                found.append(int(entry.name))
-    return found
-
-
-def kill(word: str) -> int:
-    """SIGKILL to all of them at once; how many."""
-    pids = processes_of(word)
+def kill(named: Path) -> int:
+    """SIGKILL to every process in whose command line that path is named; how many."""
+    pids = processes_of(named)
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     return len(pids)
+
+
+def agent(broker: Mosquitto, folder: Path, terminal: Terminal) -> list[str]:
+    """The command of an agent that reads the board."""
+    words = ["agent", "--fleet", "plant", "--name", "rig", "--broker", broker.url, "--data", str(folder / "agent")]
+    return [*words, "--port", terminal.path, "--device", "d1"]
 
 
 def test_a_killed_collector_misses_nothing(tmp_path: Path) -> None:
@@ -43,19 +35,8 @@ def test_a_killed_collector_misses_nothing(tmp_path: Path) -> None:
         store = f'[[stores]]\nname = "influx"\nkind = "influxdb"\nurl = "{influx.url}"\n'
         collector = Collector(tmp_path, broker.url, store)
         terminal = Terminal()
-        words = [
-            "agent",
-            "--fleet",
-            "plant",
-            "--name",
-            "rig",
-            "--broker",
-            broker.url,
-            "--data",
-            str(tmp_path / "agent"),
-        ]
         agent_log = tmp_path / "agent.log"
-        with memfleet(*words, "--port", terminal.path, "--device", "d1", log=agent_log):
+        with memfleet(*agent(broker, tmp_path, terminal), log=agent_log):
             wait_until(lambda: ": open" in tail(agent_log), "the port is opened")
             for round_number in range(3):
                 with collector.running():
@@ -63,7 +44,7 @@ def test_a_killed_collector_misses_nothing(tmp_path: Path) -> None:
                     _print(terminal, range(first, last), pause_s=0.008)
                     wait_until(lambda: collector.get("/healthz"), "the collector comes up", 60)
                     time.sleep(rng.uniform(0.0, 1.5))
-                    assert kill(str(collector.config)) >= 5
+                    assert kill(collector.config) >= 5
             with collector.running():
                 _print(terminal, range(READINGS * 3 // 4, READINGS), pause_s=0.002)
                 wait_until(lambda: _stored(collector) == list(range(READINGS)), "everything is in the series", 60)
@@ -86,24 +67,13 @@ def test_a_killed_agent_has_what_it_committed(tmp_path: Path) -> None:
     with mosquitto(tmp_path) as broker:
         collector = Collector(tmp_path, broker.url)
         terminal = Terminal()
-        words = [
-            "agent",
-            "--fleet",
-            "plant",
-            "--name",
-            "rig",
-            "--broker",
-            broker.url,
-            "--data",
-            str(tmp_path / "agent"),
-        ]
-        words += ["--port", terminal.path, "--device", "d1"]
+        words = agent(broker, tmp_path, terminal)
         log = tmp_path / "agent.log"
         with memfleet(*words, log=log):
             wait_until(lambda: ": open" in tail(log), "the port is opened")
             _print(terminal, range(100), pause_s=0.001)
             time.sleep(2.5)  # longer than a commit: nobody has taken these off the agent's hands yet
-            assert kill(str(tmp_path / "agent")) == 1
+            assert kill(tmp_path / "agent") == 1
         with memfleet(*words, log=log), collector.running():
             wait_until(lambda: _stored(collector) == list(range(100)), f"all arrive after the restart; {tail(log)}", 60)
         terminal.close()

@@ -1,0 +1,28 @@
+"""What people ask of a collector at the command line about what fires: to know of it, to keep quiet about it."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated
+
+import typer
+
+from memfleet.client import Client
+from memfleet.spans import seconds
+from memfleet.tables import clock
+from telemetry.clock import wall_ms
+
+SpanOption = Annotated[str, typer.Option("--for", help="How long: 30m, 2h, 3d.")]
+
+
+def acknowledge(client: Client, key: str) -> None:
+    """Say that whoever calls has seen it, and print that this was said."""
+    client.post("alerts/acknowledge", {"key": key, "by": getpass.getuser()})
+    print(f"acknowledged {key}")  # noqa: T201 - the command's answer
+
+
+def silence(client: Client, pattern: str, span: str) -> None:
+    """Keep quiet about the keys that match, from now on for that span; print until when."""
+    until_ms = wall_ms() + int(seconds(span) * 1000)
+    client.post("silences", {"pattern": pattern, "until_ms": until_ms, "by": getpass.getuser()})
+    print(f"silenced {pattern} until {clock(until_ms)}")  # noqa: T201 - the command's answer
