@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from collector.config import CollectorConfig, StoreConfig
+from memfleet.grafana.alerts import rule_group
 from memfleet.grafana.client import Grafana
 from memfleet.grafana.mapping import mappings_of
-from memfleet.grafana.provision import Change, Metrics, Source, changes
+from memfleet.grafana.provision import FOLDER, Change, Metrics, Source, changes
 from memfleet.grafana.sets import SETS
 from telemetry.errors import EnvironmentFault, UsageError
 from telemetry.secrets import read_secret
@@ -38,6 +39,7 @@ def apply(
     source_url: Annotated[str, typer.Option(help="That store's address as Grafana reaches it.")] = "",
     source_token_file: Annotated[str, typer.Option(help="A token or password of it that may only read.")] = "",
     ca_file: Annotated[str, typer.Option(help="Certificate authority of Grafana to trust, PEM.")] = "",
+    alerts: Annotated[bool, typer.Option("--alerts", help="Also rules that watch the collector itself.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written, write nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Write everything again, over edits made by hand.")] = False,
 ) -> None:
@@ -48,7 +50,9 @@ def apply(
     chosen = _store(load(CollectorConfig, config, os.environ), store)
     source = _source(chosen, source_url, source_token_file)
     grafana = Grafana(url, read_secret(token_file), ca_file=ca_file)
-    found = list(changes(grafana, source, SETS[chosen.kind](chosen.prefix, source.body()["uid"]), force=force))
+    uid = source.body()["uid"]
+    rules = rule_group(chosen.kind, chosen.prefix, uid, FOLDER) if alerts else None
+    found = list(changes(grafana, source, SETS[chosen.kind](chosen.prefix, uid), rules, force=force))
     for change in found:
         _say(change, dry_run)
         if not dry_run and not change.kept:

@@ -1,8 +1,9 @@
 """What memfleet owns in a Grafana, and the writes that are missing to bring it about. A second run finds none.
 
-Owned are one data source a kind of store, one folder and the dashboards that carry memfleet's tag; nothing else is
-touched. A dashboard carries a tag with its fingerprint, which tells another version of it; one whose newest version
-somebody else saved was edited by hand and is kept unless `force` is given.
+Owned are one data source a kind of store, one folder, the dashboards that carry memfleet's tag and, where they are
+asked for, the group of alert rules of its name in that folder; nothing else is touched. A dashboard carries a tag with
+its fingerprint, which tells another version of it; one whose newest version somebody else saved was edited by hand and
+is kept unless `force` is given.
 """
 
 from __future__ import annotations
@@ -95,14 +96,33 @@ class Change:
 
 
 def changes(
-    grafana: Grafana, source: Source | Metrics, dashboards: list[dict[str, Any]], *, force: bool = False
+    grafana: Grafana,
+    source: Source | Metrics,
+    dashboards: list[dict[str, Any]],
+    alerts: dict[str, Any] | None = None,
+    *,
+    force: bool = False,
 ) -> Iterator[Change]:
-    """The writes that are missing, in the order in which they have to be made. Only reads."""
+    """The writes that are missing, in the order in which they have to be made. Only reads. `alerts`: rules to have."""
     yield from _source(grafana, source.body(), force)
     if grafana.get(f"/folders/{FOLDER}") is None:
         yield Change(f"folder {FOLDER}: new", "POST", "/folders", {"title": FOLDER, "uid": FOLDER})
     for model in dashboards:
         yield from _dashboard(grafana, model, force)
+    if alerts is not None:
+        yield from _alerts(grafana, alerts, force)
+
+
+def _alerts(grafana: Grafana, group: dict[str, Any], force: bool) -> Iterator[Change]:
+    """The rules carry the fingerprint as a label: Grafana fills in what a rule leaves out, so that says nothing."""
+    stamp = fingerprint(group)
+    rules = [{**rule, "labels": {**rule["labels"], LABEL: stamp}} for rule in group["rules"]]
+    path = f"/v1/provisioning/folder/{group['folderUid']}/rule-groups/{group['title']}"
+    found = grafana.get(path)
+    held = sorted(rule.get("labels", {}).get(LABEL, "") for rule in found["rules"]) if found else None
+    if force or held != [stamp] * len(rules):
+        why = "new" if not found else "written again" if force else "of another version"
+        yield Change(f"alert rules {group['title']}: {why}", "PUT", path, {**group, "rules": rules})
 
 
 def _source(grafana: Grafana, wanted: dict[str, Any], force: bool) -> Iterator[Change]:

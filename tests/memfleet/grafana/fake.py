@@ -24,6 +24,7 @@ class FakeGrafana:
         self.sources: dict[str, dict[str, Any]] = {}
         self.folders: dict[str, dict[str, Any]] = {}
         self.dashboards: dict[str, dict[str, Any]] = {}
+        self.rules: dict[str, dict[str, Any]] = {}
         self.writes: list[tuple[str, str]] = []
         self.answer_always: tuple[int, str] | None = None
         self.prefix = prefix
@@ -46,6 +47,9 @@ class FakeGrafana:
     def _get(self, path: str) -> tuple[int, Any]:
         if path.endswith("/versions?limit=1"):
             return self._versions(path.split("/")[3])
+        if path in self.rules:  # with what Grafana fills in
+            group = self.rules[path]
+            return 200, {**group, "rules": [{**rule, "id": 1, "provenance": ""} for rule in group["rules"]]}
         kind, _, uid = path.lstrip("/").rpartition("/")
         if kind == "datasources/uid" and uid in self.sources:
             source = dict(self.sources[uid])
@@ -87,6 +91,9 @@ class FakeGrafana:
         if method == "PUT" and path.removeprefix("/datasources/uid/") in self.sources:
             self.sources[body["uid"]] = body
             return 200, {"datasource": body, "message": "Datasource updated"}
+        if method == "PUT" and path == "/v1/provisioning/folder/memfleet/rule-groups/memfleet" and self.folders:
+            self.rules[path] = body
+            return 200, body
         if (method, path) == ("POST", "/folders"):
             self.folders[body["uid"]] = body
             return 200, body

@@ -16,6 +16,7 @@ from typing import Any
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it would rather have the form that came with Grafana 12
     from grafana_foundation_sdk.cog import plugins, runtime, variants
+    from grafana_foundation_sdk.models import alerting
     from grafana_foundation_sdk.models import dashboard as schema
 
 plugins.register_default_plugins()
@@ -26,6 +27,11 @@ _PLAIN: Mapping[Any, tuple[type, ...]] = {int: (int,), float: (int, float), str:
 def faults(model: Mapping[str, Any]) -> list[str]:
     """What a dashboard has against the schema, each with its path; empty when nothing."""
     return list(_object(schema.Dashboard, model, "dashboard", ""))
+
+
+def faults_of_rules(group: Mapping[str, Any]) -> list[str]:
+    """The same for a group of alert rules."""
+    return list(_object(alerting.RuleGroup, group, "group", ""))
 
 
 def _object(kind: Any, value: Any, path: str, panel: str) -> Iterator[str]:
@@ -70,12 +76,7 @@ def _of_plugin(kind: Any, name: str, panel: str) -> Any:
     plugin = runtime.panelcfg_config(panel)
     assert plugin is not None, f"Grafana has no panel {panel!r}"
     hook = plugin.options_from_json_hook if name == "options" else plugin.field_config_from_json_hook
-    return _class_of(hook)
-
-
-def _class_of(hook: Any) -> Any:
-    """The class whose `from_json` a plugin names."""
-    return getattr(hook, "__self__", None)
+    return getattr(hook, "__self__", None)  # the class whose `from_json` it is
 
 
 def _value(hint: Any, value: Any, path: str, panel: str) -> Iterator[str]:
@@ -100,7 +101,7 @@ def _single(kind: Any, value: Any, path: str, panel: str) -> Iterator[str]:
     if kind is variants.Dataquery:
         source = runtime.Runtime().dataquery_variants.get(value.get("datasource", {}).get("type"))
         if source is not None:
-            yield from _object(_class_of(source.from_json_hook), value, path, panel)
+            yield from _object(type(source.from_json_hook(dict(value))), value, path, panel)
     elif kind in _PLAIN:
         if not isinstance(value, _PLAIN[kind]) or (isinstance(value, bool) and kind is not bool):
             yield f"{path}: {value!r:.60} is no {kind.__name__}"

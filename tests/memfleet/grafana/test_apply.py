@@ -134,6 +134,20 @@ def test_a_victoriametrics_gets_its_own_source_and_dashboards(grafana: FakeGrafa
     assert desk.apply(grafana.url) == (0, "nothing to do\n")
 
 
+def test_alert_rules_come_only_when_they_are_asked_for(any_grafana: FakeGrafana, desk: Desk) -> None:
+    grafana = any_grafana
+    desk.apply(grafana.url)
+    assert grafana.rules == {}
+    assert desk.apply(grafana.url, "--alerts") == (0, "writing alert rules memfleet: new\n")
+    assert grafana.writes[len(EVERYTHING) :] == [("PUT", "/v1/provisioning/folder/memfleet/rule-groups/memfleet")]
+    assert desk.apply(grafana.url, "--alerts") == (0, "nothing to do\n")
+    assert desk.apply(grafana.url) == (0, "nothing to do\n")
+    desk.store += 'prefix = "site_"\n'
+    assert "writing alert rules memfleet: of another version" in desk.apply(grafana.url, "--alerts")[1]
+    (group,) = grafana.rules.values()
+    assert all("site_collector" in rule["data"][0]["model"]["query"] for rule in group["rules"])
+
+
 class FakeInflux:
     """The routes of InfluxDB 2 that show and make mappings, as its reference has them."""
 

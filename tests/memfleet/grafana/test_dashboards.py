@@ -17,10 +17,11 @@ import pytest
 from collector.web.metrics import render
 from collector.web.status import ProcessStatus
 from memfleet.grafana.__main__ import files
+from memfleet.grafana.alerts import rule_group
 from memfleet.grafana.sample import HOUR_MS, lines
 from memfleet.grafana.sets import SETS
 from telemetry.readings import MT3620_LIMIT
-from tests.memfleet.grafana.published import faults
+from tests.memfleet.grafana.published import faults, faults_of_rules
 from tests.servers import InfluxDB, Server, VictoriaMetrics, influxd, victoria_metrics
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "grafana" / "dashboards"
@@ -322,6 +323,23 @@ def test_the_collector_shows_its_rate_and_what_it_refused(seeded: Seeded) -> Non
     assert max(rates) == pytest.approx(1000 / 60, rel=0.01)
     assert {(row["reason"], row["max"]) for row in seeded.panel("Refused", "memfleet-itself")[0]} == {("crc", 2)}
     assert {row["process"] for row in seeded.panel("Lag", "memfleet-itself")[0]} == {"series", "store:long"}
+
+
+@pytest.mark.parametrize("kind", SETS)
+def test_alert_rules_fit_the_published_schema(kind: str) -> None:
+    group = rule_group(kind, "memfleet_", "memfleet", "memfleet")
+    assert faults_of_rules(group) == []
+    group["rules"][0]["noDataState"] = "Quiet"
+    assert faults_of_rules(group)
+
+
+def test_what_alert_rules_ask_for_is_there_in_both_languages(
+    seeded: Seeded, metrics: VictoriaMetrics, start_ms: int
+) -> None:
+    for rule in rule_group("influxdb", "memfleet_", "memfleet", "memfleet")["rules"]:
+        assert seeded.rows(rule["data"][0]["model"]["query"])
+    for rule in rule_group("victoriametrics", "memfleet_", "memfleet", "memfleet")["rules"]:
+        assert ask(metrics, rule["data"][0]["model"]["expr"], start_ms)
 
 
 @pytest.mark.parametrize("kind", SETS)
