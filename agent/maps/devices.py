@@ -12,6 +12,8 @@ from agent.maps.pace import Pace
 from agent.maps.report import Measure, Report
 from telemetry.readings import MT3620_LIMIT, SILENT_AFTER, About, Reading, Value
 
+NO_SIZE = 2**63
+"""Larger than any size."""
 JOIN_MS = 1_000
 """Values that come on topics of their own within this span are of one moment."""
 
@@ -199,9 +201,18 @@ class Devices:
 
     def _reading(self, device: _Device, measure: Measure, time_ms: int) -> Reading:
         return Reading(
-            device.name, measure.kind, measure.names, time_ms, measure.values, device.boot,
+            device.name, measure.kind, measure.names, time_ms, _agreeing(measure.values), device.boot,
             device.life.uptime_at(time_ms), (), measure.resolution,
         )  # fmt: skip
+
+
+def _agreeing(values: Mapping[str, int]) -> Mapping[str, int]:
+    """A watermark that was read a moment before what it marks may lie on the wrong side of it: it is moved there."""
+    if values.get("min_free", 0) > values.get("free", NO_SIZE):
+        return {**values, "min_free": values["free"]}
+    if values.get("used", 0) > values.get("max_used", NO_SIZE):
+        return {**values, "max_used": values["used"]}
+    return values
 
 
 def _events(device: _Device, report: Report, verdict: Verdict) -> Iterator[Reading]:

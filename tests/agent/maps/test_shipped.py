@@ -23,7 +23,8 @@ TRAPS = {
     1: "units", 2: "quantised", 3: "StatusMEM.Free, OpenBeken's constants", 4: "different heaps", 5: "names that lie",
     6: "RestartReason as an object", 7: "topics of the user's", 8: "retained", 9: "reconnects", 12: "split values",
 }  # fmt: skip
-"""Traps that show in single messages; the others are in test_life.py (10, 14), test_devices.py (11, 12), and below."""
+"""Traps that show in single messages; the others are in test_life.py (10), test_devices.py (11, 12), below, and in
+`tests/memfleet/test_map_traps.py` (13, 14)."""
 
 
 MAPS = load_maps()
