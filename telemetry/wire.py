@@ -381,25 +381,28 @@ def _require_text(text: Any, longest: int = MAX_TEXT) -> None:
 
 def row_faults(block: Rows) -> dict[int, str]:
     """Rows that no source can have printed: index to reason. Empty for nearly every block, and then cheap."""
-    if block.kind == "log" or _plainly_sane(block):
-        return {}
     flags = tuple(name for bit, name in enumerate(FLAGS) if block.flags >> bit & 1)
     faults = {}
-    for index, row in enumerate(block.rows):
-        values: dict[str, Value] = {n: v for n, v in zip(block.fields, row[2:], strict=True) if v is not None}
+    for index in _suspects(block):
+        row = block.rows[index][2:]
+        values: dict[str, Value] = {n: v for n, v in zip(block.fields, row, strict=True) if v is not None}
         fault = fault_of(block.kind, values, flags, block.resolution)
         if fault:
             faults[index] = fault
     return faults
 
 
-def _plainly_sane(block: Rows) -> bool:
-    if not block.plain:
-        return False
-    if "largest_free" not in block.fields or "free" not in block.fields:
-        return True
-    free, largest = block.fields.index("free") + 2, block.fields.index("largest_free") + 2
-    slack = block.resolution - 1
-    return not any(
-        row[largest] is not None and row[free] is not None and row[largest] > row[free] + slack for row in block.rows
-    )
+def _suspects(block: Rows) -> list[int]:
+    """Rows worth a closer look, found by columns: one odd row must not make its block slow."""
+    paired = block.kind == "heap" and "largest_free" in block.fields and "free" in block.fields
+    if block.kind == "log" or (block.plain and not paired):
+        return []
+    columns = dict(zip(block.fields, list(zip(*block.rows, strict=True))[2:], strict=True))
+    found: set[int] = set()
+    for column in () if block.plain else columns.values():
+        found.update(i for i, value in enumerate(column) if type(value) is int and not 0 <= value < UNDERFLOW_FROM)
+    if paired:
+        slack = block.resolution - 1
+        pairs = enumerate(zip(columns["largest_free"], columns["free"], strict=True))
+        found.update(i for i, (largest, free) in pairs if None not in (largest, free) and largest > free + slack)
+    return sorted(found)

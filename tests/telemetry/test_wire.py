@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.errors import WireError
-from telemetry.readings import FLAGS, KINDS, RESERVED, About
+from telemetry.readings import FLAGS, KINDS, RESERVED, About, fault_of
 from telemetry.wire import (
     HEADER_BYTES,
     MAX_FRAME,
@@ -116,6 +116,9 @@ def test_rows_that_pass_the_sanity_rules_fit_every_store(blocks: list[Block]) ->
         if isinstance(block, Rows):
             faults = row_faults(block)
             for index, reading in enumerate(block.readings()):
+                if block.kind != "log":
+                    fault = fault_of(reading.kind, reading.values, reading.flags, reading.resolution)
+                    assert faults.get(index) == fault, "by columns as one by one"
                 if index not in faults:
                     numbers = [value for value in reading.values.values() if isinstance(value, int)]
                     assert all(-(2**63) <= number < 2**63 for number in numbers)
