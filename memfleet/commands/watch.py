@@ -26,6 +26,7 @@ from memfleet.version import VERSION
 from telemetry.clock import monotonic_ms
 from telemetry.errors import UsageError
 from telemetry.journal import make_folder
+from telemetry.settings import convert
 
 ADVISE_MS = 60_000
 LOOK_MS = 1_000
@@ -39,6 +40,7 @@ def command(
     port: Annotated[int, typer.Option(help="Where the page should be.")] = 8080,
     data: Annotated[Path | None, typer.Option(help="Where to keep what was seen, so that tomorrow continues.")] = None,
     for_: Annotated[str | None, typer.Option("--for", help="End after that time, as 45s or 10m.")] = None,
+    relay: Annotated[bool, typer.Option("--relay", help="Offer the port as a terminal, for idf.py monitor.")] = False,
 ) -> None:
     """Watch the board on your desk: agent, broker, collector and page in one command, no configuration.
 
@@ -47,6 +49,8 @@ def command(
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     span_s = seconds(for_) if for_ else None
     name = device or _name_of(source)
+    given = {"port": source, "device": name, "baud": baud, "system": system, "relay": relay}
+    board = convert(Port, given, "the command line")
     directory = data or _default_directory(os.environ)
     stop = stop_on_signals()
     console = Console()
@@ -56,8 +60,11 @@ def command(
             with console.status("starting the page ..."):
                 collector.start({}, stop)
             if not stop.is_set():
-                console.print(f"Watching [bold]{source}[/bold] as {name}. The page is at [bold]{collector.url}[/bold]")
-            agent = Gateway(_agent_config(collector, source, name, system, baud), directory / "agent", VERSION)
+                page = f"The page is at [bold]{collector.url}[/bold]"
+                console.print(f"Watching [bold]{source}[/bold] as {name}. {page}")
+            agent = Gateway(_agent_config(collector, board), directory / "agent", VERSION)
+            if relay:
+                console.print(f"Its terminal for others is {directory / 'agent' / 'relay' / name}")
             desk = _Desk(collector, agent, console)
             until_ms = None if span_s is None else monotonic_ms() + span_s * 1000
             try:
@@ -117,8 +124,7 @@ class _Desk:
             )
 
 
-def _agent_config(collector: LocalCollector, source: str, name: str, system: str, baud: int) -> AgentConfig:
-    port = Port(port=source, device=name, baud=baud, system=system)  # type: ignore[arg-type]  # checked by convert below
+def _agent_config(collector: LocalCollector, port: Port) -> AgentConfig:
     return AgentConfig(
         fleet=collector.fleet,
         name="desk",

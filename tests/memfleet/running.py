@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -100,6 +101,10 @@ class Terminal:
         """Print as a board does."""
         while data:
             data = data[os.write(self.master, data) :]
+
+    def typed(self) -> bytes:
+        """What was typed to the board, without waiting."""
+        return os.read(self.master, 4096) if select.select([self.master], [], [], 0)[0] else b""
 
     def close(self) -> None:
         """Unplug."""

@@ -42,7 +42,7 @@ def test_a_board_on_the_desk_is_on_the_page(tmp_path: Path, broker: str) -> None
     terminal, port, log = Terminal(), free_port(), tmp_path / "watch.log"
     words = ["watch", terminal.path, "--device", "bench-7", "--port", str(port), "--data", str(tmp_path / "kept")]
     url = f"http://127.0.0.1:{port}/api/v1"
-    with memfleet(*words, log=log, environment=environment):
+    with memfleet(*words, "--relay", log=log, environment=environment):
         wait_until(lambda: "Watching" in tail(log), f"watch comes up; {tail(log)}", 60)
         wait_until(lambda: _greet(terminal, url), "the board is heard")
         for number in range(LINES):
@@ -51,6 +51,9 @@ def test_a_board_on_the_desk_is_on_the_page(tmp_path: Path, broker: str) -> None
         assert points["free"] == [8000 - 112 * number for number in range(LINES)]
         device = get(f"{url}/devices/bench-7")
         assert device["platform"] == "zephyr"
+        relay = tmp_path / "kept" / "agent" / "relay" / "bench-7"
+        relay.write_bytes(b"kernel heap\r")
+        assert wait_until(terminal.typed, "what is typed at the relay reaches the board").startswith(b"kernel heap")
         started = (tmp_path / "kept" / "logs" / "broker.log").exists()
         assert started
         assert re.search(rf"http://127.0.0.1:{port}", tail(log))
