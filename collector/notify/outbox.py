@@ -76,15 +76,17 @@ class Outbox:
         """Give up what waits for channels that are no longer configured, counted."""
         marks = ", ".join("?" * len(channels))
         given_up = self._db.execute(
-            f"UPDATE deliveries SET state = ?, error = ? WHERE state = ? AND channel NOT IN ({marks})",  # noqa: S608
+            f"UPDATE deliveries SET state = ?, error = ? WHERE state = ? AND channel NOT IN ({marks})",  # noqa: S608 - question marks
             (GIVEN_UP, "the channel is no longer configured", WAITS, *channels),
         )
         add_counts(self._db, {f"deliveries_{GIVEN_UP}": given_up.rowcount})
 
     def forget_before(self, made_ms: int) -> None:
         """Drop settled messages made before that time."""
-        old = "SELECT number FROM messages WHERE made_ms < ?"
-        self._db.execute(f"DELETE FROM deliveries WHERE state != ? AND message IN ({old})", (WAITS, made_ms))  # noqa: S608
+        self._db.execute(
+            "DELETE FROM deliveries WHERE state != ? AND message IN (SELECT number FROM messages WHERE made_ms < ?)",
+            (WAITS, made_ms),
+        )
         self._db.execute(
             "DELETE FROM messages WHERE made_ms < ? AND number NOT IN (SELECT message FROM deliveries)", (made_ms,)
         )

@@ -206,7 +206,7 @@ def _bodies(
     db: sqlite3.Connection, kind: str, device: str, span_ms: tuple[int, int], limit: int
 ) -> list[tuple[int, int, int | None, list[str], dict[str, Any]]]:
     found = db.execute(
-        f"SELECT t, boot, uptime, names, body FROM series JOIN {kind} ON {kind}.series = series.id "  # noqa: S608
+        f"SELECT t, boot, uptime, names, body FROM series JOIN {kind} ON {kind}.series = series.id "  # noqa: S608 - a name of ours
         "WHERE device = ? AND kind = ? AND t BETWEEN ? AND ? ORDER BY t DESC LIMIT ?",
         (device, kind, *span_ms, limit),
     ).fetchall()
