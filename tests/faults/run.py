@@ -88,6 +88,7 @@ def composed(folder: Path, kills: int, seed: int, agents: int = 2) -> Report:
         wait_for_acks(under_test, 100)
         for one in rounds(random.Random(seed), kills, under_test.oracle.agents):
             carry_out(under_test, one, done)
+        until_repeated(under_test)
         report = Report(kills=done["kills"], seed=seed)
         report.probe_s = round(max(under_test.probe(agent, PROBE_S) for agent in under_test.oracle.agents), 2)
         under_test.feeding.clear()
@@ -110,6 +111,15 @@ def hammered(folder: Path, kills: int, seed: int, build: str) -> Report:
         time.sleep(3.0)  # even the hasty build has committed
         drained(under_test, 5.0)
         return verdict(under_test, Report(kills=kills, seed=seed))
+
+
+def until_repeated(under_test: Rig, tries: int = 20) -> None:
+    """Cut the intake off until frames come again that it had: a run without any proves nothing about them."""
+    for _ in range(tries):
+        if under_test.counters().get("duplicate_rows"):
+            return
+        under_test.proxies["intake"].cut()
+        wait_for_acks(under_test, under_test.oracle.acked() + 1)
 
 
 def wait_for_acks(under_test: Rig, count: int, limit_s: float = 60.0) -> None:

@@ -27,7 +27,7 @@ def test_twenty_composed_kills_lose_nothing(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    return hammered(tmp_path_factory.mktemp("broken"), kills=4, seed=SEED, build="hasty")
+    return hammered(tmp_path_factory.mktemp("broken"), kills=2, seed=SEED, build="hasty")
 
 
 def test_acknowledging_before_the_commit_is_found_out(broken: Report) -> None:
@@ -36,7 +36,7 @@ def test_acknowledging_before_the_commit_is_found_out(broken: Report) -> None:
 
 
 def test_the_same_kills_cost_the_real_build_nothing(tmp_path: Path) -> None:
-    report = hammered(tmp_path, kills=4, seed=SEED, build="")
+    report = hammered(tmp_path, kills=2, seed=SEED, build="")
     assert report.kept, report
     assert report.acked > 100
 
