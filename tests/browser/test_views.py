@@ -15,7 +15,6 @@ from telemetry.clock import wall_ms
 from telemetry.journal import START, JournalReader
 from tests.browser.chromium import chromium
 from tests.collector.web.seeding import (
-    KIB,
     Collector,
     alert,
     azure_sphere,
@@ -23,6 +22,7 @@ from tests.collector.web.seeding import (
     rows,
     seed_incident,
     seed_update,
+    tracked_heaps,
 )
 from tests.collector.web.server import page_process
 
@@ -52,10 +52,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     now_ms = wall_ms()
     began_ms = now_ms - 50 * MINUTE
     own.arrive([*azure_sphere("meter-1", now_ms, leak=300, count=120)])
-    held = {"App + Static Libraries": 30, "libtlsutils.so.0.2": 12, "libcurl.so.4": 20}
-    for name, size in held.items():
-        times = [now_ms - (60 - n) * 10_000 for n in range(60)]
-        own.arrive([rows("meter-1", "heap", (name,), times, {"used": [size * KIB] * 60}, boot=2)])
+    own.arrive([*tracked_heaps("meter-1", now_ms, 60)])
     own.arrive([*esp32("kitchen-1", now_ms, 360)])
     own.find(alert("meter-1", "User-mode memory is at 200 KiB.", "warning"))
     seed_incident(own, now_ms, ["kitchen-1"], began_ms)
@@ -206,9 +203,9 @@ def test_the_profiler_has_its_heap_graph_and_time_line(shared: Shared) -> None:
     page = shared.page
     page.goto(f"{shared.address}/device/meter-1")
     heap = page.locator("section", has=page.get_by_role("heading", name="Heap memory", exact=True))
-    expect(heap.locator(".legend")).to_have_text("total heap62.0 KiBshared library heap32.0 KiB")
+    expect(heap.locator(".legend")).to_have_text("total heap64.3 KiBshared library heap32.0 KiB")
     expect(page.get_by_role("columnheader", name="Shared library heap, KiB")).to_be_visible()
-    expect(page.get_by_role("row").nth(1)).to_contain_text("62.0")
+    expect(page.get_by_role("row").nth(1)).to_contain_text("64.3")
     bars = page.get_by_role("group", name="Boots").get_by_role("button")
     expect(bars).to_have_text(["boot 1", "boot 2 · 24.09-3"])
     bars.first.click()

@@ -115,6 +115,17 @@ def azure_sphere(device: str, end_ms: int, leak: int, count: int = 360, base: in
         yield rows(device, "process", (), times, {"total": total, "user_mode": user, "peak_user_mode": peak}, boot)
 
 
+def tracked_heaps(device: str, end_ms: int, count: int) -> Iterator[Rows]:
+    """What an MT3620 with heap tracking tells of the application and its libraries, in its second boot."""
+    times = [end_ms - (count - i) * 10_000 for i in range(count)]
+    for name, size, leak in (
+        ("App + Static Libraries", 30, 40),
+        ("libtlsutils.so.0.2", 12, 0),
+        ("libcurl.so.4", 20, 0),
+    ):
+        yield rows(device, "heap", (name,), times, {"used": [size * KIB + leak * i for i in range(count)]}, boot=2)
+
+
 def esp32(device: str, end_ms: int, count: int = 360, step_ms: int = 10_000) -> Iterator[About | Rows]:
     """An ESP32 with two heaps, three tasks and its log lines."""
     chance = random.Random(device)
