@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import itemgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +12,7 @@ from collector.judge.detectors.history import History
 from collector.judge.detectors.look import look, look_across_boots
 from collector.judge.hearing import LIVE_MS
 from collector.judge.series import Table
+from collector.judge.used import free_of, reader
 from telemetry.readings import FLAGS, KINDS, About
 from telemetry.wire import Rows
 
@@ -67,8 +67,9 @@ class Board:
     def describe_row(self, kind: str, row: int, about: About) -> None:
         """Take over what the description says about this series."""
         table = self.tables[kind]
-        if table.has("limit"):
-            table.set(row, "limit", limit_of(kind, about))
+        limit = limit_of(kind, about)
+        if table.has("limit") and limit == limit:
+            table.set(row, "limit", limit)
 
     def take(self, block: Rows, last: Sequence[Any], received_ms: int, newest_ms: int) -> None:
         """Rows of one series, `last` the latest of them; `newest_ms` is the device's newest sample before them."""
@@ -142,52 +143,26 @@ class Board:
 
     def _take_history(self, table: Table, row: int, block: Rows) -> None:
         samples, u0, unknown = self._samples[table.kind], block.u0, float("nan")
-        values_of = _values_of(table, row, block.fields)
+        read, size = reader(table.kind, block.fields), self._size_of(table, row, block)
         for cells in block.rows:
-            uptime = None if u0 is None or cells[1] is None else u0 + cells[1]
-            values = values_of(cells)
+            values, uptime = read(cells, size), None if u0 is None or cells[1] is None else u0 + cells[1]
             if values is not None and (uptime is None or uptime >= _WARM_UP_MS):
                 samples.rows.append(row)
                 samples.times.append(block.t0 + cells[0])
                 samples.uptimes.append(unknown if uptime is None else uptime)
                 samples.values.append(values)
 
+    def _size_of(self, table: Table, row: int, block: Rows) -> float:
+        """The size of a thing, bytes. Of one that tells only what is free: what was free when it was first heard."""
+        size = table.get(row, "size") if table.has("size") else table.get(row, "limit")
+        if size == size or "size" in block.fields:
+            return size
+        limit = table.get(row, "limit")
+        free = free_of(table.kind, block.fields, block.rows[0])
+        if limit != limit and free is not None:
+            table.set(row, "limit", limit := free)
+        return limit
+
 
 def _newest(rows: Sequence[Sequence[Any]], place: int) -> Any:
     return next((cells[place] for cells in reversed(rows) if cells[place] is not None), None)
-
-
-def _values_of(table: Table, row: int, fields: tuple[str, ...]) -> Callable[[Sequence[Any]], tuple[float, ...] | None]:
-    """How the layers of the history are read off the rows of a block, bytes; None where used memory is unknown."""
-    used_of = _used_of(table, row, fields)
-    if table.kind != "heap":
-        return lambda cells: None if (used := used_of(cells)) is None else (used,)
-    largest, unknown = 2 + fields.index("largest_free") if "largest_free" in fields else None, float("nan")
-    size_at, known = 2 + fields.index("size") if "size" in fields else None, table.get(row, "size")
-
-    def layers(cells: Sequence[Any]) -> tuple[float, ...] | None:
-        used = used_of(cells)
-        if used is None:
-            return None
-        if largest is None or cells[largest] is None:
-            return used, unknown
-        size = known if size_at is None or cells[size_at] is None else cells[size_at]
-        return used, size - cells[largest]
-
-    return layers
-
-
-def _used_of(table: Table, row: int, fields: tuple[str, ...]) -> Callable[[Sequence[Any]], float | None]:
-    """How used memory is read off the rows of a block, bytes; what it gives is None where it cannot be known."""
-    direct = {"process": "user_mode", "task": "current", "stack": "max_used"}.get(table.kind, "used")
-    if direct in fields:
-        return itemgetter(2 + fields.index(direct))
-    free_name = {"heap": "free", "pool": "free", "stack": "min_free"}.get(table.kind, "")
-    if free_name not in fields:
-        return lambda cells: None
-    free = 2 + fields.index(free_name)
-    if "size" in fields:
-        size = 2 + fields.index("size")
-        return lambda cells: None if cells[free] is None or cells[size] is None else cells[size] - cells[free]
-    known = table.get(row, "size")
-    return lambda cells: None if cells[free] is None or known != known else known - cells[free]

@@ -29,6 +29,7 @@ _FORGOTTEN_A_BUCKET = 0.9
 _APART = 2.0**34
 """More than any device's memory: keeps the rows of one running maximum apart."""
 _PEAK_LEVEL = 4
+_START_MS = 600_000
 _PERIOD_KEPT = 0.9
 
 RISE, CEILING, LAST, LAST_MS, QUIET_MS, QUIET_SAMPLES, PEAKS, BORN_MS, PERIOD_MS, CEILING_MS = range(10)
@@ -96,13 +97,15 @@ class History:
     def windows(self, rows: Rows, levels: Rows, layer: int = 0) -> Numbers:
         """The closed buckets of a level for each row, oldest first: one line a row, BUCKETS - 1 wide.
 
-        That in which the boot began is left out: it is no whole one, and programs take memory as they start.
+        Those that begin as the boot does are left out: programs take memory while they start.
         """
         ages = np.arange(BUCKETS - 1, 0, -1)
         numbers = self.newest[rows, levels][:, None] - ages
         values = self.least[rows[:, None], layer, levels[:, None], numbers % BUCKETS]
-        first = np.nan_to_num(self.peaks[rows, BORN_MS]) // np.array(WIDTHS_MS)[levels]
-        windows: Numbers = np.where(numbers == first[:, None], np.nan, values).astype(np.float64)
+        widths = np.array(WIDTHS_MS)[levels]
+        started_ms = np.nan_to_num(self.peaks[rows, BORN_MS]) + np.minimum(widths, _START_MS)
+        starting = numbers * widths[:, None] < started_ms[:, None]
+        windows: Numbers = np.where(starting, np.nan, values).astype(np.float64)
         return windows
 
     def samples(self, rows: Rows, levels: Rows) -> Numbers:

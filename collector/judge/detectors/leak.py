@@ -48,17 +48,20 @@ _ABOVE_NOISE, _LEAST_ABOVE_NOISE, _LONG_VIEWS = 1.5, 0.3, 4
 _PEAKS, _PEAKS_DAILY = 0.5, 0.25
 """What it must have grown as a part of what comes and goes from sample to sample: least values are not that exact."""
 
-_TOOTH, _LARGEST_WAVE = 0.45, 0.6
+_TOOTH, _LARGEST_WAVE = 0.45, 0.5
 """Parts of the free memory: a tooth of a saw, and a daily cycle from its trough to its crest, stay below."""
 _KNOWN_FOR, _NEWS_PART, _KNOWN_DAY_H = 4.0, 0.20, 30.0
 """A boot that lasts so many times the rise, and longer than a day, would have shown its teeth and waves before."""
-_STEADY_PART = 0.25
-_STRAIGHT_FROM_H, _STRAIGHT_PART, _STRAIGHT_RATIO, _STRAIGHT_ERRORS = 6.0, 0.004, 0.90, 2.0
+_STEADY_PART, _LONG_H = 0.25, 24.0
+"""Growth that is straight, or goes on for longer than a wave of 24 hours rises."""
+_STRAIGHT_FROM_H, _STRAIGHT_PART, _STRAIGHT_RATIO, _STRAIGHT_ERRORS = 6.0, 0.004, 0.90, 1.5
 _QUIET_FROM_MS, _QUIET_PART, _QUIET_SAMPLES = 1_800_000, 0.01, 100
 _DAILY_PART = 0.02
 _DESK_MS = 30_000
 """Samples no farther apart are of a board that somebody watches: straight growth is told there though it is small."""
 _UNLIMITED_PART, _UNLIMITED_RATIO = 0.25, 0.8
+_RATCHET_PART, _RATCHET_RISES = 0.3, 8
+"""Counters that never fall creep with each new record, less and less often: of them more is asked."""
 _ERRORS = 1.0
 _CHUNK = 2048
 
@@ -69,8 +72,8 @@ class Ground(NamedTuple):
     `limits` bytes (NaN: unknown); `ceilings` highest peaks from which memory fell (NaN: it never did) and
     `ceiling_ages_ms` how long ago; `held_before` the highest least value of any span before the window; `peaks` how
     much comes and goes from sample to sample; `resolutions` bytes; `quiet_ms` and `quiet_samples` for how long it never
-    fell, 0 where the counter cannot fall; `age_ms` for how long the boot lasts; `least_parts` of the free memory that
-    growth must take to be worth a word; `period_ms` how far samples stand apart.
+    fell, 0 where the counter cannot fall; `age_ms` for how long the boot lasts; `ratchets` 1 where it is one of
+    these counters; `period_ms` how far samples stand apart.
     """
 
     limits: Numbers
@@ -82,7 +85,7 @@ class Ground(NamedTuple):
     quiet_ms: Numbers
     quiet_samples: Numbers
     age_ms: Numbers
-    least_parts: Numbers
+    ratchets: Numbers
     period_ms: Numbers
 
     def of(self, rows: Rows) -> Ground:
@@ -138,6 +141,7 @@ def _rises_steadily(windows: Numbers, looked_at: Numbers, views: Rows, ground: G
     grown = end - begin
     days = np.maximum(_DAILY_SPAN, _DAILY_FROM_H / HOURS_OF[views])
     span = np.where(daily, days, np.where(views < _SHORT_VIEWS, _SHORT_SPAN, _LEAST_SPAN))
+    least_rises = np.where(ground.ratchets > 0, _RATCHET_RISES, np.where(daily, _DAILY_RISES, _LEAST_RISES))
     alike = np.minimum.reduce([third - begin, two_thirds - third, end - two_thirds]) >= _THIRD * grown / 3
     above = np.fmax.reduce(windows - held, axis=1)
     within = ground.ceiling_ages_ms / HOUR_MS <= (windows.shape[1] - first) * HOURS_OF[views]
@@ -149,7 +153,7 @@ def _rises_steadily(windows: Numbers, looked_at: Numbers, views: Rows, ground: G
         & (last - first >= span)
         & (grown > 2 * ground.resolutions)
         & (grown >= np.nan_to_num(_LEAST_PART * (ground.limits - begin)))
-        & (np.sum(np.diff(held, axis=1) > 0, axis=1) >= np.where(daily, _DAILY_RISES, _LEAST_RISES))
+        & (np.sum(np.diff(held, axis=1) > 0, axis=1) >= least_rises)
         & alike
         & ((views < _LONG_VIEWS) | (grown >= np.where(daily, _PEAKS_DAILY, _PEAKS) * np.nan_to_num(ground.peaks)))
         & (daily | no_tooth)
@@ -191,7 +195,7 @@ def _evidence(hours: Numbers, grown: Numbers, begin: Numbers, bent: Bend, views:
     """
     part, left = grown / (ground.limits - begin), ground.limits - begin - grown
     ratio = np.minimum(1, bent.ratio) - _ERRORS * bent.ratio_error
-    wave = _LARGEST_WAVE * np.sin(np.pi * np.minimum(hours, 12) / 24)
+    wave = _LARGEST_WAVE * np.sin(np.pi * np.minimum(hours, 24) / 24)
     age_hours = ground.age_ms / HOUR_MS
     known = (age_hours >= _KNOWN_FOR * hours) & (age_hours >= _KNOWN_DAY_H)
     large = part >= np.where(known, _NEWS_PART, np.maximum(_TOOTH, wave))
@@ -200,12 +204,12 @@ def _evidence(hours: Numbers, grown: Numbers, begin: Numbers, bent: Bend, views:
     quiet = quiet_for & (ground.quiet_samples >= _QUIET_SAMPLES) & (grown >= _QUIET_PART * ground.limits)
     steady = straight & (hours >= _STRAIGHT_FROM_H)
     days = is_daily(views) & (part >= _DAILY_PART)
-    enough = large | quiet | days | (steady & (part >= _STEADY_PART))
+    enough = large | quiet | days | ((steady | (hours >= _LONG_H)) & (part >= _STEADY_PART))
     long = large | (days & (part >= _NEWS_PART))
     will_end = (enough & _will_end(grown, ratio, left)) | (long & _will_end(grown, bent.ratio, left))
     night = (ground.period_ms <= _DESK_MS) & steady & (part >= _STRAIGHT_PART) & (ratio >= _STRAIGHT_RATIO)
     unlimited = np.isnan(ground.limits) & (grown >= _UNLIMITED_PART * begin) & (ratio >= _UNLIMITED_RATIO)
-    told: Truths = (will_end | night | unlimited) & ~(part < ground.least_parts)
+    told: Truths = (will_end | night | unlimited) & ~((ground.ratchets > 0) & (part < _RATCHET_PART))
     return told
 
 

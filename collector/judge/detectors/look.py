@@ -40,10 +40,6 @@ ACROSS_BOOTS = len(VIEWS)
 """Stands for a view where boots tell the leak."""
 
 
-_RATCHET_PART = 0.3
-"""Counters that never fall creep with each new record: growth by less of the free memory is no leak of theirs."""
-
-
 def ground_of(table: Table, history: History, views: Rows, rows: Rows) -> Ground:
     """What the leak detector has to know of these rows beside their windows."""
     quiet_ms = history.mark(rows, LAST_MS) - history.mark(rows, QUIET_MS)
@@ -57,7 +53,7 @@ def ground_of(table: Table, history: History, views: Rows, rows: Rows) -> Ground
         np.zeros(len(rows)) if table.kind in RATCHETS else quiet_ms,
         history.mark(rows, QUIET_SAMPLES),
         history.mark(rows, LAST_MS) - history.mark(rows, BORN_MS),
-        np.full(len(rows), _RATCHET_PART if table.kind in RATCHETS else 0.0),
+        np.full(len(rows), float(table.kind in RATCHETS)),
         history.mark(rows, PERIOD_MS),
     )
 

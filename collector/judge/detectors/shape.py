@@ -116,7 +116,7 @@ def bend(held: Numbers, resolution: Numbers) -> Bend:
         ratio,
         3 * errors[:, 2] / half,
         (1.5 * np.abs(terms[:, 2]) + 0.96 * np.abs(terms[:, 3])) / (2 * half),
-        (1.5 * errors[:, 2] + 0.96 * errors[:, 3]) / (2 * half),
+        np.hypot(1.5 * errors[:, 2], 0.96 * errors[:, 3]) / (2 * half),
     )
 
 

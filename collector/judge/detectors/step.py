@@ -14,7 +14,7 @@ from collector.judge.detectors.views import HOURS_OF, is_daily
 from collector.judge.expression import Numbers
 from collector.judge.series import Rows
 
-_PART, _RATCHET_PART = 0.08, 0.3
+_PART, _RATCHET_PART = 0.08, 0.4
 """Of what was free: less is not worth a word; counters that never fall go in steps by nature."""
 _SIDE_H = 24
 """How many hours there must be on each side: a whole day, less the bucket in which the boot began."""

@@ -131,3 +131,24 @@ def test_a_stack_ever_deeper_is_told_and_rare_records_are_not() -> None:
         )
     assert [(finding.names, finding.rule) for finding in bench.findings] == [(("creeps",), "stack-creep")]
     assert told(bench.findings) == [("stack-creep", "firing")]
+
+
+def test_a_heap_that_tells_only_what_is_free_is_measured_against_what_was_free_at_first() -> None:
+    bench = Bench(
+        """
+[[rule]]
+name = "heap-leak"
+kind = "heap"
+severity = "critical"
+when = "leak_rate > 0"
+reason = "{leak_rate:rate}, {leak_hours_left:hours}"
+"""
+    )
+    started_ms = bench.now_ms
+    for minute in range(60):
+        bench.second(rows("b", "heap", ("main",), bench.now_ms, {"free": 24_000 - 300 * minute}), seconds=60)
+    assert [finding.rule for finding in bench.findings] == ["heap-leak"]
+    finding = bench.findings[0]
+    assert finding.numbers["leak_rate"] == pytest.approx(18_000, rel=0.01)
+    left = (24_000 - 300 * (finding.at_ms - started_ms) / 60_000) / 18_000
+    assert finding.numbers["leak_hours_left"] == pytest.approx(left, rel=0.15)

@@ -116,7 +116,7 @@ def ground(rows: int = 1, **known: float) -> Ground:
         "peaks": 0,
         "resolutions": 1,
     } | known
-    values = {"quiet_ms": 0, "quiet_samples": 1000, "age_ms": 0, "least_parts": 0, "period_ms": 10_000} | values
+    values = {"quiet_ms": 0, "quiet_samples": 1000, "age_ms": 0, "ratchets": 0, "period_ms": 10_000} | values
     return Ground(**{name: np.full(rows, value, dtype=np.float64) for name, value in values.items()})
 
 
