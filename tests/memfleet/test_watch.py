@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.memfleet.running import Terminal, get, memfleet, processes_of, run, tail, wait_until
 from tests.servers import free_port
@@ -31,49 +30,57 @@ def path_without(program: str, folder: Path) -> str:
     return str(seen)
 
 
-@pytest.mark.parametrize("broker", ["mosquitto", "amqtt"])
-def test_a_board_on_the_desk_is_on_the_page(tmp_path: Path, broker: str) -> None:
-    environment = dict(os.environ)
-    if broker == "amqtt":
-        environment["PATH"] = path_without("mosquitto", tmp_path)
-        assert shutil.which("mosquitto", path=environment["PATH"]) is None
-    else:
-        environment["PATH"] += os.pathsep + "/usr/sbin"
-    terminal, port, log = Terminal(), free_port(), tmp_path / "watch.log"
-    words = ["watch", terminal.path, "--device", "bench-7", "--port", str(port), "--data", str(tmp_path / "kept")]
-    url = f"http://127.0.0.1:{port}/api/v1"
-    with memfleet(*words, "--relay", log=log, environment=environment):
-        wait_until(lambda: "Watching" in tail(log), f"watch comes up; {tail(log)}", 60)
-        wait_until(lambda: _greet(terminal, url), "the board is heard")
+class Desk:
+    """`memfleet watch SOURCE` with its data in a folder of the test."""
+
+    def __init__(self, folder: Path, source: str, *words: str, path: str = "") -> None:
+        self.port, self.kept, self.log = free_port(), folder / "kept", folder / "watch.log"
+        self.url = f"http://127.0.0.1:{self.port}/api/v1"
+        self._words = ["watch", source, "--device", "bench-7", "--port", str(self.port), "--data", str(self.kept)]
+        self._words += words
+        self._environment = {**os.environ, "PATH": path or f"{os.environ['PATH']}:/usr/sbin"}
+
+    def running(self, log: Path | None = None) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+        """The command, until the block ends."""
+        return memfleet(*self._words, log=log or self.log, environment=self._environment)
+
+
+def test_a_board_on_the_desk_is_on_the_page(tmp_path: Path) -> None:
+    terminal = Terminal()
+    desk = Desk(tmp_path, terminal.path, "--relay")
+    with desk.running() as today:
+        wait_until(lambda: "Watching" in tail(desk.log), f"watch comes up; {tail(desk.log)}", 60)
+        wait_until(lambda: _greet(terminal, desk.url), "the board is heard")
         for number in range(LINES):
             terminal.print(LINE.format(free=8000 - 112 * number, used=108 * number).encode())
-        points = wait_until(lambda: _points(url), f"the heap is on the page; {tail(log)}")
+        points = wait_until(lambda: _points(desk.url), f"the heap is on the page; {tail(desk.log)}")
         assert points["free"] == [8000 - 112 * number for number in range(LINES)]
-        device = get(f"{url}/devices/bench-7")
+        device = get(f"{desk.url}/devices/bench-7")
         assert device["platform"] == "zephyr"
-        relay = tmp_path / "kept" / "agent" / "relay" / "bench-7"
+        relay = desk.kept / "agent" / "relay" / "bench-7"
         relay.write_bytes(b"kernel heap\r")
         assert wait_until(terminal.typed, "what is typed at the relay reaches the board").startswith(b"kernel heap")
-        started = (tmp_path / "kept" / "logs" / "broker.log").exists()
-        assert started
-        assert re.search(rf"http://127.0.0.1:{port}", tail(log))
+        assert (desk.kept / "logs" / "broker.log").exists()
+        assert f"http://127.0.0.1:{desk.port}" in tail(desk.log)
+        with desk.running(tmp_path / "second.log") as second:
+            assert second.wait(60) == 2
+        assert "another `memfleet watch` keeps its data in" in tail(tmp_path / "second.log")
+        assert len(processes_of(desk.kept)) >= 7, "watch, broker and the parts of a collector"
+        today.kill()
+        wait_until(lambda: not processes_of(desk.kept), "what is killed leaves nobody behind")
+    with desk.running():
+        points = wait_until(lambda: _points(desk.url), "what was seen is kept", 60)
+        assert points["free"][0] == 8000
     terminal.close()
 
 
-def test_tomorrow_continues_and_what_is_killed_leaves_nobody_behind(tmp_path: Path) -> None:
-    source, kept, port = tmp_path / "board.log", tmp_path / "kept", free_port()
+def test_without_mosquitto_a_log_is_read_to_its_end(tmp_path: Path) -> None:
+    source, path = tmp_path / "board.log", path_without("mosquitto", tmp_path)
+    assert shutil.which("mosquitto", path=path) is None
     source.write_text("".join(LINE.format(free=8000 - 112 * n, used=108 * n) for n in range(LINES)))
-    url, log = f"http://127.0.0.1:{port}/api/v1", tmp_path / "watch.log"
-    words = ["watch", str(source), "--device", "bench-7", "--port", str(port), "--data", str(kept)]
-    environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin"}
-    with memfleet(*words, log=log, environment=environment) as today:
-        wait_until(lambda: _points(url), f"the log is on the page; {tail(log)}", 60)
-        assert len(processes_of(kept)) >= 7, "watch, broker and the parts of a collector"
-        today.kill()
-        wait_until(lambda: not processes_of(kept), "all of them end with it")
-    source.write_text("")
-    with memfleet(*words, log=log, environment=environment):
-        assert wait_until(lambda: _points(url), "what was seen is kept", 60)["free"][0] == 8000
+    desk = Desk(tmp_path, str(source), path=path)
+    with desk.running():
+        wait_until(lambda: _points(desk.url), f"the log is on the page; {tail(desk.log)}", 60)
 
 
 def _points(url: str) -> dict[str, Any] | None:
@@ -104,16 +111,6 @@ def test_ended_while_it_starts_the_demo_leaves_nothing_behind(tmp_path: Path) ->
     assert not any(answers), "it did not wait for the page"
     assert processes_of(tmp_path) == []
     assert [path.name for path in tmp_path.iterdir()] == ["demo.log"]
-
-
-def test_two_watchers_do_not_share_a_folder(tmp_path: Path) -> None:
-    (tmp_path / "board.log").touch()
-    words = ["watch", str(tmp_path / "board.log"), "--port", "0", "--data", str(tmp_path / "kept")]
-    with memfleet(*words, log=tmp_path / "first.log"):
-        wait_until((tmp_path / "kept" / "collector.toml").exists, "the first one starts", 30)
-        with memfleet(*words, log=tmp_path / "second.log") as second:
-            assert second.wait(30) == 2
-        assert "another `memfleet watch` keeps its data in" in tail(tmp_path / "second.log")
 
 
 def test_help_has_an_example() -> None:
