@@ -187,6 +187,15 @@ def test_every_mark_in_promql_has_samples_when_it_happened(metrics: VictoriaMetr
         assert any(found), mark["expr"]
 
 
+@pytest.mark.parametrize("uid", METRICS)
+def test_every_variable_in_promql_has_values(metrics: VictoriaMetrics, start_ms: int, uid: str) -> None:
+    for variable in METRICS[uid]["templating"]["list"]:
+        if variable["type"] == "query":
+            selector, label = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]["query"]).groups()
+            asked = {"match[]": selector.replace("$fleet", "(lab)"), "start": str(start_ms // 1000)}
+            assert json.loads(metrics.get(f"/api/v1/label/{label}/values", **asked))["data"]
+
+
 def test_the_marks_are_the_same_in_both_languages() -> None:
     for name in ("fleet", "device"):
         influxql, promql = (
