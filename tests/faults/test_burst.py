@@ -5,83 +5,109 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from agent.outbox import Outbox
-from agent.publisher import Publisher
-from collector.stores.report import report
+from telemetry.mqtt import Link, Message, Session
 from telemetry.settings import Broker
-from telemetry.wire import Rows, encode_body
+from telemetry.topics import Topic
+from telemetry.wire import Header, Rows, encode_body, seal
 from tests.faults.child import Child
 from tests.faults.front import front
 from tests.faults.ledgers import counters, identity_violations
 from tests.faults.test_outage import INGEST_ROWS_S, resident_kib
 from tests.memfleet.running import tail, wait_until
-from tests.servers import influxd, mosquitto
+from tests.servers import Mosquitto, influxd, mosquitto
 
-AGENTS, FRAMES, ROWS = 2, 500, 50
-TOTAL = AGENTS * FRAMES * ROWS
+FRAMES, ROWS = 1_000, 50
+TOTAL = FRAMES * ROWS
 TIMES = 10
 MOST_KIB = 256 * 1024
 T0 = int(time.time() * 1000) - 3_600_000
 
 
-def backlog(agent: str) -> list[tuple[bytes, int]]:
-    """Frames of one agent, fifty readings each."""
-    frames = []
-    for start in range(0, FRAMES * ROWS, ROWS):
-        rows = [[n, n, 50_000, start + n] for n in range(ROWS)]
-        block = Rows(agent, 1, "heap", ("internal",), 0, 1, T0 + start, start, ("free", "used"), rows)
-        frames.append((encode_body([block]), ROWS))
-    return frames
+def frame(number: int) -> bytes:
+    """Fifty readings of an agent that has been away and has much to tell."""
+    rows = [[n, n, 50_000, number * ROWS + n] for n in range(ROWS)]
+    block = Rows("d1", 1, "heap", ("internal",), 0, 1, T0 + number * ROWS, number * ROWS, ("free", "used"), rows)
+    return seal(Header(7, number + 1, 1, 0), encode_body([block]))
 
 
-def publisher_of(folder: Path, broker: str, agent: str) -> Publisher:
-    """An agent that has been away and has much to tell."""
-    outbox = Outbox(folder / agent, 10**9)
-    outbox.add(backlog(agent))
-    return Publisher(outbox, Broker(url=broker), ("plant", agent))
+class Sender:
+    """Publishes everything at once; the broker keeps it for a collector that is away."""
+
+    def __init__(self, broker: str) -> None:
+        self._left = FRAMES
+        self.link = Link(Broker(url=broker), Session("sender"), self, time.monotonic)
+
+    def connected(self) -> None:
+        for number in range(FRAMES):
+            self.link.publish(str(Topic.of("plant", "rig", "frame")), frame(number), 1)
+
+    def received(self, message: Message) -> None:
+        raise AssertionError(message)
+
+    def published(self, number: int, failure: str) -> None:
+        assert not failure, number
+        self._left -= 1
+
+    def done(self) -> bool:
+        """Whether the broker has all of it; drives the connection."""
+        self.link.step(0.01)
+        return self._left == 0
 
 
 def test_a_burst_onto_a_slow_store_waits_on_disk(tmp_path: Path) -> None:
     data = tmp_path / "collector"
-    with mosquitto(tmp_path) as broker, influxd(tmp_path) as influx, front(influx.port) as slow:
+    with (
+        mosquitto(tmp_path, configuration="log_type all\n") as broker,
+        influxd(tmp_path) as influx,
+        front(influx.port) as slow,
+    ):
         slow.mood = "slow"
         config = tmp_path / "collector.toml"
         config.write_text(
             f'fleet = "plant"\ndata_dir = "{data}"\n[broker]\nurl = "{broker.url}"\n'
             f'[[stores]]\nname = "influx"\nkind = "influxdb"\nurl = "http://127.0.0.1:{slow.port}"\n'
         )
-        parts = {
-            name: Child(tmp_path / f"{name[:5]}.log", "tests.faults.part", [name, str(config), str(tmp_path / "clock")])
-            for name in ("intake", "store:influx")
-        }
-        agents = [publisher_of(tmp_path, broker.url, f"a{n}") for n in range(AGENTS)]
+        words = [str(config), str(tmp_path / "clock")]
+        intake = Child(tmp_path / "intake.log", "tests.faults.part", ["intake", *words])
+        store = Child(tmp_path / "store.log", "tests.faults.part", ["store:influx", *words])
+        sender = Sender(broker.url)
         try:
-            for part in parts.values():
-                part.start()
-            wait_until(lambda: "plant-collector" in broker.log.read_text(), tail(parts["intake"].log))
-            began = time.monotonic()
-            while not all(agent.idle for agent in agents):
-                for agent in agents:
-                    agent.step(0.002)
-                assert time.monotonic() - began < 60, counters(data / "readings.journal")
-            rate = TOTAL / (time.monotonic() - began)
-            said = report(data / "store-influx.db")
-            assert said is not None
-            assert said.pending > 0, "a store that keeps up proves nothing"
-            wait_until(lambda: _stored(data) == TOTAL, "everything is stored", 60)
-            grown = {name: resident_kib(part.pid) for name, part in parts.items()}
-            assert max(grown.values()) <= MOST_KIB, grown
+            intake.start()
+            wait_until(lambda: "Sending SUBACK to plant-collector" in broker.log.read_text(), tail(intake.log))
+            intake.stop()
+            wait_until(sender.done, "the broker has it")
+            store.start()
+            wait_until((data / "store-influx.db").exists, tail(store.log))
+            intake.start()
+            rate = _intake_rate(data / "readings.journal")
+            assert _count(data / "store-influx.db", "stored_rows") < TOTAL, "a store that keeps up proves nothing"
+            wait_until(lambda: _count(data / "store-influx.db", "stored_rows") == TOTAL, tail(store.log), 60)
+            grown = [resident_kib(part.pid) for part in (intake, store)]
+            assert max(grown) <= MOST_KIB, grown
             assert rate >= TIMES * INGEST_ROWS_S, f"{rate:.0f} rows/s"
-            assert slow.requests["slow"] > 1
-            assert [agent.link.connections for agent in agents] == [1] * AGENTS
-            assert broker.log.read_text().count("as plant-collector") == 1, "its connection stood all the time"
+            assert _heard_of(broker) == 2, "each of its two connections stood to its end"
             assert identity_violations(data) == []
         finally:
-            for agent in agents:
-                agent.close()
-            for part in parts.values():
-                part.kill()
+            sender.link.close()
+            intake.kill()
+            store.kill()
 
 
-def _stored(data: Path) -> int:
-    return counters(data / "store-influx.db").get("stored_rows", 0)
+def _intake_rate(journal: Path) -> float:
+    """Rows a second from the last look at which none had come until all have."""
+    began = empty = time.monotonic()
+    while (count := _count(journal, "accepted_rows")) < TOTAL:
+        if count == 0:
+            empty = time.monotonic()
+        assert time.monotonic() - began < 60, count
+        time.sleep(0.005)
+    return TOTAL / (time.monotonic() - empty)
+
+
+def _count(file: Path, name: str) -> int:
+    return counters(file).get(name, 0)
+
+
+def _heard_of(broker: Mosquitto) -> int:
+    """How often the collector has connected."""
+    return broker.log.read_text().count("as plant-collector")
