@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
-import time
-import urllib.parse
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from collector.web.metrics import render
-from collector.web.status import ProcessStatus
 from memfleet.grafana.__main__ import files
 from memfleet.grafana.alerts import rule_group
-from memfleet.grafana.sample import HOUR_MS, lines
 from memfleet.grafana.sets import SETS
 from telemetry.readings import MT3620_LIMIT
-from tests.memfleet.grafana.published import faults, faults_of_rules
-from tests.servers import InfluxDB, Server, VictoriaMetrics, influxd, victoria_metrics
+from tests.memfleet.grafana.seeded import ALL, INFLUXQL, METRICS, Seeded, ask, panel_of
+from tests.servers import VictoriaMetrics
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "grafana" / "dashboards"
-ALL = {model["uid"]: model for make in SETS.values() for model in make()}
-INFLUXQL = {model["uid"]: model for model in SETS["influxdb"]()}
-METRICS = {model["uid"]: model for model in SETS["victoriametrics"]()}
-QUERIES_OF = "(azure|esp|zephyr|gateway)-[12]"
-
-
-def panel_of(uid: str, title: str) -> dict[str, Any]:
-    (found,) = [panel for panel in ALL[uid]["panels"] if panel["title"] == title]
-    return found
+INFLUXQL_PANELS = [(uid, panel["title"]) for uid, model in INFLUXQL.items() for panel in model["panels"]]
 
 
 def test_the_committed_dashboards_are_those_that_the_code_makes() -> None:
@@ -65,98 +48,11 @@ def test_every_panel_reads_from_the_chosen_source_and_says_what_it_shows(uid: st
         assert panel["datasource"]["type"] == kind
 
 
-@pytest.mark.parametrize("uid", ALL)
-def test_every_dashboard_fits_grafanas_published_schema(uid: str) -> None:
-    assert faults(ALL[uid]) == []
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        (("pannels",), []),
-        (("graphTooltip",), 7),
-        (("panels", 0, "gridPos", "w"), "wide"),
-        (("panels", 0, "options", "reduceOptions", "calcs"), "last"),
-        (("panels", -1, "options", "sort"), []),
-        (("panels", 0, "fieldConfig", "defaults", "noValue"), 0),
-        (("panels", 9, "fieldConfig", "defaults", "custom", "showPoints"), "sometimes"),
-        (("templating", "list", 0, "type"), "source"),
-        (("links", 0), {"title": "memfleet"}),
-    ],
-)
-def test_what_does_not_fit_the_schema_is_found(path: tuple[Any, ...], value: Any) -> None:
-    model = copy.deepcopy(ALL["memfleet-fleet"])
-    place: Any = model
-    for step in path[:-1]:
-        place = place[step]
-    place[path[-1]] = value
-    assert faults(model)
-
-
 @pytest.mark.parametrize("uid", INFLUXQL)
 def test_queries_keep_to_what_all_three_generations_of_influxdb_know(uid: str) -> None:
     """Not in 3.x: https://docs.influxdata.com/influxdb3/core/reference/influxql/feature-support/"""
     text = json.dumps(ALL[uid])
     assert not re.search(r"\b(SLIMIT|SOFFSET|integral|sample|holt_winters|INTO|CARDINALITY)\b", text)
-
-
-class Seeded:
-    """A real InfluxDB with an hour of a fleet, asked as Grafana asks it."""
-
-    def __init__(self, server: InfluxDB, start_ms: int) -> None:
-        self._server = server
-        self._range = f"time >= {start_ms}ms and time <= {start_ms + HOUR_MS}ms"
-
-    def rows(self, query: str, device: str = ".*") -> list[dict[str, Any]]:
-        for variable, value in {
-            "$timeFilter": self._range, "$__interval": "10m", "$fleet": "(lab)", "$device": device, "$firmware": ".*",
-        }.items():  # fmt: skip
-            query = query.replace(variable, value)
-        assert not re.search(r"\$[a-z_{]", query), query
-        return self._server.query(query, "memfleet")
-
-    def panel(self, title: str, uid: str = "memfleet-fleet") -> list[list[dict[str, Any]]]:
-        return [self.rows(target["query"]) for target in panel_of(uid, title)["targets"]]
-
-
-@pytest.fixture(scope="module")
-def start_ms() -> int:
-    return time.time_ns() // 1_000_000 - HOUR_MS
-
-
-@pytest.fixture(scope="module")
-def seeded(tmp_path_factory: pytest.TempPathFactory, start_ms: int) -> Iterator[Seeded]:
-    with influxd(tmp_path_factory.mktemp("grafana")) as server:
-        post(server, "/query?" + urllib.parse.urlencode({"q": "CREATE DATABASE memfleet"}), "")
-        post(server, "/write?db=memfleet&precision=ms", "\n".join(lines(start_ms, "lab", "memfleet_")))
-        yield Seeded(server, start_ms)
-
-
-@pytest.fixture(scope="module")
-def metrics(tmp_path_factory: pytest.TempPathFactory, start_ms: int) -> Iterator[VictoriaMetrics]:
-    """VictoriaMetrics with the same hour, and with what it would have scraped from the collector twice."""
-    with victoria_metrics(tmp_path_factory.mktemp("grafana")) as server:
-        post(server, "/write?precision=ms", "\n".join(lines(start_ms, "lab", "memfleet_", numbers_only=True)))
-        for minute in (59, 60):
-            post(server, f"/api/v1/import/prometheus?timestamp={start_ms + minute * 60_000}", scraped(minute))
-        yield server
-
-
-def scraped(rows: int) -> str:
-    intake = ProcessStatus("intake", "readings.journal", True, 1, 1, 5, counters={"rows": rows, "quarantined_crc": 2})
-    series = ProcessStatus("series", "series.db", True, 1, 1, behind_ms=1000, lag_frames={"readings": 3})
-    text = render([intake, series], {"ok": 6}, {"warning": 1}).decode()
-    return text + 'memfleet_store_held{store="long"} 0\n'
-
-
-def post(server: Server, path: str, body: str) -> None:
-    request = urllib.request.Request(server.url + path, data=body.encode())
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        assert answer.status in (200, 204)
-
-
-INFLUXQL_PANELS = [(uid, panel["title"]) for uid, model in INFLUXQL.items() for panel in model["panels"]]
-METRICS_PANELS = [(uid, panel["title"]) for uid, model in METRICS.items() for panel in model["panels"]]
 
 
 @pytest.mark.parametrize(("uid", "title"), INFLUXQL_PANELS)
@@ -172,57 +68,6 @@ def test_every_annotation_and_variable_returns_rows(seeded: Seeded, uid: str) ->
     queries = [one["target"]["query"] for one in model["annotations"]["list"]]
     queries += [one["query"] for one in model["templating"]["list"] if one["type"] == "query"]
     assert all(seeded.rows(query) for query in queries)
-
-
-@pytest.mark.parametrize(("uid", "title"), METRICS_PANELS)
-def test_every_promql_query_returns_samples(metrics: VictoriaMetrics, start_ms: int, uid: str, title: str) -> None:
-    for target in panel_of(uid, title)["targets"]:
-        assert ask(metrics, target["expr"], start_ms), target["expr"]
-
-
-@pytest.mark.parametrize("uid", METRICS)
-def test_every_mark_in_promql_has_samples_when_it_happened(metrics: VictoriaMetrics, start_ms: int, uid: str) -> None:
-    for mark in METRICS[uid]["annotations"]["list"]:
-        found = [ask(metrics, mark["expr"], start_ms - HOUR_MS + minute * 60_000) for minute in (0, 30)]
-        assert any(found), mark["expr"]
-
-
-@pytest.mark.parametrize("uid", METRICS)
-def test_every_variable_in_promql_has_values(metrics: VictoriaMetrics, start_ms: int, uid: str) -> None:
-    for variable in METRICS[uid]["templating"]["list"]:
-        if variable["type"] == "query":
-            selector, label = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]["query"]).groups()
-            asked = {"match[]": selector.replace("$fleet", "(lab)"), "start": str(start_ms // 1000)}
-            assert json.loads(metrics.get(f"/api/v1/label/{label}/values", **asked))["data"]
-
-
-def test_the_marks_are_the_same_in_both_languages() -> None:
-    for name in ("fleet", "device"):
-        influxql, promql = (
-            {mark["name"] for mark in ALL[f"memfleet-{name}{end}"]["annotations"]["list"]} for end in ("", "-metrics")
-        )
-        assert influxql - {"Alerts"} == promql
-
-
-def ask(metrics: VictoriaMetrics, query: str, start_ms: int) -> list[dict[str, Any]]:
-    """An answer at the end of the hour that starts then."""
-    for variable, value in {
-        "$fleet": "(lab)", "$device": QUERIES_OF, "$__interval": "2h", "$__range": "1h", "$__rate_interval": "10m",
-    }.items():  # fmt: skip
-        query = query.replace(variable, value)
-    assert not re.search(r"\$[a-z_{]", query), query
-    return metrics.promql(query, start_ms + HOUR_MS)
-
-
-def test_promql_finds_the_leak_and_the_silent_device(metrics: VictoriaMetrics, start_ms: int) -> None:
-    def found(title: str) -> list[tuple[str, str]]:
-        (target,) = panel_of("memfleet-fleet-metrics", title)["targets"]
-        return [(row["metric"]["device"], row["value"][1]) for row in ask(metrics, target["expr"], start_ms)]
-
-    assert found("Hours left") == [("esp-2", "9.5")]
-    assert found("Leaks") == [("esp-2", "12000")]
-    assert found("Silent devices") == [("zephyr-2", "1")]
-    assert {device for device, _ in found("Verdicts")} == {"esp-2", "zephyr-2"}
 
 
 def test_devices_alive_are_counted_once_each(seeded: Seeded) -> None:
@@ -332,14 +177,6 @@ def test_the_collector_shows_its_rate_and_what_it_refused(seeded: Seeded) -> Non
     assert max(rates) == pytest.approx(1000 / 60, rel=0.01)
     assert {(row["reason"], row["max"]) for row in seeded.panel("Refused", "memfleet-itself")[0]} == {("crc", 2)}
     assert {row["process"] for row in seeded.panel("Lag", "memfleet-itself")[0]} == {"series", "store:long"}
-
-
-@pytest.mark.parametrize("kind", SETS)
-def test_alert_rules_fit_the_published_schema(kind: str) -> None:
-    group = rule_group(kind, "memfleet_", "memfleet", "memfleet")
-    assert faults_of_rules(group) == []
-    group["rules"][0]["noDataState"] = "Quiet"
-    assert faults_of_rules(group)
 
 
 def test_what_alert_rules_ask_for_is_there_in_both_languages(
