@@ -46,7 +46,7 @@ class Peer(Settings, frozen=True):
     """Another collector of the same fleet, which owns other shards: the page shows its incidents with ours."""
 
     url: str
-    """Address of its page."""
+    """Address of its page, for this collector and for browsers: links lead there."""
     token_file: str = ""
     """File that holds a token for it: its operator token, to acknowledge and silence over there too."""
 

@@ -54,20 +54,21 @@ class Cards:
     def __init__(self, acting: Acting, nothing: str) -> None:
         self._acting = acting
         self._nothing = nothing
-        self._drawn: dict[str, _Drawn] = {}
+        self._drawn: dict[str, _Drawn] | None = None
         self._place = ui.element("div").props("aria-live=polite")
-        self._build(())
+        with self._place:
+            markup("Looking …", "p").classes("quiet")
 
     def show(self, cards: Sequence[Card]) -> None:
         """Bring the list to this state."""
-        if list(self._drawn) != [card.name for card in cards]:
-            self._build(cards)
+        if self._drawn is None or list(self._drawn) != [card.name for card in cards]:
+            self._drawn = self._build(cards)
         for card in cards:
             self._drawn[card.name].update(card)
 
-    def _build(self, cards: Sequence[Card]) -> None:
+    def _build(self, cards: Sequence[Card]) -> dict[str, _Drawn]:
         self._place.clear()
         with self._place:
             if not cards:
                 markup(self._nothing, "p").classes("quiet")
-            self._drawn = {card.name: _Drawn(card, self._acting) for card in cards}
+            return {card.name: _Drawn(card, self._acting) for card in cards}

@@ -57,7 +57,8 @@ def register(services: Services) -> None:
             if row is None:
                 _unknown(services, name)
                 return
-            view = DeviceView(services, request, row, (start, end))
+            now_ms = services.now_ms()
+            view = DeviceView(services, request, row, (min(max(0, start), now_ms), min(max(0, end), now_ms)))
             await view.draw()
         ui.timer(1.0, view.refresh)
 

@@ -25,6 +25,7 @@ from collector.web.page.said import lines_html
 from collector.web.services import Services
 from telemetry.errors import EnvironmentFault
 
+_EVERY_S = 5.0
 _MOST_LINES = 300
 _BEFORE_MS = 3_600_000
 _COLUMNS = ("State", "Device", "Since", "For", "Reason")
@@ -40,8 +41,7 @@ def register(services: Services) -> None:
             fleet = await services.fleet.look()
         with frame(services, request, "/incidents", fleet):
             view = IncidentView(services, request, key)
-            await view.refresh()
-        ui.timer(2.0, view.refresh)
+        ui.timer(_EVERY_S, view.refresh)
 
 
 class IncidentView:
@@ -67,6 +67,7 @@ class IncidentView:
             one = await self._look()
             if one is None:
                 self._head.content = "<h1>Incident</h1>"
+                self._card.show([])
                 return
             await self._show(one)
 

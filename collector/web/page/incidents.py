@@ -57,8 +57,7 @@ def register(services: Services) -> None:
             await refresh()
 
         past.on("click", turn)
-        await refresh()
-        ui.timer(2.0, refresh)
+        ui.timer(2.0, refresh)  # from the first on: a peer that does not answer must not keep the view back
 
 
 async def folded_of(services: Services, *, active: bool) -> tuple[list[Folded], list[str]]:

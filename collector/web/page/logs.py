@@ -16,6 +16,7 @@ from collector.web.page.frame import frame
 from collector.web.page.parts import choice, field, markup, moment
 from collector.web.page.said import lines_html
 from collector.web.services import Services
+from telemetry.clock import monotonic_ms
 from telemetry.errors import EnvironmentFault
 
 _MINUTE_MS = 60_000
@@ -23,6 +24,7 @@ _WITHIN = {"5": "5 minutes", "60": "1 hour", "1440": "24 hours", "10080": "7 day
 _AROUND, _BACK = "5", "1440"
 _LEVELS = {"": "all levels", "error": "errors", "warning": "warnings and worse", "info": "all but debug"}
 _MOST_LINES = 500
+_SHARE = 10  # a search that goes on by itself may cost a tenth of the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,11 @@ def register(services: Services) -> None:
         with contextlib.suppress(EnvironmentFault):
             fleet = await services.fleet.look()
         known = within if within in _WITHIN else _AROUND if at else _BACK
-        search = Search(find[:200], device[:200], level if level in LEVELS else "", max(0, at), known)
+        search = Search(
+            find[:200], device[:200], level if level in LEVELS else "", min(max(0, at), services.now_ms()), known
+        )
         with frame(services, request, "/logs", fleet):
             view = LogView(services, search)
-            await view.refresh()
         ui.timer(2.0, view.follow)
 
 
@@ -71,6 +74,7 @@ class LogView:
     def __init__(self, services: Services, search: Search) -> None:
         self._services = services
         self._search = search
+        self._next_ms: int | None = None
         markup("Logs", "h1")
         with ui.element("div").classes("tools"):
             field("Find lines", "Find words …", search.text, lambda text: self._change(text=text))
@@ -90,15 +94,16 @@ class LogView:
         await self.refresh()
 
     async def follow(self) -> None:
-        """Look again, where what is shown ends now."""
-        if not self._search.at_ms:
+        """Look for the first time; and again where what is shown ends now, if the last look was not a long one."""
+        if self._next_ms is None or (not self._search.at_ms and monotonic_ms() >= self._next_ms):
             await self.refresh()
 
     async def refresh(self) -> None:
         """Show what is found: around a moment in the order of time, up to now the newest first."""
-        search = self._search
+        search, begun_ms = self._search, monotonic_ms()
         with contextlib.suppress(EnvironmentFault):
             found = await self._services.slow_series.ask(lines, search.asked(self._services.now_ms()))
+            self._next_ms = monotonic_ms() + _SHARE * (monotonic_ms() - begun_ms)
             if search is not self._search:
                 return  # somebody typed on while we looked
             ordered = found if search.at_ms else found[::-1]

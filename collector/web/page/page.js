@@ -87,8 +87,10 @@ document.addEventListener("selectionchange", () => {
 
 // Zoom: drag over a chart, hold Ctrl and turn the wheel, or press a boot of the time line. The view is told, and asks for
 // the readings of that stretch: a thinned line that is only stretched would show nothing new.
-const memfleetZoom = (node, from, to) =>
-  node.closest(".zoomable")?.dispatchEvent(new CustomEvent("zoomed", { detail: [Math.round(from), Math.round(to)] }));
+const memfleetZoom = (node, from, to) => {
+  const detail = [Math.round(from), Math.round(to)];
+  if (detail.every(Number.isFinite)) node.closest(".zoomable")?.dispatchEvent(new CustomEvent("zoomed", { detail }));
+};
 
 const memfleetChartAt = (element) => {
   const place = element.closest(".zoomable .chart");

@@ -7,10 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.series.points import extremes
-from collector.series.rows import DeviceRow
+from collector.series.rows import DeviceRow, EventRow, Points
+from collector.series.runs import RunRow
 from collector.web.page import charts, text
 from collector.web.page.fleet import row_html
 from collector.web.page.panels import Seen, panels_of
+from collector.web.page.timeline import timeline_html
+from collector.web.page.window import Window, window_of
+from telemetry.readings import Value
 
 KIB = 1024
 _PROCESS = Seen("process", (), {"total": 9, "user_mode": 5, "peak_user_mode": 6})
@@ -100,3 +104,37 @@ def test_names_from_outside_are_escaped() -> None:
     assert "<script>" not in html
     assert "<img" not in html
     assert "<i>" not in html.replace('<i style="width:50%">', "")
+
+
+def test_heaps_are_added_up_as_each_was_last_read_in_the_boot() -> None:
+    def heap(times: list[int], boots: list[int], sizes: list[Value | None]) -> Points:
+        return Points("heap", (), times, boots, [None] * len(times), [0] * len(times), {"used": sizes}, len(times))
+
+    heaps = heap([0, 10, 20], [1, 1, 2], [5, 6, 7]), heap([10, 15, 30], [1, 1, 2], [100, None, 300])
+    total = charts.summed(heaps, "used")
+    assert (total.t, total.boot, total.values) == ([0, 10, 20, 30], [1, 1, 2, 2], {"used": [5, 106, 7, 307]})
+
+
+def test_a_window_is_zoomed_and_moved_and_slides_again_where_it_reaches_now() -> None:
+    minute, now = 60_000, 10_000_000_000
+    window = window_of(now - 90 * minute, now - 60 * minute, now)
+    assert window.between(now) == (now - 90 * minute, now - 60 * minute)
+    assert window.zoomed(0.5, now).between(now) == (now - 82.5 * minute, now - 67.5 * minute)
+    assert window.moved(1, now).between(now) == (now - 60 * minute, now - 30 * minute)
+    assert window.moved(3, now) == Window(30 * minute)
+    assert window.zoomed(8, now) == Window(240 * minute)
+    assert Window(30 * minute).zoomed(0.5, now) == Window(15 * minute)
+    assert window_of(0, 0, now) == Window()
+    assert window_of(now - 20 * minute, 0, now) == Window(20 * minute)
+
+
+def test_the_time_line_shows_boots_and_what_ended_them() -> None:
+    runs = [RunRow(1, 0, 40, "1.0", "power on"), RunRow(2, 50, 100, "<b>", ""), RunRow(3, 300, 400, "", "")]
+    events = [EventRow(40, 1, None, "panic", {"reason": "x"}), EventRow(41, 1, None, "heap_dump", {})]
+    html = timeline_html(runs, events, (0, 100))
+    assert html.count("<button") == 2
+    assert 'style="left:50.000%;width:50.000%"' in html
+    assert "began by power on" in html
+    assert '<i class="bad" style="left:40.000%" title="panic: reason x">' in html
+    assert html.count("<i") == 1
+    assert "<b>" not in html

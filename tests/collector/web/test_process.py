@@ -38,7 +38,8 @@ def test_without_series_the_api_says_so_and_the_page_still_comes(tmp_path: Path)
         assert answer.status_code == 503
         assert answer.json() == {"error": "series.db is not there yet: its process is not running"}
         assert "No device has reported yet" in http.get("/").text
-        assert http.get("/device/meter-1").status_code == 200
+        for path in ("/device/meter-1", "/alerts", "/incidents", "/incident?key=k", "/firmware", "/logs", "/agents"):
+            assert http.get(path).status_code == 200, path
         assert "series is not running yet" in http.get("/readyz").text
         assert http.get("/metrics").status_code == 200
     assert not (tmp_path / "page.port").exists()
