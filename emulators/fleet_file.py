@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from emulators.config import FleetConfig, Group, faults_of, repeated_names
+from telemetry import settings
 from telemetry.errors import ConfigError
-from telemetry.settings import convert
 
 
 def read(path: Path) -> FleetConfig:
     """The fleet that a file describes; ConfigError lists all that is wrong with it, each fault with its path."""
-    try:
-        document = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise ConfigError(str(path), [f"cannot be read: {error.strerror}"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(str(path), [f"is not TOML: {error}"]) from None
-    return parse(document, str(path))
+    return parse(settings.read(path), str(path))
 
 
 def parse(document: dict[str, Any], source: str) -> FleetConfig:
@@ -27,7 +20,7 @@ def parse(document: dict[str, Any], source: str) -> FleetConfig:
     faults: list[str] = []
     config = None
     try:
-        config = convert(FleetConfig, document, source)
+        config = settings.convert(FleetConfig, document, source)
     except ConfigError as error:
         faults += error.faults
     groups = config.groups if config else _sound_groups(document)
@@ -47,6 +40,6 @@ def _sound_groups(document: dict[str, Any]) -> list[Group | None]:
 
 def _group(table: Any) -> Group | None:
     try:
-        return convert(Group, table, "group") if isinstance(table, dict) else None
+        return settings.convert(Group, table, "group") if isinstance(table, dict) else None
     except ConfigError:
         return None

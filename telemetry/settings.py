@@ -52,17 +52,22 @@ def load(kind: type[T], path: Path | None, environment: Mapping[str, str], **ove
     document: dict[str, Any] = {}
     source = str(path) if path else "settings"
     if path is not None:
-        try:
-            document = parse(path.read_bytes(), source)
-        except OSError as error:
-            raise ConfigError(source, [f"cannot be read: {error.strerror}"]) from None
+        document = read(path)
     _merge_environment(document, kind, environment)
     document |= {name: value for name, value in overrides.items() if value is not None}
     return convert(kind, document, source)
 
 
+def read(path: Path) -> dict[str, Any]:
+    """The document in a TOML file; ConfigError when it cannot be read or is none."""
+    try:
+        return parse(path.read_bytes(), str(path))
+    except OSError as error:
+        raise ConfigError(str(path), [f"cannot be read: {error.strerror}"]) from None
+
+
 def parse(data: bytes, source: str) -> dict[str, Any]:
-    """The document in a TOML file; ConfigError when it is none."""
+    """The document in the bytes of a TOML file; ConfigError when it is none."""
     try:
         return tomllib.loads(data.decode())
     except ValueError as error:  # not UTF-8, not TOML, a number of thousands of digits

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -11,7 +10,7 @@ from agent.maps.homeassistant import SYSTEM, HomeAssistant
 from agent.maps.mapfile import MapFile
 from agent.maps.maps import Map, Maps, ready
 from telemetry.errors import ConfigError
-from telemetry.settings import convert
+from telemetry.settings import convert, parse
 
 _FOLDER = resources.files("agent.maps") / "shipped"
 
@@ -44,15 +43,15 @@ def load_maps(names: Sequence[str] = ()) -> Maps:
 def read_map(path: Path) -> Map:
     """One map from a file."""
     try:
-        text = path.read_text()
+        data = path.read_bytes()
     except OSError as error:
         known = ", ".join(shipped_names())
         raise ConfigError(str(path), [f"cannot be read ({error.strerror}); the maps that ship are {known}"]) from None
-    return _parsed(text, str(path))
+    return _parsed(data, str(path))
 
 
 def _shipped(name: str) -> Map:
-    shipped = _parsed((_FOLDER / f"{name}.toml").read_text(), name)
+    shipped = _parsed((_FOLDER / f"{name}.toml").read_bytes(), name)
     for rule in shipped.rules:
         rule.shipped = True
     return shipped
@@ -62,9 +61,5 @@ def _ships(name: str) -> bool:
     return name in shipped_names()
 
 
-def _parsed(text: str, source: str) -> Map:
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(source, [f"is not TOML: {error}"]) from None
-    return ready(convert(MapFile, document, source), source)
+def _parsed(data: bytes, source: str) -> Map:
+    return ready(convert(MapFile, parse(data, source), source), source)

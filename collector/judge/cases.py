@@ -24,7 +24,6 @@ names fail the case, unless it says `others = true`.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -38,7 +37,7 @@ from collector.judge.rules import Rule, Span, load_rules
 from collector.records import Arrival, Finding
 from telemetry.errors import ConfigError
 from telemetry.readings import KINDS, About
-from telemetry.settings import convert
+from telemetry.settings import convert, read
 from telemetry.wire import Rows
 
 _START_MS = 1_700_000_000_000
@@ -81,13 +80,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def load_cases(path: Path, rules_file: Path | None = None) -> list[Case]:
     """The cases of a file; ConfigError holds every fault."""
-    try:
-        document = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise ConfigError(str(path), [f"cannot be read: {error.strerror}"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(str(path), [f"is not TOML: {error}"]) from None
-    file = convert(_File, document, str(path))
+    file = convert(_File, read(path), str(path))
     rules = load_rules(rules_file or (path.parent / file.rules if file.rules else None))
     faults = [fault for number, case in enumerate(file.case) for fault in _faults(case, f"case[{number}]", rules)]
     if faults:

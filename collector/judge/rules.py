@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -19,7 +18,7 @@ from collector.judge.expression import Expression, ExpressionError, compile_expr
 from collector.judge.reasons import TemplateError, names_in
 from telemetry.errors import ConfigError
 from telemetry.readings import KINDS, About
-from telemetry.settings import convert
+from telemetry.settings import convert, parse, read
 
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _SPAN = re.compile(r"(\d+)(ms|s|m|h|d)")
@@ -157,21 +156,17 @@ def carries(labels: Mapping[str, str], label: str) -> bool:
 def load_rules(path: Path | None) -> tuple[Rule, ...]:
     """The rules of that file, or the set that ships when None; ConfigError holds every fault."""
     source = str(path) if path else "default_rules.toml"
-    try:
-        text = path.read_text() if path else resources.files(__package__).joinpath(source).read_text()
-    except OSError as error:
-        raise ConfigError(source, [f"cannot be read: {error.strerror}"]) from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(source, [f"is not TOML: {error}"]) from None
-    return parse_rules(text, source)
+    if path is None:
+        return parse_rules(resources.files(__package__).joinpath(source).read_text(), source)
+    return _rules(read(path), source)
 
 
 def parse_rules(text: str, source: str = "rules") -> tuple[Rule, ...]:
     """The rules written in `text`."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(source, [f"is not TOML: {error}"]) from None
+    return _rules(parse(text.encode(), source), source)
+
+
+def _rules(document: dict[str, Any], source: str) -> tuple[Rule, ...]:
     try:
         file = convert(RulesFile, _spell(document), source)
     except ConfigError as error:
