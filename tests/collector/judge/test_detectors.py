@@ -8,6 +8,8 @@ import pytest
 from collector.judge.detectors.boots import find_leaks_across_boots
 from collector.judge.detectors.fragmentation import find_fragmentation
 from collector.judge.detectors.history import BUCKETS, HOUR_MS, WIDTHS_MS, History
+from collector.judge.detectors.leak import Ground
+from collector.judge.detectors.rush import find_rushes
 from collector.judge.detectors.shape import bend, bend_of_a_day, least_of_day
 from collector.judge.detectors.step import find_steps
 from collector.judge.detectors.views import VIEWS
@@ -78,6 +80,20 @@ def test_three_boots_at_one_pace_are_a_leak() -> None:
     assert np.isnan(find_leaks_across_boots(boots(RISE, RISE), LIMITS)[0].rate[0])
 
 
+def test_boots_of_a_sample_or_two_are_a_leak_where_all_lie_on_one_line() -> None:
+    seen = [[(0.02, 42_000.0)], [(0.05, 55_000.0)], [(0.03, 46_000.0), (0.08, 68_000.0)], [(0.06, 58_500.0)]]
+    leaks, count = find_leaks_across_boots(boots(*seen), LIMITS)
+    assert count[0] == 4
+    assert leaks.rate[0] == pytest.approx(430_000, rel=0.1)
+    scattered = [[(0.02, 66_000.0)], [(0.05, 45_000.0)], [(0.03, 70_000.0), (0.08, 52_000.0)], [(0.06, 40_000.0)]]
+    assert np.isnan(find_leaks_across_boots(boots(*scattered), LIMITS)[0].rate[0])
+
+
+def test_a_device_that_wakes_up_reports_and_sleeps_is_none() -> None:
+    wakes = [[(0.01 + 0.0001 * number, 40_000.0 + 100 * number)] for number in range(6)]
+    assert np.isnan(find_leaks_across_boots(boots(*wakes), LIMITS)[0].rate[0])
+
+
 def test_boots_that_fill_a_cache_are_none() -> None:
     cache = [(0.0, 40_000.0), (1.0, 68_000.0), (2.0, 69_500.0), (3.0, 70_000.0)]
     assert np.isnan(find_leaks_across_boots(boots(cache, cache, cache, cache), LIMITS)[0].rate[0])
@@ -87,6 +103,37 @@ def test_boots_at_unlike_paces_are_none() -> None:
     slow = [(10 * hours, used) for hours, used in RISE]
     fast = [(hours / 10, used) for hours, used in RISE]
     assert np.isnan(find_leaks_across_boots(boots(RISE, slow, fast), LIMITS)[0].rate[0])
+
+
+def rush(*used: float, ceiling: float = np.nan) -> float:
+    """The rate told of a boot with those samples, one every five buckets."""
+    samples = np.full((1, BUCKETS), np.nan)
+    samples[0, BUCKETS - 1 - 5 * (len(used) - 1) :: 5] = used
+    known = dict.fromkeys(Ground._fields, np.zeros(1)) | {"limits": LIMITS, "ceilings": np.array([ceiling])}
+    return float(find_rushes(samples, np.array([2]), Ground(**known)).rate[0])
+
+
+def test_most_of_the_memory_taken_in_a_few_samples_is_a_rush() -> None:
+    assert rush(40_000, 49_000, 61_000, 70_000, 79_000) == pytest.approx(10_000 / (400 / 3600), rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "used",
+    [
+        (40_000, 49_000, 58_000, 66_000),
+        (40_000, 62_000, 71_000, 75_000, 77_000),
+        (40_000, 41_000, 41_000, 80_000),
+        (40_000, 60_000, 45_000, 70_000, 79_000),
+        (40_000, 60_000, 80_000),
+    ],
+    ids=["too little", "a cache", "a step", "it comes and goes", "too few samples"],
+)
+def test_other_rises_are_no_rush(used: tuple[float, ...]) -> None:
+    assert np.isnan(rush(*used))
+
+
+def test_a_rise_to_where_memory_was_before_is_no_rush() -> None:
+    assert np.isnan(rush(40_000, 49_000, 61_000, 70_000, 79_000, ceiling=78_000.0))
 
 
 def test_a_history_keeps_the_shape_of_ended_boots() -> None:
