@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from operator import itemgetter
 
 from collector.records import Arrival, Hole
 from telemetry.readings import SILENT_AFTER, About
@@ -19,6 +20,8 @@ CREATE TABLE IF NOT EXISTS holes(
     PRIMARY KEY(device, from_ms)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS holes_at ON holes(from_ms);
 """
+
+_offset = itemgetter(0)
 
 
 class Holes:
@@ -86,6 +89,5 @@ def _times(arrival: Arrival) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for block in arrival.blocks:
         if not isinstance(block, About):
-            t0 = block.t0
-            found.setdefault(block.device, []).extend([t0 + row[0] for row in block.rows])
+            found.setdefault(block.device, []).extend(map(block.t0.__add__, map(_offset, block.rows)))
     return found

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 import msgspec
 
 from collector.series.fill import fill_of
 from telemetry.readings import Value
 from telemetry.wire import Rows
+
+_offset = itemgetter(0)
 
 
 @dataclass(slots=True)
@@ -41,7 +44,7 @@ class LastValues:
     def take(self, series: int, block: Rows, received: int) -> None:
         """Take in a block of one series; readings older than the newest known add nothing."""
         newest = self._newest.get(series)
-        rows = block.rows if len(block.rows) == 1 else sorted(block.rows, key=_first)
+        rows = block.rows if len(block.rows) == 1 else sorted(block.rows, key=_offset)
         if newest is not None and block.t0 + rows[-1][0] < newest.t:
             return
         last = rows[-1]
@@ -72,10 +75,6 @@ _LOAD = """
 SELECT last.series, t, received, boot, uptime, flags, kind, device, body
 FROM last JOIN series ON series.id = last.series
 """
-
-
-def _first(row: list[int]) -> int:
-    return row[0]
 
 
 def _values(block: Rows, row: list[Value]) -> dict[str, Value]:
