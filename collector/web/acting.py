@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from collector.series import reader
 from collector.web import answers
-from collector.web.answering import caller, json_answer
+from collector.web.answering import MOST, By, caller, json_answer
 from collector.web.services import Services
 
 Key = Annotated[str, Field(min_length=1, max_length=1_000)]
@@ -19,22 +19,22 @@ class Acknowledgement(BaseModel):
     """Somebody has seen the alert or incident of that key."""
 
     key: Key
-    by: str = ""
+    by: By = ""
 
 
 class Silence(BaseModel):
     """Keep quiet about what has a key that matches `pattern` until `until_ms`."""
 
     pattern: Key
-    until_ms: int
-    by: str = ""
+    until_ms: Annotated[int, Field(ge=0, le=MOST)]
+    by: By = ""
 
 
 class Unsilence(BaseModel):
     """End the silence with that very pattern."""
 
     pattern: Key
-    by: str = ""
+    by: By = ""
 
 
 def add_acting(api: APIRouter, services: Services) -> None:

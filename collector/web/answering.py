@@ -6,50 +6,49 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import Query, Request, Response
-from pydantic import BaseModel
+from pydantic import Field
 
 from telemetry.errors import UsageError
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
+MOST = 2**53
+"""Times and numbers of rows are below it, as JSON's are; what is larger has no place in a file of ours."""
+
+Moment = Annotated[int | None, Query(ge=0, le=MOST)]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
+By = Annotated[str, Field(max_length=200)]
 Level = Literal["", "error", "warning", "info", "debug"]
 
 
-class Hour(BaseModel):
+class Hour:
     """From `start` to `end`; by default the hour that ends now."""
 
-    start: int | None = None
-    end: int | None = None
+    LENGTH_MS = HOUR_MS
+
+    def __init__(self, start: Moment = None, end: Moment = None) -> None:
+        self._start, self._end = start, end
 
     def resolve(self, now_ms: int) -> tuple[int, int]:
         """Both ends; UsageError when they are the wrong way round."""
-        return _both(self.start, self.end, now_ms, HOUR_MS)
+        end = now_ms if self._end is None else self._end
+        start = end - self.LENGTH_MS if self._start is None else self._start
+        if start > end:
+            raise UsageError(f"start {start} is after end {end}")
+        return start, end
 
 
 class Day(Hour):
     """From `start` to `end`; by default the day that ends now."""
 
-    def resolve(self, now_ms: int) -> tuple[int, int]:
-        """Both ends; UsageError when they are the wrong way round."""
-        return _both(self.start, self.end, now_ms, DAY_MS)
+    LENGTH_MS = DAY_MS
 
 
 class Fortnight(Hour):
     """From `start` to `end`; by default the 14 days that end now."""
 
-    def resolve(self, now_ms: int) -> tuple[int, int]:
-        """Both ends; UsageError when they are the wrong way round."""
-        return _both(self.start, self.end, now_ms, 14 * DAY_MS)
-
-
-def _both(start: int | None, end: int | None, now_ms: int, length_ms: int) -> tuple[int, int]:
-    last = now_ms if end is None else end
-    first = last - length_ms if start is None else start
-    if first > last:
-        raise UsageError(f"start {first} is after end {last}")
-    return first, last
+    LENGTH_MS = 14 * DAY_MS
 
 
 def json_answer(content: Any, status: int = 200) -> Response:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from collector.intake.inventory import OWN_TEXTS
 from collector.series import gateways
 from collector.web import answers
-from collector.web.answering import Day, Limit, caller, json_answer
+from collector.web.answering import By, Day, Limit, caller, json_answer
 from collector.web.desk import Listing
 from collector.web.services import Services
 from telemetry.errors import UsageError
@@ -37,14 +37,14 @@ class Import(BaseModel):
     """Devices of the inventory; the labels replace those that they had."""
 
     devices: Annotated[list[Listed], Field(min_length=1, max_length=100_000)]
-    by: str = ""
+    by: By = ""
 
 
 class Retirement(BaseModel):
     """A device is out of service."""
 
     device: str
-    by: str = ""
+    by: By = ""
 
 
 class Move(BaseModel):
@@ -52,7 +52,7 @@ class Move(BaseModel):
 
     device: str
     agent: str
-    by: str = ""
+    by: By = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Path, Request, Response
 from pydantic import BaseModel, Field
 
 from collector.web import answers
-from collector.web.answering import Limit, caller, json_answer
+from collector.web.answering import MOST, By, Limit, caller, json_answer
 from collector.web.quarantine import quarantined, quarantined_body
 from collector.web.services import Services
 
@@ -18,8 +18,8 @@ _BYTES: Any = {200: {"content": {"application/octet-stream": {"schema": {"type":
 class Bodies(BaseModel):
     """Quarantined bodies."""
 
-    ids: Annotated[list[int], Field(min_length=1, max_length=10_000)]
-    by: str = ""
+    ids: Annotated[list[Annotated[int, Field(ge=0, le=MOST)]], Field(min_length=1, max_length=10_000)]
+    by: By = ""
 
 
 def add_quarantine(api: APIRouter, services: Services) -> None:
@@ -31,7 +31,7 @@ def add_quarantine(api: APIRouter, services: Services) -> None:
         return json_answer({"quarantine": await services.quarantine.ask(quarantined, limit, agent, reason)})
 
     @api.get("/quarantine/{id}/body", response_class=Response, responses=_BYTES)
-    async def body(id: int) -> Response:  # noqa: A002 - the name in the address
+    async def body(id: Annotated[int, Path(ge=0, le=MOST)]) -> Response:  # noqa: A002 - the name in the address
         """The very bytes that were refused."""
         found = await services.quarantine.ask(quarantined_body, id)
         if found is None:

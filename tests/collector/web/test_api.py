@@ -137,6 +137,8 @@ def test_what_people_ask_for_stands_in_the_desk_journal(running: Running) -> Non
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
+        ("/api/v1/lines?end=99999999999999999999", 400, "end: Input should be less than"),
+        ("/api/v1/quarantine/99999999999999999999/body", 400, "id: Input should be less than"),
         ("/api/v1/devices/nobody", 404, "no device named 'nobody' has reported"),
         ("/api/v1/devices/nobody/series", 404, "no device named"),
         ("/api/v1/points?device=a&kind=weather", 400, "'weather' is none of process, heap"),
@@ -159,8 +161,11 @@ def test_a_wrong_request_gets_one_clear_sentence(running: Running, path: str, st
     [
         ("/api/v1/alerts/acknowledge", {"key": ""}),
         ("/api/v1/silences", {"pattern": "*", "until_ms": 1}),
+        ("/api/v1/silences", {"pattern": "*", "until_ms": 10**20}),
+        ("/api/v1/alerts/acknowledge", {"key": "k", "by": "x" * 300}),
         ("/api/v1/quarantine/purge", {"ids": []}),
         ("/api/v1/quarantine/retry", {"ids": ["x"]}),
+        ("/api/v1/quarantine/retry", {"ids": [10**20]}),
     ],
 )
 def test_a_wrong_wish_is_refused(running: Running, path: str, body: dict[str, object]) -> None:
