@@ -34,6 +34,7 @@ _MOST_TICKS = 10_000
 _MOST_REFUSED = 20
 _LOOKED_AT = 20_000
 _ARRIVALS_MS = 60_000
+_LONGEST_SILENCE_MS = 6 * 3_600_000
 _GZIP = b"\x1f\x8b"
 
 Entry = tuple[int, int, bytes]
@@ -41,9 +42,10 @@ Entry = tuple[int, int, bytes]
 
 
 def tick_step_ms(span_ms: int, sampling_ms: int = 0) -> int:
-    """How far apart ticks should stand: a second for hours, a minute for weeks, up to five where samples do so."""
+    """How far apart ticks should stand: a second for hours, a minute for weeks, up to five where samples do so; and no
+    closer than a fifth of what samples do."""
     for step in _STEPS_MS:
-        if span_ms // step <= _MOST_TICKS:
+        if span_ms // step <= _MOST_TICKS and 5 * step >= min(sampling_ms, 5 * _STEPS_MS[-1]):
             return step
     return next((step for step in _WIDE_STEPS_MS if step <= 1.1 * sampling_ms), _STEPS_MS[-1])
 
@@ -142,14 +144,18 @@ def open_lines(path: Path, files: ExitStack) -> Iterator[bytes]:
 
 
 def batches(readings: Iterable[tuple[About, Reading]], start_ms: int, step_ms: int) -> Iterator[Batch]:
-    """Arrivals cut at ticks every `step_ms`, ticks without an arrival too."""
+    """Arrivals cut at ticks every `step_ms`, ticks without an arrival too; but where nothing at all was recorded for
+    hours, time goes on at once: whoever recorded was away."""
     tick_ms = start_ms - start_ms % step_ms + step_ms
     waiting: list[tuple[About, Reading]] = []
     for item in readings:
+        away_ms = tick_ms + _LONGEST_SILENCE_MS
         while item[1].time_ms >= tick_ms:
             yield Batch(_arrivals(waiting), tick_ms)
             waiting = []
             tick_ms += step_ms
+            if tick_ms > away_ms:
+                tick_ms = max(tick_ms, item[1].time_ms - item[1].time_ms % step_ms + step_ms)
         waiting.append(item)
     yield Batch(_arrivals(waiting), tick_ms)
 

@@ -6,15 +6,20 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec import to_builtins
 
-from memfleet.client import DEFAULT_URL, Client, TokenOption, UrlOption
+from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
 from memfleet.spans import seconds
-from memfleet.tables import moment_ms
+from memfleet.tables import moment_ms, print_json
 from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
+
+if TYPE_CHECKING:
+    from collector.judge.backtest import Explained
+    from collector.judge.recorded import Recording
 
 _SILENT_S, _GAPS = 300.0, 4
 
@@ -32,12 +37,18 @@ def command(
     silent_after: Annotated[
         str, typer.Option(help="A device that says nothing for so long is silent; auto: 5m, or four usual gaps.")
     ] = "auto",
+    explain: Annotated[
+        str | None, typer.Option(help="Say of this device instead how each of its series looks at the end, and why.")
+    ] = None,
     url: UrlOption = DEFAULT_URL,
     token_file: TokenOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Judge stored history, or a file of readings; print each verdict, alert and incident as one line of JSON.
 
     Without --input the readings are those that a collector keeps. Lines of any device may stand in any order.
+    --explain shows the window behind a leak's verdict: points kept and dropped, envelope, slope, interval, and each
+    condition with its numbers; --to moves the end.
 
     Example: [bold]memfleet backtest my-rules.toml --input fleet.ndjson.gz > verdicts.ndjson[/bold]
     """
@@ -48,7 +59,7 @@ def command(
     from collector.judge.rules import load_rules
     from telemetry.ndjson import time_of
 
-    judged = load_rules(rules)
+    judged, source = load_rules(rules), str(file or url)
     with ExitStack() as files:
         lines: Iterable[bytes] = (
             open_lines(file, files) if file else _stored(Client(url, token_file), start, end, files)
@@ -58,15 +69,39 @@ def command(
         step_ms = tick_step_ms(span_ms, sampling_ms) if tick == "auto" else _step_ms(tick)
         silent_s = max(_SILENT_S, _GAPS * sampling_ms / 1000) if silent_after == "auto" else seconds(silent_after)
         test = Backtest(judged, silent_s, step_ms)
-        for said in test.run(batches(recording.readings(), recording.start_ms, step_ms)):
-            sys.stdout.write(msgspec.json.encode(said).decode() + "\n")
+        readings = recording.readings()
+        if explain is not None:
+            end_ms = recording.end_ms if end == "now" else moment_ms(end, wall_ms())
+            readings = ((about, one) for about, one in readings if one.device == explain and one.time_ms <= end_ms)
+        for said in test.run(batches(readings, recording.start_ms, step_ms)):
+            if explain is None:
+                sys.stdout.write(msgspec.json.encode(said).decode() + "\n")
+        if explain is not None:
+            _print_explained(list(test.explain(explain)), explain, as_json)
+    _report_refused(recording, source)
+
+
+def _print_explained(found: list[Explained], device: str, as_json: bool) -> None:
+    from memfleet.explained import sentences
+
+    if as_json:
+        print_json([to_builtins(one) for one in found])
+        return
+    if not found:
+        raise UsageError(f"nothing is known of {device} in that time; `memfleet devices` lists the names")
+    for line in sentences(found):
+        sys.stdout.write(line + "\n")
+
+
+def _report_refused(recording: Recording, source: str) -> None:
+    """What was left out; UsageError when that is everything."""
     for sentence in recording.refused:
-        sys.stderr.write(f"left out: {file or url}, {sentence}\n")
+        sys.stderr.write(f"left out: {source}, {sentence}\n")
     if recording.refusals > len(recording.refused):
         more = recording.refusals - len(recording.refused)
         sys.stderr.write(f"... and {more} more; {recording.refusals} of {recording.numbered} lines were left out\n")
     if recording.refusals and recording.refusals >= recording.numbered:
-        raise UsageError(f"{file or url}: no line could be read as a reading; see `memfleet export --help`")
+        raise UsageError(f"{source}: no line could be read as a reading; see `memfleet export --help`")
 
 
 def _stored(client: Client, start: str, end: str, files: ExitStack) -> Iterator[bytes]:

@@ -40,11 +40,13 @@ def line(device: str, second: int, free: int, **more: Any) -> bytes:
     ).encode()
 
 
-def judged(lines: list[bytes], rules: tuple[Rule, ...] | None = None, silent_s: float = 300) -> list[dict[str, Any]]:
+def judged(
+    lines: list[bytes], rules: tuple[Rule, ...] | None = None, silent_s: float = 300, tick_ms: int = 1000
+) -> list[dict[str, Any]]:
     with ExitStack() as files:
         recording = record(lines, files, ndjson.time_of)
-        test = Backtest(rules or parse_rules(LOW), silent_s, 1000)
-        return list(test.run(batches(recording.readings(), recording.start_ms, 1000)))
+        test = Backtest(rules or parse_rules(LOW), silent_s, tick_ms)
+        return list(test.run(batches(recording.readings(), recording.start_ms, tick_ms)))
 
 
 def test_alerts_and_incidents_are_printed_with_their_times() -> None:
@@ -69,19 +71,19 @@ def test_open_incidents_are_printed_at_the_end() -> None:
 
 def test_the_order_of_the_lines_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [line(f"board-{n}", s, 8000 - 13 * s) for s in range(600) for n in range(2)]
-    straight = judged(lines, load_rules(None))
+    straight = judged(lines, load_rules(None), tick_ms=5000)
     assert {one["rule"] for one in straight} >= {"heap-leak", "heap-low"}
     monkeypatch.setattr(recorded, "_RUN_LINES", 100)  # so that runs are merged from files
     shuffled = list(lines)
     random.Random(3).shuffle(shuffled)
     by_device = sorted(lines, key=lambda one: b"board-1" in one)
     for other in (shuffled, by_device):
-        again = judged(other, load_rules(None))
+        again = judged(other, load_rules(None), tick_ms=5000)
         assert sorted(map(json.dumps, again)) == sorted(map(json.dumps, straight))
 
 
 def test_a_verdict_is_told_from_an_alert() -> None:
-    said = judged([line("board", s, 8000 - 8 * s) for s in range(900)], load_rules(None))
+    said = judged([line("board", s, 8000 - 8 * s) for s in range(900)], load_rules(None), tick_ms=5000)
     assert {(one["type"], one["rule"]) for one in said if one["status"] == "firing"} >= {
         ("verdict", "heap-leak"),
         ("alert", "heap-low"),
@@ -161,6 +163,14 @@ def test_readings_that_stand_far_apart_are_judged_in_wider_ticks() -> None:
     items = [(About("a", 1), Reading("a", "heap", ("x",), at_ms + n * 90_000, {"free": n}, 1)) for n in range(3)]
     (first, *_) = batches(items, at_ms, 300_000)
     assert [arrival.received_ms - at_ms for arrival in first.arrivals] == [0, 90_000, 180_000]
+
+
+def test_years_without_a_reading_are_passed_over() -> None:
+    items = [(About("a", 1), Reading("a", "heap", ("x",), at_ms, {"free": 1}, 1)) for at_ms in (1000, START_MS)]
+    found = list(batches(items, 1000, 60_000))
+    assert len(found) == 362
+    assert [len(batch.arrivals) for batch in (found[0], found[-1])] == [1, 1]
+    assert found[-1].tick_ms - START_MS <= 60_000
 
 
 def test_damaged_files_are_named(tmp_path: Path) -> None:
