@@ -175,28 +175,36 @@ def _firmware(prefix: str, source: str) -> dict[str, Any]:
 
 
 def _itself(prefix: str, source: str) -> dict[str, Any]:
-    """The collector's counters are those of its `/metrics`, whose names do not depend on a store's prefix."""
-    counted = "sum by (process, name) (increase(memfleet_events_total[$__rate_interval]))"
+    """What each collector tells its stores of itself, and what gateways tell of themselves."""
+
+    def told(field: str, by: str = "process") -> dict[str, str]:
+        return {f"{{{{collector}}}} {{{{{by}}}}}": f'{prefix}{field}{{fleet=~"$fleet"}}'}
+
+    taken = f'rate({prefix}collector_accepted_rows{{fleet=~"$fleet", process="intake"}}[$__rate_interval])'
     agents = {
         "Outbox depth": ("Frames that wait at each agent.", "outbox_depth", "short"),
         "Oldest reading waiting": ("How far behind each agent is.", "oldest_age_ms", "ms"),
     }
+    refused = "Rows in quarantine, by reason. `memfleet quarantine` shows them."
     rows = [
         (9, [
-            _curves("Counted", "What each process did in each step.", {"{{process}} {{name}}": counted}, "short"),
-            _curves("Quarantine", "Rows refused, by reason.", {"{{reason}}": "memfleet_quarantined"}, "short"),
+            _curves("Ingest rate", "Readings taken in, a second.", {"{{collector}}": taken}, "short"),
+            _curves("Refused", refused, told("quarantine_rows", by="reason"), "short"),
         ]),
         (9, [
-            _curves("Journals", "Frames held.", {"{{file}}": "memfleet_journal_frames"}, "short"),
-            _curves("Lag", "Age of the oldest reading not read yet.", {"{{process}}": "memfleet_lag_seconds"}, "s"),
+            _curves("Journal depth", "Frames held in the journal that each process writes.",
+                    told("collector_journal_frames"), "short"),
+            _curves("Lag", "Age of the oldest reading that each process has not read yet.",
+                    told("collector_behind_ms"), "ms"),
         ]),
         (9, [
             _curves(title, text, {"{{device}}": _metric(f"{prefix}agent_{field}")}, unit)
             for title, (text, field, unit) in agents.items()
         ]),
-        (6, [
-            _rows("Devices by state", "As the collector's page counts them.", ["memfleet_devices"]),
-            _rows("Stores held", "1 while a store waits for somebody to act.", ["memfleet_store_held"]),
+        (9, [
+            _curves("Waiting for stores", "Rows that each store has not taken for good yet.",
+                    told("collector_pending_rows"), "short"),
+            _curves("Stores held", "1 while a store waits for somebody to act.", told("collector_held"), "short"),
         ]),
     ]  # fmt: skip
     variables = _variables(prefix, source)

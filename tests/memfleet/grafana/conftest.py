@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from memfleet.grafana.sample import HOUR_MS, lines
-from tests.memfleet.grafana.seeded import Seeded, post, scraped
+from tests.memfleet.grafana.seeded import Seeded, post
 from tests.servers import VictoriaMetrics, influxd, victoria_metrics
 
 
@@ -28,9 +28,7 @@ def seeded(tmp_path_factory: pytest.TempPathFactory, start_ms: int) -> Iterator[
 
 @pytest.fixture(scope="package")
 def metrics(tmp_path_factory: pytest.TempPathFactory, start_ms: int) -> Iterator[VictoriaMetrics]:
-    """VictoriaMetrics with the same hour, and with what it would have scraped from the collector twice."""
+    """VictoriaMetrics with the same hour."""
     with victoria_metrics(tmp_path_factory.mktemp("grafana")) as server:
         post(server, "/write?precision=ms", "\n".join(lines(start_ms, "lab", "memfleet_", numbers_only=True)))
-        for minute in (59, 60):
-            post(server, f"/api/v1/import/prometheus?timestamp={start_ms + minute * 60_000}", scraped(minute))
         yield server

@@ -6,8 +6,6 @@ import re
 import urllib.request
 from typing import Any
 
-from collector.web.metrics import render
-from collector.web.status import ProcessStatus
 from memfleet.grafana.sample import HOUR_MS
 from memfleet.grafana.sets import SETS
 from tests.servers import InfluxDB, Server, VictoriaMetrics
@@ -50,13 +48,6 @@ def ask(metrics: VictoriaMetrics, query: str, start_ms: int) -> list[dict[str, A
         query = query.replace(variable, value)
     assert not re.search(r"\$[a-z_{]", query), query
     return metrics.promql(query, start_ms + HOUR_MS)
-
-
-def scraped(rows: int) -> str:
-    intake = ProcessStatus("intake", "readings.journal", True, 1, 1, 5, counters={"rows": rows, "quarantined_crc": 2})
-    series = ProcessStatus("series", "series.db", True, 1, 1, behind_ms=1000, lag_frames={"readings": 3})
-    text = render([intake, series], {"ok": 6}, {"warning": 1}).decode()
-    return text + 'memfleet_store_held{store="long"} 0\n'
 
 
 def post(server: Server, path: str, body: str) -> None:

@@ -191,5 +191,4 @@ def test_what_alert_rules_ask_for_is_there_in_both_languages(
 @pytest.mark.parametrize("kind", SETS)
 def test_another_prefix_reaches_every_query(kind: str) -> None:
     text = json.dumps([model["panels"] for model in SETS[kind]("site_")])
-    scraped_names = "memfleet_(events_total|quarantined|journal_frames|lag_seconds|devices|store_held)"
-    assert "memfleet_" not in re.sub(scraped_names, "", text)
+    assert "memfleet_" not in text
