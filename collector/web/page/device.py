@@ -14,6 +14,7 @@ from collector.series import reader
 from collector.series.lines import Asked, lines
 from collector.series.rows import DeviceRow, Points, SeriesRow
 from collector.series.runs import runs
+from collector.web.files import ReadOnlyFile
 from collector.web.fleet import Fleet
 from collector.web.page import text
 from collector.web.page.agents import holes_html, holes_of
@@ -34,6 +35,8 @@ from telemetry.errors import EnvironmentFault
 _MINUTE = 60_000
 _SHORTEST = 2 * _MINUTE
 _POINTS = 600
+_PATIENCE_S = 30  # an address may ask for a year
+_LONG = 24 * 60 * _MINUTE
 _RUNS_STEPS = 500  # the time line slides by a few pixels at a time: of a long one, many readings are behind it
 _PROFILED: Source = ("process", ())
 _HOLES = 20
@@ -46,7 +49,7 @@ _ZOOMED = "event => emit(event.detail)"
 def register(services: Services) -> None:
     """Serve the view at /device/NAME."""
 
-    @ui.page("/device/{name}")
+    @ui.page("/device/{name}", response_timeout=_PATIENCE_S)
     async def device_page(request: Request, name: str, start: int = 0, end: int = 0) -> None:
         ui.page_title(f"{name} · memfleet")
         row, fleet = None, Fleet()
@@ -144,7 +147,7 @@ class DeviceView:
     async def _draw_runs(self) -> None:
         self._runs_at_ms = self._services.now_ms()
         between = self._between()
-        ask = self._services.series.ask
+        ask = self._file().ask
         events = await ask(reader.events, self._device, *between, MOST)
         self._runs.content = timeline_html(await ask(runs, self._device, between), events, between)
 
@@ -178,7 +181,7 @@ class DeviceView:
 
     async def _sampled(self) -> list[Sample]:
         start, end = self._start(), self._end()
-        ask = self._services.series.ask
+        ask = self._file().ask
         points = await ask(reader.points, self._device, *_PROFILED, start, end, MOST)
         heaps = []
         for line in self._heap_lines():
@@ -225,7 +228,7 @@ class DeviceView:
 
     async def _columns(self, sources: Sequence[Source], since: Mapping[Source, int]) -> dict[Source, Points]:
         end = self._end()
-        ask = self._services.series.ask
+        ask = self._file().ask
         return {
             (kind, names): await ask(reader.points, self._device, kind, names, since[kind, names], end, _POINTS)
             for kind, names in sources
@@ -234,6 +237,11 @@ class DeviceView:
     @staticmethod
     def _sources(panels: Sequence[Panel]) -> list[Source]:
         return list(dict.fromkeys(source for panel in panels for source in panel.sources))
+
+    def _file(self) -> ReadOnlyFile:
+        """Whom to ask for readings: a long stretch must not hold up what everybody else looks at."""
+        is_long = self._tools.window.length_ms > _LONG
+        return self._services.slow_series if is_long else self._services.series
 
     def _start(self) -> int:
         return self._tools.window.between(self._services.now_ms())[0]

@@ -20,6 +20,8 @@ def timeline_html(runs: Sequence[RunRow], events: Sequence[EventRow], between: t
     start, end = between
     shown = [run for run in runs if run.to_ms >= start and run.from_ms <= end]
     marks = [one for one in events if start <= one.time_ms <= end and one.type in _MARKED][-_MOST_MARKS:]
+    if not shown and not marks:
+        return '<p class="quiet">No reading in this stretch of time.</p>'
     return "".join([*(_bar(run, between) for run in shown), *(_mark(event, between) for event in marks)])
 
 

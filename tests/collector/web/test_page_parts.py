@@ -138,3 +138,4 @@ def test_the_time_line_shows_boots_and_what_ended_them() -> None:
     assert '<i class="bad" style="left:40.000%" title="panic: reason x">' in html
     assert html.count("<i") == 1
     assert "<b>" not in html
+    assert "No reading" in timeline_html(runs, events, (150, 250))
