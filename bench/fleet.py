@@ -21,6 +21,7 @@ import platform
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +35,10 @@ from emulators.devices.device import Device
 from emulators.devices.esp32 import Esp32Memory
 from emulators.fleet import Fleet
 from emulators.swarm import Swarm
-from telemetry.readings import About, Reading
+from telemetry.readings import Reading
 
 MINUTE_MS = 60_000
-HEAP_FIELDS = ("free", "used", "min_free", "largest_free", "alloc_blocks", "free_blocks")
-"""A swarm's columns, in order, as a heap reading names them."""
-COMMIT_ROWS = 5_000
-OUTBOX_MOST = 100_000
+COMMIT_BODIES = 40
 SWARM_STEPS = 3
 KINDS = (
     ("esp32", "steady"), ("esp32c3", "server"), ("esp32s3", "steady"), ("esp32c6", "saw-tooth"), ("esp32", "slow-leak"),
@@ -101,38 +99,18 @@ def measure(devices: int, minutes: int) -> dict[str, float]:
     }
 
 
-def descriptions(devices: int) -> list[About | Reading]:
-    """What each device is, told once a boot."""
-    texts = {"platform": "esp32", "board": "esp32c3", "firmware": "1.0.0"}
-    return [About(f"swarm-{number:07}", 1, texts) for number in range(devices)]
-
-
-def readings_of(columns: dict[str, NDArray[np.uint32]], devices: int) -> list[About | Reading]:
-    """A swarm's columns as an agent takes them."""
-    rows = enumerate(zip(*(column[:devices].tolist() for column in columns.values()), strict=True))
-    return [
-        Reading(f"swarm-{number:07}", "heap", ("internal",), 0, dict(zip(HEAP_FIELDS, row, strict=True)), 1, MINUTE_MS)
-        for number, row in rows
-    ]
-
-
-def put(items: list[About | Reading], outbox: Outbox) -> None:
-    """As an agent does it."""
-    for start in range(0, len(items), COMMIT_ROWS):
-        outbox.add(bodies(items[start : start + COMMIT_ROWS], Framer()))
-
-
-def measure_outbox(columns: dict[str, NDArray[np.uint32]], devices: int) -> dict[str, float]:
-    """A reading of each of the first devices into an outbox on disk; what they are it knows already."""
-    count = min(devices, OUTBOX_MOST)
+def measure_outbox(swarm: Swarm, report: dict[str, NDArray[np.uint32]]) -> dict[str, float]:
+    """A heap reading of each device into an outbox on disk; what they are it knows already."""
     with tempfile.TemporaryDirectory() as folder:
-        outbox = Outbox(Path(folder) / "outbox.db", 2**30)
-        put(descriptions(count), outbox)
+        outbox = Outbox(Path(folder) / "outbox.db", 2**31)
+        outbox.add(bodies(swarm.abouts(), Framer()))
         wall, cpu = time.perf_counter(), time.process_time()
-        put(readings_of(columns, count), outbox)
+        written = swarm.bodies(report, MINUTE_MS, MINUTE_MS)
+        while part := list(islice(written, COMMIT_BODIES)):
+            outbox.add(part)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         outbox.close()
-    return {"outbox_readings_per_s": round(count / wall), "outbox_readings_per_cpu_s": round(count / cpu)}
+    return {"outbox_readings_per_s": round(len(swarm) / wall), "outbox_readings_per_cpu_s": round(len(swarm) / cpu)}
 
 
 def measure_swarm(devices: int) -> dict[str, float]:
@@ -150,7 +128,7 @@ def measure_swarm(devices: int) -> dict[str, float]:
             figures[f"steps_per_cpu_s_{threads}"] = round(devices * SWARM_STEPS / (time.process_time() - cpu))
     each = (resident_bytes() - empty) / devices
     figures |= {"bytes_per_device": round(each), "devices_in_6_gib": round(6 * 2**30 / each)}
-    figures |= measure_outbox(columns, devices)
+    figures |= measure_outbox(swarm, columns)
     cpu_each = 1 / figures["steps_per_cpu_s_2"] + 1 / figures["outbox_readings_per_cpu_s"]
     return figures | {"real_time_processors": round(devices / 60 * cpu_each, 2)}
 

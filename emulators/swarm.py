@@ -7,15 +7,18 @@ chunk one block of each device a step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emulators.boards import Board
 from emulators.heap import UNSEEN, Heap, run_all
+from telemetry.readings import About
+from telemetry.wire import Rows, encode_body
 
 CHUNK = 256
 LEAKING_EVERY = 8
@@ -24,7 +27,17 @@ LEAKED_BYTES = 64
 MALLOC, FREE = ord("m"), ord("f")
 
 REPORTED = ("free", "used", "min_free", "largest_free", "used_blocks", "free_blocks")
-"""Fields of a report, as in a heap reading: bytes, and counts of blocks."""
+"""Columns of a report: bytes, and counts of blocks."""
+
+FIELDS = ("free", "used", "min_free", "largest_free", "alloc_blocks", "free_blocks")
+"""The same as a heap reading names them."""
+
+READINGS_A_BODY = 250
+"""Some 200 bytes each: below what a frame of the wire may carry."""
+
+
+Body = tuple[bytes, int]
+"""A body of the wire, and the number of its readings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,7 @@ class Swarm:
 
     def __init__(self, board: Board, devices: int, seed: int, traffic: Traffic | None = None) -> None:
         traffic = traffic or Traffic()
+        self._board = board
         starts = range(0, devices, CHUNK)
         self._chunks = [
             _Chunk(board, min(CHUNK, devices - start), (seed, number), traffic) for number, start in enumerate(starts)
@@ -58,6 +72,25 @@ class Swarm:
         chunks = list(executor.map(_Chunk.step, self._chunks)) if executor else [one.step() for one in self._chunks]
         rows = np.concatenate(chunks)
         return {name: rows[:, column] for column, name in enumerate(REPORTED)}
+
+    def names(self) -> list[str]:
+        """What each device is called, in the order of the rows."""
+        return [f"swarm-{number:07}" for number in range(len(self))]
+
+    def abouts(self) -> Iterator[About]:
+        """What each device is, to be told before its first report."""
+        texts = {"platform": self._board.platform, "board": self._board.name, "firmware": "1.0.0", "os": self._board.os}
+        return (About(name, 1, texts) for name in self.names())
+
+    def bodies(self, report: Mapping[str, NDArray[np.uint32]], time_ms: int, uptime_ms: int) -> Iterator[Body]:
+        """A report of `step` in bodies of the wire, as an agent's outbox takes them: far cheaper than by readings."""
+        rows = zip(self.names(), *(report[name].tolist() for name in REPORTED), strict=True)
+        while part := list(islice(rows, READINGS_A_BODY)):
+            blocks = [
+                Rows(name, 1, "heap", ("internal",), 0, 1, time_ms, uptime_ms, FIELDS, [[0, 0, *row]])
+                for name, *row in part
+            ]
+            yield encode_body(blocks), len(part)
 
     def leaking(self) -> NDArray[np.bool_]:
         """Which devices leak."""

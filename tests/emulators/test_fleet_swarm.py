@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from emulators.boards import BOARDS
-from emulators.swarm import CHUNK, LEAKING_EVERY, REPORTED, Swarm, Traffic
+from emulators.swarm import CHUNK, LEAKING_EVERY, READINGS_A_BODY, REPORTED, Swarm, Traffic
+from telemetry.wire import HEADER_BYTES, MAX_FRAME, Rows, decode_body
 
 BOARD = BOARDS["esp32c3"]
 
@@ -54,3 +55,17 @@ def test_those_that_leak_lose_one_block_a_step_and_the_others_none() -> None:
 def test_there_are_as_many_as_asked_for(devices: int) -> None:
     swarm = Swarm(BOARD, devices, seed=8)
     assert len(swarm) == len(swarm.step()["free"]) == len(swarm.leaking()) == devices
+
+
+def test_bodies_hold_each_devices_report() -> None:
+    swarm = Swarm(BOARD, READINGS_A_BODY + 3, seed=9)
+    report = swarm.step()
+    bodies = list(swarm.bodies(report, time_ms=120_000, uptime_ms=60_000))
+    assert [count for _, count in bodies] == [READINGS_A_BODY, 3]
+    assert all(len(body) + HEADER_BYTES <= MAX_FRAME for body, _ in bodies)
+    blocks = [block for body, _ in bodies for block in decode_body(body)]
+    readings = [reading for block in blocks if isinstance(block, Rows) for reading in block.readings()]
+    assert [about.device for about in swarm.abouts()] == [reading.device for reading in readings]
+    for index, reading in enumerate(readings):
+        assert list(reading.values.values()) == [report[name][index] for name in REPORTED]
+        assert (reading.time_ms, reading.uptime_ms, reading.boot) == (120_000, 60_000, 1)
