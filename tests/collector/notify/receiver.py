@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-HANG = 0
+HANG, RESET = 0, -1
+_AT_ONCE = struct.pack("ii", 1, 0)
 
 
 class Receiver:
-    """`answers` are used up one by one, the last one for ever; `taken` are the messages answered with 200."""
+    """`answers` are used up one by one, the last one for ever; `taken` are the messages that were
+    heard: answered with 200, or with a hang or a reset after the last byte."""
 
     def __init__(self, answers: list[int]) -> None:
         self.answers = answers
@@ -26,11 +30,15 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.tries += 1
                 answer = receiver.answers.pop(0) if len(receiver.answers) > 1 else receiver.answers[0]
+                if answer in (200, HANG, RESET):
+                    receiver.taken.append(json.loads(body))
                 if answer == HANG:
                     receiver.released.wait(30)
                     return
-                if answer == 200:
-                    receiver.taken.append(json.loads(body))
+                if answer == RESET:
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+                    self.connection.close()
+                    return
                 self.send_response(answer)
                 self.end_headers()
 

@@ -22,7 +22,7 @@ from collector.notify.process import Maker
 from collector.records import Desk, Finding, encode_desk, encode_finding
 from telemetry.errors import ConfigError
 from telemetry.journal import Journal, connect
-from tests.collector.notify.receiver import HANG, receiving
+from tests.collector.notify.receiver import HANG, RESET, receiving
 
 NOW = 1_790_000_000_000
 LOG = [("log", None)]
@@ -216,6 +216,24 @@ def test_a_receiver_that_fails_at_first_gets_each_message(
     ]
     assert receiver.tries == 5
     assert [message["type"] for message in receiver.taken] == ["warning", "success"]
+
+
+def test_a_receiver_that_resets_and_hangs_has_each_message_once_by_its_key(
+    journals: Journals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "_FIRST_DELAY_MS", 50)
+    with receiving(500, RESET, HANG, 500, 200, RESET, 200) as receiver:
+        impatient = receiver.url.replace("rto=20", "rto=1")
+        with notifying(tmp_path, settings(impatient)):
+            journals.say(finding())
+            until(lambda: receiver.tries == 5)
+            journals.say(finding(status="resolved"))
+            until(lambda: receiver.tries == 7)
+            until(lambda: {state for _, state in deliveries(tmp_path)} == {"sent"})
+        receiver.released.set()
+    by_key = {message["message"].splitlines()[-1]: message["title"] for message in receiver.taken}
+    assert len(receiver.taken) == 5
+    assert list(by_key.values()) == ["heap low on board-1 (lab)", "resolved: heap low on board-1, after 0 s (lab)"]
 
 
 def test_a_channel_that_hangs_delays_no_other(journals: Journals, tmp_path: Path) -> None:
