@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -19,13 +20,14 @@ from emulators.demo import demo_groups
 from emulators.fleet import Fleet
 from emulators.publishers.broadcast import Broadcast
 from emulators.publishers.groups import publishing_groups
-from emulators.recording import lines
+from emulators.recording import lines, lived
 from memfleet.emulated import serve_consoles, write_lines
 from memfleet.lifeline import die_with_parent, stop_on_signals
 from memfleet.spans import seconds
 from memfleet.version import VERSION
 from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
+from telemetry.readings import About, Reading
 from telemetry.settings import load
 
 ROUND_S = 0.25
@@ -58,9 +60,13 @@ def command(
         bool, typer.Option("--consoles", help="Publish nothing: print each device's console into a pseudo-terminal.")
     ] = False,
     virtual: Annotated[
-        str | None, typer.Option(help="Publish nothing: write what this span brings, such as 14d, to --out.")
+        str | None, typer.Option(help="Publish nothing: write what this span brings, such as 14d, to --out or --store.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="With --virtual: a file of lines of JSON, .gz packs it.")] = None,
+    store: Annotated[
+        str | None, typer.Option(help="With --virtual: the store of this name in a collector's --config.")
+    ] = None,
+    collector: Annotated[Path | None, typer.Option("--config", help="With --store: a collector's file.")] = None,
     start: Annotated[datetime, typer.Option(help="With --virtual: when the devices get power, UTC.")] = POWER_ON,
 ) -> None:
     """Run an emulated fleet: devices whose heaps behave as the real ones, published through an agent's outbox, or as
@@ -71,14 +77,20 @@ def command(
     [bold]Example:[/bold] memfleet emulate fleet.toml --consoles
 
     [bold]Example:[/bold] memfleet emulate fleet.toml --virtual 14d --out fleet.ndjson.gz
+
+    [bold]Example:[/bold] memfleet emulate fleet.toml --virtual 14d --store influxdb --config collector.toml
     """
-    if (virtual is None) != (out is None):
-        raise UsageError("--virtual SPAN and --out FILE go together: how much time, and where its readings go")
+    goal = [name for name, given in (("out", out), ("store", store)) if given]
+    if len(goal) != (virtual is not None) or bool(store) != bool(collector):
+        raise UsageError(
+            "--virtual SPAN goes with --out FILE, or with --store NAME and --config FILE: how much time, and where its "
+            "readings go"
+        )
     config = _config(file, devices, seed, as_ or [])
-    if virtual is not None and out is not None:
+    if virtual is not None:
         power_on_ms = round(start.replace(tzinfo=UTC).timestamp() * 1000)
-        written = write_lines(lines(Fleet.from_config(config), power_on_ms, round(seconds(virtual) * 1000)), out)
-        typer.echo(f"{written} readings in {out}")
+        items = lived(Fleet.from_config(config), power_on_ms, round(seconds(virtual) * 1000))
+        typer.echo(_recorded(items, out, store, collector))
     elif consoles:
         serve_consoles(config, stop_on_signals(), typer.echo)
     else:
@@ -88,6 +100,17 @@ def command(
             broker={key: value for key, value in link.items() if value} or None,
         )  # fmt: skip
         _publish(Fleet.from_config(config), settings)
+
+
+def _recorded(items: Iterable[About | Reading], out: Path | None, store: str | None, collector: Path | None) -> str:
+    """Write what a span brought; what to say of it."""
+    if out is not None:
+        return f"{write_lines(lines(items), out)} readings in {out}"
+    from collector.config import CollectorConfig
+    from memfleet.straight import write_store
+
+    written, refused = write_store(items, load(CollectorConfig, collector, os.environ), store or "")
+    return "\n".join([f"{written} readings in {store}", *(f"refused: {reason}" for reason in refused)])
 
 
 def _publish(emulated: Fleet, settings: AgentConfig) -> None:

@@ -10,6 +10,7 @@ import serial
 
 from telemetry import ndjson
 from tests.memfleet.running import memfleet, run, wait_until
+from tests.servers import influxd
 
 FLEET = """
 seed = 5
@@ -55,6 +56,25 @@ def test_the_same_seed_gives_the_same_file(tmp_path: Path) -> None:
     march_ms = 1_772_323_200_000
     assert min(times_ms) == march_ms
     assert max(times_ms) <= march_ms + 600_000
+
+
+def test_a_span_goes_straight_into_a_store(tmp_path: Path) -> None:
+    """What the file holds is what the store answers, number by number."""
+    file, out = fleet_file(tmp_path), tmp_path / "fleet.ndjson"
+    assert emulate(str(file), "--virtual", "10m", "--out", str(out)).returncode == 0
+    heaps = [one for _, one in map(ndjson.decode, out.read_bytes().splitlines()) if one.kind == "heap"]
+    config = tmp_path / "collector.toml"
+    with influxd(tmp_path) as influx:
+        config.write_text(f'[[stores]]\nname = "long"\nkind = "influxdb"\nurl = "{influx.url}"\nbatch_rows = 500\n')
+        straight = (str(file), "--virtual", "10m", "--config", str(config), "--store")
+        ran = emulate(*straight, "long")
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stdout == f"{len(out.read_bytes().splitlines())} readings in long\n"
+        stored = influx.query("SELECT device, heap, free FROM memfleet_heap", "memfleet")
+    asked = [(one.time_ms, one.device, one.names[0], one.values["free"]) for one in heaps]
+    assert sorted(asked) == sorted((row["time"], row["device"], row["heap"], row["free"]) for row in stored)
+    unknown = emulate(*straight, "short")
+    assert (unknown.returncode, "no store is named 'short'; the configuration has: long" in unknown.stderr) == (2, True)
 
 
 def test_a_span_needs_a_file(tmp_path: Path) -> None:
