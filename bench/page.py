@@ -4,7 +4,8 @@
 
 In Debian's Chromium, against the real page process on a folder that the real series process has made.
 `first_paint_s`: from asking for the fleet view until its first device can be read; `filter_s`: from the last key until
-the one device that was asked for stands alone; `next_page_s`, `state_filter_s`, `device_s` likewise (medians).
+the one device that was asked for stands alone; `next_page_s`, `sort_s`, `state_filter_s`, `device_s`, `logs_s` (the
+newest lines of the fleet) likewise (medians).
 `api_s`: one GET of 1,000 devices. Wall clock, so other work on the machine counts.
 """
 
@@ -79,14 +80,23 @@ def measure(page: Page, address: str, devices: int) -> dict[str, float]:
     turned = timed(
         lambda: page.get_by_role("button", name="Next").click(), lambda: expect(place).to_have_text(next(pages))
     )
+    ways = iter(["ascending", "descending"] * TIMES)
+    head = page.get_by_role("columnheader", name="Device")
+    ordered = timed(
+        page.get_by_role("button", name="Device", exact=True).click,
+        lambda: expect(head).to_have_attribute("aria-sort", next(ways)),
+    )
     counts = iter([f"of {-(-devices // 100):,}", f"of {devices:,}"] * TIMES)
     state = timed(warning.click, lambda: expect(place).to_contain_text(next(counts)))
     device = timed(
         lambda: page.goto(f"{address}/device/device-00001"),
         lambda: expect(page.locator(".chart canvas").first).to_be_visible(),
     )
+    lines = page.get_by_role("log").locator("div")
+    logs = timed(lambda: page.goto(f"{address}/logs"), lambda: expect(lines.first).to_be_visible())
     return {
-        "first_paint_s": first, "filter_s": found, "next_page_s": turned, "state_filter_s": state, "device_s": device,
+        "first_paint_s": first, "filter_s": found, "next_page_s": turned, "sort_s": ordered, "state_filter_s": state,
+        "device_s": device, "logs_s": logs,
     }  # fmt: skip
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from html import escape
 from importlib.resources import files
 
@@ -16,6 +17,7 @@ from collector.web.page.parts import markup
 from collector.web.services import Services
 from telemetry.errors import EnvironmentFault
 
+_MOMENT_S = 1.0
 _VIEWS = {"/incidents": "Incidents", "/firmware": "Firmware", "/logs": "Logs", "/agents": "Agents"}
 THEMES = {"auto": None, "light": False, "dark": True}
 
@@ -55,6 +57,13 @@ def frame(services: Services, request: Request, here: str, fleet: Fleet) -> Iter
         banner.content = escape(f"{what}: {'; '.join(reasons)}.") if reasons else ""
 
     ui.timer(2.0, refresh)
+
+
+async def fill(refresh: Callable[[], Awaitable[None]]) -> None:
+    """Fill a view before it is sent, if that takes but a moment; else it is sent as it is, and its timer fills it: a
+    long search or a peer that does not answer must not keep it back."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(refresh(), _MOMENT_S)
 
 
 def may_act(request: Request) -> bool:

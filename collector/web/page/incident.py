@@ -18,7 +18,7 @@ from collector.web.incidents import REACH_MS, incident_of, lines_of
 from collector.web.page import text
 from collector.web.page.acting import Acting
 from collector.web.page.cards import Card, Cards
-from collector.web.page.frame import frame
+from collector.web.page.frame import fill, frame
 from collector.web.page.incidents import case_of, device_html, devices_words, folded_of, growth_words
 from collector.web.page.parts import markup, table_html
 from collector.web.page.said import lines_html
@@ -41,6 +41,7 @@ def register(services: Services) -> None:
             fleet = await services.fleet.look()
         with frame(services, request, "/incidents", fleet):
             view = IncidentView(services, request, key)
+            await fill(view.refresh)
         ui.timer(_EVERY_S, view.refresh)
 
 

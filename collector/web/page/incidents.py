@@ -16,7 +16,7 @@ from collector.web.incidents import incidents_of
 from collector.web.page import text
 from collector.web.page.acting import Acting, Case
 from collector.web.page.cards import Card, Cards
-from collector.web.page.frame import frame
+from collector.web.page.frame import fill, frame
 from collector.web.page.parts import is_on, markup, switch, turn_switch
 from collector.web.page.silences import SilenceList
 from collector.web.services import Services
@@ -57,7 +57,8 @@ def register(services: Services) -> None:
             await refresh()
 
         past.on("click", turn)
-        ui.timer(2.0, refresh)  # from the first on: a peer that does not answer must not keep the view back
+        await fill(refresh)
+        ui.timer(2.0, refresh)
 
 
 async def folded_of(services: Services, *, active: bool) -> tuple[list[Folded], list[str]]:

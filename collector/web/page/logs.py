@@ -12,7 +12,7 @@ from nicegui import ui
 
 from collector.series.lines import LEVELS, Asked, lines
 from collector.web.fleet import Fleet
-from collector.web.page.frame import frame
+from collector.web.page.frame import fill, frame
 from collector.web.page.parts import choice, field, markup, moment
 from collector.web.page.said import lines_html
 from collector.web.services import Services
@@ -65,6 +65,7 @@ def register(services: Services) -> None:
         )
         with frame(services, request, "/logs", fleet):
             view = LogView(services, search)
+            await fill(view.refresh)
         ui.timer(2.0, view.follow)
 
 
