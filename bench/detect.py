@@ -1,8 +1,10 @@
 """How right the judge is: draws a fleet, lets the judge hear weeks of it, prints one JSON object.
 
     python bench/detect.py [--seed 1|11-20] [--devices 200] [--weeks 2] [--faulty 0.2] [--verbose]
+    python bench/detect.py --labelled DIRECTORY [--verbose]
 
-The devices are those of `detection/drawing.py`; the judge hears them through its own entrance, as arrivals and ticks.
+The devices are those of `detection/drawing.py`, or of a directory as `detection/labelled.py` reads it (without
+baselines); the judge hears them through its own entrance, as arrivals and ticks.
 The baselines are a fixed threshold and `predict_linear` over four hours, each at the setting that finds as many leaks.
 `detected_at_fraction` is the median share of the time from the beginning of a leak to the end of memory;
 `forecast_error` that of the first forecast, as a part of the time that was left; `healthy_device_weeks` the ground of
@@ -16,11 +18,13 @@ import json
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from detection.baselines import first_alerts
 from detection.drawing import WEEK, Drawn, Spec, draw, live
 from detection.hearing import Verdict, judged
+from detection.labelled import judged_directory
 from detection.scoring import at_equal_recall, must_be_found, of_verdicts
 
 Alerts = dict[tuple[str, float], float | None]
@@ -43,9 +47,22 @@ def main() -> None:
     parser.add_argument("--weeks", type=float, default=2)
     parser.add_argument("--faulty", type=float, default=0.2)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--labelled", type=Path, help="a directory of labelled readings instead of a drawn fleet")
     parser.add_argument("--verbose", action="store_true", help="say on standard error what was missed or wrong")
     chosen = parser.parse_args()
-    seconds, begun = chosen.weeks * WEEK, time.monotonic()
+    begun = time.monotonic()
+    if chosen.labelled is not None:
+        devices, verdicts, seconds = judged_directory(chosen.labelled)
+        result = {"directory": str(chosen.labelled), "devices": len(devices), "weeks": round(seconds / WEEK, 3)}
+        _finish(result | of_verdicts(devices, verdicts, seconds), begun)
+    else:
+        devices, verdicts = _drawn(chosen, begun)
+    if chosen.verbose:
+        _explain(devices, verdicts)
+
+
+def _drawn(chosen: argparse.Namespace, begun: float) -> tuple[list[Drawn], dict[str, list[Verdict]]]:
+    seconds = chosen.weeks * WEEK
     first, _, last = chosen.seed.partition("-")
     seeds = range(int(first), int(last or first) + 1)
     specs = [spec for seed in seeds for spec in draw(seed, chosen.devices, chosen.faulty, seconds)]
@@ -55,9 +72,12 @@ def main() -> None:
     if len(seeds) > 1:
         each = {seed: [device for device in devices if device.spec.name.split("-")[1] == str(seed)] for seed in seeds}
         result["by_seed"] = {seed: of_verdicts(own, verdicts, seconds) for seed, own in each.items()}
+    _finish(result, begun)
+    return devices, verdicts
+
+
+def _finish(result: dict[str, Any], begun: float) -> None:
     print(json.dumps(result | {"seconds": round(time.monotonic() - begun, 1)}))
-    if chosen.verbose:
-        _explain(devices, verdicts)
 
 
 def _heard(specs: list[Spec], seconds: float, processes: int) -> Heard:

@@ -169,7 +169,7 @@ class Life:
 
     def _server(self) -> Callable[[Array, Array], Array]:
         each, clients = float(self.random.uniform(0.01, 0.05)) * self.free, float(self.random.uniform(2, 6))
-        return lambda up, time: each * self.random.poisson(clients, len(up))
+        return lambda up, time: each * self.random.poisson(clients, len(up)).astype(np.float64)
 
     # -- faults: bytes above the healthy memory ------------------------------------------------------------------------
 
@@ -181,7 +181,7 @@ class Life:
             return rate * np.minimum(since, up)
         if fault == "event-leak":
             steps = np.diff(up, prepend=0) / self.event_s
-            return rate * self.event_s * np.cumsum(self.random.poisson(np.maximum(0, steps)))
+            return rate * self.event_s * np.cumsum(self.random.poisson(np.maximum(0, steps)).astype(np.float64))
         if fault == "daily-leak":
             by_day = 1 - np.cos(2 * np.pi * (time + self.day_phase) / DAY)
             return rate * np.cumsum(np.diff(up, prepend=0) * by_day)
@@ -248,11 +248,12 @@ class Life:
         """What the platform's counter shows: whole grains, pages that stay, or whole KiB."""
         used = np.ceil(used / GRAIN) * GRAIN
         if self.spec.platform == "mt3620":
-            return np.minimum(np.maximum.accumulate(np.ceil(used / 4096) * 4096), self.spec.size) if len(used) else used
-        if self.spec.resolution > 1:
+            used = np.maximum.accumulate(np.ceil(used / 4096) * 4096) if len(used) else used
+        elif self.spec.resolution > 1:
             free = np.floor((self.spec.size - used) / self.spec.resolution) * self.spec.resolution
-            return self.spec.size // self.spec.resolution * self.spec.resolution - np.maximum(0, free)
-        return np.minimum(used, self.spec.size)
+            used = self.spec.size // self.spec.resolution * self.spec.resolution - np.maximum(0.0, free)
+        seen: Array = np.minimum(used, self.spec.size)
+        return seen
 
     def _add_others(self, boot: Boot, moving: Array, lost: Array) -> None:
         """The largest free block and the deepest stack, where the platform tells them."""

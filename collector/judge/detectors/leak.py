@@ -52,11 +52,11 @@ _TOOTH, _LARGEST_WAVE = 0.45, 0.5
 """Parts of the free memory: a tooth of a saw, and a daily cycle from its trough to its crest, stay below."""
 _KNOWN_FOR, _NEWS_PART, _KNOWN_DAY_H = 4.0, 0.20, 30.0
 """A boot that lasts so many times the rise, and longer than a day, would have shown its teeth and waves before."""
-_STEADY_PART, _LONG_H = 0.25, 24.0
+_STEADY_PART, _LONG_H = 0.3, 24.0
 """Growth that is straight, or goes on for longer than a wave of 24 hours rises."""
 _STRAIGHT_FROM_H, _STRAIGHT_PART, _STRAIGHT_RATIO, _STRAIGHT_ERRORS = 6.0, 0.004, 0.90, 1.5
 _QUIET_FROM_MS, _QUIET_PART, _QUIET_SAMPLES = 1_800_000, 0.01, 100
-_DAILY_PART = 0.02
+_DAILY_PART = 0.15
 _DESK_MS = 30_000
 """Samples no farther apart are of a board that somebody watches: straight growth is told there though it is small."""
 _UNLIMITED_PART, _UNLIMITED_RATIO = 0.25, 0.8
