@@ -36,7 +36,7 @@ COLLECTOR = GROUND | {
 PACKAGES = {
     "telemetry": GROUND,
     "agent": AGENT | {"elftools"},
-    "collector": COLLECTOR | {"urllib3", "uvicorn", "zstandard"},
+    "collector": COLLECTOR | {"httpx", "urllib3", "uvicorn", "zstandard"},
     "emulators": GROUND | {"numpy"},
     "memfleet": AGENT
     | COLLECTOR
