@@ -29,9 +29,9 @@ FORMS: tuple[type[Form], ...] = (*zephyr.FORMS, *azure_sphere.FORMS, *freertos.F
 
 _DISPATCH = Dispatch(FORMS)
 _TOUCHED = Look((), alone=False, bare=False, prefixed=True)
-_ENDLESS_DIGITS = 1000
-_ENDLESS = re.compile(rf"[0-9]{{{_ENDLESS_DIGITS}}}").search
-"""No counter prints so many digits: the line is noise, and Python refuses to make a number of them."""
+LONGEST = 2_000
+"""No record's line is so long, characters: it is noise. What is looked for in a line may take the square of its length,
+and Python makes no number of more than 4300 digits."""
 _RECOGNISED_WITHIN = 2000
 """Lines after which an unknown system is looked for no more in lines without a memory word."""
 _WHOLE_WITHOUT_LINE_FEED = re.compile(r"(?:\bbytes|\d ?[KMk]?i?[Bb]|[).:%*])$")
@@ -49,6 +49,7 @@ class Console:
         self.lines = 0
         self.understood = 0
         self._understood_line = 0
+        self._too_long = 0
         self._told = system is not None
         self._session = Session(system)
         self._framer = Framer()
@@ -66,17 +67,23 @@ class Console:
 
     @property
     def oversized(self) -> int:
-        """Lines that were too long to look at."""
-        return self._framer.oversized
+        """Lines that were, or a part of which was, too long to look at."""
+        return self._framer.oversized + self._too_long
 
     def feed(self, data: bytes) -> list[Fact]:
         """Take the next bytes of the stream; the same stream gives the same facts however it is split."""
         facts: list[Fact] = []
         for line in self._framer.feed(data):
             self.lines += 1
-            for text in unfold(line) if len(line) >= FOLDED_FROM else (line,):
+            for text in self._unfolded(line) if len(line) >= FOLDED_FROM else (line,):
                 self._read(text.rstrip(LINE_END), facts)
         return facts
+
+    def _unfolded(self, line: str) -> list[str]:
+        parts = unfold(line)
+        short = [part if len(part) <= LONGEST else "" for part in parts]
+        self._too_long += short != parts
+        return short
 
     def _read(self, text: str, facts: list[Fact]) -> None:
         look = _DISPATCH.look(shape(text))
@@ -100,7 +107,7 @@ class Console:
         facts: list[Fact] = []
         if rest := self._framer.rest():
             self.lines += 1
-            *whole, last = unfold(rest)
+            *whole, last = self._unfolded(rest)
             for text in whole:
                 self._read(text.rstrip(LINE_END), facts)
             text = peel(last)
@@ -109,8 +116,6 @@ class Console:
         return facts + self.settle()
 
     def _take(self, text: str, look: Look, asked: list[Form | None], *, complete: bool = True) -> list[Fact]:
-        if len(text) >= _ENDLESS_DIGITS and _ENDLESS(text):
-            text = ""
         facts = self._expired() if self._waiting else []
         if self._unfinished is not None:
             (number, head), self._unfinished = self._unfinished, None

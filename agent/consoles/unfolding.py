@@ -15,7 +15,7 @@ FOLDED_FROM = 160
 
 _ENDS = re.compile(
     r"(?:"
-    r"-{20,}|={20,}"
+    r"(?<!-)-{20,}|(?<!=)={20,}"
     r"|Peak Usage \d+, Current Usage \d+|alloc count \d+|0x[0-9a-f]{8}: Size: \d+"  # task tracking, the examples
     r"|TOTAL HEAP USED \d+:|ALLOC COUNT: \d+|ALLOC 0x[0-9a-f]{8}, SIZE \d+"  # task tracking
     r"|capabilities 0x[0-9A-F]{8}:|min_free \d+(?= +largest_free_block \d+ +alloc)"

@@ -27,7 +27,9 @@ _ONE_LINE = re.compile(
 )
 _ONE_LINE_FIELDS = {"reached": "total", "used": "total"}
 
-_JSON_PAIR = re.compile(r'"(\w+)"\s*:\s*(\d+)\s*(?=[,}\]]|$)')
+_JSON_PAIR = re.compile(r'"(\w+)"\s*:\s*(\d+)\s*(?=[,}\]])')
+_JSON_LAST_PAIR = re.compile(r'\s*"(\w+)"\s*:\s*(\d+)$')
+"""The last member of an object that has a line for each: nothing stands behind it."""
 _JSON_FIELDS = {
     "currentmemoryusage": "total",
     "totalmemoryusage": "total",
@@ -117,7 +119,8 @@ class ProcessForm(Form):
         if match := _SAMPLE.match(body):
             facts = self._sample(_FIELD_OF_LABEL[match[1]], int(match[2]) * KIB, line)
         elif '"' in body and (pairs := _process_pairs(body)):
-            facts = [fact for pair in pairs for fact in self._record.put(*pair, line)]
+            facts = self._record.close() if "{" in body else []
+            facts += [fact for pair in pairs for fact in self._record.put(*pair, line)]
             if "}" in body:
                 facts += self._record.close()
         elif match := _ONE_LINE.search(body):
@@ -150,7 +153,8 @@ class ProcessForm(Form):
 def _process_pairs(text: str) -> list[tuple[str, int, int]]:
     """(field, bytes, resolution) of the JSON members that name the process's memory; KiB unless the key says bytes."""
     pairs = []
-    for key, digits in _JSON_PAIR.findall(text):
+    last = _JSON_LAST_PAIR.match(text)
+    for key, digits in [last.groups()] if last else _JSON_PAIR.findall(text):
         name = key.lower().replace("_", "")
         unit = _JSON_UNIT.search(name)
         field = _JSON_FIELDS.get(name[: unit.start()] if unit else name)

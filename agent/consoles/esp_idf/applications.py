@@ -22,7 +22,8 @@ _MESHTASTIC = re.compile(
 )
 _MESHCOM = re.compile(r"\d+;\[HEAP\];(\d+);(\d+);(\d+);(?:init|mon)$")
 _OVMS = re.compile(r"Free 8-bit (\d+)/(\d+), 32-bit (\d+)/(\d+), SPIRAM (\d+)/(\d+)$")
-_OVMS_TASK = re.compile(r"task=(.+?) +total=((?: *\d+)+) change=((?: *[+-]?\d+)+)$")
+_OVMS_TASK = re.compile(r"task=(.+?) +total=((?: *\d+(?!\d))+) change=((?: *[+-]?\d+(?!\d))+)$")
+_SIGNED = re.compile(r"[+-]?\d+")
 _STACK = re.compile(
     r"Free Stack for (?P<server>\w+) task: '?(?P<server_free>\d+)'?$"
     r"|(?:Task )?stk_wm ?= ?(?P<mesh_free>\d+)$"
@@ -31,6 +32,7 @@ _STACK = re.compile(
 )
 
 
+_WORDINGS_MOST = 256
 _ANSWER_PATIENCE = 4  # log lines may come before the answer
 
 
@@ -78,6 +80,7 @@ class ApplicationForm(Form):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._asked = False
+        self._with_unit: set[tuple[str, str, str]] = set()
 
     def take(self, line: Line) -> list[Fact] | None:
         if self._asked and not line.level:
@@ -91,9 +94,18 @@ class ApplicationForm(Form):
         phrases = read_phrases(line.body)
         if not phrases:
             return None
+        if self._lacks_its_unit(phrases[-1], line):
+            return []  # torn within the number
         heaps = dict.fromkeys(phrase.heap for phrase in phrases)
         told = [[phrase for phrase in phrases if phrase.heap == heap] for heap in heaps]
         return [self._heap(told_of[0].heap, told_of, line) for told_of in told if not _is_missing(told_of)]
+
+    def _lacks_its_unit(self, last: Phrase, line: Line) -> bool:
+        """Whether a line's last number stands without the unit that stood behind it when the line came before."""
+        wording = (line.level, line.module, last.label)
+        if last.unit and len(self._with_unit) < _WORDINGS_MOST:
+            self._with_unit.add(wording)
+        return not last.unit and wording in self._with_unit
 
     def flush(self) -> list[Fact]:
         self._asked = False
@@ -120,4 +132,4 @@ def _present(**printed: str | None) -> Numbers:
 
 
 def _numbers(text: str) -> list[int]:
-    return [int(word) for word in text.split()]
+    return [int(number) for number in _SIGNED.findall(text)]

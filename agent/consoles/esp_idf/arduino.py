@@ -53,7 +53,7 @@ class ChipReportForm(Form):
             return facts
         if match := _ROW.match(line.body):
             return self._row(_FIELD_OF_LABEL[match[1]], int(match[2]), line)
-        if _LABEL.match(line.body):
+        if _LABEL.search(line.body):
             return []  # torn
         return self.flush() if self._heap and _OTHER_TITLE.match(line.body) else None
 

@@ -45,6 +45,8 @@ class HeapDumpForm(Form):
             self._heap = match[1]
             self._note(line)
             return facts
+        if "Showing data for heap" in line.text:
+            return []  # torn
         return [] if "First free block" in line.text and self.open_until else None
 
     def flush(self) -> list[Fact]:

@@ -24,9 +24,9 @@ _BLOCKS = re.compile(r"\s*largest_free_block (\d+) alloc_blocks (\d+) free_block
 _TOTALS = re.compile(r"\s*free (\d+) allocated (\d+) min_free (\d+) largest_free_block (\d+)$")
 
 _TORN = re.compile(
-    r"At (?:0x)?[0-9a-f]{8} len |^\s*largest_free_block |^\s*free \d+ (?:allocated |.*_free)", re.IGNORECASE
+    r"At (?:0x)?[0-9a-f]{8} len |^\s*largest_free_block |^\s*free \d+ .*_free|\bfree \d+ allocated ", re.IGNORECASE
 )
-_TORN_TOTALS = re.compile(r"\s*(?:Totals: *)?free \d+ ?a\w*$")
+_TORN_TOTALS = re.compile(r"\s*(?:Totals: *)?free \d+(?: a.*)?$")
 
 
 class HeapSummaryForm(Form):

@@ -45,10 +45,11 @@ _ELSEWHERE = re.compile(
 )
 
 _NUMBER = re.compile(
-    r"(?<![\w#.+/-])(?<!\d,)(\d{1,9})(?:\.(\d))?(?: ?(bytes?|kib|kb|kbytes|b|k)\b)?"
+    r"(?<![\w#.+/-])(?<!\d[,:])(\d{1,9})(?:\.(\d))?(?: ?(bytes?|kib|kb|kbytes|b|k)\b)?"
     r"(?=$|[\s,;.)'\]|])(?!\.\d)(?!,\d{3}(?!\d))"
 )
-_GLUED = re.compile(r"\d\[")
+_GLUED = re.compile(r"\d(?:\[|free|heap|min|largest|total|internal|psram|spiram)")
+"""A number into which the next line was printed."""
 _WORD = re.compile(r"[a-z][a-z_-]*")
 _AFTER = re.compile(r"\s*(free|used|available|left|remaining)\b(?!\s*[:=]?\s*\d)")
 _BARE_FROM = 1000
@@ -60,12 +61,17 @@ _REMEMBERED = 4096
 
 
 class Phrase(msgspec.Struct, frozen=True, gc=False):
-    """One number with its `meaning`: a field of a heap reading or "total"; sizes in bytes."""
+    """One number with its `meaning`: a field of a heap reading or "total"; sizes in bytes.
+
+    `label` is what the line says before it, with every digit made 0, and `unit` whether one stands behind it.
+    """
 
     heap: str
     meaning: str
     size: int
     resolution: int
+    label: str
+    unit: bool
 
 
 class _Slot(msgspec.Struct, frozen=True, gc=False):
@@ -78,6 +84,8 @@ class _Slot(msgspec.Struct, frozen=True, gc=False):
     scale: int
     tenths: bool
     words: frozenset[str]
+    label: str
+    unit: bool
 
 
 def read_phrases(body: str) -> list[Phrase]:
@@ -127,14 +135,16 @@ def _taken_apart(text: str) -> list[_Slot]:
             continue
         scale = KIB if (number[3] or "").startswith("k") else 1
         place = number.start(1), number.end(2) if number[2] else number.end(1)
-        slots.append(_Slot(heap, meaning, *place, scale, number[2] is not None, frozenset(words)))
+        said = text[: number.start()], number[3] is not None
+        slots.append(_Slot(heap, meaning, *place, scale, number[2] is not None, frozenset(words), *said))
     return slots
 
 
 def _phrase(slot: _Slot, digits: str) -> Phrase:
+    size, resolution = int(digits.partition(".")[0]) * slot.scale, slot.scale
     if slot.tenths:
-        return Phrase(slot.heap, slot.meaning, round(float(digits) * slot.scale), max(1, slot.scale // 10))
-    return Phrase(slot.heap, slot.meaning, int(digits) * slot.scale, slot.scale)
+        size, resolution = round(float(digits) * slot.scale), max(1, slot.scale // 10)
+    return Phrase(slot.heap, slot.meaning, size, resolution, slot.label, slot.unit)
 
 
 def _words(label: str, *, first: bool) -> list[str] | None:
@@ -151,6 +161,8 @@ def _words(label: str, *, first: bool) -> list[str] | None:
 
 
 def _meaning(words: frozenset[str], *, first: bool) -> str | None:
+    if words & _USED and words & (_LEAST | _LARGEST):
+        return None
     if words & _LEAST:
         return "min_free"
     if words & _LARGEST:

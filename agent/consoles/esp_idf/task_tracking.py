@@ -30,9 +30,9 @@ _BLOCKS_KEPT = 4096
 _MODULUS = 2**16
 _TREE = r"[\s├└│|+`-]*"
 
-_OVERVIEW = re.compile(r"\s*│ *(\S.*?) │ (ALIVE|DELETED) *│ +(\d+) │ +(\d+) │ +(\d+) │")
+_OVERVIEW = re.compile(r"\s*│ *([^│\s][^│]*?) │ (ALIVE|DELETED) *│ +(\d+) │ +(\d+) │ +(\d+) │")
 _TASK = re.compile(
-    rf"{_TREE}(\S[^:]{{0,31}}?): (ALIVE|DELETED) *, "
+    rf"{_TREE}([^\s:│├└][^:│├└]{{0,31}}?): (ALIVE|DELETED) *, "
     r"CURRENT MEMORY USAGE (\d+), PEAK MEMORY USAGE (\d+), TOTAL HEAP USED (\d+):$"
 )
 _REGION = re.compile(
@@ -41,15 +41,18 @@ _REGION = re.compile(
 )
 _BLOCK = re.compile(rf"{_TREE}ALLOC (0x[0-9a-fA-F]+), SIZE (\d+)$")
 
-_OLD_TASK = re.compile(r"\s*(\S[^:]{0,31}?): (ALIVE|DELETED) *: Peak Usage (\d+), Current Usage (\d+)$")
+_OLD_TASK = re.compile(r"\s*([^\s:│├└][^:│├└]{0,31}?): (ALIVE|DELETED) *: Peak Usage (\d+), Current Usage (\d+)$")
 _OLD_REGION = re.compile(
-    r"\s*(\S[^:]{0,31}?): Caps: (\d+)\. Size (\d+), Current Usage (\d+), Peak Usage (\d+), alloc count (\d+)$"
+    r"\s*([^\s:]+(?: [^\s:]+){0,4}): "
+    r"Caps: (\d+)\. Size (\d+), Current Usage (\d+), Peak Usage (\d+), alloc count (\d+)$"
 )
 _OLD_BLOCK = re.compile(r"\s*(0x[0-9a-fA-F]+): Size: (\d+)$")
 
 _TORN_TASK = re.compile(r"(?:ALIVE|DELETED) *[,:] (?:Peak Us|CURRENT)|: Peak Usage \d|, CURRENT MEMORY USAGE")
 
-_CAPS = re.compile(r"\s*Task: (\S[^:>]{0,31}?)(?: (0x[0-9a-fA-F]+))? -> ((?:[A-Z0-9_]+: \d+ ?)+)(?:Highwater (\d+))?$")
+_CAPS = re.compile(
+    r"\s*Task: (\S[^:>]{0,31}?)(?: (0x[0-9a-fA-F]+))? -> ((?:[A-Z0-9_]+: \d+ ?){2,})(?:Highwater (\d+))?$"
+)
 _CAPS_PAIR = re.compile(r"([A-Z0-9_]+): (\d+)")
 
 

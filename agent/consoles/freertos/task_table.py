@@ -29,7 +29,7 @@ _HEADER = re.compile(r"\s*(?:Task ?Name|Name|Task)\b.*\b(?:HWM|High ?Water|Stack
 _MARK = re.compile(r"HWM|High ?Water|Stack|Watermark", re.IGNORECASE)
 _CORE = re.compile(r"Affinity|Core", re.IGNORECASE)
 _DIGIT = re.compile(r"\d")
-_ROW = re.compile(r"(\S[^\t]{0,31}?)?(\s+)([XRBSD])\s+(\d+)\s+(-?\d+)\s+(-?\d+)(?:\s+(-?\d+))?$")
+_ROW = re.compile(r"(\S+(?: {1,2}[^\s]+){0,8}?)?(\s+)([XRBSD])\s+(\d+)\s+(-?\d+)\s+(-?\d+)(?:\s+(-?\d+))?$")
 
 
 class _Row(msgspec.Struct, frozen=True, gc=False):

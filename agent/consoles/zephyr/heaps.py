@@ -19,7 +19,7 @@ SYSTEM_HEAP = ("system",)
 _SAMPLE_HEAP = ("sys_heap",)
 
 _LINE = re.compile(r"heap +\| free: +?(\d+) (?:bytes|B)\b(.*)$", re.IGNORECASE)
-_LINE_PART = re.compile(r"[,|]? *(allocated|total|max used|max allocated|max): +(\d+) (?:bytes|B)\b", re.IGNORECASE)
+_LINE_PART = re.compile(r" *[,|]? *(allocated|total|max used|max allocated|max): +(\d+) (?:bytes|B)\b", re.IGNORECASE)
 _FIELD_OF_PART = {
     "allocated": "used",
     "total": "size",
@@ -28,14 +28,17 @@ _FIELD_OF_PART = {
     "max allocated": "max_used",
 }
 _TORN = re.compile(r"heap +\| ", re.IGNORECASE)
+_TORN_STATISTICS = re.compile(r"allocated \d+(?:,|$)")
 _STATISTICS = re.compile(r"allocated (\d+), free (\d+), max allocated (\d+), heap size (\d+)$")
 
 _KERNEL = re.compile(r"(free|allocated|max\. allocated): {1,12}(\d+)$")
+_TORN_KERNEL = re.compile(r"(?:free|allocated): {6,12}\d+$")
 _KERNEL_WIDTH = 16  # all three labels are padded to one column
 _FIELD_OF_KERNEL = {"free": "free", "allocated": "used", "max. allocated": "max_used"}
 
 _DUMP_BEGIN = re.compile(r"Heap at (0x[0-9a-fA-F]+|[0-9a-fA-F]{8,16}) contains (\d+) units in (\d+) buckets$")
 _BUCKET = re.compile(r" *(\d+) +(\d+) +(\d+) +(\d+) +(\d+)$")
+_TORN_BUCKET = re.compile(r"[\s\d-]*\d[\s\d]*(?:Chunk dump:)?$")
 _CHUNK = re.compile(r"chunk +(\d+): \[([*.-])\] size=(\d+) +left=(\d+) +right=(\d+)$")
 _DUMP_END = re.compile(r"(\d+) free bytes, (\d+) allocated bytes, overhead = (\d+) bytes \(")
 
@@ -46,14 +49,12 @@ class HeapLineForm(Form):
     """One line that says all of a heap."""
 
     system = "zephyr"
-    needles = ("| Free: ", "| free: ", "max allocated ", "[heaptrace-summary]")
+    needles = ("| Free:", "| free:", "allocated ", "[heaptrace-summary]")
 
     def take(self, line: Line) -> list[Fact] | None:
         body = line.body.lstrip()
         if match := _LINE.match(body) or _LINE.match(body[max(body.lower().find("heap"), 0) :]):
-            parts = {part.lower(): int(size) for part, size in _LINE_PART.findall(match[2])}
-            values: Numbers = {"free": int(match[1])}
-            values |= {_FIELD_OF_PART[part]: size for part, size in parts.items()}
+            values: Numbers = {"free": int(match[1]), **_parts(match[2])}
             return [self.fact("heap", SYSTEM_HEAP, values, line)]
         if match := _STATISTICS.match(body):
             used, free, max_used, size = map(int, match.groups())
@@ -64,7 +65,17 @@ class HeapLineForm(Form):
         if match := _LISTENER.match(body):
             values = {"current": int(match[4]), "blocks": int(match[3])}
             return [self.fact("task", (match[1] or match[2], "system"), values, line, raw={"thread": match[2]})]
-        return [] if _TORN.match(body) else None
+        return [] if _TORN.match(body) or _TORN_STATISTICS.match(body) else None
+
+
+def _parts(text: str) -> Numbers:
+    """What a line says after its first number, up to where it is torn."""
+    values: Numbers = {}
+    part = _LINE_PART.match(text)
+    while part:
+        values[_FIELD_OF_PART[part[1].lower()]] = int(part[2])
+        part = _LINE_PART.match(text, part.end())
+    return values
 
 
 class KernelHeapForm(Form):
@@ -82,7 +93,7 @@ class KernelHeapForm(Form):
     def take(self, line: Line) -> list[Fact] | None:
         match = _KERNEL.match(line.text)
         if match is None or len(line.text) - len(match[2]) != _KERNEL_WIDTH:
-            return None
+            return [] if _TORN_KERNEL.search(line.text) else None
         field = _FIELD_OF_KERNEL[match[1]]
         facts = self.flush() if field in self._values else []
         if field == "max_used" and int(match[2]) < int(self._values.get("used", 0)):
@@ -115,6 +126,7 @@ class HeapDumpForm(Form):
         self._begun: tuple[Line, re.Match[str]] | None = None
         self._buckets: list[list[int]] = []
         self._chunks: list[list[int | str]] = []
+        self._torn = False
 
     def take(self, line: Line) -> list[Fact] | None:
         if match := _DUMP_BEGIN.match(line.text.lstrip()):
@@ -128,6 +140,8 @@ class HeapDumpForm(Form):
             return None
         if match := _BUCKET.match(line.text):
             self._buckets.append([int(number) for number in match.groups()])
+        elif _TORN_BUCKET.match(line.text):
+            self._torn = True
         elif match := _CHUNK.match(line.text.lstrip()):
             self._chunks.append([int(match[1]), match[2], int(match[3]), int(match[4]), int(match[5])])
         else:
@@ -137,7 +151,7 @@ class HeapDumpForm(Form):
 
     def flush(self) -> list[Fact]:
         """A dump without its totals says nothing of the heap (the first version of the function had none)."""
-        self._begun, self._buckets, self._chunks, self.open_until = None, [], [], 0
+        self._begun, self._buckets, self._chunks, self._torn, self.open_until = None, [], [], False, 0
         return []
 
     def _end(self, match: re.Match[str], line: Line) -> list[Fact]:
@@ -146,7 +160,7 @@ class HeapDumpForm(Form):
         raw: dict[str, object] = {"overhead": int(match[3])}
         if begun:
             raw["units"] = int(begun[2])
-        if self._buckets:
+        if self._buckets and not self._torn:
             raw["buckets"] = self._buckets
             values["free_blocks"] = sum(bucket[2] for bucket in self._buckets)
             values["largest_free"] = max(bucket[4] for bucket in self._buckets)

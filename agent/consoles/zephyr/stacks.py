@@ -22,6 +22,8 @@ _TUTORIAL_THREAD = re.compile(
     re.IGNORECASE,
 )
 _ANALYZER = re.compile(r" *(\S.*?) *: (PRIV_)?STACK: unused +(\d+) usage +(\d+) / +(\d+) \( *(\d+) %\)")
+_TWO_ROWS = "   "
+"""Names are padded with blanks: within one they stand where another row was printed into the first."""
 _SHELL_STACK = re.compile(
     r"(0x[0-9a-fA-F]+|[0-9a-fA-F]{8,16}|IRQ \d+) (.*?) *\(real size +(\d+)\):\s+"
     r"unused +(\d+)\s+usage +(\d+) / +(\d+) \( *(\d+) %\)"
@@ -78,6 +80,8 @@ class StackLineForm(Form):
         return None
 
     def _analyzer(self, match: re.Match[str], line: Line, first: Line) -> list[Fact]:
+        if _TWO_ROWS in match[1]:
+            return []
         unused, used, size, percent = map(int, match.groups()[2:])
         name = f"{match[1]} (privileged)" if match[2] else match[1]
         return self._stack(name, unused, used, size, percent, line=line, first=first)
@@ -118,7 +122,10 @@ class ShellThreadForm(Form):
         self._thread = None
 
     def _listed(self, line: Line) -> list[Fact] | None:
-        match = _SHELL_STACK.search(line.text)
+        place = line.text.rfind(
+            "0x", 0, line.text.rfind("(real size")
+        )  # before it may stand what is left of another row
+        match = _SHELL_STACK.search(line.text, max(place, 0))
         if match is None:
             return None
         size, unused, used, usage_of, percent = map(int, match.groups()[2:])

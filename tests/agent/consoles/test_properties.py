@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.consoles import Console, Fact
-from agent.consoles.console import FORMS
+from agent.consoles.console import FORMS, LONGEST
 from agent.consoles.dispatch import Dispatch, shape
 from agent.consoles.framer import LINE_CAP, Framer
 from agent.consoles.line import read_line
@@ -86,6 +87,54 @@ def test_torn_end_makes_no_wrong_number(case: Path, data: st.DataObject) -> None
     assert _numbers_of(facts_of(torn)) <= _numbers_of(facts_of(log))
 
 
+@given(st.sampled_from(CLEAN), st.data())
+@settings(deadline=None, max_examples=100)
+def test_lost_bytes_never_raise(case: Path, data: st.DataObject) -> None:
+    log = (case / "input.log").read_bytes()
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(log)))
+        log = log[:place] + log[place + data.draw(st.integers(1, 40)) :]
+    facts_of(log)
+
+
+TORN = {
+    "a chip report row joined to the next": b"  Total Size        :   3622  Free Bytes        :   326608 B ( 319.0 KB)",
+    "a heap line joined to a word": b"Heap  | Free:Allocated 100 bytes (leaked)",
+    "a dump's heap": b"Showing data for heap: 0",
+    "statistics without their end": b"allocated 10400, free 89600, max allocated 2",
+    "statistics that do not add up": b"allocated 10400, free 89600, max allocated 10400, heap size 10",
+    "totals without their end": b"    free 22076 allocated 139972 min_free 41",
+    "a stamp within a line": b"[15:33:39]Free heap: [15:33:39] temperature 12",
+    "a number joined to the next line": b"I (9) app: Free internal 413Free heap: 158 KB",
+    "thousands with separators": b"I (9) app: free heap 1,234,567",
+    "a member without its end": b'{"memoryStats":{"currentMemoryUsageInBytes":1474',
+    "a caps line without its end": b"Task: main -> CAP_8BIT: 10",
+    "a shell's column without its label": b"uart:free:           58312",
+    "source code in a document": b'printk("Allocation failed - heap exhausted");',
+    "no external memory": b"Total PSRAM: 0, Free PSRAM: 0",
+}
+
+
+@pytest.mark.parametrize("line", TORN.values(), ids=TORN.keys())
+def test_what_is_torn_or_no_memory_gives_nothing(line: bytes) -> None:
+    assert facts_of(line + b"\n") == []
+
+
+def test_a_number_without_the_unit_that_the_line_always_had_is_torn() -> None:
+    whole, torn = b"I (9) app: Free memory: 172208 bytes\n", b"I (10) app: Free memory: 1722\n"
+    assert _numbers_of(facts_of(whole + torn)) == {("heap", ("default",), "free", 172208)}
+
+
+@pytest.mark.parametrize("fill", ["1", "a", " ", "-", "0123456789abcdef", "total=1 "])
+def test_long_lines_take_no_long_time(fill: str) -> None:
+    """Expressions that look for something in all of a line must not take the square of any length."""
+    begin = time.process_time()
+    for needle in ("Free Block:", "Mem alloc fail.", "(real size", "task="):
+        for length in (LONGEST - 100, LINE_CAP - 100):
+            facts_of((needle + fill * (length // len(fill)) + "!\n").encode())
+    assert time.process_time() - begin < 3
+
+
 @pytest.mark.parametrize("case", CONSOLES, ids=lambda path: path.name)
 def test_foreign_lines_between_lines_change_nothing(case: Path) -> None:
     lines = (case / "input.log").read_bytes().splitlines(keepends=True)
@@ -112,7 +161,7 @@ _look = Dispatch(FORMS).look
 
 
 @given(st.lists(st.one_of(_layers, st.text(max_size=3)), max_size=6).map("".join))
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_what_is_seen_of_a_shape_holds_for_the_line(text: str) -> None:
     text = text.replace("\n", "").rstrip(LINE_END)
     seen = _look(shape(text))
