@@ -19,7 +19,7 @@ CLOCK = "clock"
 FRAGMENTED = "%fragmented"
 """The unit of 100 - 100 * largest / free, for `largest_free`: an estimate within one percent of free."""
 
-_CLOCK = re.compile(r"(?:(\d+)[T+])?(\d+):(\d+):(\d+)(?:\.\d+)?")
+_CLOCK = re.compile(r"(?:(\d{1,9})[T+])?(\d{1,9}):(\d{1,9}):(\d{1,9})(?:\.\d+)?")
 
 
 def number(value: Any) -> int | float | None:

@@ -126,6 +126,7 @@ def test_any_value_gives_a_size_or_none(value: object) -> None:
         (2.5, "h", 9_000_000),
         ("soon", "s", None),
         ("soon", "clock", None),
+        (f"0T02:00:{'9' * 5000}", "clock", None),
         (-1, "s", None),
     ],
 )
