@@ -26,6 +26,7 @@ AGENT = GROUND | {"serial", "zstandard"}
 COLLECTOR = GROUND | {
     "apprise",
     "fastapi",
+    "httpx",
     "influxdb_client",
     "nicegui",
     "numpy",
@@ -40,7 +41,7 @@ PACKAGES = {
     "emulators": GROUND | {"numpy"},
     "memfleet": AGENT
     | COLLECTOR
-    | {"amqtt", "grafana_api", "httpx", "requests", "rich", "typer", "urllib3", "uvicorn"},
+    | {"amqtt", "grafana_api", "requests", "rich", "typer", "urllib3", "uvicorn"},
 }
 """Other packages that each room may import. The agent's list is what a gateway has to install."""
 
