@@ -39,9 +39,7 @@ PACKAGES = {
     "agent": AGENT | {"elftools"},
     "collector": COLLECTOR | {"httpx", "urllib3", "uvicorn", "zstandard"},
     "emulators": GROUND | {"numpy"},
-    "memfleet": AGENT
-    | COLLECTOR
-    | {"amqtt", "grafana_api", "requests", "rich", "typer", "urllib3", "uvicorn"},
+    "memfleet": AGENT | COLLECTOR | {"amqtt", "grafana_api", "requests", "rich", "typer", "urllib3", "uvicorn"},
 }
 """Other packages that each room may import. The agent's list is what a gateway has to install."""
 
