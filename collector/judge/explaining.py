@@ -207,7 +207,7 @@ def _of_evidence(sight: _Sight) -> Condition:
     )
     worth = not (sight.is_ratchet and shape.part < leak._RATCHET_PART)
     if sight.is_ratchet:
-        text += f"; it took {shape.part:.1%} of the free memory, {leak._RATCHET_PART:.0%} of a counter that never falls"
+        text += f"; a counter that never falls must take {leak._RATCHET_PART:.0%} of the free memory"
     return _says(text, worth and any(one.held for one in choices), choices)
 
 
@@ -219,7 +219,7 @@ def _of_size(sight: _Sight, shape: _Shape) -> tuple[Condition, ...]:
     large = leak._NEWS_PART if is_known else max(leak._TOOTH, wave)
     straight = shape.bends < shape.day_bends and hours >= leak._STRAIGHT_FROM_H
     is_news = daily and part >= leak._NEWS_PART
-    took = f"it took {part:.1%} of the free memory"
+    took = f"it took {part:.1%} of the free memory" if np.isfinite(part) else "the limit is unknown"
     return (
         _says(
             f"{took}, {large:.0%} are more than a tooth or a wave, and memory would end",

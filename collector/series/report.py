@@ -6,6 +6,7 @@ import math
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -54,14 +55,26 @@ class _Alert:
 
 
 def report(db: sqlite3.Connection, devices: Sequence[str], span_ms: tuple[int, int]) -> list[Line]:
-    """A line for each thing of these devices, those that the judge had something to say of first."""
+    """A line for each thing of these devices, and for what else was told of them; what was told comes first."""
     by_thing: dict[tuple[str, str, tuple[str, ...]], list[Boot]] = {}
     for boot in boots_of(db, devices, span_ms):
         by_thing.setdefault((boot.device, boot.kind, boot.names), []).append(boot)
     alerts = _alerts(db, span_ms)
     suspects = {device: _suspect(device, by_thing) for device in devices}
     lines = [_line(thing, boots, alerts, suspects[thing[0]]) for thing, boots in by_thing.items()]
-    return sorted(lines, key=lambda line: (line.verdict in ("fine", "unclear"), line.device, line.kind, line.names))
+    lines += [
+        _told_of(thing, alert) for thing, alert in alerts.items() if thing[0] in suspects and thing not in by_thing
+    ]
+    return sorted(lines, key=_rank)
+
+
+def _rank(line: Line) -> tuple[Any, ...]:
+    return line.verdict in ("fine", "unclear"), not line.samples, line.device, line.kind, line.names
+
+
+def _told_of(thing: tuple[str, str, tuple[str, ...]], alert: _Alert) -> Line:
+    """What has no slope and was told of all the same: restarts, failed allocations, silence."""
+    return Line(*thing, 0, 0, None, None, None, alert.rule, alert.reason, "", alert.hours_left, 0, 0.0)
 
 
 def slope_of(times: Numbers, used: Numbers) -> tuple[float, float, float] | None:

@@ -51,6 +51,12 @@ def fill(collector: Collector, now_ms: int) -> None:
     )  # fmt: skip
     named, incidents = Incidents(0).take([found], now_ms)
     collector.find(named[0])
+    collector.find(
+        alert(
+            "leaky", "The device restarted 4 times.", key="reboot-loop|leaky|device", rule="reboot-loop",
+            kind="device", names=(),
+        )
+    )  # fmt: skip
     with collector.findings.transaction():
         collector.findings.append([(encode_finding(one), 0) for one in incidents])
     collector.settle()
@@ -94,6 +100,7 @@ def test_the_night_in_a_few_lines(
     assert leak["slope_low"] <= leak["slope"] <= leak["slope_high"]
     assert (leak["hours_left"], leak["gaps"], leak["longest_gap_s"], leak["boots"]) == (61.5, 1, 61 * 60, 1)
     by_name = {(line["device"], *line["names"]): line for line in others}
+    assert (by_name["leaky",]["verdict"], by_name["leaky",]["slope"]) == ("reboot-loop", None)
     assert by_name["leaky", "ui", "dram"]["verdict"] == "fine"
     assert by_name["new", "dram"]["verdict"] == "unclear"
     assert by_name["new", "dram"]["why"].startswith("only ")
