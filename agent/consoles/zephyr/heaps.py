@@ -53,7 +53,7 @@ class HeapLineForm(Form):
 
     def take(self, line: Line) -> list[Fact] | None:
         body = line.body.lstrip()
-        if match := _LINE.match(body) or _LINE.match(body[max(body.lower().find("heap"), 0) :]):
+        if "|" in body and (match := _LINE.match(body) or _LINE.match(body, max(body.lower().find("heap"), 0))):
             values: Numbers = {"free": int(match[1]), **_parts(match[2])}
             return [self.fact("heap", SYSTEM_HEAP, values, line)]
         if match := _STATISTICS.match(body):

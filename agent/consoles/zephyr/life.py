@@ -16,10 +16,9 @@ from agent.consoles.fact import Fact
 from agent.consoles.form import Form, Numbers, Session
 from agent.consoles.line import Line
 
-_BANNER = re.compile(
-    r"\*{3,5} ?Booting ([\w .-]{1,48}?(?: build| version)?)(?: (?:zephyr-)?"
-    r"(v?\d+\.[\w.+-]*|v\d[\w.+-]*|[\w.-]*-g[0-9a-f]{6,40}|[0-9a-f]{7,40}))? *(?:\([^*]*\))? *\*{3,5}",
-    re.IGNORECASE,
+_BANNER = re.compile(r"\*{3,5} ?Booting ([^*]{1,96}?) *\*{3,5}", re.IGNORECASE)
+_VERSION = re.compile(
+    r"(?:zephyr-)?(v?\d+\.[\w.+-]*|v\d[\w.+-]*|[\w.-]*-g[0-9a-f]{6,40}|[0-9a-f]{7,40})$", re.IGNORECASE
 )
 _USING = re.compile(r"\*{3,5} Using Zephyr OS (?:build |version )?(\S+) *\*{3,5}")
 _SAME_BOOT = 200
@@ -65,7 +64,7 @@ class BannerForm(Form):
         banner = _BANNER.match(line.text, stars) or _BANNER.search(line.text)
         if banner is None:
             return None
-        what, version = banner[1], banner[2] or ""
+        what, version = _named(banner[1])
         loader = what.lower() == "mcuboot"
         raw = {"banner": what, "version": version}
         event = self.event("started" if self._booted(line) else "boot", {"reason": "banner"}, line, raw=raw)
@@ -81,6 +80,14 @@ class BannerForm(Form):
         began = self._loader_line or self.session.reset_line
         self.session.reset_line = None
         return began is not None and line.number - began <= _SAME_BOOT
+
+
+def _named(text: str) -> tuple[str, str]:
+    """What boots, and its version, empty when there is none: `Zephyr OS build zephyr-v3.4.0 (delayed boot 5ms)`."""
+    text = text.partition(" (")[0].strip()
+    what, _, last = text.rpartition(" ")
+    version = _VERSION.match(last)
+    return (what, version[1]) if what and version else (text, "")
 
 
 class FatalForm(Form):
