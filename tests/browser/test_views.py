@@ -163,7 +163,7 @@ def test_firmware_versions_are_compared(shared: Shared) -> None:
     page.get_by_label("After").select_option("1.4.1")
     expect(page.get_by_text("Choose two versions")).to_be_visible()
     page.get_by_label("Before").select_option("1.5.0")
-    expect(page.get_by_text("1.4.1 needs no more than 1.5.0.")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("1.4.1 needs less than 1.5.0")).to_be_visible(timeout=15_000)
     assert page.url.endswith("?before=1.5.0&after=1.4.1")
 
 

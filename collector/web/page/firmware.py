@@ -22,6 +22,7 @@ from collector.web.services import Services
 from telemetry.errors import EnvironmentFault
 
 _DAY_MS = 86_400_000
+_MOST_NAMED = 5
 _SPANS = {"1": "the last day", "7": "the last 7 days", "14": "the last 14 days"}
 _COLUMNS = ("Verdict", "What", "Measure", ">Before", ">After", ">Difference", ">Effect", ">p", ">Devices")
 _STATES = {"worse": "critical", "better": "ok", "same": "info", "unknown": "silent"}
@@ -109,21 +110,23 @@ def _on(name: str, versions: Sequence[FirmwareRow]) -> str:
 
 
 def verdict_html(found: Sequence[Mapping[str, Any]], before: str, after: str) -> str:
-    """The answer in one sentence."""
-    worse = [one for one in found if one["verdict"] == "worse"]
+    """The answer in one sentence, and how much of it so few devices cannot tell."""
     if not found:
         return f"{escape(before)} and {escape(after)} have nothing in common that could be compared."
-    if worse:
-        named = ", ".join(dict.fromkeys(f"{_what(one)} ({one['measure']})" for one in worse[:5]))
-        return f"<b>{escape(after)} needs more than {escape(before)}</b>: {escape(named)}."
-    if all(one["verdict"] == "unknown" for one in found):
+    unknown = sum(one["verdict"] == "unknown" for one in found)
+    if unknown == len(found):
         return "So few devices cannot tell a difference from chance; four of each are the least."
-    return f"<b>{escape(after)} needs no more than {escape(before)}.</b>"
+    rest = f" Of {unknown} measures there are too few devices to tell." if unknown else ""
+    for verdict, words in (("worse", "more"), ("better", "less")):
+        if named := [f"{_what(one)} ({one['measure']})" for one in found if one["verdict"] == verdict][:_MOST_NAMED]:
+            return f"<b>{escape(after)} needs {words} than {escape(before)}</b>: {escape(', '.join(named))}.{rest}"
+    return f"<b>Nothing says that {escape(after)} needs more than {escape(before)}.</b>{rest}"
 
 
 def differences_html(found: Sequence[Mapping[str, Any]]) -> str:
-    """All measures of all things, the worst first."""
-    return table_html(_COLUMNS, map(_cells, found)) if found else ""
+    """All measures of all things, the worst first, those that nothing can be said of last."""
+    ordered = sorted(found, key=lambda one: one["verdict"] == "unknown")
+    return table_html(_COLUMNS, map(_cells, ordered)) if found else ""
 
 
 def _cells(one: Mapping[str, Any]) -> list[str]:

@@ -122,7 +122,7 @@ def _facts(one: Folded, now_ms: int) -> Iterator[tuple[str, str]]:
     worst, is_open = one.worst.incident, one.status == "firing"
     yield "Platform", escape(text.platform_name(worst["platform"])) if worst["platform"] else ""
     yield "Firmware", escape(worst["firmware"])
-    yield "Memory", escape(" / ".join(part for part in (worst["kind"], *worst["names"]) if part))
+    yield "What", escape(" / ".join(part for part in (worst["kind"], *worst["names"]) if part))
     yield "First", device_html(one.first, "first")
     yield "Worst", device_html(one.worst, "worst")
     yield "Growth", escape(growth_words(worst["numbers"]))

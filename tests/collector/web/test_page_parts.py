@@ -10,6 +10,7 @@ from collector.series.points import extremes
 from collector.series.rows import DeviceRow, EventRow, Points
 from collector.series.runs import RunRow
 from collector.web.page import charts, text
+from collector.web.page.firmware import verdict_html
 from collector.web.page.fleet import row_html
 from collector.web.page.panels import Seen, panels_of
 from collector.web.page.timeline import timeline_html
@@ -139,3 +140,17 @@ def test_the_time_line_shows_boots_and_what_ended_them() -> None:
     assert html.count("<i") == 1
     assert "<b>" not in html
     assert "No reading" in timeline_html(runs, events, (150, 250))
+
+
+def test_the_verdict_on_a_version_says_what_cannot_be_told() -> None:
+    def one(verdict: str) -> dict[str, object]:
+        return {"verdict": verdict, "kind": "heap", "names": ["dram"], "measure": "level"}
+
+    assert "have nothing in common" in verdict_html([], "1", "2")
+    assert "too few" not in verdict_html([one("worse"), one("better")], "1", "2")
+    assert verdict_html([one("worse"), one("unknown")], "1", "2") == (
+        "<b>2 needs more than 1</b>: heap / dram (level). Of 1 measures there are too few devices to tell."
+    )
+    assert "2 needs less than 1" in verdict_html([one("better")], "1", "2")
+    assert "Nothing says that 2 needs more than 1." in verdict_html([one("same")], "1", "2")
+    assert "So few devices" in verdict_html([one("unknown")], "1", "2")
