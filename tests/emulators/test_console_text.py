@@ -86,6 +86,14 @@ def test_memory_usage_prints_the_samples_lines_in_its_order() -> None:
     assert set(between[:-1]) == {8}
 
 
+def test_overuse_is_told_in_the_snippets_words_before_an_orderly_restart() -> None:
+    text = _text("mt3620", "overuse-restart", 900_000)
+    told = re.findall(r"^ERROR: TotalMemoryUsed reached: (\d+) KB$", text, re.MULTILINE)
+    assert told
+    assert all(250 < int(size) < 300 for size in told)
+    assert "SIGKILL" not in text
+
+
 TASK_SHAPES = [
     r"", r"-{80}", r"PRINTING SINGLE TASK INFO", r"PRINTING ALL TASKS INFO",
     r"[\w-]+: (ALIVE  |DELETED): Peak Usage \d+, Current Usage \d+",
