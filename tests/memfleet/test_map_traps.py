@@ -70,13 +70,13 @@ def test_trap_13_watermarks_disagree_and_are_kept(tmp_path: Path) -> None:
 
 def test_trap_14_a_device_that_restarts_itself_does_not_hide_its_leak() -> None:
     """It loses 48 kB an hour and restarts below 20 kB free, again and again: each boot looks healthy at its start."""
-    fleet, free, uptime = Fleet(load_maps(["shelly"])), 150_000, 0
+    fleet, free, uptime = Fleet(load_maps(["openmqttgateway"])), 150_000, 0
     for turn in range(8 * 30):
         free, uptime = free - 1600, uptime + PERIOD_MS // 1000
         if free < 20_000:
             free, uptime = 150_000, 5
-        told = {"mac": "A8032ABE54DC", "ram_size": 160_000, "ram_free": free, "uptime": uptime}
-        fleet.say("shellyplus1-a8032abe54dc/status/sys", told, turn * PERIOD_MS)
+        told = {"mac": "A8032ABE54DC", "env": "esp32dev-ble", "freemem": free, "uptime": uptime}
+        fleet.say("home/gateway/SYStoMQTT", told, turn * PERIOD_MS)
     boots = {one.boot for one in fleet.readings}
     assert boots == {1, 2, 3}
     leaks = [one for one in fleet.findings if one.rule == "heap-leak" and one.status == "firing"]
