@@ -55,7 +55,7 @@ def command(
     import msgspec
 
     from collector.judge.backtest import Backtest
-    from collector.judge.recorded import batches, open_lines, record, tick_step_ms
+    from collector.judge.recorded import batches, open_lines, record
     from collector.judge.rules import load_rules
     from telemetry.ndjson import time_of
 
@@ -65,9 +65,7 @@ def command(
             open_lines(file, files) if file else _stored(Client(url, token_file), start, end, files)
         )
         recording = record(lines, files, time_of)
-        sampling_ms, span_ms = recording.sampling_ms(), recording.end_ms - recording.start_ms
-        step_ms = tick_step_ms(span_ms, sampling_ms) if tick == "auto" else _step_ms(tick)
-        silent_s = max(_SILENT_S, _GAPS * sampling_ms / 1000) if silent_after == "auto" else seconds(silent_after)
+        step_ms, silent_s = _pace(recording, tick, silent_after)
         test = Backtest(judged, silent_s, step_ms)
         readings = recording.readings()
         if explain is not None:
@@ -79,6 +77,16 @@ def command(
         if explain is not None:
             _print_explained(list(test.explain(explain)), explain, as_json)
     _report_refused(recording, source)
+
+
+def _pace(recording: Recording, tick: str, silent_after: str) -> tuple[int, float]:
+    """How far ticks stand apart, ms, and after how many seconds a device is silent: as told, or by the readings."""
+    from collector.judge.recorded import tick_step_ms
+
+    sampling_ms, span_ms = recording.sampling_ms(), recording.end_ms - recording.start_ms
+    step_ms = tick_step_ms(span_ms, sampling_ms) if tick == "auto" else _step_ms(tick)
+    silent_s = max(_SILENT_S, _GAPS * sampling_ms / 1000) if silent_after == "auto" else seconds(silent_after)
+    return step_ms, silent_s
 
 
 def _print_explained(found: list[Explained], device: str, as_json: bool) -> None:
