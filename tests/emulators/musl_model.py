@@ -279,7 +279,7 @@ class MuslModel:
             self.kernel.touch(chunk, HEADER)
         self.sizes[chunk] = end - HEADER - chunk
         self.kernel.touch(end - HEADER, HEADER)
-        self.area_end = end
+        self.area_end = end or None  # the top of the mmap area is far from the first break, though both are 0
         before = self._free_before(chunk)
         if self.merging and before is not None:
             self._unbin(before)

@@ -112,3 +112,13 @@ class MuslAgainstModel(RuleBasedStateMachine):
 
 MuslAgainstModel.TestCase.settings = settings(stateful_step_count=40)
 TestMuslAgainstModel = MuslAgainstModel.TestCase
+
+
+def test_the_top_of_the_mappings_is_not_the_first_break() -> None:
+    """Both are offset 0. The first area is mapped for want of a break and ends there; the next one is at the break."""
+    state = MuslAgainstModel()
+    state.start("musl_oldmalloc", total_limit=163840, brk_limit=32768)
+    for size in (114_648, 0):
+        state.malloc(size)
+        state.same_layout()
+    assert {extent.pointer for extent in state.heap.layout() if extent.used} == {-114_672, 16}
