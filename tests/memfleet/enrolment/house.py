@@ -65,14 +65,12 @@ class House:
         """The shipped configuration with paths and port of this test; with certificates the lines that it comments."""
         text = (DEPLOY / "mosquitto.conf").read_text()
         if self.certificates:
-            before, _, after = text.partition("listener 1883\n")
-            text = before + after.replace("use_username_as_clientid true\n", "", 1)
-            open_lines, _, tls = text.partition("# listener 8883")
-            text = open_lines + "listener 8883" + tls.replace("\n# ", "\n").replace("server.", "localhost.")
+            text = text.replace("use_username_as_clientid true\n", "")
             text = text.replace("password_file /mosquitto/secrets/passwords\n", "")
+            passwords, heading, certificates = text.partition("# Certificates instead of passwords")
+            text = passwords + heading + certificates.replace("\n# ", "\n")
             text = text.replace("/mosquitto/secrets/ca", f"{self.authority}/ca")
-        text = text.replace("listener 1883", f"listener {port} 127.0.0.1")
-        text = text.replace("listener 8883", f"listener {port} 127.0.0.1")
+        text = text.replace("listener 8883", f"listener {port} 127.0.0.1").replace("/server.", "/localhost.")
         text = text.replace("/mosquitto/secrets/", f"{self.folder}/").replace("/mosquitto/config/", f"{self.folder}/")
         return text.replace("/mosquitto/data/", f"{self.folder}/data/") + "log_type information\nuser root\n"
 
@@ -113,9 +111,8 @@ class Client:
             client_id=f"client-{next(self._numbers)}",
             reconnect_on_failure=False,
         )
-        if house.certificates:
-            self._client.tls_set_context(tls(house, name))
-        elif name:
+        self._client.tls_set_context(tls(house, name if house.certificates else ""))
+        if name and not house.certificates:
             self._client.username_pw_set(name, password or (house.folder / f"{name}.password").read_text().strip())
         if will:
             self._client.will_set(will, f"{name} by will".encode(), 1)
@@ -126,7 +123,7 @@ class Client:
         self._client.on_socket_open = lambda _c, _u, sock: sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.gone = False
         try:
-            self._client.connect("localhost" if house.certificates else "127.0.0.1", port)
+            self._client.connect("localhost", port)
         except (OSError, ssl.SSLError) as error:
             self.reason = type(error).__name__
             return

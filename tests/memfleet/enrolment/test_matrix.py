@@ -52,9 +52,8 @@ def _is_in_fleet(topic: str, channels: tuple[str, ...]) -> bool:
 def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> House:
     house = House(tmp_path_factory.mktemp("house"), request.param)
     house.acl.write_text("user observer\ntopic readwrite #\ntopic read $SYS/#\n")
-    if house.certificates:
-        done = run("enroll", "localhost", "--role", "broker", "--authority", house.authority, "--out", house.folder)
-        assert done.returncode == 0, done.stderr
+    done = run("enroll", "localhost", "--role", "broker", "--authority", house.authority, "--out", house.folder)
+    assert done.returncode == 0, done.stderr
     for agent, fleet in MEMBERS.items():
         house.enroll(agent, fleet)
     house.enroll("collector-1", FLEET, "collector")
