@@ -7,8 +7,8 @@
 
 static HeapObject *heap_of(PyObject *region, const struct types *types) {
     PyObject *heap = PyObject_GetAttrString(region, "heap");
-    if (heap != NULL && !PyObject_TypeCheck(heap, types->heap)) {
-        PyErr_SetString(PyExc_TypeError, "a region's heap must be a Heap");
+    if (heap != NULL && !(PyObject_TypeCheck(heap, types->heap) && ((HeapObject *)heap)->open)) {
+        PyErr_SetString(PyExc_TypeError, "a region's heap must be a Heap that could be created");
         Py_CLEAR(heap);
     }
     return (HeapObject *)heap;
