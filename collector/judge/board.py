@@ -30,9 +30,14 @@ class Book(Protocol):
 
 
 class Samples:
-    """Used memory that came in since the last tick, by kind."""
+    """Used memory that came in since the last tick, by kind.
+
+    `boots` says how many boots each row has begun meanwhile, `phases` for each sample how many it had begun by then.
+    """
 
     def __init__(self) -> None:
+        self.boots: dict[int, int] = {}
+        self.phases: list[int] = []
         self.rows: list[int] = []
         self.times: list[int] = []
         self.uptimes: list[float] = []
@@ -51,7 +56,6 @@ class Board:
         self.added: list[tuple[str, int]] = []
         self.restarted: list[tuple[str, int]] = []
         self._samples = {kind: Samples() for kind in GROWING_KINDS}
-        self._reborn: dict[str, list[int]] = {kind: [] for kind in GROWING_KINDS}
 
     def add_series(self, kind: str, device: str, names: tuple[str, ...]) -> int:
         """A row for a series that was not seen before."""
@@ -86,8 +90,8 @@ class Board:
             table.begin_boot(row, block.boot)
             table.outdated[row] = False
             if block.kind in self.histories:
-                self.histories[block.kind].forget(row)
-                self._reborn[block.kind].append(row)
+                boots = self._samples[block.kind].boots
+                boots[row] = boots.get(row, 0) + 1
         table.resolution[row] = block.resolution
         table.changed.add(row)
         self._take_values(table, row, block, last, received_ms)
@@ -97,16 +101,27 @@ class Board:
     def tick(self) -> None:
         """Look at all series that closed a bucket since the last tick, and at those whose device began a new boot."""
         for kind, samples in self._samples.items():
-            table, history = self.tables[kind], self.histories[kind]
-            if self._reborn[kind]:
-                look_across_boots(table, history, np.unique(np.array(self._reborn[kind], dtype=np.int64)))
-                self._reborn[kind].clear()
-            if samples.rows:
-                rows = np.array(samples.rows, dtype=np.int64)
-                closed = history.add(rows, np.array(samples.times), np.array(samples.values), np.array(samples.uptimes))
-                if len(closed[0]):
-                    look(table, history, *closed)
+            if samples.rows or samples.boots:
                 self._samples[kind] = Samples()
+                self._take_in(self.tables[kind], self.histories[kind], samples)
+
+    def _take_in(self, table: Table, history: History, samples: Samples) -> None:
+        """Boot by boot: what a boot that is over still said belongs to its shape, and is not looked at any more."""
+        phases, rows = np.array(samples.phases, dtype=np.int64), np.array(samples.rows, dtype=np.int64)
+        times, uptimes = np.array(samples.times), np.array(samples.uptimes)
+        values = np.array(samples.values)
+        for phase in range(max(samples.boots.values(), default=0) + 1):
+            now = phases == phase
+            over = np.array(sorted(row for row, count in samples.boots.items() if count > phase), dtype=np.int64)
+            if now.any():
+                closed, levels = history.add(rows[now], times[now], values[now], uptimes[now])
+                goes_on = ~np.isin(closed, over)
+                if goes_on.any():
+                    look(table, history, closed[goes_on], levels[goes_on])
+            for row in over.tolist():
+                history.forget(row)
+            if len(over):
+                look_across_boots(table, history, over)
 
     def _is_current_boot(self, block: Rows, time_ms: int, newest_ms: int) -> bool:
         known = self.boots.get(block.device)
@@ -144,9 +159,11 @@ class Board:
     def _take_history(self, table: Table, row: int, block: Rows) -> None:
         samples, u0, unknown = self._samples[table.kind], block.u0, float("nan")
         read, size = reader(table.kind, block.fields), self._size_of(table, row, block)
+        phase = samples.boots.get(row, 0)
         for cells in block.rows:
             values, uptime = read(cells, size), None if u0 is None or cells[1] is None else u0 + cells[1]
             if values is not None and (uptime is None or uptime >= _WARM_UP_MS):
+                samples.phases.append(phase)
                 samples.rows.append(row)
                 samples.times.append(block.t0 + cells[0])
                 samples.uptimes.append(unknown if uptime is None else uptime)

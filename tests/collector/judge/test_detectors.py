@@ -15,6 +15,14 @@ from collector.judge.detectors.step import find_steps
 from collector.judge.detectors.views import VIEWS
 from tests.collector.judge.stream import Bench, rows, told
 
+RULE = """
+[[rule]]
+name = "heap-leak"
+kind = "heap"
+severity = "critical"
+when = "leak_rate > 0"
+reason = "{leak_rate:rate}, {leak_hours_left:hours}[, {leak_boots:number} boots]"
+"""
 SIZE = 100_000.0
 LIMITS = np.array([SIZE])
 HOURS = np.arange(BUCKETS - 1.0)[None, :]
@@ -181,16 +189,7 @@ def test_a_stack_ever_deeper_is_told_and_rare_records_are_not() -> None:
 
 
 def test_a_heap_that_tells_only_what_is_free_is_measured_against_what_was_free_at_first() -> None:
-    bench = Bench(
-        """
-[[rule]]
-name = "heap-leak"
-kind = "heap"
-severity = "critical"
-when = "leak_rate > 0"
-reason = "{leak_rate:rate}, {leak_hours_left:hours}"
-"""
-    )
+    bench = Bench(RULE)
     started_ms = bench.now_ms
     for minute in range(60):
         bench.second(rows("b", "heap", ("main",), bench.now_ms, {"free": 24_000 - 300 * minute}), seconds=60)
@@ -199,3 +198,19 @@ reason = "{leak_rate:rate}, {leak_hours_left:hours}"
     assert finding.numbers["leak_rate"] == pytest.approx(18_000, rel=0.01)
     left = (24_000 - 300 * (finding.at_ms - started_ms) / 60_000) / 18_000
     assert finding.numbers["leak_hours_left"] == pytest.approx(left, rel=0.15)
+
+
+def test_what_the_last_boot_still_said_is_not_taken_for_the_new_one() -> None:
+    bench = Bench(RULE)
+    for boot in range(1, 6):
+        last_ms = bench.now_ms + 120_000
+        blocks = [
+            rows("b", "heap", ("main",), last_ms - 1000 * (120 - up), {"size": 100_000, "used": 40_000 + 500 * up},
+                 boot=boot, uptime_ms=1000 * up)
+            for up in range(30, 121, 30)
+        ]  # fmt: skip
+        bench.second(*blocks, seconds=120)
+    board = bench.judge.board
+    kept = board.histories["heap"].boots(np.array([board.tables["heap"].find("b", ("main",))]))[0]
+    assert np.isfinite(kept[:4, -1]).all()
+    assert kept[:4, -1] == pytest.approx(np.tile([120_000, 100_000], (4, 1)))
