@@ -16,7 +16,7 @@ from collector.judge.series import Rows
 
 _PART, _RATCHET_PART = 0.08, 0.4
 """Of what was free: less is not worth a word; counters that never fall go in steps by nature."""
-_SIDE_H = 24
+_SIDE_H, _LEAST_SIDE = 24, 4
 """How many hours there must be on each side: a whole day, less the bucket in which the boot began."""
 _FLAT = 0.3
 """The part of the step by which either side may grow."""
@@ -42,7 +42,7 @@ def find_steps(windows: Numbers, views: int | Rows, limits: Numbers, *, ratchet:
         grown = np.fmax.reduce(envelope(windows[daily]), axis=1) - least
         for row in daily[grown >= part * (limits[daily] - least)]:
             hours = HOURS_OF[view[row]]
-            size, at = _step(windows[row], max(2, round(_SIDE_H / hours) - 1))
+            size, at = _step(windows[row], max(_LEAST_SIDE, round(_SIDE_H / hours) - 1))
             if size >= part * (limits[row] - np.nanmin(windows[row])):
                 found.size[row] = size
                 found.hours[row] = (windows.shape[1] - at) * hours
