@@ -152,7 +152,8 @@ def _of_teeth(sight: _Sight) -> tuple[Condition, ...]:
     text = f"it grew by more than {_size(noise)}, by what rose above it and was given back {seen} times"
     found.append(_says(text, sight.grown >= noise))
     first, _ = first_and_last(sight.looked_at)
-    within = sight.known("ceiling_ages_ms") / HOUR_MS <= float((sight.window.shape[1] - first)[0] * HOURS_OF[view])
+    seen_for = float((sight.window.shape[1] - first - leak._BESIDE)[0] * HOURS_OF[view])
+    within = sight.known("ceiling_ages_ms") / HOUR_MS <= seen_for
     ceilings = [sight.known("held_before")] if within else [sight.known("ceilings"), sight.known("held_before")]
     known = [one for one in ceilings if np.isfinite(one)]
     now = sight.begin + sight.grown

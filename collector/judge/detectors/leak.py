@@ -41,7 +41,8 @@ _SHORT_VIEWS, _SHORT_SPAN = 3, 12
 _DAILY_SPAN, _DAILY_RISES, _DAILY_FROM_H = 5, 4, 12
 _THIRD = 0.5
 _LEAST_PART = 0.004
-_MARGIN = 0.25
+_MARGIN, _BESIDE = 0.25, 2
+"""By which part of its growth it must be above what stood before; a peak within the first buckets stood before."""
 _ABOVE_NOISE, _LEAST_ABOVE_NOISE, _LONG_VIEWS = 1.5, 0.3, 4
 """By how many times what rises above the envelope within the window, and falls again, the envelope must have grown."""
 
@@ -144,7 +145,7 @@ def _rises_steadily(windows: Numbers, looked_at: Numbers, views: Rows, ground: G
     least_rises = np.where(ground.ratchets > 0, _RATCHET_RISES, np.where(daily, _DAILY_RISES, _LEAST_RISES))
     alike = np.minimum.reduce([third - begin, two_thirds - third, end - two_thirds]) >= _THIRD * grown / 3
     above = np.fmax.reduce(windows - held, axis=1)
-    within = ground.ceiling_ages_ms / HOUR_MS <= (windows.shape[1] - first) * HOURS_OF[views]
+    within = ground.ceiling_ages_ms / HOUR_MS <= (windows.shape[1] - first - _BESIDE) * HOURS_OF[views]
     ceilings = np.where(within, ground.held_before, np.fmax(ground.ceilings, ground.held_before))
     is_news = np.isnan(ceilings) | (end > ceilings + _MARGIN * grown)
     no_tooth = is_news & (grown >= _above_noise(windows - held, above, views) * above)
