@@ -1,9 +1,9 @@
 """Leak: memory that is taken steadily and never given back. Pure, by column.
 
 Looked at is the envelope of used memory: at each instant the least value from then on, so what was never given back;
-on the two longest levels that of the least value of each 24 hours, so that a daily cycle is flat.
+on the three longest levels that of the least value of each 24 hours, so that a daily cycle is flat.
 
-A leak is told when, over the closed buckets of one level,
+A leak is told when, over the closed buckets of one view of the history,
 * the envelope rose at least so often, in every third of the time alike: no single step, no last tooth, no plateau;
 * it is above all that stood before the window, peaks included: else it is the next tooth; and it grew by more than came
   and went within the window;
