@@ -17,8 +17,8 @@ from collector.judge.series import Rows
 _PART, _RATCHET_PART = 0.08, 0.4
 """Of what was free: less is not worth a word; counters that never fall go in steps by nature."""
 _SIDE_H, _LEAST_SIDE = 24, 4
-"""How many hours there must be on each side: a whole day, less the bucket in which the boot began. And how many buckets:
-two days of those of half a day, since a gap may hide the trough of a night."""
+"""How many hours there must be on each side: a whole day, less the bucket in which the boot began. And how many
+buckets: two days of those of half a day, since a gap may hide the trough of a night."""
 _FLAT = 0.3
 """The part of the step by which either side may grow."""
 
