@@ -200,7 +200,7 @@ def _shape_of(sight: _Sight) -> _Shape:
 def _of_evidence(sight: _Sight) -> Condition:
     """That so much growth in such a time is more than healthy memory does, and would end memory."""
     shape = _shape_of(sight)
-    choices = (*_of_size(sight, shape), *_of_straightness(sight, shape))
+    choices = (*_of_size(sight, shape), *_of_quiet_and_unlimited(sight, shape))
     would = "would" if shape.ends_at_worst else "would not"
     text = (
         f"it is more than healthy memory does; its second half grew {_times(shape.ratio)} as much as its first "
@@ -238,11 +238,9 @@ def _of_size(sight: _Sight, shape: _Shape) -> tuple[Condition, ...]:
     )
 
 
-def _of_straightness(sight: _Sight, shape: _Shape) -> tuple[Condition, ...]:
+def _of_quiet_and_unlimited(sight: _Sight, shape: _Shape) -> tuple[Condition, ...]:
     hours, limit, quiet_ms = sight.hours, sight.known("limits"), sight.known("quiet_ms")
-    straight = shape.bends < shape.day_bends and hours >= leak._STRAIGHT_FROM_H
     quiet = quiet_ms >= max(leak._QUIET_FROM_MS, hours * HOUR_MS)
-    desk = sight.known("period_ms") <= leak._DESK_MS
     return (
         _says(
             f"nothing was given back for {span(quiet_ms / 1000) if np.isfinite(quiet_ms) else 'no time'}, it took "
@@ -251,11 +249,6 @@ def _of_straightness(sight: _Sight, shape: _Shape) -> tuple[Condition, ...]:
             and sight.known("quiet_samples") >= leak._QUIET_SAMPLES
             and sight.grown >= leak._QUIET_PART * limit
             and shape.ends_at_worst,
-        ),
-        _says(
-            f"samples stand close together, growth is straight for {leak._STRAIGHT_FROM_H:.0f} hours and does not slow "
-            "down",
-            desk and straight and shape.part >= leak._STRAIGHT_PART and shape.worst >= leak._STRAIGHT_RATIO,
         ),
         _says(
             f"the limit is unknown, and it grew by {leak._UNLIMITED_PART:.0%} without slowing down",

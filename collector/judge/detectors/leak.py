@@ -55,11 +55,9 @@ _KNOWN_FOR, _NEWS_PART, _KNOWN_DAY_H = 4.0, 0.20, 30.0
 """A boot that lasts so many times the rise, and longer than a day, would have shown its teeth and waves before."""
 _STEADY_PART, _LONG_H = 0.3, 24.0
 """Growth that is straight, or goes on for longer than a wave of 24 hours rises."""
-_STRAIGHT_FROM_H, _STRAIGHT_PART, _STRAIGHT_RATIO, _STRAIGHT_ERRORS = 6.0, 0.004, 0.90, 1.5
+_STRAIGHT_FROM_H, _STRAIGHT_ERRORS = 6.0, 1.5
 _QUIET_FROM_MS, _QUIET_PART, _QUIET_SAMPLES = 1_800_000, 0.01, 100
 _DAILY_PART = 0.3
-_DESK_MS = 30_000
-"""Samples no farther apart are of a board that somebody watches: straight growth is told there though it is small."""
 _UNLIMITED_PART, _UNLIMITED_RATIO = 0.25, 0.8
 _RATCHET_PART, _RATCHET_RISES = 0.3, 8
 """Counters that never fall creep with each new record, less and less often: of them more is asked."""
@@ -208,9 +206,8 @@ def _evidence(hours: Numbers, grown: Numbers, begin: Numbers, bent: Bend, views:
     enough = large | quiet | days | ((steady | (hours >= _LONG_H)) & (part >= _STEADY_PART))
     long = large | days
     will_end = (enough & _will_end(grown, ratio, left)) | (long & _will_end(grown, bent.ratio, left))
-    night = (ground.period_ms <= _DESK_MS) & steady & (part >= _STRAIGHT_PART) & (ratio >= _STRAIGHT_RATIO)
     unlimited = np.isnan(ground.limits) & (grown >= _UNLIMITED_PART * begin) & (ratio >= _UNLIMITED_RATIO)
-    told: Truths = (will_end | night | unlimited) & ~((ground.ratchets > 0) & (part < _RATCHET_PART))
+    told: Truths = (will_end | unlimited) & ~((ground.ratchets > 0) & (part < _RATCHET_PART))
     return told
 
 
