@@ -70,6 +70,8 @@ class IntakeSettings(Settings, frozen=True):
 
     series_per_agent: Positive = 200_000
     """Most different things (heaps, tasks, stacks ... of devices) that one agent may tell of; more is quarantined."""
+    suspected_every_s: Positive = 10
+    """Agents are asked to read a device with a fresh alert so often for a quarter of an hour, seconds."""
 
 
 class Judging(Settings, frozen=True):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from emulators.boards import BOARDS
 from emulators.chance import Chance
 from emulators.clock import DeviceClock
 from emulators.config import FleetConfig, Group, require_sound
+from emulators.consoles.told import Told
 from emulators.demo import demo_groups
 from emulators.devices.device import Device
 from emulators.firmware import Firmware, Plan
@@ -22,14 +23,38 @@ from telemetry.readings import About, Reading
 class _Member:
     """One device, how often it reports, how its reports come through, and the update that it waits for."""
 
-    __slots__ = ("clock", "device", "link", "report_ms", "update")
+    __slots__ = ("clock", "device", "first_ms", "haste", "link", "report_ms", "update")
 
-    def __init__(self, device: Device, group: Group, link: Link, update: tuple[int, Firmware] | None) -> None:
+    def __init__(
+        self, device: Device, group: Group, first_ms: int, link: Link, update: tuple[int, Firmware] | None
+    ) -> None:
         self.device = device
+        self.first_ms = first_ms
         self.report_ms = group.report_ms
         self.link = link
         self.clock = DeviceClock(group.clock, device.boot_ms)
         self.update = update
+        self.haste: tuple[int, int] | None = None
+
+    def hurry(self, every_ms: int, until_ms: int) -> None:
+        """Report more often until then, and tell what the console prints."""
+        self.haste = every_ms, until_ms
+        self.device.listener = self.device.listener or Told(self.device)
+
+    def calm_down(self) -> None:
+        """Report in the usual turns alone."""
+        self.haste = self.device.listener = None
+
+    def next_ms(self, due_ms: int) -> int:
+        """When it reports after that moment: at its usual turn, sooner while it is hurried."""
+        usual_ms = due_ms + self.report_ms - (due_ms - self.first_ms) % self.report_ms
+        if self.haste is None:
+            return usual_ms
+        every_ms, until_ms = self.haste
+        if due_ms < until_ms:
+            return min(usual_ms, due_ms + every_ms)
+        self.calm_down()
+        return usual_ms
 
     def report(self, due_ms: int) -> list[About | Reading]:
         """Live up to then and report; what arrives of it."""
@@ -54,6 +79,7 @@ class Fleet:
         self._seed = seed
         self._members: list[_Member] = []
         self._queue: list[tuple[int, int]] = []
+        self._now_ms = 0
         self._started = False
 
     @classmethod
@@ -73,14 +99,28 @@ class Fleet:
         """Everything that the devices have reported up to now. The first call is the moment of power-on."""
         if not self._started:
             self._power_on(now_ms)
+        self._now_ms = now_ms
         arrived: list[About | Reading] = []
         queue, members = self._queue, self._members
         while queue and queue[0][0] <= now_ms:
             due_ms, index = queue[0]
             member = members[index]
-            heapq.heapreplace(queue, (due_ms + member.report_ms, index))
+            heapq.heapreplace(queue, (member.next_ms(due_ms), index))
             arrived += member.report(due_ms)
         return arrived
+
+    def hurry(self, devices: Collection[str], every_ms: int, until_ms: int) -> None:
+        """From now on these devices (those of them that have power) report every `every_ms` beside their usual turns,
+        and tell what their consoles print, until that moment of the fleet's time. All others report as usual."""
+        soon_ms = self._now_ms + every_ms
+        for number, (due_ms, index) in enumerate(self._queue):
+            member = self._members[index]
+            if member.device.name not in devices:
+                member.calm_down()
+            elif self._now_ms < until_ms:
+                member.hurry(every_ms, until_ms)
+                self._queue[number] = min(due_ms, soon_ms), index
+        heapq.heapify(self._queue)
 
     @property
     def devices(self) -> list[Device]:
@@ -111,7 +151,7 @@ class Fleet:
             first_ms = now_ms + chance.child("phase").below(group.report_ms)
             self._queue.append((first_ms, len(self._members)))
             link = Link(group.network, chance.child("network"))
-            self._members.append(_Member(device, group, link, self._update_of(group, name, now_ms)))
+            self._members.append(_Member(device, group, first_ms, link, self._update_of(group, name, now_ms)))
         heapq.heapify(self._queue)
 
     def _update_of(self, group: Group, name: str, now_ms: int) -> tuple[int, Firmware] | None:

@@ -1,4 +1,4 @@
-"""What `memfleet emulate` does with a fleet beside publishing it: consoles on pseudo-terminals, readings in a file."""
+"""What `memfleet emulate` does with a fleet: publish it, or put consoles on pseudo-terminals, or readings in a file."""
 
 from __future__ import annotations
 
@@ -7,12 +7,52 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from agent.config import AgentConfig
+from agent.haste import wished
+from agent.process import Agent
 from emulators.config import FleetConfig
+from emulators.fleet import Fleet
 from emulators.ports import Ports
+from emulators.publishers.broadcast import Broadcast
+from memfleet.version import VERSION
+from telemetry.clock import wall_ms
 from telemetry.errors import EnvironmentFault
+from telemetry.messages import Command
 
+PUBLISH_ROUND_S = 0.25
 ROUND_S = 0.05
 LEVEL = 6
+
+
+def publish(fleet: Fleet, settings: AgentConfig, stop: threading.Event) -> None:
+    """Publish a fleet in real time until `stop` is set: through an agent's outbox, or as its devices do themselves."""
+    broadcast = Broadcast(fleet.systems(), settings.broker, f"{settings.fleet}-{settings.name}-devices")
+    if len(broadcast) == len(fleet):
+        while not stop.is_set():
+            broadcast.take(fleet.advance(wall_ms()))
+            broadcast.link.step(PUBLISH_ROUND_S)
+        broadcast.link.close()
+        return
+    agent = Agent(settings, Path(settings.data_dir), VERSION)
+    obeyed: Command | None = None
+    try:
+        while not stop.is_set():
+            agent.take(broadcast.take(fleet.advance(agent.now_ms())))
+            agent.step(PUBLISH_ROUND_S)
+            if len(broadcast):
+                broadcast.link.step(0)
+            if agent.publisher.command != obeyed:
+                obeyed = agent.publisher.command
+                obey(fleet, obeyed, agent.now_ms())
+    finally:
+        agent.close()
+
+
+def obey(fleet: Fleet, command: Command | None, now_ms: int) -> None:
+    """The collector's wish: some devices report more often for a while, and tell their log. `now_ms` is the fleet's."""
+    if command is not None:
+        haste = wished(command, wall_ms(), now_ms)
+        fleet.hurry(haste.devices, haste.every_ms, haste.until_ms)
 
 
 def serve_consoles(config: FleetConfig, stop: threading.Event, say: Callable[[str], None]) -> None:

@@ -31,6 +31,9 @@ fleet = "{fleet}"
 data_dir = {data_dir}
 silent_after_s = {silent_after_s}
 
+[intake]
+suspected_every_s = {suspected_every_s}
+
 [broker]
 url = "{url}"
 protocol = "{protocol}"
@@ -43,10 +46,13 @@ port = {port}
 class LocalCollector:
     """Starts everything that a desk needs in `directory`; `extra` are further commands to supervise.
 
-    `port` is where the page should be; when another program has that port, any free one is taken and said.
+    `port` is where the page should be; when another program has that port, any free one is taken and said. Seconds:
+    after how many a device is silent, and how often a suspicious one is read.
     """
 
-    def __init__(self, directory: Path, fleet: str, port: int, silent_after_s: int = 300) -> None:
+    def __init__(
+        self, directory: Path, fleet: str, port: int, silent_after_s: int = 300, suspected_every_s: int = 10
+    ) -> None:
         self.directory = directory
         self.fleet = fleet
         make_folder(directory)
@@ -59,6 +65,7 @@ class LocalCollector:
             fleet=fleet,
             data_dir=json.dumps(str(directory)),
             silent_after_s=silent_after_s,
+            suspected_every_s=suspected_every_s,
             url=self.broker.settings.url,
             protocol=self.broker.settings.protocol,
             port=self.port,

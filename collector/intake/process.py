@@ -47,7 +47,7 @@ class Intake:
         journals = {"desk": directory / "desk.journal", "findings": directory / "findings.journal"}
         self._others = Consumer(self.journal.db, journals)
         self._readers = readers_of("readings", config, directory)
-        self._suspicion = Suspicion()
+        self._suspicion = Suspicion(float(config.intake.suspected_every_s))
         self._state = IntakeState(self.journal.db, config.intake.series_per_agent)
         self._admission = Admission(self._state, config.fleet)
         self._acks = Acks()

@@ -12,15 +12,18 @@ from collector.records import Finding
 from telemetry.messages import Command
 
 SPAN_MS = 900_000
-_INTERVAL_S = 10.0
 _MOST_DEVICES = 100
 _SEVERITIES = ("warning", "critical")
 
 
 class Suspicion:
-    """Which devices are suspected until when. `take` findings; `commands` gives what changed for each agent."""
+    """Which devices are suspected until when. `take` findings; `commands` gives what changed for each agent.
 
-    def __init__(self) -> None:
+    `every_s` is how often they shall be read.
+    """
+
+    def __init__(self, every_s: float = 10.0) -> None:
+        self._every_s = every_s
         self._until_ms: dict[str, int] = {}
         self._changed: set[str] = set()
 
@@ -42,4 +45,4 @@ class Suspicion:
         suspected = [device for device in self._until_ms if owners.get(device) == agent]
         newest = sorted(suspected, key=lambda device: -self._until_ms[device])[:_MOST_DEVICES]
         until_ms = max(self._until_ms[device] for device in newest)
-        return Command(until_ms, interval_s=_INTERVAL_S, log_devices=sorted(newest))
+        return Command(until_ms, interval_s=self._every_s, log_devices=sorted(newest))

@@ -35,6 +35,9 @@ SYSTEMS: Mapping[str, System] = {
 }
 """`mt3620-stats` is not the board's own text but `show-memory-stats` run in a loop beside it."""
 
+VOICES: Mapping[str, Voice] = {name: SYSTEMS[name].voice for name in ("mt3620", "esp32", "zephyr")}
+"""How each platform's boards print."""
+
 
 class DeviceConsole:
     """The console of a device, its listener. Firmware that does not print its memory itself has it printed by the
@@ -53,8 +56,7 @@ class DeviceConsole:
     def of(cls, group: Group, name: str, seed: int) -> DeviceConsole:
         """The console of one device of a fleet file's group: the same device as in `Fleet`, reporting as often."""
         board, chance = BOARDS[group.board], Chance(seed).child(name)
-        voice = next(system.voice for system in SYSTEMS.values() if system.platform == board.platform)
-        return DeviceConsole(_device(group, board, chance), voice, group.report_ms)
+        return DeviceConsole(_device(group, board, chance), VOICES[board.platform], group.report_ms)
 
     def advance(self, now_ms: int) -> bytes:
         """What was printed since the last call, up to now. The first call is the moment of power-on."""

@@ -132,7 +132,7 @@ class Device:
             self.listener.died(self, reset)
         self._add(Measure("event", (reset.event,), {"reason": reset.reason}))
         level = "W" if reset.event in ("restart", "update") else "E"
-        self._log(level, "system", reset.reason)
+        self.log({"level": level, "module": "system", "text": reset.reason})
         self.reset_event, self.reset_reason = reset.event, reset.reason
         self.boot_ms += self.uptime_ms + self.board.reboot_ms
         self._up = False
@@ -164,7 +164,7 @@ class Device:
             return
         self._failed = True
         self._add(Measure("event", ("alloc_failed",), {"size": size, "caller": task}))
-        self._log("E", task, f"allocation of {size} bytes failed")
+        self.log({"level": "E", "module": task, "text": f"allocation of {size} bytes failed"})
 
     def churned(self, task: str, refused: int, deepest: int, killed: bool) -> None:
         """What a step of compiled traffic came to: a request of `refused` bytes got NULL (0: none did), its stack is
@@ -195,8 +195,8 @@ class Device:
         reading = Reading(self.name, kind, names, time_ms, values, self.boot, uptime_ms, (), resolution)
         self.pending.append(reading)
 
-    def _log(self, level: str, module: str, text: str) -> None:
-        """A line of the device's log; two lines never share a moment."""
+    def log(self, values: dict[str, Value]) -> None:
+        """A line of the device's log: its `text`, and what is known beside it. Two lines never share a moment."""
         now_ms = self.boot_ms + self.uptime_ms
         self._logged_ms = max(self._logged_ms + 1, now_ms)
-        self._add(Measure("log", (), {"level": level, "module": module, "text": text}), self._logged_ms - now_ms)
+        self._add(Measure("log", (), values), self._logged_ms - now_ms)

@@ -13,24 +13,18 @@ from typing import Annotated
 import typer
 
 from agent.config import AgentConfig
-from agent.process import Agent
 from emulators import fleet_file
 from emulators.config import FleetConfig
 from emulators.demo import demo_groups
 from emulators.fleet import Fleet
-from emulators.publishers.broadcast import Broadcast
 from emulators.publishers.groups import publishing_groups
 from emulators.recording import lines, lived
-from memfleet.emulated import serve_consoles, write_lines
+from memfleet.emulated import publish, serve_consoles, write_lines
 from memfleet.lifeline import die_with_parent, stop_on_signals
 from memfleet.spans import seconds
-from memfleet.version import VERSION
-from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
 from telemetry.readings import About, Reading
 from telemetry.settings import load
-
-ROUND_S = 0.25
 
 POWER_ON = datetime(2026, 1, 1)  # UTC, as typer reads it
 """The same for all, so that the same file and seed give the same bytes."""
@@ -99,7 +93,9 @@ def command(
             AgentConfig, None, os.environ, fleet=fleet, name=name or "emulator", data_dir=data,
             broker={key: value for key, value in link.items() if value} or None,
         )  # fmt: skip
-        _publish(Fleet.from_config(config), settings)
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+        die_with_parent()
+        publish(Fleet.from_config(config), settings, stop_on_signals())
 
 
 def _recorded(items: Iterable[About | Reading], out: Path | None, store: str | None, collector: Path | None) -> str:
@@ -111,29 +107,6 @@ def _recorded(items: Iterable[About | Reading], out: Path | None, store: str | N
 
     written, refused = write_store(items, load(CollectorConfig, collector, os.environ), store or "")
     return "\n".join([f"{written} readings in {store}", *(f"refused: {reason}" for reason in refused)])
-
-
-def _publish(emulated: Fleet, settings: AgentConfig) -> None:
-    """Until a signal comes."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    die_with_parent()
-    stop = stop_on_signals()
-    broadcast = Broadcast(emulated.systems(), settings.broker, f"{settings.fleet}-{settings.name}-devices")
-    if len(broadcast) == len(emulated):
-        while not stop.is_set():
-            broadcast.take(emulated.advance(wall_ms()))
-            broadcast.link.step(ROUND_S)
-        broadcast.link.close()
-        return
-    agent = Agent(settings, Path(settings.data_dir), VERSION)
-    try:
-        while not stop.is_set():
-            agent.take(broadcast.take(emulated.advance(agent.now_ms())))
-            agent.step(ROUND_S)
-            if len(broadcast):
-                broadcast.link.step(0)
-    finally:
-        agent.close()
 
 
 def _config(file: Path | None, devices: int, seed: int, systems: list[System]) -> FleetConfig:

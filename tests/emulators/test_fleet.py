@@ -91,6 +91,40 @@ def test_readings_come_at_the_rate_of_their_group() -> None:
     assert {later - earlier for earlier, later in itertools.pairwise(times)} == {5000}
 
 
+def test_who_is_hurried_reports_more_often_for_as_long_as_was_said() -> None:
+    def lived(hurried: list[str], step_ms: int = 1000) -> list[About | Reading]:
+        fleet = Fleet.from_config(_config(report_ms=60_000, workload="panics"))
+        items = fleet.advance(0) + fleet.advance(200_000)
+        fleet.hurry(hurried, 5_000, 400_000)
+        return items + [item for now in range(200_000, 900_001, step_ms) for item in fleet.advance(now)]
+
+    def read(items: list[About | Reading]) -> set[int]:
+        mine = (one for one in items if isinstance(one, Reading) and one.device == "plug-002")
+        return {one.time_ms for one in mine if one.names == ("internal",)}
+
+    usual, hurried = lived([]), lived(["plug-002", "nobody"])
+    assert lived(["plug-002"], step_ms=50_000) == hurried
+    assert [one for one in hurried if one.device != "plug-002"] == [one for one in usual if one.device != "plug-002"]
+    assert read(usual) <= read(hurried), "the usual turns are kept"
+    more = read(hurried) - read(usual)
+    assert len(more) > 30
+    assert min(more) > 200_000
+    assert max(more) < 405_000
+    told = [one for one in hurried if isinstance(one, Reading) and one.kind == "log" and "level" not in one.values]
+    assert any("app_init" in str(one.values["text"]) for one in told), "it panicked and booted meanwhile"
+    assert {one.device for one in told} == {"plug-002"}
+    assert max(one.time_ms for one in told) < 406_000
+
+
+def test_a_wish_that_is_taken_back_ends_at_once() -> None:
+    fleet = Fleet.from_config(_config(report_ms=60_000))
+    fleet.advance(0)
+    fleet.advance(60_000)
+    fleet.hurry(["plug-001"], 1_000, 600_000)
+    fleet.hurry([], 0, 0)
+    assert len({one.time_ms for one in fleet.advance(180_000) if one.device == "plug-001"}) <= 3  # type: ignore[union-attr]
+
+
 def test_what_was_read_while_offline_arrives_late_and_complete() -> None:
     network = Network(offline_percent=30, offline_ms=7000)
     away = Fleet.from_config(_config(network=network))

@@ -9,7 +9,7 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from collector.config import CollectorConfig
+from collector.config import CollectorConfig, IntakeSettings
 from collector.intake.process import Intake
 from collector.intake.suspicion import SPAN_MS, Suspicion
 from collector.records import Finding, encode_finding
@@ -57,7 +57,9 @@ def test_what_is_over_silent_harmless_or_unknown_asks_for_nothing() -> None:
 def test_the_command_waits_at_the_broker(tmp_path: Path) -> None:
     findings = Journal(tmp_path / "findings.journal")
     with mosquitto(tmp_path) as broker:
-        config = CollectorConfig(fleet="plant", broker=Broker(url=broker.url))
+        config = CollectorConfig(
+            fleet="plant", broker=Broker(url=broker.url), intake=IntakeSettings(suspected_every_s=3)
+        )
         intake = Intake(config, tmp_path)
         intake._state.set_owner("pump", "gateway", NOW)
         with findings.transaction():
@@ -78,5 +80,5 @@ def test_the_command_waits_at_the_broker(tmp_path: Path) -> None:
         intake.close()
     findings.close()
     command = decode(heard[0], Command)
-    assert command.log_devices == ["pump"]
+    assert (command.log_devices, command.interval_s) == (["pump"], 3.0)
     assert 0 < command.until_ms - wall_ms() <= SPAN_MS
