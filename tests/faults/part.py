@@ -15,7 +15,7 @@ from pathlib import Path
 import telemetry.clock
 
 _true_ms = telemetry.clock.wall_ms
-HASTY_COMMIT_MS = 2_000
+HASTY_COMMIT_MS = 3_000
 BRISK_KEEPALIVE_S = 2
 
 
@@ -37,17 +37,19 @@ def break_intake() -> None:
     from collector.intake import process
 
     class HastyIntake(process.Intake):
-        _next_commit = telemetry.clock.monotonic_ms() + HASTY_COMMIT_MS
+        _next_commit = 0
 
         def step(self) -> None:
             self._collect()
             messages, self._inbox = self._inbox, []
+            if not self._next_commit:  # the first of its life: however long it took to start
+                self._next_commit = telemetry.clock.monotonic_ms() + HASTY_COMMIT_MS if messages else 0
             for message in messages:
                 self._take(message, self._now_ms())
                 self.link.acknowledge(message)
             self._send_acks()
             now = telemetry.clock.monotonic_ms()
-            if now >= self._next_commit:
+            if self._next_commit and now >= self._next_commit:
                 self._next_commit = now + HASTY_COMMIT_MS
                 self._commit()
                 self._keep_house()

@@ -23,6 +23,7 @@ from tests.faults.oracle import Found, Oracle
 from tests.faults.proxy import Proxy, proxy
 from tests.faults.source import FLEET
 from tests.servers import HOST, InfluxDB, Mosquitto, Server, VictoriaMetrics, influxd, mosquitto, victoria_metrics
+from tests.waiting import wait_until
 
 START_BEFORE_MS = 2 * 3600 * 1000
 """Readings are of two hours ago, so that a clock that is an hour off finds them possible."""
@@ -46,6 +47,7 @@ class Rig:
     looks: int = 0
     feeding: threading.Event = field(default_factory=threading.Event)
     over: threading.Event = field(default_factory=threading.Event)
+    giving: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def data(self) -> Path:
@@ -95,18 +97,15 @@ class Rig:
     def _in_series(self, agent: str) -> Found:
         if not (self.data / "series.db").exists():
             return {}
-        with contextlib.closing(sqlite3.connect(f"file:{self.data / 'series.db'}?mode=ro", uri=True)) as db:
+        with contextlib.closing(sqlite3.connect(f"file:{self.data / 'series.db'}?mode=ro", uri=True, timeout=60)) as db:
             rows = db.execute(_SERIES, (agent, KIND)).fetchall()
         return {used: {"t": t, "size": size, "free": free, "used": used} for t, size, free, used in rows}
 
     def _in_influx(self, agent: str) -> Found:
         influx = self.servers["influx"]
         assert isinstance(influx, InfluxDB)
-        try:
-            query = f"SELECT size, free, used FROM memfleet_heap WHERE device = '{agent}'"
-            rows = influx.query(query, database="memfleet")
-        except AssertionError:  # no such database yet
-            return {}
+        query = f"SELECT size, free, used FROM memfleet_heap WHERE device = '{agent}'"
+        rows = influx.query(query, database="memfleet")
         return {
             row["used"]: {name: row[name] for name in ("size", "free", "used")} | {"t": row["time"]} for row in rows
         }
@@ -128,15 +127,39 @@ class Rig:
         count = max(1, int(self.rate * FEED_S))
         next_look = 0.0
         while not self.over.wait(FEED_S):
-            for agent in self.oracle.agents if self.feeding.is_set() else ():
-                child = self.children[agent]
-                if isinstance(child, SourceChild) and child.pid:
-                    child.give(self.oracle.issue(agent, count))
+            with self.giving:
+                for agent in self.oracle.agents if self.feeding.is_set() else ():
+                    if self.children[agent].pid:
+                        self.give(agent, count)
             for child in self.children.values():
                 child.tend()
             if time.monotonic() >= next_look:
                 next_look = time.monotonic() + 0.3
                 self.look()
+
+    def give(self, agent: str, count: int) -> range:
+        """Issue the next numbers to an agent."""
+        child = self.children[agent]
+        assert isinstance(child, SourceChild)
+        numbers = self.oracle.issue(agent, count)
+        child.give(numbers)
+        return numbers
+
+    def rest(self) -> None:
+        """Give no more numbers, and wait until all that an agent was given are committed or lost: it reads them in
+        their order, so one more that it commits is behind them all."""
+        with self.giving:
+            self.feeding.clear()
+        for agent in self.oracle.agents:
+            last: list[int] = []
+
+            def is_committed(agent: str = agent, last: list[int] = last) -> bool:
+                if not self.oracle.committed(agent).isdisjoint(last):
+                    return True
+                last += self.give(agent, 1)  # once more each time: it may have been killed with the one before
+                return False
+
+            wait_until(is_committed, f"{agent} commits what it was given", self.children[agent].log, pause_s=0.3)
 
     def look(self) -> None:
         """Hold the counters to the identity."""
@@ -145,11 +168,7 @@ class Rig:
 
     def probe(self, agent: str, limit_s: float) -> float:
         """Seconds from issuing a fresh number to its being in every store; `limit_s` when it is not by then."""
-        child = self.children[agent]
-        assert isinstance(child, SourceChild)
-        began = time.monotonic()
-        fresh = self.oracle.issue(agent, 1)
-        child.give(fresh)
+        began, fresh = time.monotonic(), self.give(agent, 1)
         while time.monotonic() - began < limit_s:
             if all(fresh[0] in self.found(where)[agent] for where in ("series", "influx", "victoria")):
                 return time.monotonic() - began

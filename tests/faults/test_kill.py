@@ -8,8 +8,11 @@ import signal
 import time
 from pathlib import Path
 
-from tests.memfleet.running import Collector, Terminal, memfleet, processes_of, tail, wait_until
+from telemetry.journal import START, JournalReader
+from telemetry.wire import Rows, decode_body
+from tests.memfleet.running import Collector, Terminal, memfleet, processes_of
 from tests.servers import InfluxDB, Mosquitto, influxd, mosquitto
+from tests.waiting import tail, wait_until
 
 READINGS = 600
 SEED = 20_261_120
@@ -42,14 +45,14 @@ def test_a_killed_collector_misses_nothing(tmp_path: Path) -> None:
                 with collector.running():
                     first, last = READINGS * round_number // 4, READINGS * (round_number + 1) // 4
                     _print(terminal, range(first, last), pause_s=0.008)
-                    wait_until(lambda: collector.get("/healthz"), "the collector comes up", 60)
+                    wait_until(lambda: collector.get("/healthz"), "the collector comes up")
                     time.sleep(rng.uniform(0.0, 1.5))
                     assert kill(collector.config) >= 5
             with collector.running():
                 _print(terminal, range(READINGS * 3 // 4, READINGS), pause_s=0.002)
-                wait_until(lambda: _stored(collector) == list(range(READINGS)), "everything is in the series", 60)
-                wait_until(lambda: _written(influx) == list(range(READINGS)), "everything is in InfluxDB", 60)
-                wait_until(lambda: _accounted(collector), "every row is accounted for", 60)
+                wait_until(lambda: _stored(collector) == list(range(READINGS)), "everything is in the series")
+                wait_until(lambda: _written(influx) == list(range(READINGS)), "everything is in InfluxDB")
+                wait_until(lambda: _accounted(collector), "every row is accounted for")
         terminal.close()
 
 
@@ -72,10 +75,11 @@ def test_a_killed_agent_has_what_it_committed(tmp_path: Path) -> None:
         with memfleet(*words, log=log):
             wait_until(lambda: ": open" in tail(log), "the port is opened")
             _print(terminal, range(100), pause_s=0.001)
-            time.sleep(2.5)  # longer than a commit: nobody has taken these off the agent's hands yet
+            outbox = tmp_path / "agent" / "outbox.journal"  # nobody has taken them off the agent's hands yet
+            wait_until(lambda: _committed(outbox) == list(range(100)), "all are committed", log)
             assert kill(tmp_path / "agent") == 1
         with memfleet(*words, log=log), collector.running():
-            wait_until(lambda: _stored(collector) == list(range(100)), f"all arrive after the restart; {tail(log)}", 60)
+            wait_until(lambda: _stored(collector) == list(range(100)), "all arrive after the restart", log)
         terminal.close()
 
 
@@ -83,6 +87,13 @@ def _print(terminal: Terminal, numbers: range, pause_s: float) -> None:
     for number in numbers:
         terminal.print(f"Heap  | Free: 100000 bytes, Allocated: {number} bytes\r\n".encode())
         time.sleep(pause_s)
+
+
+def _committed(outbox: Path) -> list[int]:
+    frames, _ = JournalReader(outbox).read(START, 1_000)
+    blocks = [block for frame in frames for block in decode_body(frame.data)]
+    heaps = [block for block in blocks if isinstance(block, Rows) and block.kind == "heap"]
+    return [row[2 + block.fields.index("used")] for block in heaps for row in block.rows]
 
 
 def _stored(collector: Collector) -> list[int]:

@@ -11,28 +11,17 @@ import select
 import signal
 import subprocess
 import sys
-import time
 import tty
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from memfleet.cli import main
 from tests.servers import free_port
-
-
-def wait_until(holds: Callable[[], Any], what: str, limit_s: float = 30) -> Any:
-    """The first true value that `holds` gives; the test fails with the sentence when none comes."""
-    deadline = time.monotonic() + limit_s
-    while True:
-        value = holds()
-        if value:
-            return value
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
+from tests.waiting import wait_until
 
 
 @contextlib.contextmanager
@@ -52,7 +41,7 @@ def memfleet(*words: str, log: Path, environment: Mapping[str, str] | None = Non
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -142,23 +131,18 @@ class Collector:
             told = {one["process"]: one["counters"] for one in found if one["running"]}
             return told if found and len(told) == len(found) else None
 
-        told: dict[str, dict[str, int]] = wait_until(all_told, f"every process tells its counters; {tail(self.log)}")
+        told: dict[str, dict[str, int]] = wait_until(all_told, "every process tells its counters", self.log)
         return told
 
     def wait_ready(self) -> None:
         """Wait until the page answers."""
-        wait_until(lambda: self.get("/healthz"), f"the page answers; {tail(self.log)}", 60)
+        wait_until(lambda: self.get("/healthz"), "the page answers", self.log)
 
 
 def get(url: str) -> Any:
     """JSON or text at an address, None while there is nothing."""
     with contextlib.suppress(urllib.error.URLError, OSError):
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             body = answer.read()
         return json.loads(body) if body[:1] in (b"{", b"[") else body.decode()
     return None
-
-
-def tail(log: Path) -> str:
-    """The end of a log, for messages of failing tests."""
-    return log.read_text(errors="replace")[-2000:] if log.exists() else "(no log)"

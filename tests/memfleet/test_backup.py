@@ -19,6 +19,7 @@ from telemetry.journal import START, JournalReader, peek_cursor
 from tests.faults.ledgers import identity_violations
 from tests.faults.rig import rig
 from tests.faults.run import Report, drained, verdict, wait_for_acks
+from tests.waiting import wait_until
 
 
 @pytest.mark.timeout(240)
@@ -29,8 +30,7 @@ def test_a_collector_goes_on_from_a_backup(tmp_path: Path) -> None:
             sizes = _backup(tmp_path, tmp_path / f"copy-{number}")
             assert {"readings.journal", "series.db", "findings.journal", "store-influx.db"} <= sizes.keys()
             _require_whole(tmp_path / f"copy-{number}")
-        under_test.feeding.clear()
-        time.sleep(0.5)
+        under_test.rest()
         drained(under_test)
         before = under_test.oracle.committed("agent-1")
         for part in ("intake", "series", "judge", "store:influx", "store:victoria"):
@@ -40,15 +40,10 @@ def test_a_collector_goes_on_from_a_backup(tmp_path: Path) -> None:
         under_test.heal()
         under_test.feeding.set()
         wait_for_acks(under_test, under_test.oracle.acked() + 100)
-        under_test.feeding.clear()
-        time.sleep(0.5)
-        held_then = set(under_test.found("series")["agent-1"])
+        under_test.rest()
         later = {n for n in under_test.oracle.committed("agent-1") if n > max(before)}
-        deadline = time.monotonic() + 60
-        while not later <= held_then and time.monotonic() < deadline:
-            time.sleep(0.2)
-            held_then = set(under_test.found("series")["agent-1"])
-        assert later <= held_then, "it takes in what comes"
+        wait_until(lambda: later <= set(under_test.found("series")["agent-1"]), "it takes in what comes")
+        held_then = set(under_test.found("series")["agent-1"])
         assert _held_in(tmp_path / "copy-2") <= held_then, "it has what the copy had"
         report = verdict(under_test, Report())
         assert (report.invented, report.corrupted, report.identity_violations) == (0, 0, 0), report

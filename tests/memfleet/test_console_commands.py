@@ -17,7 +17,8 @@ from agent.config import Port
 from agent.ports import Ports
 from agent.symbols import Symbols
 from tests.agent.boards import Board
-from tests.memfleet.running import run, wait_until
+from tests.memfleet.running import run
+from tests.waiting import wait_until
 
 PATTERNS = r"""
 [[patterns]]

@@ -9,8 +9,9 @@ from pathlib import Path
 import serial
 
 from telemetry import ndjson
-from tests.memfleet.running import memfleet, run, wait_until
+from tests.memfleet.running import memfleet, run
 from tests.servers import influxd
+from tests.waiting import wait_until
 
 FLEET = """
 seed = 5

@@ -16,8 +16,9 @@ import pytest
 from emulators.config import Group
 from emulators.consoles import DeviceConsole
 from telemetry.clock import wall_ms
-from tests.memfleet.running import Collector, Terminal, memfleet, tail, wait_until
+from tests.memfleet.running import Collector, Terminal, memfleet
 from tests.servers import Mosquitto, mosquitto
+from tests.waiting import tail, wait_until
 
 LIFE_MS = 120_000
 STEP_MS = 5_000
@@ -60,12 +61,12 @@ class Story:
         terminal, log = Terminal(), self.folder / "agent.log"
         words = ["--fleet", "live", "--name", "gateway", "--broker", self.broker.url, "--data", str(self.gateway)]
         with memfleet("agent", *words, "--port", terminal.path, "--device", "pump", log=log):
-            wait_until(lambda: ": open" in tail(log), f"the port is opened; {tail(log)}")
+            wait_until(lambda: ": open" in tail(log), "the port is opened", log)
             for piece in printed():
                 terminal.print(piece)
                 time.sleep(PACE_S)
-            wait_until(lambda: "abort" in events(self.live), "the panic reaches the collector", 60)
-            wait_until(lambda: any("Rebooting" in line["text"] for line in logs(self.live)), "its lines, too", 60)
+            wait_until(lambda: "abort" in events(self.live), "the panic reaches the collector")
+            wait_until(lambda: any("Rebooting" in line["text"] for line in logs(self.live)), "its lines, too")
             settle(self.live)
         terminal.close()
 
@@ -112,7 +113,7 @@ def settle(collector: Collector) -> None:
             last, since = now, time.monotonic()
         return time.monotonic() - since > LONGEST_FOR_S + 2
 
-    wait_until(still, "the alerts settle", 60)
+    wait_until(still, "the alerts settle")
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +157,7 @@ def test_the_capture_replays_into_a_fresh_collector(story: Story) -> None:
     words = ["--fleet", "again", "--broker", story.broker.url, "--data", str(story.folder / "replay"), "--shift"]
     said = run("replay", str(story.gateway / "capture" / "pump"), "--device", "pump", *words)
     assert "readings delivered" in said
-    wait_until(lambda: story.again.get("/api/v1/devices/pump/series"), "the device is known", 60)
-    wait_until(lambda: readings(story.again) == readings(story.live), "the same readings", 60)
+    wait_until(lambda: story.again.get("/api/v1/devices/pump/series"), "the device is known")
+    wait_until(lambda: readings(story.again) == readings(story.live), "the same readings")
     assert set(events(story.again)) == set(events(story.live))
-    wait_until(lambda: alerts(story.again) == alerts(story.live), "the same alerts", 60)
+    wait_until(lambda: alerts(story.again) == alerts(story.live), "the same alerts")

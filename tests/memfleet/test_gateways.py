@@ -15,8 +15,9 @@ from agent.process import Agent
 from telemetry.clock import wall_ms
 from telemetry.readings import About, Reading
 from telemetry.settings import Broker
-from tests.memfleet.running import Collector, run, wait_until
+from tests.memfleet.running import Collector, run
 from tests.servers import Mosquitto, mosquitto
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def collector(broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> It
     made.config.write_text("silent_after_s = 5\n" + made.config.read_text())
     with made.running():
         made.wait_ready()
-        wait_until(lambda: made.get("/api/v1/agents"), "the collector is complete", 60)
+        wait_until(lambda: made.get("/api/v1/agents"), "the collector is complete")
         yield made
 
 
@@ -119,12 +120,12 @@ def test_an_inventory_names_labels_and_owners_and_who_never_speaks_is_an_alert(
     def paged() -> bool:
         return any(one["device"] == "b-never" and one["rule"] == "silent" for one in ask(collector, "alerts", "--json"))
 
-    wait_until(paged, "the device that never spoke is an alert", 60)
+    wait_until(paged, "the device that never spoke is an alert")
     ask(collector, "devices", "retire", "b-never")
-    wait_until(lambda: not paged(), "nobody waits for it any more", 60)
+    wait_until(lambda: not paged(), "nobody waits for it any more")
     assert "b-never" not in {row["device"] for row in ask(collector, "devices", "--json")}
     ask(collector, "devices", "move", "b-1", "--to", "thief")
-    wait_until(lambda: _moved(collector, broker, tmp_path), "the device speaks through another agent", 60)
+    wait_until(lambda: _moved(collector, broker, tmp_path), "the device speaks through another agent")
 
 
 def _moved(collector: Collector, broker: Mosquitto, folder: Path) -> bool:
@@ -155,18 +156,18 @@ def test_evicted_frames_and_silence_are_holes(collector: Collector, broker: Mosq
     def lost() -> Any:
         return [one for one in ask(collector, "holes", "c-1", "--json") if one["cause"] == "lost"]
 
-    (hole,) = wait_until(lost, "the hole is listed", 60)
+    (hole,) = wait_until(lost, "the hole is listed")
     assert hole["frames"] == evicted
     assert hole["from_ms"] < hole["to_ms"]
 
     def silent() -> Any:
         return [one for one in ask(collector, "holes", "c-1", "--json") if one["cause"] == "silence"]
 
-    (lasting,) = wait_until(silent, "its silence is listed while it lasts", 60)
+    (lasting,) = wait_until(silent, "its silence is listed while it lasts")
     assert lasting["to_ms"] is None
     small.say("c-1")
     small.flush()
-    wait_until(lambda: silent() and silent()[0]["to_ms"], "the silence ends", 60)
+    wait_until(lambda: silent() and silent()[0]["to_ms"], "the silence ends")
     assert "frames of its agent were dropped" in ask(collector, "holes", "c-1")
     small.agent.close()
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.memfleet.running import Collector, Terminal, memfleet, tail, wait_until
+from tests.memfleet.running import Collector, Terminal, memfleet
 from tests.servers import InfluxDB, Mosquitto, VictoriaMetrics, influxd, mosquitto, victoria_metrics
+from tests.waiting import tail, wait_until
 
 SEEDS = Path(__file__).parent.parent / "cases" / "seeds"
 NAMES = sorted(path.name for path in SEEDS.iterdir() if path.is_dir())
@@ -141,8 +142,8 @@ def test_every_number_of_the_document_is_in_the_databases(bench: Bench, name: st
         for expected in documented:
             wait_until(
                 lambda expected=expected, read=read: read(name, expected) == expected.values,  # type: ignore[misc]
-                f"{read.__name__} {expected}; {tail(bench.collector.log)}",
-                40,
+                f"{read.__name__} {expected}",
+                bench.collector.log,
             )
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from memfleet.service import Service
-from tests.memfleet.running import Collector, wait_until
+from tests.memfleet.running import Collector
 from tests.servers import mosquitto
+from tests.waiting import wait_until
 
 UNITS = sorted((Path(__file__).parents[2] / "deploy" / "systemd").glob("*.service"))
 
@@ -67,7 +68,7 @@ def test_a_collector_that_hangs_is_not_reported_alive(
         collector = Collector(tmp_path, broker.url)
         with collector.running():
             said: list[str] = []
-            wait_until(lambda: said.extend(heard(systemd)) or "READY=1\nWATCHDOG=1" in said, "ready", 60)
+            wait_until(lambda: said.extend(heard(systemd)) or "READY=1\nWATCHDOG=1" in said, "ready")
             intake = pid_of_part(collector, "intake")
             subprocess.run(["kill", "-STOP", str(intake)], check=True)
             try:
@@ -78,7 +79,7 @@ def test_a_collector_that_hangs_is_not_reported_alive(
                     quiet = 0 if heard(systemd) else quiet + 1
                     return quiet > 40  # two seconds of eight meals
 
-                wait_until(starved, "the watchdog starves", 60)
+                wait_until(starved, "the watchdog starves")
             finally:
                 subprocess.run(["kill", "-CONT", str(intake)], check=True)
 

@@ -20,8 +20,9 @@ from telemetry.topics import shard_of
 from telemetry.wire import Rows
 from tests.faults.ledgers import counters
 from tests.faults.numbered import reading
-from tests.memfleet.running import memfleet, tail, wait_until
+from tests.memfleet.running import memfleet
 from tests.servers import free_port, influxd, mosquitto
+from tests.waiting import wait_until
 
 FLEET = "plant"
 LOW, HIGH = "00-7f", "80-ff"
@@ -119,11 +120,11 @@ def test_the_living_collector_takes_over_the_dead_one(tmp_path: Path) -> None:
             with collect(tmp_path, one, "--shards", LOW) as dying:
                 for talker in all_:
                     talker.say(50)
-                wait_until(all_delivered, f"both take their own; {tail(tmp_path / 'one.log')}", 60)
+                wait_until(all_delivered, "both take their own", tmp_path / "one.log")
                 influx.pause()
                 for talker in all_:
                     talker.say(100)
-                wait_until(all_delivered, "both journal on while the store hangs", 60)
+                wait_until(all_delivered, "both journal on while the store hangs")
                 dying.kill()
                 dying.wait()
             influx.resume()
@@ -134,16 +135,16 @@ def test_the_living_collector_takes_over_the_dead_one(tmp_path: Path) -> None:
         with collect(tmp_path, other, "--shards", HIGH, "--adopt", str(tmp_path / "one")):
             for talker in all_:
                 talker.say(200)
-            wait_until(all_delivered, f"the living one takes all; {tail(tmp_path / 'other.log')}", 60)
+            wait_until(all_delivered, "the living one takes all", tmp_path / "other.log")
 
             def stored() -> bool:
                 query = "SELECT count(used) AS n FROM memfleet_heap GROUP BY device"
                 counts = {row["device"]: row["n"] for row in influx.query(query, "memfleet")}
                 return counts == dict.fromkeys(names, 200)
 
-            wait_until(stored, f"every reading is in the store, once; {tail(tmp_path / 'other.log')}", 60)
+            wait_until(stored, "every reading is in the store, once", tmp_path / "other.log")
             returning = [sys.executable, "-m", "memfleet", "collect", "--config", str(one), "--shards", LOW]
-            refused = subprocess.run(returning, capture_output=True, text=True, timeout=60, check=False)
+            refused = subprocess.run(returning, capture_output=True, text=True, timeout=120, check=False)
             assert (refused.returncode, "adopted by collector other" in refused.stderr) == (1, True), refused.stderr
         for folder, shards in (("one", LOW), ("other", HIGH)):
             owned = agents_of(shards, 2)
@@ -165,11 +166,11 @@ def test_what_moved_to_another_collector_is_neither_kept_nor_acknowledged(tmp_pa
 
         with collect(tmp_path, file, "--only", "intake"):
             talker.say(10)
-            wait_until(lambda: count("accepted_rows"), tail(tmp_path / "one.log"), 60)
-            wait_until(lambda: count("accepted_rows") and talker.delivered, "it owns all shards at first", 60)
+            wait_until(lambda: count("accepted_rows"), "readings are taken", tmp_path / "one.log")
+            wait_until(lambda: count("accepted_rows") and talker.delivered, "it owns all shards at first")
         kept = count("accepted_rows")
         with collect(tmp_path, file, "--shards", LOW, "--only", "intake"):
             talker.say(20)
-            wait_until(lambda: count("foreign_messages"), tail(tmp_path / "one.log"), 60)
+            wait_until(lambda: count("foreign_messages"), "foreign ones are noticed", tmp_path / "one.log")
         assert count("accepted_rows") == kept
         assert not talker.delivered

@@ -10,8 +10,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.memfleet.running import Terminal, get, memfleet, processes_of, run, tail, wait_until
+from tests.memfleet.running import Terminal, get, memfleet, processes_of, run
 from tests.servers import free_port
+from tests.waiting import tail, wait_until
 
 LINES = 8
 LINE = (
@@ -49,11 +50,11 @@ def test_a_board_on_the_desk_is_on_the_page(tmp_path: Path) -> None:
     terminal = Terminal()
     desk = Desk(tmp_path, terminal.path, "--relay")
     with desk.running() as today:
-        wait_until(lambda: "Watching" in tail(desk.log), f"watch comes up; {tail(desk.log)}", 60)
+        wait_until(lambda: "Watching" in tail(desk.log), "watch comes up", desk.log)
         wait_until(lambda: _greet(terminal, desk.url), "the board is heard")
         for number in range(LINES):
             terminal.print(LINE.format(free=8000 - 112 * number, used=108 * number).encode())
-        points = wait_until(lambda: _points(desk.url), f"the heap is on the page; {tail(desk.log)}")
+        points = wait_until(lambda: _points(desk.url), "the heap is on the page", desk.log)
         assert points["free"] == [8000 - 112 * number for number in range(LINES)]
         device = get(f"{desk.url}/devices/bench-7")
         assert device["platform"] == "zephyr"
@@ -69,7 +70,7 @@ def test_a_board_on_the_desk_is_on_the_page(tmp_path: Path) -> None:
         today.kill()
         wait_until(lambda: not processes_of(desk.kept), "what is killed leaves nobody behind")
     with desk.running():
-        points = wait_until(lambda: _points(desk.url), "what was seen is kept", 60)
+        points = wait_until(lambda: _points(desk.url), "what was seen is kept")
         assert points["free"][0] == 8000
     terminal.close()
 
@@ -80,7 +81,7 @@ def test_without_mosquitto_a_log_is_read_to_its_end(tmp_path: Path) -> None:
     source.write_text("".join(LINE.format(free=8000 - 112 * n, used=108 * n) for n in range(LINES)))
     desk = Desk(tmp_path, str(source), path=path)
     with desk.running():
-        wait_until(lambda: _points(desk.url), f"the log is on the page; {tail(desk.log)}", 60)
+        wait_until(lambda: _points(desk.url), "the log is on the page", desk.log)
 
 
 def _points(url: str) -> dict[str, Any] | None:
@@ -102,7 +103,7 @@ def test_ended_while_it_starts_the_demo_leaves_nothing_behind(tmp_path: Path) ->
     port, log, answers = free_port(), tmp_path / "demo.log", []
     words = ["demo", "--devices", "1", "--port", str(port)]
     with memfleet(*words, log=log, environment=environment) as demo:
-        wait_until(lambda: processes_of(tmp_path), f"the first process starts; {tail(log)}", 60)
+        wait_until(lambda: processes_of(tmp_path), "the first process starts", log)
         demo.send_signal(signal.SIGTERM)
         wait_until(
             lambda: answers.append(get(f"http://127.0.0.1:{port}/healthz")) or demo.poll() is not None, tail(log)
