@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,34 +12,32 @@ import serial
 from agent.config import Port
 from agent.ports import Chunk, Ports
 from tests.agent.boards import Board
+from tests.waiting import wait_until
 
 
 def chunks_of(ports: Ports) -> list[Chunk]:
     return [told for told in ports.get() if isinstance(told, Chunk)]
 
 
-def read(ports: Ports, size: int, limit_s: float = 10) -> bytes:
+def read(ports: Ports, size: int) -> bytes:
     """What comes, until it is that much."""
-    data, deadline = b"", time.monotonic() + limit_s
-    while len(data) < size:
-        assert time.monotonic() < deadline, f"only {data!r}; {ports.trouble}"
+    data = b""
+
+    def came() -> bool:
+        nonlocal data
         data += b"".join(chunk.data for chunk in chunks_of(ports))
-        time.sleep(0.005)
+        return len(data) >= size
+
+    wait_until(came, f"{size} bytes come", pause_s=0.005)
     return data
 
 
 def wait_until_open(ports: Ports) -> None:
-    deadline = time.monotonic() + 10
-    while not ports.opened:
-        assert time.monotonic() < deadline, ports.trouble
-        time.sleep(0.005)
+    wait_until(lambda: ports.opened, "the port is opened")
 
 
 def wait_for_trouble(ports: Ports, name: str, words: str) -> None:
-    deadline = time.monotonic() + 10
-    while words not in ports.trouble.get(name, ""):
-        assert time.monotonic() < deadline, ports.trouble
-        time.sleep(0.01)
+    wait_until(lambda: words in ports.trouble.get(name, ""), f"it says {words!r} of {name}")
 
 
 @pytest.fixture
@@ -119,10 +116,11 @@ def test_a_pipe_comes_to_an_end(tmp_path: Path) -> None:
     with pipe.open("wb") as writer:
         writer.write(b"all there is\n")
     chunks: list[Chunk] = []
-    deadline = time.monotonic() + 10
-    while not (ports.ended and chunks):
-        assert time.monotonic() < deadline
-        chunks += chunks_of(ports)
-        time.sleep(0.01)
+
+    def all_read() -> bool:
+        chunks.extend(chunks_of(ports))
+        return ports.ended and bool(chunks)
+
+    wait_until(all_read, "the pipe ends")
     assert chunks == [Chunk(str(pipe), b"all there is\n", 42)]
     ports.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import functools
+import random
 import resource
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from telemetry.clock import wall_ms
 from telemetry.messages import Command
 from telemetry.readings import About, Reading
 from tests.agent.boards import Board, Remembered
+from tests.waiting import step_until, wait_until
 
 PORTS = 100
 LINES = 60
@@ -41,14 +43,14 @@ class Bench:
         config = AgentConfig(ports=ports, capture=Capture(**capture))  # type: ignore[arg-type]
         self.stations = Stations(config, folder, Remembered(), wall_ms)
         self.items: list[About | Reading] = []
-        self.wait(lambda: len(self.stations.ports.opened) == count)
+        self.wait(lambda: len(self.stations.ports.opened) == count, "every port is opened")
 
-    def wait(self, holds: Callable[[], bool], limit_s: float = 60) -> None:
-        deadline = time.monotonic() + limit_s
-        while not holds():
-            assert time.monotonic() < deadline, self.stations.ports.trouble
+    def wait(self, holds: Callable[[], bool], what: str) -> None:
+        def step() -> None:
             self.items += self.stations.step()
             time.sleep(0.005)
+
+        step_until(step, holds, what)
 
     def readings(self, kind: str) -> dict[str, list[Reading]]:
         found: dict[str, list[Reading]] = {}
@@ -64,7 +66,7 @@ class Bench:
 def test_a_hundred_ports_of_which_some_vanish_and_some_print_garbage(tmp_path: Path) -> None:
     bench = Bench(tmp_path, PORTS)
     vanishing, noisy, healthy = bench.boards[:10], bench.boards[10:20], bench.boards[20:]
-    noise = os.urandom(64).replace(b"\n", b"\xfe") + bytes(range(128, 192))
+    noise = random.Random(5).randbytes(64).replace(b"\n", b"\xfe") + bytes(range(128, 192))
     for number in range(LINES):
         if number == 10:
             for board in vanishing:
@@ -77,8 +79,9 @@ def test_a_hundred_ports_of_which_some_vanish_and_some_print_garbage(tmp_path: P
         for board in healthy:
             board.print(line(number))
         bench.items += bench.stations.step()
-    bench.wait(lambda: sum(map(len, bench.readings("heap").values())) == len(healthy) * LINES)
-    bench.wait(lambda: len(bench.stations.ports.opened) == PORTS)
+    bench.wait(lambda: sum(map(len, bench.readings("heap").values())) == len(healthy) * LINES, "every line is read")
+    bench.wait(lambda: len(bench.readings("event")) == len(vanishing) + len(noisy), "what is wrong is noticed")
+    bench.wait(lambda: len(bench.stations.ports.opened) == PORTS, "every port is open again")
     bench.items += bench.stations.close()
 
     heaps = bench.readings("heap")
@@ -95,7 +98,7 @@ def test_a_hundred_ports_of_which_some_vanish_and_some_print_garbage(tmp_path: P
 def test_secrets_are_masked_before_anything_is_kept_or_read(tmp_path: Path) -> None:
     bench = Bench(tmp_path, 1, mask=(r"psk=(\S+)", r"\d{16}"))
     bench.boards[0].print(b"E (12) wifi: psk=hunter2 refused by 1234567812345678\r\n" + line(1))
-    bench.wait(lambda: bool(bench.readings("heap")))
+    bench.wait(lambda: bool(bench.readings("heap")), "the line after the secret is read")
     bench.items += bench.stations.close()
     assert bench.captured("d0")[0] == b"E (12) wifi: psk=*** refused by ***\r"
     assert [reading.values["text"] for reading in bench.readings("log")["d0"]] == ["psk=*** refused by ***"]
@@ -105,7 +108,7 @@ def test_a_silent_record_is_given_without_a_further_line(tmp_path: Path, monkeyp
     monkeypatch.setattr("agent.stations.SETTLE_MS", 50)
     bench = Bench(tmp_path, 1)
     bench.boards[0].print(b"User memory: 40 KB.\nPeak user memory: 44 KB.\nTotal memory: 60 KB.\n")
-    bench.wait(lambda: bool(bench.readings("process")))
+    bench.wait(lambda: bool(bench.readings("process")), "the record is given")
     assert bench.readings("process")["d0"][0].values["total"] == 60 * 1024
     bench.stations.close()
 
@@ -117,7 +120,11 @@ def test_lines_around_a_crash_are_published_once_each_with_a_time_of_its_own(tmp
     crash = "Guru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled."
     for text in (*before, "E (99) app: last words", crash, "Rebooting..."):
         board.print(text.encode() + b"\r\n")
-    bench.wait(lambda: any("Rebooting" in str(one.values["text"]) for one in bench.readings("log").get("d0", [])))
+
+    def rebooted() -> bool:
+        return any("Rebooting" in str(one.values["text"]) for one in bench.readings("log").get("d0", []))
+
+    bench.wait(rebooted, "the lines around the crash are published")
     logs = sorted(bench.readings("log")["d0"], key=lambda reading: reading.time_ms)
     assert [reading.values["text"] for reading in logs] == [*before, "last words", crash, "Rebooting..."]
     assert len({reading.time_ms for reading in logs}) == len(logs)
@@ -135,6 +142,9 @@ from tests.agent.boards import Remembered
 folder = Path(sys.argv[1])
 config = AgentConfig(ports=(Port(port=str(folder / "tty0"), device="d0"),), capture=Capture(write_s=1))
 stations = Stations(config, folder, Remembered(), wall_ms)
+while not stations.ports.opened:
+    time.sleep(0.01)
+print("open", flush=True)  # from here on nothing is lost
 while True:
     stations.step()
     time.sleep(0.01)
@@ -146,13 +156,18 @@ def test_a_killed_agent_leaves_a_readable_log(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     kept = tmp_path / "capture" / "d0"
     for round_number in range(2):
-        with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], cwd=root) as process:
-            deadline = time.monotonic() + 60
-            while sum(entry.data == line(round_number).rstrip(b"\n") for entry in read_capture(kept)) < 50:
-                assert time.monotonic() < deadline
-                board.print(line(round_number))
-                time.sleep(0.01)
+        words = [sys.executable, "-c", WRITER, str(tmp_path)]
+        with subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            assert process.stdout.readline() == b"open\n"
+
+            def captured(text: bytes = line(round_number).rstrip(b"\n")) -> bool:
+                return sum(entry.data == text for entry in read_capture(kept)) >= 50
+
+            step_until(functools.partial(board.print, line(round_number)), captured, "fifty lines are captured")
             process.send_signal(signal.SIGKILL)
+        board.unplug()  # half a line may wait in the terminal
+        board.plug_in()
     newest = max(kept.iterdir())
     with newest.open("ab") as torn:  # what a kill in mid-write leaves
         torn.write(newest.read_bytes()[:40])
@@ -166,15 +181,15 @@ def test_a_command_brings_the_lines_of_the_devices_that_it_names(tmp_path: Path)
     bench = Bench(tmp_path, 2)
     for board in bench.boards:
         board.print(b"before: nothing of memory\r\n" + line(1))
-    bench.wait(lambda: len(bench.readings("heap")) == 2)
+    bench.wait(lambda: len(bench.readings("heap")) == 2, "both boards are heard")
     bench.stations.obey(Command(wall_ms() - 1, 10.0, ["d0"]))
     wish = Command(wall_ms() + 60_000, 10.0, ["d0"])
     for _ in range(2):  # it is desired state: told twice it is still one wish
         bench.stations.obey(wish)
     for board in bench.boards:
         board.print(b"after: nothing of memory\r\n" + line(2))
-    bench.wait(lambda: len(bench.readings("log").get("d0", [])) >= 4)
-    bench.wait(lambda: len(bench.readings("heap").get("d1", [])) == 2)
+    bench.wait(lambda: len(bench.readings("log").get("d0", [])) >= 4, "the lines of the one that was named")
+    bench.wait(lambda: len(bench.readings("heap").get("d1", [])) == 2, "the other one's line")
     logs = bench.readings("log")
     assert logs.keys() == {"d0"}
     texts = [str(log.values["text"]) for log in logs["d0"]]
@@ -196,11 +211,13 @@ def test_a_suspected_board_is_asked_more_often(tmp_path: Path) -> None:
     stations = Stations(config, tmp_path, Remembered(), wall_ms)
     typed, quiet, answers = b"", b"", 0
     stations.obey(Command(wall_ms() + 60_000, 1.0, ["d0", "d2"]))
-    deadline = time.monotonic() + 30
-    while typed.count(b"heap\r") < 2 or answers < 2:
-        assert time.monotonic() < deadline, (typed, answers)
+
+    def asked_again() -> bool:
+        nonlocal typed, quiet, answers
         answers += sum(isinstance(item, Reading) and item.kind == "heap" for item in stations.step())
         typed, quiet = typed + board.typed(), quiet + calm.typed()
-        time.sleep(0.02)
+        return typed.count(b"heap\r") >= 2 and answers >= 2 and b"heap\r" in quiet
+
+    wait_until(asked_again, "what is suspected is asked twice")
     stations.close()
     assert quiet.count(b"heap\r") == 1

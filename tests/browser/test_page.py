@@ -17,7 +17,7 @@ from telemetry.clock import wall_ms
 from telemetry.journal import START, JournalReader
 from telemetry.readings import About
 from telemetry.wire import Rows
-from tests.browser.chromium import chromium
+from tests.browser.chromium import LIMIT_MS, chromium, new_page
 from tests.collector.web.seeding import Collector, alert, azure_sphere, esp32, rows, zephyr
 from tests.collector.web.server import page_process
 
@@ -47,7 +47,7 @@ class Desk:
 
     def open(self, path: str, **options: object) -> Page:
         """The view at that path; anything the browser loads from elsewhere, or complains about, fails the test."""
-        page = self.browser.new_page(**options)  # type: ignore[arg-type]
+        page = new_page(self.browser, **options)
         page.on("pageerror", lambda error: pytest.fail(f"the page's script failed: {error}"))
         page.on("request", lambda request: _own_only(request.url, self.address))
         page.goto(self.address + path)
@@ -94,7 +94,7 @@ def test_an_empty_fleet_says_what_to_do_and_fills_by_itself(empty: Desk) -> None
     expect(page.get_by_role("heading", name="No device has reported yet")).to_be_visible()
     expect(page.get_by_text("memfleet demo")).to_be_visible()
     empty.fill()
-    expect(page.get_by_role("row", name="meter-1")).to_be_visible(timeout=10_000)
+    expect(page.get_by_role("row", name="meter-1")).to_be_visible()
     expect(page.get_by_role("columnheader")).to_have_text(
         ["State", "Device", "Platform", "Firmware", "Memory, KiB", "Outlook", "Last seen"]
     )
@@ -130,7 +130,7 @@ def test_an_azure_sphere_device_is_drawn_and_goes_on_by_itself(desk: Desk) -> No
     highest = 200 * KIB
     columns = {"total": [highest + 40 * KIB], "user_mode": [highest], "peak_user_mode": [highest]}
     desk.send(rows("meter-1", "process", (), [wall_ms()], columns, boot=2))
-    expect(page.locator(".legend")).to_contain_text("peak200 KiB", timeout=10_000)
+    expect(page.locator(".legend")).to_contain_text("peak200 KiB")
     after = {one["name"]: one for one in _drawn(page, "Application memory")}
     assert after["user"]["points"] == 301
     assert after["new peak"]["points"] == int(str(before["new peak"]["points"])) + 1
@@ -141,6 +141,7 @@ def test_samples_are_copied_as_a_table_and_a_new_peak_is_announced(desk: Desk) -
     end_ms = wall_ms()
     desk.send(*azure_sphere("copied-1", end_ms, leak=300, count=20))
     context = desk.browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    context.set_default_timeout(LIMIT_MS)
     page = context.new_page()
     page.goto(f"{desk.address}/device/copied-1")
     table = page.get_by_role("region", name="Samples, newest first")
@@ -158,10 +159,10 @@ def test_samples_are_copied_as_a_table_and_a_new_peak_is_announced(desk: Desk) -
     assert [float(number) for number in newest[2:5]][1] <= float(newest[4])
     columns = {"total": [250 * KIB], "user_mode": [220 * KIB], "peak_user_mode": [220 * KIB]}
     desk.send(rows("copied-1", "process", (), [wall_ms()], columns, boot=2))
-    expect(page.get_by_text("New peak: 220 KiB")).to_be_attached(timeout=10_000)
+    expect(page.get_by_text("New peak: 220 KiB")).to_be_attached()
     assert table.get_by_role("row").count() == 21, "what is selected stands still"
     page.evaluate("getSelection().removeAllRanges()")
-    expect(table.get_by_role("row")).to_have_count(22, timeout=10_000)
+    expect(table.get_by_role("row")).to_have_count(22)
     expect(table.get_by_role("row").nth(1)).to_contain_text("new peak")
     context.close()
 
@@ -189,7 +190,7 @@ def test_a_chart_that_gathered_many_points_is_thinned(desk: Desk) -> None:
     for part in (slice(0, 400), slice(400, 800), slice(800, None)):  # a frame holds at most 500 rows
         columns = {name: values[part] for name, values in held.items()}
         desk.send(rows("fast-1", "task", ("sensor", "DRAM"), times[part], columns))
-    expect(page.locator(".legend").last).to_contain_text("sensor · DRAM7.0 KiB", timeout=10_000)
+    expect(page.locator(".legend").last).to_contain_text("sensor · DRAM7.0 KiB")
     drawn = {one["name"]: one for one in _drawn(page, "Memory held by tasks")}
     assert 60 < int(str(drawn["sensor · DRAM"]["points"])) <= 60 + MOST_ADDED
     page.close()
@@ -200,8 +201,8 @@ def test_a_reboot_draws_the_chart_anew_with_its_mark(desk: Desk) -> None:
     expect(page.get_by_role("heading", name="Application memory")).to_be_visible()
     columns = {"total": [90 * KIB], "user_mode": [50 * KIB], "peak_user_mode": [50 * KIB]}
     desk.send(rows("meter-1", "process", (), [wall_ms()], columns, boot=3))
-    expect(page.locator(".facts")).to_contain_text("Boot3", timeout=10_000)
-    expect(page.locator(".legend")).to_contain_text("user50.0 KiB", timeout=10_000)
+    expect(page.locator(".facts")).to_contain_text("Boot3")
+    expect(page.locator(".legend")).to_contain_text("user50.0 KiB")
     marks = page.locator(".chart").first.evaluate(
         "element => getElement(Number(element.id.slice(1))).chart.getOption()"
         ".series[0].markLine.data.map(mark => mark.label.formatter)"
@@ -236,15 +237,15 @@ def test_an_alert_appears_while_the_page_is_open_and_can_be_acknowledged(desk: D
     desk.collector.find(finding)
     desk.collector.settle()
     for page in (fleet, alerts, device):
-        expect(page.get_by_text("The largest free block fell to 12 KiB.")).to_be_visible(timeout=10_000)
+        expect(page.get_by_text("The largest free block fell to 12 KiB.")).to_be_visible()
     expect(fleet.get_by_role("row", name="kitchen-1")).to_contain_text("critical")
-    expect(fleet.get_by_role("link", name="Alerts")).to_contain_text("1", timeout=10_000)
+    expect(fleet.get_by_role("link", name="Alerts")).to_contain_text("1")
     alerts.get_by_role("button", name="Acknowledge").click()
     expect(alerts.get_by_text("Noted …")).to_be_visible()
     frames, _ = JournalReader(desk.collector.directory / "desk.journal").read(START)
     assert [decode_desk(frame.data).key for frame in frames] == [finding.key]
     desk.collector.settle()
-    expect(alerts.get_by_text("acknowledged", exact=True)).to_be_visible(timeout=10_000)
+    expect(alerts.get_by_text("acknowledged", exact=True)).to_be_visible()
     for page in (fleet, alerts, device):
         page.close()
 
@@ -252,7 +253,7 @@ def test_an_alert_appears_while_the_page_is_open_and_can_be_acknowledged(desk: D
 def test_old_numbers_are_said_to_be_old(desk: Desk) -> None:
     """Nothing ticks here but what the tests send: the page has to notice."""
     page = desk.open("/")
-    expect(page.get_by_role("status").filter(has_text="What you see may be old")).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("status").filter(has_text="What you see may be old")).to_be_visible()
     page.close()
 
 
@@ -260,7 +261,7 @@ def test_a_device_that_has_not_reported_appears_when_it_does(desk: Desk) -> None
     page = desk.open("/device/late-1")
     expect(page.get_by_text("No device of that name has reported yet.")).to_be_visible()
     desk.send(*zephyr("late-1", wall_ms(), 5))
-    expect(page.get_by_role("heading", name="Heap kernel, 32 KiB")).to_be_visible(timeout=10_000)
+    expect(page.get_by_role("heading", name="Heap kernel, 32 KiB")).to_be_visible()
     page.close()
 
 
@@ -301,7 +302,7 @@ def test_a_reader_with_a_token_sees_everything_live_and_cannot_act(desk: Desk, t
         with contextlib.closing(source), contextlib.closing(copy):
             source.backup(copy)
     with page_process(tmp_path, settings) as address:
-        page = desk.browser.new_page()
+        page = new_page(desk.browser)
         page.goto(f"{address}/alerts")
         page.get_by_label("Token").fill("for-readers")
         page.get_by_role("button", name="Open").click()

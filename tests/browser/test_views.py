@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from collector.records import decode_desk
 from telemetry.clock import wall_ms
 from telemetry.journal import START, JournalReader
-from tests.browser.chromium import chromium
+from tests.browser.chromium import chromium, new_page
 from tests.collector.web.seeding import (
     Collector,
     alert,
@@ -65,7 +65,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     with page_process(peer.directory) as peer_address, chromium() as browser:
         settings = {"page": {"port": 0, "peers": [{"url": peer_address}]}}
         with page_process(own.directory, settings) as address:
-            page = browser.new_page(locale="en-GB", timezone_id="UTC")
+            page = new_page(browser, locale="en-GB", timezone_id="UTC")
             page.on("pageerror", lambda error: pytest.fail(f"the page's script failed: {error}"))
             yield Shared(own, peer, address, peer_address, page, began_ms)
     own.close()
@@ -134,15 +134,15 @@ def test_an_incident_is_acknowledged_and_silenced_at_every_collector(shared: Sha
         assert all(key.startswith("heap-leak|esp32|") for _, key in actions)
     shared.settle()
     silences = page.get_by_role("region", name="Silences")
-    expect(silences).to_contain_text("heap-leak|esp32|2.4.1|heap|DRAM@", timeout=10_000)
+    expect(silences).to_contain_text("heap-leak|esp32|2.4.1|heap|DRAM@")
     cards = page.get_by_role("region", name="Incidents")
-    expect(cards).to_contain_text("known to 127.0.0.1", timeout=15_000)
-    expect(cards).to_contain_text("silenced until", timeout=15_000)
+    expect(cards).to_contain_text("known to 127.0.0.1")
+    expect(cards).to_contain_text("silenced until")
     silences.get_by_role("button", name="End silence").click()
     expect(silences.get_by_role("button", name="End silence")).to_be_disabled()
     assert desk_of(shared.own)[-1][0] == "unsilence"
     shared.settle()
-    expect(silences).to_be_hidden(timeout=10_000)
+    expect(silences).to_be_hidden()
 
 
 def test_a_peer_that_does_not_answer_is_named(shared: Shared, tmp_path: Path) -> None:
@@ -158,12 +158,12 @@ def test_firmware_versions_are_compared(shared: Shared) -> None:
     page = shared.page
     page.goto(f"{shared.address}/firmware")
     expect(page.get_by_label("Before")).to_have_value("1.4.1")  # the update that most devices had
-    expect(page.get_by_text("1.5.0 needs more than 1.4.1")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("1.5.0 needs more than 1.4.1")).to_be_visible()
     expect(page.get_by_role("row", name="worse heap / dram level")).to_contain_text("+29.")
     page.get_by_label("After").select_option("1.4.1")
     expect(page.get_by_text("Choose two versions")).to_be_visible()
     page.get_by_label("Before").select_option("1.5.0")
-    expect(page.get_by_text("1.4.1 needs less than 1.5.0")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("1.4.1 needs less than 1.5.0")).to_be_visible()
     assert page.url.endswith("?before=1.5.0&after=1.4.1")
 
 

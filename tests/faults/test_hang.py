@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from telemetry.wire import Rows, encode_body
 from tests.faults.child import Child
 from tests.faults.ledgers import counters, identity_violations
 from tests.servers import Mosquitto, mosquitto
-from tests.waiting import wait_until
+from tests.waiting import step_until, wait_until
 
 T0 = int(time.time() * 1000) - 3_600_000
 FRAMES = 60
@@ -62,11 +63,6 @@ def body(number: int) -> bytes:
     return encode_body([Rows("d1", 1, "heap", ("h",), 0, 1, T0 + number, number, ("free",), [[0, 0, number]])])
 
 
-def step_until(publisher: Publisher, holds: Callable[[], bool], what: str) -> None:
-    """Drive the agent until it holds."""
-    wait_until(lambda: publisher.step(0.02) or holds(), what, pause_s=0)
-
-
 def given_up(broker: Mosquitto) -> int:
     """How often the broker has heard nothing of the collector for too long."""
     return broker.log.read_text().count("plant-collector has exceeded timeout")
@@ -80,17 +76,18 @@ def test_a_disk_that_hangs_longer_than_the_keepalive_loses_nothing(tmp_path: Pat
         config.write_text(f'fleet = "plant"\ndata_dir = "{data}"\n[broker]\nurl = "{broker.url}"\n')
         intake = Child(tmp_path / "log", "tests.faults.part", ["intake", str(config), str(tmp_path / "clock"), "brisk"])
         publisher = Publisher(outbox, Broker(url=broker.url), ("plant", "rig"))
+        send = functools.partial(publisher.step, 0.02)
         intake.start()
         try:
             outbox.add([(body(number), 1) for number in range(FRAMES)])
-            step_until(publisher, lambda: publisher.idle, "the collector has the first frames")
+            step_until(send, lambda: publisher.idle, "the collector has the first frames")
             first_life, timed_out = intake.pid, given_up(broker)
             under.freeze()
             outbox.add([(body(FRAMES + number), 1) for number in range(FRAMES)])
-            step_until(publisher, lambda: given_up(broker) > timed_out, "the broker gives the collector up")
+            step_until(send, lambda: given_up(broker) > timed_out, "the broker gives the collector up")
             assert outbox.depth == FRAMES, "nothing that hangs is acknowledged"
             under.thaw()
-            step_until(publisher, lambda: publisher.idle, "the collector has all frames")
+            step_until(send, lambda: publisher.idle, "the collector has all frames")
             wait_until(
                 lambda: counters(data / "readings.journal").get("accepted_rows") == 2 * FRAMES, "all is in", intake.log
             )

@@ -16,7 +16,7 @@ from tests.faults.proxy import proxy
 from tests.faults.rig import rig
 from tests.faults.run import Report, drained, verdict, wait_for_acks
 from tests.servers import HOST, mosquitto
-from tests.waiting import LIMIT_S, wait_until
+from tests.waiting import LIMIT_S, step_until
 
 KEEPALIVE_S = 2
 SLACK_S = 20
@@ -42,7 +42,7 @@ def test_a_black_hole_is_noticed_within_one_and_a_half_keepalives(
 
 
 def _step_until(publisher: Publisher, holds: Callable[[], bool], limit_s: float = LIMIT_S) -> None:
-    wait_until(lambda: publisher.step(0.02) or holds(), "the link goes up or down", limit_s=limit_s, pause_s=0)
+    step_until(lambda: publisher.step(0.02), holds, "the link goes up or down", limit_s=limit_s)
 
 
 @pytest.mark.timeout(240)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,7 @@ from telemetry.readings import About, Reading
 from telemetry.settings import Broker
 from telemetry.wire import Rows, decode_body
 from tests.servers import Mosquitto, mosquitto
-
-LIMIT_S = 30
+from tests.waiting import LIMIT_S, step_until
 
 
 @pytest.fixture
@@ -46,13 +44,6 @@ def device(broker: Mosquitto) -> Iterator[paho.Client]:
 
 def source_at(broker: Mosquitto, **settings: Any) -> MapSource:
     return MapSource(Source(broker=Broker(url=broker.url), **settings), "a", Forgetful(), wall_ms)
-
-
-def step_until(step: Callable[[], Any], holds: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not holds():
-        assert time.monotonic() < deadline, what
-        step()
 
 
 def say(device: paho.Client, topic: str, payload: Any, qos: int = 0, *, retain: bool = False) -> None:

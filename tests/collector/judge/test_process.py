@@ -20,6 +20,7 @@ from telemetry.journal import START, Journal, JournalReader
 from telemetry.readings import About
 from telemetry.wire import Rows, encode_body
 from tests.collector.judge.stream import START_MS, rows, write_journal
+from tests.waiting import LIMIT_S, wait_until
 
 SECONDS = 400
 REBOOT = 90
@@ -188,13 +189,10 @@ def test_run_judges_until_stopped(recorded: Path, in_one_gulp: list[bytes], tmp_
     config = CollectorConfig(silent_after_s=60, judging=Judging(settle_s=SETTLE_MS // 1000))
     thread = threading.Thread(target=process.run, args=(config, directory, stop))
     thread.start()
-    for _ in range(600):
-        if (directory / process.FINDINGS).exists() and _findings(directory) == in_one_gulp:
-            break
-        stop.wait(0.05)
+    wait_until(lambda: (directory / process.FINDINGS).exists() and _findings(directory) == in_one_gulp, "all is judged")
     stop.set()
-    thread.join(10)
-    assert _findings(directory) == in_one_gulp
+    thread.join(LIMIT_S)
+    assert not thread.is_alive()
 
 
 def test_wrong_rules_are_told_before_anything_starts(tmp_path: Path) -> None:

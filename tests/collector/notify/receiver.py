@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HANG, RESET = 0, -1
+PATIENCE_S = 600
 _AT_ONCE = struct.pack("ii", 1, 0)
 
 
@@ -33,7 +34,7 @@ class Receiver:
                 if answer in (200, HANG, RESET):
                     receiver.taken.append(json.loads(body))
                 if answer == HANG:
-                    receiver.released.wait(30)
+                    receiver.released.wait()
                     return
                 if answer == RESET:
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
@@ -50,7 +51,8 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"json://127.0.0.1:{self._server.server_port}/?rto=20"
+        """Its address; who sends there waits `PATIENCE_S` for an answer."""
+        return f"json://127.0.0.1:{self._server.server_port}/?rto={PATIENCE_S}"
 
     def close(self) -> None:
         self.released.set()

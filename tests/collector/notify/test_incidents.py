@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import sqlite3
 import threading
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -28,8 +27,9 @@ from collector.notify.routes import wants
 from telemetry.clock import wall_ms
 from tests.collector.judge.stream import START_MS, Bench, rows
 from tests.collector.notify.receiver import receiving
-from tests.collector.notify.test_process import LOG, NOW, Journals, finding, messages, notifying, settings, until
+from tests.collector.notify.test_process import LOG, NOW, Journals, finding, messages, notifying, settings
 from tests.collector.web.seeding import Collector, alert, esp32
+from tests.waiting import LIMIT_S, wait_until
 
 MINUTE = 60_000
 
@@ -209,7 +209,7 @@ def test_each_channel_gets_what_is_routed_to_it(journals: Journals, tmp_path: Pa
         routes = (Route(urls=(pager.url,), severity="critical"),)
         with notifying(tmp_path, settings(everybody.url, routes=routes)):
             journals.say(finding("board-1"), msgspec.structs.replace(finding("b2", rule="panic"), severity="critical"))
-            until(lambda: len(everybody.taken) == 1 and len(pager.taken) == 1)
+            wait_until(lambda: everybody.taken and pager.taken, "both are told")
     assert everybody.taken[0]["title"] == "2 incidents: heap low on board-1, ... (lab)"
     assert pager.taken[0]["title"] == "panic on b2 (lab)"
 
@@ -236,7 +236,7 @@ def test_a_message_holds_numbers_log_lines_link_and_chart(tmp_path: Path) -> Non
         collector.find(each)  # type: ignore[arg-type]
     collector.settle()
     with receiving(200) as receiver, notifying(tmp_path, settings(receiver.url)):
-        until(lambda: len(receiver.taken) == 1)
+        wait_until(lambda: receiver.taken, "it is told")
     collector.close()
     message: dict[str, Any] = receiver.taken[0]  # type: ignore[assignment]
     lines = message["message"].splitlines()
@@ -290,12 +290,9 @@ def test_the_heart_beats_only_while_the_judge_judges(tmp_path: Path) -> None:
         stop = threading.Event()
         config = Notify(heartbeat_url=url, heartbeat_s=1, private_networks=("127.0.0.1",))
         thread = start_heartbeat(config, tmp_path, stop, lambda: START_MS)
-        end = time.monotonic() + 20
-        while Switch.beats < 3 and time.monotonic() < end:
-            time.sleep(0.02)
+        wait_until(lambda: Switch.beats >= 3, "two more beats")
         stop.set()
-        thread.join(20)
+        thread.join(LIMIT_S)
         server.shutdown()
-    assert Switch.beats >= 3
     assert "cannot be fetched" in beat("http://127.0.0.1:9/", tmp_path, START_MS)
     assert heartbeat.last_tick_ms(tmp_path / "nothing") == 0

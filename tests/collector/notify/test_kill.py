@@ -20,7 +20,7 @@ from telemetry.wire import encode_body
 from tests.collector.judge.stream import START_MS, rows
 from tests.collector.notify.receiver import receiving
 from tests.collector.notify.service import serve
-from tests.collector.notify.test_process import until
+from tests.waiting import wait_until
 
 RULES = """
 [[rule]]
@@ -68,7 +68,7 @@ def test_each_episode_is_told_to_begin_once_and_to_end_once(tmp_path: Path) -> N
                 while second < CYCLES * CYCLE:
                     phase = second % CYCLE
                     if phase == GOOD_AGAIN:  # what is over before it is told is not told, and that is another test
-                        until(lambda: _told(receiver.taken)[False] > second // CYCLE, seconds=120)  # noqa: B023
+                        wait_until(lambda: _told(receiver.taken)[False] > second // CYCLE, "it is told")  # noqa: B023
                     _write_second(readings, second, free=500 if 5 <= phase < GOOD_AGAIN else 5000)
                     second += 1
                     if phase in KILLED_AT:
@@ -78,7 +78,7 @@ def test_each_episode_is_told_to_begin_once_and_to_end_once(tmp_path: Path) -> N
                         time.sleep(chance.random() * 0.1)
                         break
         with alive(tmp_path, rules, receiver.url):
-            until(lambda: _told(receiver.taken)[True] >= CYCLES, seconds=120)
+            wait_until(lambda: _told(receiver.taken)[True] >= CYCLES, "every end is told")
     readings.close()
     assert kills >= 20
     findings, incidents = _said(tmp_path)
@@ -96,7 +96,7 @@ def _write_second(readings: Journal, second: int, free: int) -> None:
 
 
 def _wait_judged(directory: Path, second: int) -> None:
-    until(lambda: last_tick_ms(directory / judge.FINDINGS) >= START_MS + 1000 * second, seconds=120)
+    wait_until(lambda: last_tick_ms(directory / judge.FINDINGS) >= START_MS + 1000 * second, "it is judged")
 
 
 def _told(taken: list[dict[str, str]]) -> Counter[bool]:

@@ -6,8 +6,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,15 +19,9 @@ from telemetry.errors import JournalError
 from telemetry.journal import Journal
 from telemetry.wire import encode_body
 from tests.collector.series.made import KEEP, T0, Bench, finding, rows
+from tests.waiting import LIMIT_S, wait_until
 
 ROOT = Path(__file__).parents[3]
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.01)
 
 
 def test_run_serves_until_stopped(tmp_path: Path) -> None:
@@ -39,9 +31,9 @@ def test_run_serves_until_stopped(tmp_path: Path) -> None:
     stop = threading.Event()
     thread = threading.Thread(target=run, args=(CollectorConfig(), tmp_path, stop))
     thread.start()
-    wait_for(lambda: (tmp_path / "series.db").exists() and rows_in(tmp_path) == 1)
+    wait_until(lambda: (tmp_path / "series.db").exists() and rows_in(tmp_path) == 1, "the row is in the series")
     stop.set()
-    thread.join(10)
+    thread.join(LIMIT_S)
     assert not thread.is_alive()
 
 
@@ -63,7 +55,7 @@ def test_killed_again_and_again_it_takes_every_reading_exactly_once(tmp_path: Pa
             journal.append(frames)
         seen = rows_in(tmp_path)
         process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT)
-        wait_for(lambda seen=seen: rows_in(tmp_path) > seen)
+        wait_until(lambda seen=seen: rows_in(tmp_path) > seen, "it works", pause_s=0.01)  # type: ignore[misc]
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         assert reader.counters(reader.open_reader(tmp_path / "series.db"))["series_rows"] == rows_in(tmp_path)

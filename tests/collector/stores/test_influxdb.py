@@ -17,6 +17,7 @@ from telemetry.wire import Rows
 from tests.collector.stores.fake_influx import Reply, fake_influx
 from tests.collector.stores.made import ABOUT, T0, Journals, Running, counting, finding, heap
 from tests.servers import InfluxDB, influxd
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -208,10 +209,12 @@ def test_an_answer_lost_after_the_write_is_written_again_to_the_same_points(tmp_
         fake.script.append(Reply(204, store=True, hang=True))
         settings = config(fake.url, api=2)
         running = Running(tmp_path, settings)
-        running.store._connection = type(running.store._connection)(settings, timeout_ms=(1000, 200))
+        patient = running.store._connection
+        running.store._connection = type(patient)(settings, timeout_ms=(60_000, 200))
         running.drain()
         assert running.report().state == "waiting"
-        assert len(fake.points) == 10
+        wait_until(lambda: len(fake.points) == 10, "the server has it")
+        running.store._connection = patient
         running.later(1000)
         assert len(fake.requests) == 2
         assert fake.requests[0][2] == fake.requests[1][2]

@@ -3,8 +3,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,15 +13,9 @@ from collector.stores.report import refused, report
 from telemetry.errors import EnvironmentFault, UsageError
 from tests.collector.stores.fake_influx import fake_influx
 from tests.collector.stores.made import Journals, Running, counting
+from tests.waiting import LIMIT_S, wait_until
 
 ROOT = Path(__file__).parents[3]
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.005)
 
 
 def test_run_serves_the_named_store_until_stopped(tmp_path: Path) -> None:
@@ -33,9 +25,9 @@ def test_run_serves_the_named_store_until_stopped(tmp_path: Path) -> None:
         config = CollectorConfig(fleet="demo", stores=(StoreConfig(name="long", kind="influxdb", url=fake.url, api=2),))
         thread = threading.Thread(target=run, args=(config, tmp_path, stop, "long"))
         thread.start()
-        wait_for(lambda: len(fake.points) == 20)
+        wait_until(lambda: len(fake.points) == 20, "all is written")
         stop.set()
-        thread.join(10)
+        thread.join(LIMIT_S)
         assert not thread.is_alive()
         assert len(fake.points) == 20
     found = report(tmp_path / "store-long.db")
@@ -59,7 +51,7 @@ def test_killed_again_and_again_it_writes_everything_and_counts_it_once(tmp_path
             journals.arrive(*[[counting(50, start=start + n * 50)] for n in range(40)])
             before = len(fake.points)
             process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path), fake.url], cwd=ROOT)
-            wait_for(lambda before=before: len(fake.points) >= before + 300)
+            wait_until(lambda before=before: len(fake.points) >= before + 300, "it works", pause_s=0.005)  # type: ignore[misc]
             process.kill()
             process.wait()
             found = report(tmp_path / "store-long.db")

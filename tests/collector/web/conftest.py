@@ -11,7 +11,7 @@ import pytest
 
 from telemetry.clock import wall_ms
 from tests.collector.web.seeding import Collector, seed_fleet
-from tests.collector.web.server import page_process
+from tests.collector.web.server import client_of, page_process
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     now_ms = wall_ms()
     seed_fleet(collector, now_ms, others=9)
     collector.refuse("underflow", b"\x91\x00refused")
-    with page_process(directory) as address, httpx.Client(base_url=address) as http:
+    with page_process(directory) as address, client_of(address) as http:
         yield Running(collector, http, now_ms)
     collector.close()

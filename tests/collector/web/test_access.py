@@ -12,7 +12,7 @@ from collector.config import Page
 from collector.web.access import Access, Role, is_loopback, load_access
 from telemetry.errors import ConfigError
 from tests.collector.web.conftest import Running
-from tests.collector.web.server import page_process
+from tests.collector.web.server import client_of, page_process
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         "read_token_file": str(directory / "read"),
         "operator_token_file": str(directory / "act"),
     }
-    with page_process(directory, {"page": page}) as address, httpx.Client(base_url=address) as http:
+    with page_process(directory, {"page": page}) as address, client_of(address) as http:
         yield http
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import re
 import sys
@@ -18,8 +19,10 @@ from telemetry import ndjson
 from telemetry.clock import wall_ms
 from tests.collector.web.seeding import Collector, alert, rows, seed_fleet
 from tests.collector.web.server import page_process
+from tests.waiting import LIMIT_S
 
 KEY = "leak|mt3620|1.5|process@7"
+ask = functools.partial(httpx.get, timeout=LIMIT_S)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +54,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 
 def test_every_stored_reading_is_exported(address: str) -> None:
-    lines = httpx.get(f"{address}/api/v1/export").content.splitlines()
+    lines = ask(f"{address}/api/v1/export").content.splitlines()
     readings = [ndjson.decode(line) for line in lines]
     about, reading = next(item for item in readings if item[1].device == "meter-0042")
     assert about.texts["platform"] == "mt3620"
@@ -63,19 +66,17 @@ def test_every_stored_reading_is_exported(address: str) -> None:
 
 def test_export_can_be_narrowed(address: str) -> None:
     query = {"device": "kitchen-1", "kind": "heap"}
-    found = [
-        ndjson.decode(line)[1] for line in httpx.get(f"{address}/api/v1/export", params=query).content.splitlines()
-    ]
+    found = [ndjson.decode(line)[1] for line in ask(f"{address}/api/v1/export", params=query).content.splitlines()]
     assert {(one.device, one.kind) for one in found} == {("kitchen-1", "heap")}
     late = {**query, "start": str(found[-1].time_ms)}
-    assert len(httpx.get(f"{address}/api/v1/export", params=late).content.splitlines()) == 2
-    assert httpx.get(f"{address}/api/v1/export", params={"kind": "heep"}).status_code == 400
-    assert httpx.get(f"{address}/api/v1/export", params={"start": "9", "end": "8"}).status_code == 400
+    assert len(ask(f"{address}/api/v1/export", params=late).content.splitlines()) == 2
+    assert ask(f"{address}/api/v1/export", params={"kind": "heep"}).status_code == 400
+    assert ask(f"{address}/api/v1/export", params={"start": "9", "end": "8"}).status_code == 400
 
 
 def test_export_has_forms_for_spreadsheets_and_databases(address: str) -> None:
     def lines(**query: str) -> list[str]:
-        return httpx.get(f"{address}/api/v1/export", params=query).text.splitlines()
+        return ask(f"{address}/api/v1/export", params=query).text.splitlines()
 
     table = list(csv.DictReader(lines(format="csv", kind="task", device="kitchen-1")))
     assert len(table) == 3 * 360
@@ -84,7 +85,7 @@ def test_export_has_forms_for_spreadsheets_and_databases(address: str) -> None:
     assert int(table[0]["peak"]) >= int(table[0]["current"])
     (event,) = csv.DictReader(lines(format="csv", kind="event", device="kitchen-1"))
     assert (event["type"], event["caller"], event["more"]) == ("alloc_failed", "camera_grab", "{}")
-    assert httpx.get(f"{address}/api/v1/export", params={"format": "csv"}).status_code == 400
+    assert ask(f"{address}/api/v1/export", params={"format": "csv"}).status_code == 400
     written = lines(format="line", kind="process", device="meter-0042")
     assert len(written) == 360
     assert re.fullmatch(
@@ -95,9 +96,9 @@ def test_export_has_forms_for_spreadsheets_and_databases(address: str) -> None:
 
 
 def test_what_devices_of_an_incident_said(address: str) -> None:
-    said = httpx.get(f"{address}/api/v1/incident/lines", params={"key": KEY, "reach_ms": "3600000"}).json()["lines"]
+    said = ask(f"{address}/api/v1/incident/lines", params={"key": KEY, "reach_ms": "3600000"}).json()["lines"]
     assert [one["text"] for one in said] == ["first sign"]
-    assert httpx.get(f"{address}/api/v1/incident/lines", params={"key": "none"}).status_code == 404
+    assert ask(f"{address}/api/v1/incident/lines", params={"key": "none"}).status_code == 404
 
 
 def test_an_export_is_judged_as_the_stored_history_is(
@@ -115,11 +116,11 @@ def test_an_export_is_judged_as_the_stored_history_is(
 
 
 def test_incidents_are_listed_with_their_members(address: str) -> None:
-    (incident,) = httpx.get(f"{address}/api/v1/incidents").json()["incidents"]
+    (incident,) = ask(f"{address}/api/v1/incidents").json()["incidents"]
     assert (incident["key"], incident["devices"], incident["lasted_ms"]) == (KEY, 2, 9000)
-    one = httpx.get(f"{address}/api/v1/incident", params={"key": KEY}).json()
+    one = ask(f"{address}/api/v1/incident", params={"key": KEY}).json()
     assert [member["device"] for member in one["members"]] == ["meter-1", "meter-2"]
-    assert httpx.get(f"{address}/api/v1/incident", params={"key": "none"}).status_code == 404
+    assert ask(f"{address}/api/v1/incident", params={"key": "none"}).status_code == 404
 
 
 def test_incidents_are_shown_acknowledged_and_silenced(

@@ -6,13 +6,12 @@ import socket
 import threading
 from pathlib import Path
 
-import httpx
 import pytest
 
 from collector.config import CollectorConfig, Page
 from collector.web.process import run
 from telemetry.errors import ConfigError, EnvironmentFault
-from tests.collector.web.server import page_process
+from tests.collector.web.server import client_of, page_process
 
 
 def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
@@ -33,7 +32,7 @@ def test_a_missing_token_is_found_before_anything_starts(tmp_path: Path) -> None
 
 
 def test_without_series_the_api_says_so_and_the_page_still_comes(tmp_path: Path) -> None:
-    with page_process(tmp_path) as address, httpx.Client(base_url=address) as http:
+    with page_process(tmp_path) as address, client_of(address) as http:
         answer = http.get("/api/v1/devices")
         assert answer.status_code == 503
         assert answer.json() == {"error": "series.db is not there yet: its process is not running"}
