@@ -1,9 +1,14 @@
-"""What holds for every test: the Hypothesis profiles. A server that is missing fails its tests (`tests/servers.py`)."""
+"""What holds for every test: the Hypothesis profiles. A server that is missing fails its tests (`tests/servers.py`).
+
+A run of the tests tries the same inputs each time, however slow the machine is; `make fuzz` draws new ones.
+"""
 
 from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("test", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("fuzz", settings.get_profile("test"), max_examples=500)
+_ANY_PACE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+settings.register_profile("test", _ANY_PACE, max_examples=50, derandomize=True, database=None)
+settings.register_profile("fuzz", _ANY_PACE, max_examples=500)
 settings.load_profile("test")

@@ -26,7 +26,7 @@ def writer(folder: Path, **limits: int) -> CaptureWriter:
 
 
 @given(st.lists(st.tuples(st.binary(max_size=60), st.integers(0, 5000)), max_size=20))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_lines_come_back_as_they_were(tmp_path: Path, parts: list[tuple[bytes, int]]) -> None:
     folder = Path(tempfile.mkdtemp(dir=tmp_path))
     capture, now, expected = writer(folder), NOW, []
