@@ -44,7 +44,7 @@ def _trace_differences(trace: Trace, recorded: Recorded, replayed: Recorded) -> 
     """Each difference in words: offsets first, since a wrong offset is what makes the rest go wrong."""
 
     def operation(index: int) -> str:
-        inside = index < len(trace.operations)
+        inside = 0 <= index < len(trace.operations)
         return f"operation {index} ({trace.describe(index)})" if inside else f"operation {index} (there is none)"
 
     if recorded.res is not None:

@@ -68,7 +68,7 @@ def broken(limits: Limits, seen: History) -> list[str]:
     if limits.max_failed is not None and len(seen.failed) > limits.max_failed:
         at = int(seen.failed[limits.max_failed])
         sentences.append(
-            f"{len(seen.failed)} allocations failed, over the limit of {limits.max_failed} at operation {at}"
+            f"failed allocations: {len(seen.failed)}, over the limit of {limits.max_failed} since operation {at}"
         )
     return sentences
 

@@ -30,13 +30,16 @@ class _Recorder:
         self.lines: list[int] = []
         self.ids: list[str] = []
         self.line = 0
-        self.unknown = 0
+        self.unknown = self.impossible = 0
         self.allocator: Allocator = "tlsf"
         self._live: dict[int, int] = {}
         self._freed_by_dump: dict[int, int] = {}
 
     def allocate(self, kind: str, address: int, a: int, b: int = 0) -> None:
         """A block at `address`, or NULL: the call counts all the same, on another heap it may succeed."""
+        if max(a, b) >= 1 << 32:  # no call of a 32-bit device: the line is damaged
+            self.impossible += 1
+            return
         if address:
             self._free_if_live(address)
         dense = len(self.ids)
@@ -49,6 +52,9 @@ class _Recorder:
         dense = self._live.get(old)
         if dense is None:
             self.allocate("m", new, size)
+            return
+        if size >= 1 << 32:
+            self.impossible += 1
             return
         self._add(("r", dense, size, 0))
         if new or size == 0:
@@ -146,15 +152,16 @@ def read(source: str, lines: Sequence[str]) -> Trace:
     if not recorder.rows:
         expected = "operations (m, c, a, r, f) or lines of HeapTracker, ESP-IDF heap tracing or Zephyr's heaptrace"
         raise ConfigError(source, [f"line 1: expected a recorded trace (JSON), {expected}"])
-    notes: tuple[str, ...] = ()
-    if recorder.unknown:
-        notes = (f"{recorder.unknown} frees of blocks allocated before the log begins were left out",)
+    left_out = {
+        "frees of blocks allocated before the log begins": recorder.unknown,
+        "calls with 4 GiB or more": recorder.impossible,
+    }
     operations = columns_of(recorder.rows, len(recorder.ids))
     return Trace(
         source,
         operations,
         tuple(recorder.ids),
         tuple(recorder.lines),
-        notes=notes,
+        notes=tuple(f"left out: {what}, {count} times" for what, count in left_out.items() if count),
         allocator=recorder.allocator,
     )

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,20 @@ _INK, _GRID, _PAPER = (60, 60, 60), (225, 225, 225), (255, 255, 255)
 _COLOURS = ((204, 78, 40), (46, 125, 80), (52, 98, 178))
 _FAILED = (200, 0, 90)
 _STEPS = 5
+"""Lines across, at most; the operations below get twice as many marks."""
 _ZOOM = 2
 
 Colour = tuple[int, int, int]
+
+
+class Label(NamedTuple):
+    """A text; it begins, has its middle or ends at column `x`, its middle is at row `y`."""
+
+    colour: Colour
+    x: int
+    y: int
+    text: str
+    anchor: Literal["start", "middle", "end"] = "start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +48,33 @@ class Chart:
     failed: NDArray[np.int64]
 
     @property
-    def top(self) -> int:
-        """Bytes at the upper edge: the highest value, rounded up to a step that reads well."""
-        highest = max((int(column.max(initial=0)) for column in self.curves.values()), default=0)
+    def step(self) -> int:
+        """Bytes from one line across to the next: a power of two."""
         step = 1
-        while step * _STEPS < highest:
+        while step * _STEPS < self._highest:
             step *= 2
-        return -(-max(highest, 1) // step) * step
+        return step
+
+    @property
+    def top(self) -> int:
+        """Bytes at the upper edge: the highest value, rounded up to a whole step."""
+        return -(-max(self._highest, 1) // self.step) * self.step
+
+    @property
+    def _highest(self) -> int:
+        return max((int(column.max(initial=0)) for column in self.curves.values()), default=0)
+
+    def levels(self) -> dict[int, int]:
+        """The sizes at the left, with their pixel rows."""
+        sizes = np.arange(0, self.top + 1, self.step)
+        return dict(zip(sizes.tolist(), self.y(sizes).tolist(), strict=True))
+
+    def marks(self) -> dict[int, int]:
+        """The operations below, 1, 2 or 5 times a power of ten apart, with their pixel columns."""
+        steps = (lead * 10**power for power in range(10) for lead in (1, 2, 5))
+        step = next(step for step in steps if step * 2 * _STEPS >= self.operations)
+        operations = np.arange(0, max(self.operations, 1), step)
+        return dict(zip(operations.tolist(), self.x(operations).tolist(), strict=True))
 
     def x(self, operations: NDArray[np.int64]) -> NDArray[np.int64]:
         """Pixel columns of operations."""
@@ -58,20 +90,15 @@ class Chart:
         curves = zip(_COLOURS, self.curves.values(), strict=False)
         return [(colour, columns, self.y(sizes.astype(np.int64))) for colour, sizes in curves]
 
-    def labels(self) -> list[tuple[Colour, int, int, str]]:
-        """Each text as colour, column and middle row: title, legend, sizes at the left, operations below."""
-        step = max(self.top // _STEPS, 1)
-        labels = [(_INK, _LEFT, 16, self.title)]
+    def labels(self) -> list[Label]:
+        """Title, legend, sizes at the left, operations below."""
+        labels = [Label(_INK, _LEFT, 16, self.title)]
         for index, name in enumerate(self.curves):
-            labels.append((_COLOURS[index], _LEFT + 180 * index, 36, name))
-        labels.append((_FAILED, _LEFT + 180 * len(self.curves), 36, f"{len(self.failed)} failed"))
-        for size in range(0, self.top + 1, step):
-            labels.append((_INK, 10, int(self.y(np.array([size]))[0]), size_text(size)))
-        for part in range(_STEPS + 1):
-            operation = (self.operations - 1) * part // _STEPS if self.operations else 0
-            labels.append((_INK, int(self.x(np.array([operation]))[0]) - 30, 446, str(operation)))
-        labels.append((_INK, (_LEFT + _RIGHT) // 2 - 60, 466, "operations"))
-        return labels
+            labels.append(Label(_COLOURS[index], _LEFT + 180 * index, 36, name))
+        labels.append(Label(_FAILED, _LEFT + 180 * len(self.curves), 36, f"{len(self.failed)} failed"))
+        labels += [Label(_INK, _LEFT - 8, row, size_text(size), "end") for size, row in self.levels().items()]
+        labels += [Label(_INK, column, 446, str(at), "middle") for at, column in self.marks().items()]
+        return [*labels, Label(_INK, (_LEFT + _RIGHT) // 2, 466, "operations", "middle")]
 
 
 def chart_of(title: str, seen: History) -> Chart:
@@ -99,29 +126,38 @@ def svg(chart: Chart) -> bytes:
         f'<rect x="{_LEFT}" y="{_TOP}" width="{_RIGHT - _LEFT}" height="{_BOTTOM - _TOP}" fill="none" '
         f'stroke="{_hex(_GRID)}"/>',
     ]
+    parts += [f'<path d="M{_LEFT} {y}H{_RIGHT}" stroke="{_hex(_GRID)}"/>' for y in chart.levels().values()]
     parts += [
         f'<path d="M{x} {_BOTTOM}v-8" stroke="{_hex(_FAILED)}"/>' for x in np.unique(chart.x(chart.failed)).tolist()
     ]
     for colour, columns, rows in chart.lines():
         points = " ".join(f"{x},{y}" for x, y in zip(columns.tolist(), rows.tolist(), strict=True))
         parts.append(f'<polyline points="{points}" fill="none" stroke="{_hex(colour)}" stroke-width="1.5"/>')
-    parts += [f'<text x="{x}" y="{y + 4}" fill="{_hex(c)}">{escape(text)}</text>' for c, x, y, text in chart.labels()]
+    for colour, x, y, text, anchor in chart.labels():
+        place = f'x="{x}" y="{y + 4}" text-anchor="{anchor}"'
+        parts.append(f'<text {place} fill="{_hex(colour)}">{escape(text)}</text>')
     return "\n".join([*parts, "</svg>", ""]).encode()
 
 
 def png(chart: Chart) -> bytes:
     """The chart as a PNG picture."""
     canvas = np.full((_HEIGHT, _WIDTH, 3), _PAPER, dtype=np.uint8)
-    canvas[[_TOP, _BOTTOM], _LEFT : _RIGHT + 1] = _GRID
+    canvas[[_TOP, *chart.levels().values()], _LEFT : _RIGHT + 1] = _GRID
     canvas[_TOP : _BOTTOM + 1, [_LEFT, _RIGHT]] = _GRID
     canvas[_BOTTOM - 8 : _BOTTOM, np.unique(chart.x(chart.failed))] = _FAILED
     for colour, columns, rows in chart.lines():
         _draw_line(canvas, colour, columns, rows)
-    for colour, column, row, text in chart.labels():
-        dots = font.dots(text).repeat(_ZOOM, axis=0).repeat(_ZOOM, axis=1)[:, : _WIDTH - column]
-        top = row - len(dots) // 2
-        canvas[top : top + len(dots), column : column + dots.shape[1]][dots] = colour
+    for label in chart.labels():
+        _write(canvas, label)
     return _png_file(canvas)
+
+
+def _write(canvas: NDArray[np.uint8], label: Label) -> None:
+    dots = font.dots(label.text).repeat(_ZOOM, axis=0).repeat(_ZOOM, axis=1)
+    left = label.x - {"start": 0, "middle": dots.shape[1] // 2, "end": dots.shape[1]}[label.anchor]
+    dots = dots[:, : _WIDTH - left]
+    top = label.y - len(dots) // 2
+    canvas[top : top + len(dots), left : left + dots.shape[1]][dots] = label.colour
 
 
 def _draw_line(canvas: NDArray[np.uint8], colour: Colour, columns: NDArray[np.int64], rows: NDArray[np.int64]) -> None:

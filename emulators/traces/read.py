@@ -16,6 +16,8 @@ from emulators.traces.trace import Trace
 from telemetry.errors import ConfigError
 
 _GZIP = b"\x1f\x8b"
+_MARK = b"\xef\xbb\xbf"
+"""Some editors begin a text with it."""
 
 
 class _Header(msgspec.Struct):
@@ -28,7 +30,7 @@ def read_trace(source: str, data: bytes) -> Recorded | InitialTable | Trace:
 
     `source` names the file in messages. Raises ConfigError with the place and what was expected there.
     """
-    plain = _unpacked(source, data)
+    plain = _unpacked(source, data).removeprefix(_MARK)
     if plain.lstrip()[:1] == b"{":
         return _document(source, plain)
     lines = plain.decode("utf-8", errors="replace").splitlines()
@@ -47,6 +49,7 @@ def _unpacked(source: str, data: bytes) -> bytes:
 def _document(source: str, data: bytes) -> Recorded | InitialTable:
     known = {recorded.FORMAT: Recorded, initial.FORMAT: InitialTable}
     try:
+        data.decode()
         header = msgspec.json.decode(data, type=_Header)
         if header.format not in known:
             raise ConfigError(source, [f"$.format: expected {' or '.join(known)}, found {header.format}"])
@@ -58,6 +61,11 @@ def _document(source: str, data: bytes) -> Recorded | InitialTable:
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at ")
         raise ConfigError(source, [f"{where.strip('`') or '$'}: {what}"]) from error
+    except UnicodeDecodeError as error:
+        line, byte = data.count(b"\n", 0, error.start) + 1, data[error.start]
+        raise ConfigError(source, [f"line {line}: expected UTF-8, found the byte {byte:#04x}"]) from error
+    except RecursionError as error:  # nothing but brackets
+        raise ConfigError(source, [f"line 1: expected {' or '.join(known)}: {error}"]) from error
     except msgspec.DecodeError as error:
         raise ConfigError(source, [f"line {_line(data, str(error))}: expected JSON: {error}"]) from error
     return document

@@ -14,10 +14,18 @@ from telemetry.errors import UsageError
 from tests.emulators.sys_heap_model import SysHeapModel
 from tests.emulators.tlsf_model import TlsfModel
 
-SIZES = st.one_of(st.integers(0, 200), st.integers(0, 200), st.integers(200, 3000), st.integers(0, (1 << 32) - 1))
-ALIGNS = st.sampled_from([4, 8, 16, 32, 64, 256, 4096])
-BASES = st.sampled_from([0x30000000, 0x30000004, 0x30000064, 0x3000000C])
-REGIONS = st.sampled_from([700, 2048, 8192, 16404, 16408, 65536, 262144, 262152, 1 << 20])
+EDGES = st.sampled_from([4 << 20, (4 << 20) + 1, 1 << 31, *range((1 << 32) - 8, 1 << 32)])
+SIZES = st.one_of(
+    st.integers(0, 200), st.integers(0, 200), st.integers(200, 3000), st.integers(0, (1 << 32) - 1), EDGES
+)
+ALIGNS = st.sampled_from([1, 2, 4, 8, 16, 32, 64, 256, 4096, 1 << 20, 1 << 31])
+WORDS = st.sampled_from([0x30000000, 0x30000004, 0x30000064, 0x3000000C])
+ANYWHERE = st.integers(0x30000000, 0x30001000)
+"""sys_heap takes a region that begins and ends between words; TLSF wants a word's address."""
+REGIONS = st.one_of(
+    st.sampled_from([700, 2048, 8192, 16404, 16405, 65536, 262144, 262151, 262152, 262165, 1 << 20]),
+    st.integers(700, 300_000),
+)
 
 
 class AgainstModel(RuleBasedStateMachine):
@@ -34,6 +42,15 @@ class AgainstModel(RuleBasedStateMachine):
     @rule(target=blocks, sizes=st.lists(st.integers(1, 300), min_size=2, max_size=12))
     def malloc_several(self, sizes: list[int]) -> MultipleResults[Block]:
         return several(*(block for size in sizes for block in self.malloc(size).values))
+
+    @rule(target=blocks, count=st.one_of(st.integers(0, 40), EDGES), size=SIZES)
+    def calloc(self, count: int, size: int) -> MultipleResults[Block]:
+        offset = self.model.malloc(count * size) if count * size < 1 << 32 else None
+        return self.agree(self.heap.calloc(count, size), offset)
+
+    @rule(target=blocks, size=SIZES)
+    def realloc_null(self, size: int) -> MultipleResults[Block]:
+        return self.agree(self.heap.realloc(None, size), self.model.realloc(None, size))
 
     @rule(target=blocks, align=ALIGNS, size=SIZES)
     def aligned_alloc(self, align: int, size: int) -> MultipleResults[Block]:
@@ -60,7 +77,7 @@ class AgainstModel(RuleBasedStateMachine):
 
 
 class TlsfAgainstModel(AgainstModel):
-    @initialize(size=REGIONS, base=BASES, allocator=st.sampled_from(["tlsf", "tlsf_idf53"]))
+    @initialize(size=REGIONS, base=WORDS, allocator=st.sampled_from(["tlsf", "tlsf_idf53"]))
     def start(self, size: int, base: int, allocator: Allocator) -> None:
         self.heap = Heap(allocator, size=size, base=base)
         self.model = TlsfModel(size, base, allocator == "tlsf")
@@ -77,7 +94,7 @@ class TlsfAgainstModel(AgainstModel):
 class SysHeapAgainstModel(AgainstModel):
     forms: ClassVar[dict[str, str]] = {"zephyr_sys": "sys", "zephyr_k": "k", "zephyr_libc": "libc"}
 
-    @initialize(size=REGIONS, base=BASES, allocator=st.sampled_from(sorted(forms)))
+    @initialize(size=REGIONS, base=ANYWHERE, allocator=st.sampled_from(sorted(forms)))
     def start(self, size: int, base: int, allocator: Allocator) -> None:
         self.heap = Heap(allocator, size=size, base=base)
         self.model = SysHeapModel(size, base, self.forms[allocator])

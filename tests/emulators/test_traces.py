@@ -56,6 +56,7 @@ def test_every_answer_of_the_whole_set_is_the_recorded_one() -> None:
         (lambda d: d["stats"]["free_blocks"].__setitem__(1, 99), "free_blocks"),
         (lambda d: d["layout"].pop(), "layout, block"),
         (lambda d: d["res"].append(0), "there is none"),
+        (lambda d: d["stats"]["at"].__setitem__(0, -9999), "there is none"),
     ],
 )
 def test_a_wrong_answer_is_found(spoil: Callable[[dict[str, Any]], Any], told: str) -> None:
@@ -89,6 +90,8 @@ def test_a_wrong_table_is_found() -> None:
         (b'{"format": "alloc-oracle/1",\n', "line 1: expected JSON"),
         (b'{"format": "other/1", "allocator": "tlsf"}', "$.format: expected alloc-oracle/1"),
         (b'{"format": "alloc-oracle/1", "allocator": "dlmalloc"}', "$.allocator: expected one of tlsf"),
+        (b'{"format":\n"alloc-oracle/\xff"}', "line 2: expected UTF-8, found the byte 0xff"),
+        (b'{"a":' + b"[" * 100_000, "line 1: expected alloc-oracle/1"),
         (b"\x1f\x8b\x08\x00broken", "expected a whole gzip file"),
     ],
 )
@@ -209,4 +212,14 @@ def test_a_log_becomes_a_trace(log: str, operations: list[str], allocator: str) 
 
 
 def test_frees_of_blocks_that_the_log_never_saw_are_counted() -> None:
-    assert trace(HEAP_TRACKER).notes == ("1 frees of blocks allocated before the log begins were left out",)
+    assert trace(HEAP_TRACKER).notes == ("left out: frees of blocks allocated before the log begins, 1 times",)
+
+
+def test_sizes_that_no_device_asks_for_are_counted() -> None:
+    """A torn line may run two numbers together."""
+    torn = (
+        "Heap-Tracker lib: malloc(10241024102410)=0x40b2c0...\nHeap-Tracker lib: realloc(0x40b2c0, 99999999999)=(nil)\n"
+    )
+    made = trace(torn + HEAP_TRACKER)
+    assert write(made).split("\n")[0].split()[2] == "1024"
+    assert made.notes[1] == "left out: calls with 4 GiB or more, 2 times"

@@ -57,7 +57,7 @@ def test_limits_make_a_gate(file: Path) -> None:
     broken = trace(file, "--max-failed", "0", "--max-used", "16KiB", "--size", "64KiB")
     assert broken.returncode == 1
     assert "used 19384 bytes at most, over the limit of 16384" in broken.stderr
-    assert "1 allocations failed, over the limit of 0 at operation 4" in broken.stderr
+    assert "failed allocations: 1, over the limit of 0 since operation 4" in broken.stderr
     assert "first failure   operation 4, line 5: m big 70000" in broken.stdout
 
 
@@ -68,6 +68,7 @@ def test_plot_draws_a_picture(file: Path, tmp_path: Path, name: str) -> None:
     data = picture.read_bytes()
     if name.endswith("svg"):
         assert data.count(b"<polyline") == 3
+        assert all(f">{size} KiB<".encode() in data for size in (32, 64, 96, 128, 160)), "levels are round"
         return
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
     start = data.index(b"IDAT") + 4

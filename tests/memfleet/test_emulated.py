@@ -17,7 +17,7 @@ from telemetry.mqtt import Link, Message, Session
 from telemetry.settings import Broker
 from telemetry.topics import Topic
 from telemetry.wire import Rows, decode_body, unseal
-from tests.memfleet.running import wait_until
+from tests.waiting import wait_until
 from tests.servers import mosquitto
 
 FLEET, AGENT = "plant", "emulator"
@@ -69,10 +69,10 @@ def test_a_suspected_device_reports_more_often_and_tells_its_log(tmp_path: Path)
         collector = Collector(broker.url)
         emulator.start()
         try:
-            wait_until(lambda: collector.count("emulator", "agent"), "the agent reports of itself", 60)
+            wait_until(lambda: collector.count("emulator", "agent"), "the agent reports of itself")
             collector.wish(Command(wall_ms() + 600_000, 1.0, ["suspect-001"]))
-            wait_until(lambda: collector.count("suspect-001", "heap") >= 2, "it is read each second", 60)
-            wait_until(lambda: collector.count("suspect-001", "log"), "its console is told", 60)
+            wait_until(lambda: collector.count("suspect-001", "heap") >= 2, "it is read each second")
+            wait_until(lambda: collector.count("suspect-001", "log"), "its console is told")
         finally:
             stop.set()
             emulator.join()
