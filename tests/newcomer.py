@@ -51,7 +51,7 @@ def tutorial(home: Path, grafana: FakeGrafana) -> None:
             if board := _BOARD.search(walk.output):
                 walk.means["/dev/ttyUSB0"] = board[1]
             if _PAGE in block.shown:
-                assert "memfleet" in urllib.request.urlopen(_PAGE, timeout=10).read().decode()
+                assert "memfleet" in urllib.request.urlopen(_PAGE, timeout=60).read().decode()
     assert set(grafana.dashboards) == DASHBOARDS
     assert list(home.iterdir()) == []
 

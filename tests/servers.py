@@ -111,7 +111,7 @@ class Server:
 
     def answers(self, port: int) -> bool:
         """Whether it takes connections at that port."""
-        with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+        with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=5):
             return True
         return False
 
@@ -309,7 +309,7 @@ def _require(program: str, package: str) -> str:
 
 def _http_ok(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=1) as answer:
+        with urllib.request.urlopen(url, timeout=5) as answer:
             return 200 <= int(answer.status) < 300
     except (OSError, urllib.error.URLError):
         return False

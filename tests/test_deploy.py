@@ -8,7 +8,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,10 +27,10 @@ from telemetry.topics import Topic
 from telemetry.wire import MAX_FRAME
 from tests import compose_spec
 from tests.servers import Server, _require, _running
+from tests.waiting import LIMIT_S, wait_until
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
 SHIPPED = DEPLOY / "mosquitto" / "mosquitto.conf"
-WAIT_S = 10
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +90,7 @@ class Client:
         self._client.on_subscribe = self._granted
         self._client.connect("localhost", port)
         self._client.loop_start()
-        self.wait(lambda: self.reason is not None)
+        wait_until(lambda: self.reason is not None, "the broker answers a login")
 
     def _connected(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self.reason = self.reason or str(reason)
@@ -99,18 +98,12 @@ class Client:
     def _granted(self, *_arguments: Any) -> None:
         self._subscribed += 1
 
-    def wait(self, true: Any) -> None:
-        deadline = time.monotonic() + WAIT_S
-        while not true():
-            assert time.monotonic() < deadline, "waited in vain"
-            time.sleep(0.01)
-
     def subscribe(self, topic: str) -> None:
         self._client.subscribe(topic, 1)
-        self.wait(lambda: self._subscribed)
+        wait_until(lambda: self._subscribed, "the subscription is answered")
 
     def publish(self, topic: str, payload: bytes) -> None:
-        self._client.publish(topic, payload, 1).wait_for_publish(WAIT_S)
+        self._client.publish(topic, payload, 1).wait_for_publish(LIMIT_S)
 
     def close(self) -> None:
         self._client.disconnect()
@@ -125,7 +118,7 @@ def test_the_broker_refuses_who_is_not_enrolled(broker: Server, home: Path, user
 
 
 def test_nobody_logs_in_without_tls(broker: Server) -> None:
-    with socket.create_connection(("127.0.0.1", broker.port), timeout=WAIT_S) as plain:
+    with socket.create_connection(("127.0.0.1", broker.port), timeout=LIMIT_S) as plain:
         login = b"\x00\x04MQTT\x05\xc2\x00\x3c\x00\x00\x04gw-1\x00\x04gw-1\x00\x07of gw-1"
         plain.sendall(b"\x10" + bytes([len(login)]) + login)
         with contextlib.suppress(ConnectionResetError):
@@ -139,7 +132,7 @@ def test_an_agent_speaks_for_itself_alone(broker: Server, home: Path) -> None:
     agent.publish(str(Topic.of("fleet", "gw-1", "ack")), b"forged")
     largest = bytes(MAX_FRAME)
     agent.publish(str(Topic.of("fleet", "gw-1", "frame")), largest)
-    collector.wait(lambda: collector.heard)
+    wait_until(lambda: collector.heard, "the message arrives")
     assert collector.heard == [(str(Topic.of("fleet", "gw-1", "frame")), largest)]
     collector.close()
     agent.close()
@@ -150,7 +143,7 @@ def test_an_agent_hears_what_is_meant_for_it_alone(broker: Server, home: Path) -
     agent.subscribe("memfleet/1/#")
     collector.publish(str(Topic.of("fleet", "gw-2", "ack")), b"for another")
     collector.publish(str(Topic.of("fleet", "gw-1", "ack")), b"for gw-1")
-    agent.wait(lambda: agent.heard)
+    wait_until(lambda: agent.heard, "the message arrives")
     assert agent.heard == [(str(Topic.of("fleet", "gw-1", "ack")), b"for gw-1")]
     collector.close()
     agent.close()

@@ -36,7 +36,7 @@ def install(source: Path, target: Path, **environment: str) -> subprocess.Comple
     return subprocess.run(
         [*command, "--target", str(target), str(source)],
         env={**os.environ, "PATH": tools, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **environment},
-        capture_output=True, text=True, timeout=170,
+        capture_output=True, text=True, timeout=580,
     )  # fmt: skip
 
 
@@ -45,10 +45,11 @@ def run(target: Path, *words: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([str(target), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
     return subprocess.run(
         [sys.executable, "-S", *words], cwd=target, env={**os.environ, "PYTHONPATH": path},
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
 
+@pytest.mark.timeout(600)
 def test_without_a_working_compiler_all_but_the_emulators_installs(tmp_path: Path, source: Path) -> None:
     compiler = tmp_path / "cc"
     compiler.write_text("#!/bin/sh\necho 'this compiler fails' >&2\nexit 1\n")
@@ -74,6 +75,7 @@ def test_without_a_working_compiler_all_but_the_emulators_installs(tmp_path: Pat
 COMMAND_LINE = "from memfleet.cli import main; main()"
 
 
+@pytest.mark.timeout(600)
 def test_with_a_compiler_the_emulated_heaps_are_built(tmp_path: Path, source: Path) -> None:
     target = tmp_path / "target"
     done = install(source, target, SKBUILD_CMAKE_BUILD_TYPE="Debug")  # quicker to compile

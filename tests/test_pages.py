@@ -21,7 +21,7 @@ from tests.newcomer import PORTS, ROOT, WALKS
 from tests.walk import Block, Walk, appears, blocks
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_every_printed_command_works_on_a_clean_machine(tmp_path: Path) -> None:
     network = own_network()
     if not network and not all(map(is_free, PORTS.values())):
@@ -38,7 +38,7 @@ def walked(page: str, folder: Path, network: list[str]) -> subprocess.CompletedP
     words = ["-m", "tests.newcomer", page, str(home), *(["--own-network"] if network else [])]
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     return subprocess.run(
-        [*network, sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=380
+        [*network, sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=580
     )
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 LOOK_S = 1.0
 _LASTS = re.compile(r"memfleet (agent|collect|demo|emulate|top|watch)\b(?!.*--(virtual|for) ).*")
 _END = re.compile(r"\bEnd\s+`([^`]+)`\s+with\s+Ctrl-C")
@@ -116,7 +116,7 @@ class Walk:
         answer = next((words for part, words in self._typed.items() if part in text), "")
         done = subprocess.run(
             ["bash", "-c", f"{text}\npwd > {shlex.quote(str(place))}"],
-            cwd=self._folder, env=self._environment, input=answer, capture_output=True, text=True, timeout=120,
+            cwd=self._folder, env=self._environment, input=answer, capture_output=True, text=True, timeout=300,
         )  # fmt: skip
         self._folder = Path(place.read_text().strip())
         return done.stdout + done.stderr
@@ -141,6 +141,6 @@ class Walk:
         said = self._record(line).read_text()
         assert not ended, f"$ {line}\nended by itself and had shown:\n{said}"
         os.killpg(process.pid, signal.SIGINT)
-        process.wait(30)
+        process.wait(60)
         said = self._record(line).read_text()
         assert not _FAULT.search(said), f"$ {line}\nhad shown:\n{said}"

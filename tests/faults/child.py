@@ -90,7 +90,7 @@ class Child:
         process.send_signal(signal.SIGCONT)
         process.send_signal(how)
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

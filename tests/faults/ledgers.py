@@ -13,7 +13,7 @@ def counters(path: Path) -> dict[str, int]:
     if not path.exists():
         return {}
     try:
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=60)
         try:
             return dict(db.execute("SELECT name, value FROM counters"))
         finally:

@@ -32,7 +32,7 @@ def test_bash_completes_commands_options_and_values() -> None:
     }
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     asked = subprocess.run(
-        ["bash", "-c", _ASK, "bash", *lines], env=environment, capture_output=True, text=True, timeout=60, check=True
+        ["bash", "-c", _ASK, "bash", *lines], env=environment, capture_output=True, text=True, timeout=120, check=True
     )
     assert asked.stdout.splitlines() == list(lines.values())
 
@@ -47,7 +47,7 @@ def test_other_shells_get_a_script_that_asks_the_same_way(shell: str) -> None:
         "_TYPER_COMPLETE_FISH_ACTION": "get-args",
     }
     words = [sys.executable, "-c", "import sys; sys.argv = ['memfleet']; from memfleet.cli import main; main()"]
-    asked = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    asked = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert {"compare", "completion"} <= set(re.findall(r"\w+", asked.stdout))
 
 

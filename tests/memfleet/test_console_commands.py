@@ -70,7 +70,7 @@ def test_a_port_is_released_for_a_command(tmp_path: Path) -> None:
     words = ["--data", str(tmp_path), "bench-7", "--", sys.executable, "-c", flash, str(board.link)]
     done = run("release", *words)
     assert done.returncode == 3, done.stderr
-    assert board.typed() == b"image"
+    assert wait_until(board.typed, "it is written to the board") == b"image"
     wait_until(lambda: ports.opened, "the port is taken back")
     unknown = run("release", "--data", str(tmp_path), "other", "--", "true")
     assert unknown.returncode == 2

@@ -11,7 +11,7 @@ import serial
 from telemetry import ndjson
 from tests.memfleet.running import memfleet, run
 from tests.servers import influxd
-from tests.waiting import wait_until
+from tests.waiting import LIMIT_S, wait_until
 
 FLEET = """
 seed = 5
@@ -89,5 +89,5 @@ def test_every_device_has_a_console(tmp_path: Path) -> None:
     with memfleet("emulate", str(fleet_file(tmp_path)), "--consoles", log=log):
         wait_until(lambda: log.read_text().count("\n") == 3, "no list of three ports")
         ports = dict(line.split("\t") for line in log.read_text().splitlines())
-        with serial.Serial(ports["sensor-001"], timeout=20) as port:
+        with serial.Serial(ports["sensor-001"], timeout=LIMIT_S) as port:
             assert port.read_until(b"Allocated 100 bytes").endswith(b"Allocated 100 bytes")

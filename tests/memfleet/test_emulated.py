@@ -17,8 +17,8 @@ from telemetry.mqtt import Link, Message, Session
 from telemetry.settings import Broker
 from telemetry.topics import Topic
 from telemetry.wire import Rows, decode_body, unseal
-from tests.waiting import wait_until
 from tests.servers import mosquitto
+from tests.waiting import wait_until
 
 FLEET, AGENT = "plant", "emulator"
 HOUR_MS = 3_600_000

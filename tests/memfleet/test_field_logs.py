@@ -38,7 +38,7 @@ def printed() -> list[bytes]:
 
 
 def run(*words: str) -> str:
-    done = subprocess.run([sys.executable, "-m", "memfleet", *words], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-m", "memfleet", *words], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

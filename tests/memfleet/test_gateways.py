@@ -17,7 +17,7 @@ from telemetry.readings import About, Reading
 from telemetry.settings import Broker
 from tests.memfleet.running import Collector, run
 from tests.servers import Mosquitto, mosquitto
-from tests.waiting import wait_until
+from tests.waiting import LIMIT_S, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +184,6 @@ def test_evicted_frames_and_silence_are_holes(collector: Collector, broker: Mosq
     ],
 )
 def test_a_wrong_wish_changes_nothing(collector: Collector, path: str, body: dict[str, Any]) -> None:
-    answer = httpx.post(f"http://127.0.0.1:{collector.port}/api/v1/{path}", json=body, timeout=30)
+    answer = httpx.post(f"http://127.0.0.1:{collector.port}/api/v1/{path}", json=body, timeout=LIMIT_S)
     assert answer.status_code == 400
     assert answer.json()["error"]

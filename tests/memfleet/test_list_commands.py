@@ -22,6 +22,7 @@ from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
 from tests.collector.web.seeding import Collector, seed_fleet
 from tests.collector.web.server import page_process
+from tests.waiting import LIMIT_S
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,7 @@ def test_top_goes_on_and_says_when_what_it_shows_is_old(tmp_path: Path) -> None:
     def wait_for(words: bytes) -> None:
         nonlocal shown
         while words not in shown:
-            assert select.select([screen], [], [], 30)[0], shown
+            assert select.select([screen], [], [], LIMIT_S)[0], shown
             shown += os.read(screen, 4096)
 
     with contextlib.ExitStack() as until_read:
@@ -126,7 +127,7 @@ def test_top_goes_on_and_says_when_what_it_shows_is_old(tmp_path: Path) -> None:
             until_read.close()
             wait_for(b"old since ")
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 0
+            assert process.wait(LIMIT_S) == 0
     os.close(screen)
     os.close(terminal)
 

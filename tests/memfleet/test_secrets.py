@@ -68,7 +68,7 @@ def ask(port: int, path: str, token: str) -> str:
     """An answer of the page, whatever its status."""
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Authorization": f"Bearer {token}"})
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             text: str = answer.read().decode()
     except urllib.error.HTTPError as error:
         return f"{error.headers}{error.read().decode()}"
@@ -80,7 +80,7 @@ def ask(port: int, path: str, token: str) -> str:
 def run(*words: str) -> str:
     """Everything that a command says."""
     done = subprocess.run(
-        [sys.executable, "-m", "memfleet", *words], capture_output=True, text=True, timeout=90, check=False
+        [sys.executable, "-m", "memfleet", *words], capture_output=True, text=True, timeout=120, check=False
     )
     return done.stdout + done.stderr
 

@@ -125,7 +125,7 @@ def fake_influx(**settings: object) -> Iterator[FakeInflux]:
                 body = gzip.decompress(body)
             reply = fake.answer(urllib.parse.unquote_plus(self.path), dict(self.headers), body)
             if reply.hang:
-                fake.stopping.wait(30)
+                fake.stopping.wait()
                 self.close_connection = True
                 return
             self.send_response(reply.status)

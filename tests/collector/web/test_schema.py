@@ -14,6 +14,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.collector.web.conftest import Running
+from tests.waiting import LIMIT_S
 
 CHECKS = (status_code_conformance, content_type_conformance, response_schema_conformance)
 
@@ -31,7 +32,7 @@ def test_no_request_brings_it_down(document: Any) -> None:
         @settings(max_examples=3, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy())
         def attempt(case: Any) -> None:
-            answer = case.call(timeout=30)
+            answer = case.call(timeout=LIMIT_S)
             assert answer.status_code < 500, f"{case.as_curl_command()}: {answer.status_code} {answer.text[:300]}"
             case.validate_response(answer, checks=CHECKS)
 

@@ -8,8 +8,7 @@ import os
 import signal
 import socket
 import ssl
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,17 +18,9 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from tests.memfleet.running import run
 from tests.servers import Server, _require, _running
+from tests.waiting import LIMIT_S, wait_until
 
 DEPLOY = Path(__file__).parents[3] / "deploy" / "mosquitto"
-WAIT_S = 30
-
-
-def wait(true: Callable[[], Any], what: str) -> None:
-    """Until it is true; the test fails when it does not become so."""
-    deadline = time.monotonic() + WAIT_S
-    while not true():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.01)
 
 
 @dataclass(frozen=True)
@@ -93,7 +84,7 @@ def reload(server: Server) -> None:
     """What the commands ask for: kill -HUP. The broker says in its log when it has done so."""
     said = server.log.read_text().count("Reloading config")
     os.kill(server.pid, signal.SIGHUP)
-    wait(lambda: server.log.read_text().count("Reloading config") > said, "the broker reloads its files")
+    wait_until(lambda: server.log.read_text().count("Reloading config") > said, "the broker reloads its files")
 
 
 class Client:
@@ -128,7 +119,7 @@ class Client:
             self.reason = type(error).__name__
             return
         self._client.loop_start()
-        wait(lambda: self.reason, "the broker answers a login")
+        wait_until(lambda: self.reason, "the broker answers a login")
 
     def _connected(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self.reason = self.reason or str(reason)
@@ -145,11 +136,11 @@ class Client:
         wanted = self._granted + len(filters)
         for each in filters:
             self._client.subscribe(each, options=SubscribeOptions(qos=1))
-        wait(lambda: self._granted >= wanted, "subscriptions are answered")
+        wait_until(lambda: self._granted >= wanted, "subscriptions are answered")
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """With QoS 1; returns when the broker has answered, be it with a refusal."""
-        self._client.publish(topic, payload, 1, retain).wait_for_publish(WAIT_S)
+        self._client.publish(topic, payload, 1, retain).wait_for_publish(LIMIT_S)
 
     def vanish(self) -> None:
         """As by a power cut: the broker publishes the will."""

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from telemetry.topics import CHANNELS, ROOT, Topic, shard_of
-from tests.memfleet.enrolment.house import Client, House, broker, reload, wait
+from tests.memfleet.enrolment.house import Client, House, broker, reload
 from tests.memfleet.running import run
 from tests.servers import Server
+from tests.waiting import wait_until
 
 FLEET = "plant"
 MEMBERS = {"gw-1": FLEET, "gw-2": FLEET, "far-1": "other"}
@@ -93,7 +94,7 @@ def test_publishing(house: House, server: Server, observer: Client, identity: st
         client.publish(topic, f"{identity} {topic}".encode(), retain=retain)
     client.close()
     observer.publish("marker", b"end")
-    wait(lambda: ("marker", b"end") in observer.heard, "the observer hears to the end")
+    wait_until(lambda: ("marker", b"end") in observer.heard, "the observer hears to the end")
     got = {topic for topic, payload in observer.heard if payload == f"{identity} {topic}".encode()}
     for topic in may_publish(identity):
         observer.publish(topic, b"", retain=True)  # leaves nothing behind
@@ -114,7 +115,7 @@ def test_subscribing(house: House, server: Server, observer: Client, identity: s
         observer.publish(topic, b"for whoever may hear it")
     end = sorted(may_hear(identity))[0]
     observer.publish(end, b"end")
-    wait(lambda: (end, b"end") in client.heard, f"{identity} hears to the end")
+    wait_until(lambda: (end, b"end") in client.heard, f"{identity} hears to the end")
     client.close()
     assert {topic for topic, _ in client.heard} == may_hear(identity)
 
@@ -130,10 +131,10 @@ def test_wills(house: House, server: Server, observer: Client, identity: str) ->
     def got() -> set[str]:
         return {topic for topic, payload in observer.heard if payload == f"{identity} by will".encode()}
 
-    wait(lambda: got() >= wanted, "allowed wills arrive")
+    wait_until(lambda: got() >= wanted, "allowed wills arrive")
     with_later = Client(house, server.port, identity)  # everything before it has been dealt with
     with_later.publish(sorted(wanted)[0], b"later")
-    wait(lambda: any(payload == b"later" for _, payload in observer.heard), "the observer hears to the end")
+    wait_until(lambda: any(payload == b"later" for _, payload in observer.heard), "the observer hears to the end")
     with_later.close()
     assert got() == wanted
 
@@ -154,7 +155,7 @@ def test_a_name_is_not_a_session(house: House, server: Server) -> None:
     thief = Client(house, server.port, "gw-2")
     collector = Client(house, server.port, "collector-1")
     collector.publish(str(Topic.of(FLEET, "gw-1", "ack")), b"still here")
-    wait(lambda: victim.heard, "the victim is connected still")
+    wait_until(lambda: victim.heard, "the victim is connected still")
     assert not victim.gone
     for client in (victim, thief, collector):
         client.close()
@@ -168,19 +169,19 @@ def test_who_is_revoked_is_out(house: House, server: Server) -> None:
     collector.subscribe(f"{ROOT}/{FLEET}/+/+/frame")
     agent = Client(house, server.port, "gw-3")
     agent.publish(own, b"before")
-    wait(lambda: (own, b"before") in collector.heard, "a frame of an enrolled agent arrives")
+    wait_until(lambda: (own, b"before") in collector.heard, "a frame of an enrolled agent arrives")
     done = run("revoke", "gw-3", *house.files())
     assert done.returncode == 0, done.stderr
     reload(server)
     if not house.certificates:
-        wait(lambda: agent.gone, "the connection of the revoked ends")
+        wait_until(lambda: agent.gone, "the connection of the revoked ends")
     agent.close()
     again = Client(house, server.port, "gw-3")
     if again.reason == "Success":  # its certificate still opens a connection until the broker restarts: to nothing
         again.publish(own, b"after")
     other = Client(house, server.port, "gw-1")
     other.publish(str(Topic.of(FLEET, "gw-1", "frame")), b"end")
-    wait(lambda: any(payload == b"end" for _, payload in collector.heard), "others go on")
+    wait_until(lambda: any(payload == b"end" for _, payload in collector.heard), "others go on")
     assert (own, b"after") not in collector.heard
     for client in (again, other, collector):
         client.close()

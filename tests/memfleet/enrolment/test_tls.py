@@ -15,13 +15,14 @@ from agent.process import Agent
 from collector.config import CollectorConfig
 from collector.intake.process import Intake
 from memfleet.enrolment.certificates import Authority
-from telemetry.clock import monotonic_ms, wall_ms
+from telemetry.clock import wall_ms
 from telemetry.mqtt import Link, Message, Session
 from telemetry.readings import Reading
 from telemetry.settings import Broker
-from tests.memfleet.enrolment.house import House, broker, wait
+from tests.memfleet.enrolment.house import House, broker
 from tests.memfleet.running import run
 from tests.servers import Server
+from tests.waiting import step_until, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +60,12 @@ def test_readings_go_from_agent_to_collector_by_certificates_alone(
     agent = Agent(config, tmp_path / "agent")
     agent.take([Reading("d1", "heap", ("h",), wall_ms(), {"free": 7})])
     agent.commit()
-    deadline = monotonic_ms() + 30_000
-    while not agent.publisher.idle:
-        assert monotonic_ms() < deadline, agent.publisher.link.trouble or intake.link.trouble
+
+    def step() -> None:
         intake.step()
         agent.publisher.step(0.01)
+
+    step_until(step, lambda: agent.publisher.idle, "the collector has the reading")
     assert intake.journal.counters()["accepted_rows"] >= 1
     agent.close()
     intake.close()
@@ -86,7 +88,7 @@ def trouble_of(settings: Broker) -> str:
         assert not link.up
         return link.trouble
 
-    wait(told, "the link says what is wrong")
+    wait_until(told, "the link says what is wrong")
     said = link.trouble
     link.close()
     return said

@@ -52,5 +52,5 @@ def ask(metrics: VictoriaMetrics, query: str, start_ms: int) -> list[dict[str, A
 
 def post(server: Server, path: str, body: str) -> None:
     request = urllib.request.Request(server.url + path, data=body.encode())
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         assert answer.status in (200, 204)
