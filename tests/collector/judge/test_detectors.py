@@ -51,7 +51,23 @@ def test_a_jump_between_two_flat_days_is_a_step() -> None:
     found = find_steps(window, LEVEL, LIMITS, ratchet=False)
     assert found.size[0] == 9_000
     assert found.hours[0] == pytest.approx(3 * (31 - 14))
-    assert np.isnan(find_steps(window, LEVEL, LIMITS, ratchet=True).size[0])  # 15 %: such counters go in steps
+    records = 40_000 + 7_500.0 * (HOURS >= 14)
+    assert np.isnan(find_steps(records, LEVEL, LIMITS, ratchet=True).size[0])  # 12 %: such counters go in steps
+    assert find_steps(window, LEVEL, LIMITS, ratchet=True).size[0] == 9_000
+
+
+@pytest.mark.parametrize("hour", range(16, 24))
+def test_a_jump_is_a_step_at_any_hour_of_a_daily_wave(hour: int) -> None:
+    window = 40_000 + 8_000 * (1 - np.cos(HOURS * np.pi / 4)) + 9_000.0 * (hour <= HOURS)
+    found = find_steps(window, LEVEL, LIMITS, ratchet=False)
+    assert found.size[0] == pytest.approx(9_000)
+    assert found.hours[0] == pytest.approx(3 * (31 - hour))
+
+
+def test_a_gap_that_hides_a_night_makes_no_step() -> None:
+    window = 40_000 + 8_000 * (1 - np.cos(HOURS * np.pi / 4))
+    window[0, 21:27] = np.nan
+    assert np.isnan(find_steps(window, LEVEL, LIMITS, ratchet=False).size[0])
 
 
 @pytest.mark.parametrize(
