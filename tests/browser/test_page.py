@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
 
 from collector.records import decode_desk
 from collector.web.page.live_chart import MOST_ADDED
@@ -262,6 +263,29 @@ def test_a_device_that_has_not_reported_appears_when_it_does(desk: Desk) -> None
     expect(page.get_by_text("No device of that name has reported yet.")).to_be_visible()
     desk.send(*zephyr("late-1", wall_ms(), 5))
     expect(page.get_by_role("heading", name="Heap kernel, 32 KiB")).to_be_visible()
+    page.close()
+
+
+@pytest.mark.parametrize("lost", ["_nicegui_ws", r"nicegui\.js"], ids=["the connection", "the scripts"])
+def test_a_collector_that_ends_while_its_page_is_opened_is_told_and_tried_again(desk: Desk, lost: str) -> None:
+    page, answers = new_page(desk.browser), []
+
+    def on_request(route: Route) -> None:
+        route.continue_() if answers else route.abort()
+
+    def on_connection(connection: WebSocketRoute) -> None:
+        if answers:
+            connection.connect_to_server()
+        else:
+            connection.close()
+
+    page.route(re.compile(lost), on_request)
+    page.route_web_socket(re.compile(lost), on_connection)
+    page.goto(f"{desk.address}/agents")
+    expect(page.get_by_role("alert").filter(has_text="The collector does not answer")).to_be_visible()
+    answers.append(True)
+    expect(page.get_by_text("The collector does not answer")).to_have_count(0)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Agents")
     page.close()
 
 

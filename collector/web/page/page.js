@@ -132,3 +132,29 @@ document.addEventListener("click", (event) => {
   const { from, to } = event.target.closest(".runs button")?.dataset ?? {};
   if (from) memfleetZoom(event.target, Number(from), Math.max(Number(to), Number(from) + 60000));
 });
+
+// Whoever opens the page while the collector ends has half a page. The framework says when a connection was lost, not
+// that none came about, so this does. A connection it tries again by itself; what could not be loaded needs a new page.
+const memfleetUnanswered = () => {
+  if (window.did_handshake || document.querySelector(".unanswered")) return;
+  const note = document.createElement("p");
+  note.className = "unanswered";
+  note.role = "alert";
+  note.textContent = "The collector does not answer. Trying again …";
+  document.body.append(note);
+  const again = setInterval(async () => {
+    if (window.did_handshake) {
+      clearInterval(again);
+      note.remove();
+    } else if (!window.socket && (await fetch("/healthz", { cache: "no-store" }).catch(() => null))?.ok) {
+      location.reload();
+    }
+  }, 1000);
+};
+
+addEventListener("error", (event) => event.target.tagName === "SCRIPT" && memfleetUnanswered(), true);
+const memfleetConnecting = setInterval(() => {
+  if (!window.socket) return;
+  clearInterval(memfleetConnecting);
+  window.socket.on("connect_error", memfleetUnanswered);
+}, 100);
