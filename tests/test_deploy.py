@@ -222,7 +222,7 @@ def test_manifests_are_what_kubernetes_understands(file: str, manifest: dict[str
     kubernetes_validate.validate(manifest, "1.31", strict=True)
 
 
-def test_collectors_of_a_cluster_share_all_shards_and_none_twice(tmp_path: Path) -> None:
+def test_collectors_of_a_cluster_share_all_shards_and_none_twice_and_know_each_other(tmp_path: Path) -> None:
     """The very script of the manifest, run for each pod with a stand-in that says what it is called with."""
     (collector,) = [
         one for _, one in MANIFESTS if one["kind"] == "StatefulSet" and one["metadata"]["name"] == "memfleet"
@@ -233,17 +233,23 @@ def test_collectors_of_a_cluster_share_all_shards_and_none_twice(tmp_path: Path)
     stand_in = tmp_path / "memfleet"
     stand_in.write_text('#!/bin/sh\necho "$MEMFLEET_NAME $*"\n')
     stand_in.chmod(0o755)
-    owned = []
+    (text,) = [one["data"]["collector.toml"] for _, one in MANIFESTS if one["kind"] == "ConfigMap"]
+    (tmp_path / "collector.toml").write_text(text)
+    (tmp_path / "run").mkdir()
+    script = container["args"][0].replace("/tmp/", f"{tmp_path}/run/").replace("/etc/memfleet/", f"{tmp_path}/")
+    owned, pages = [], [f"http://memfleet-{number}.memfleet:8080" for number in range(count)]
     for number in range(count):
         environment = {
             "PATH": f"{tmp_path}:{os.environ['PATH']}",
             "POD": f"memfleet-{number}",
             "COLLECTORS": str(count),
         }
-        command = [*container["command"], *container["args"]]
+        command = [*container["command"], script]
         said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
         assert said[:2] == [f"memfleet-{number}", "collect"]
         owned += shard_range(said[-1])
+        peers = load(CollectorConfig, Path(said[3]), {}).page.peers
+        assert [peer.url for peer in peers] == [page for page in pages if page != pages[number]]
     assert owned == [f"{shard:02x}" for shard in range(256)]
 
 
