@@ -15,7 +15,7 @@ from collector.web.answering import DAY_MS
 from collector.web.fleet import Fleet
 from collector.web.gateways import AgentRow, agents_of
 from collector.web.page import text
-from collector.web.page.frame import frame
+from collector.web.page.frame import PATIENCE_S, frame
 from collector.web.page.parts import markup, table_html
 from collector.web.services import Services
 from telemetry.errors import EnvironmentFault
@@ -29,7 +29,7 @@ _HOLE_COLUMNS = ("Device", "From", "To", "For", "Why")
 def register(services: Services) -> None:
     """Serve the view at /agents."""
 
-    @ui.page("/agents", title="Agents · memfleet")
+    @ui.page("/agents", title="Agents · memfleet", response_timeout=PATIENCE_S)
     async def agents_page(request: Request) -> None:
         fleet = Fleet()
         with contextlib.suppress(EnvironmentFault):

@@ -15,7 +15,7 @@ from collector.web.fleet import Fleet
 from collector.web.page import text
 from collector.web.page.acting import Acting, Case
 from collector.web.page.cards import Card, Cards
-from collector.web.page.frame import frame
+from collector.web.page.frame import PATIENCE_S, frame
 from collector.web.page.parts import is_on, markup, switch, turn_switch
 from collector.web.page.silences import SilenceList
 from collector.web.services import Services
@@ -27,7 +27,7 @@ _MOST_SHOWN = 200
 def register(services: Services) -> None:
     """Serve the view at /alerts."""
 
-    @ui.page("/alerts", title="Alerts · memfleet")
+    @ui.page("/alerts", title="Alerts · memfleet", response_timeout=PATIENCE_S)
     async def alerts_page(request: Request) -> None:
         fleet = Fleet()
         with contextlib.suppress(EnvironmentFault):

@@ -21,7 +21,7 @@ from collector.web.page.agents import holes_html, holes_of
 from collector.web.page.alerts import AlertList
 from collector.web.page.charts import summed
 from collector.web.page.fleet import memory_html
-from collector.web.page.frame import frame
+from collector.web.page.frame import PATIENCE_S, frame
 from collector.web.page.live_chart import LiveChart
 from collector.web.page.panels import Line, Panel, Seen, Source, panels_of
 from collector.web.page.parts import markup
@@ -35,7 +35,6 @@ from telemetry.errors import EnvironmentFault
 _MINUTE = 60_000
 _SHORTEST = 2 * _MINUTE
 _POINTS = 600
-_PATIENCE_S = 30  # an address may ask for a year
 _LONG = 24 * 60 * _MINUTE
 _RUNS_STEPS = 500  # the time line slides by a few pixels at a time: of a long one, many readings are behind it
 _PROFILED: Source = ("process", ())
@@ -49,7 +48,7 @@ _ZOOMED = "event => emit(event.detail)"
 def register(services: Services) -> None:
     """Serve the view at /device/NAME."""
 
-    @ui.page("/device/{name}", response_timeout=_PATIENCE_S)
+    @ui.page("/device/{name}", response_timeout=PATIENCE_S)
     async def device_page(request: Request, name: str, start: int = 0, end: int = 0) -> None:
         ui.page_title(f"{name} · memfleet")
         row, fleet = None, Fleet()

@@ -16,7 +16,7 @@ from collector.series.firmware import FirmwareRow, firmwares, usual_update
 from collector.web.compare import differences
 from collector.web.fleet import Fleet
 from collector.web.page import text
-from collector.web.page.frame import frame
+from collector.web.page.frame import PATIENCE_S, frame
 from collector.web.page.parts import choice, markup, table_html
 from collector.web.services import Services
 from telemetry.errors import EnvironmentFault
@@ -31,7 +31,7 @@ _STATES = {"worse": "critical", "better": "ok", "same": "info", "unknown": "sile
 def register(services: Services) -> None:
     """Serve the view at /firmware."""
 
-    @ui.page("/firmware", title="Firmware · memfleet")
+    @ui.page("/firmware", title="Firmware · memfleet", response_timeout=PATIENCE_S)
     async def firmware_page(request: Request, before: str = "", after: str = "") -> None:
         fleet, versions, update = Fleet(), [], None
         with contextlib.suppress(EnvironmentFault):

@@ -11,7 +11,7 @@ from nicegui import ui
 from collector.series.rows import AlertRow, DeviceRow
 from collector.web.fleet import STATES, Fleet, fullness, hours_left
 from collector.web.page import text
-from collector.web.page.frame import frame
+from collector.web.page.frame import PATIENCE_S, frame
 from collector.web.page.parts import field, markup, switch, turn_switch
 from collector.web.services import Services
 from telemetry.errors import EnvironmentFault
@@ -28,7 +28,7 @@ _NAMES = ("device", "platform", "firmware")  # from A on; of the others the most
 def register(services: Services) -> None:
     """Serve the view at /."""
 
-    @ui.page("/", title="memfleet")
+    @ui.page("/", title="memfleet", response_timeout=PATIENCE_S)
     async def fleet_page(request: Request, find: str = "", state: str = "") -> None:
         fleet = Fleet()
         with contextlib.suppress(EnvironmentFault):

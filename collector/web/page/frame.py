@@ -18,6 +18,8 @@ from collector.web.services import Services
 from telemetry.errors import EnvironmentFault
 
 _MOMENT_S = 1.0
+PATIENCE_S = 30.0
+"""How long a view may take to be built: an address may ask for a year, a gateway may be slow and busy."""
 _VIEWS = {"/incidents": "Incidents", "/firmware": "Firmware", "/logs": "Logs", "/agents": "Agents"}
 THEMES = {"auto": None, "light": False, "dark": True}
 

@@ -18,7 +18,7 @@ from collector.web.incidents import REACH_MS, incident_of, lines_of
 from collector.web.page import text
 from collector.web.page.acting import Acting
 from collector.web.page.cards import Card, Cards
-from collector.web.page.frame import fill, frame
+from collector.web.page.frame import PATIENCE_S, fill, frame
 from collector.web.page.incidents import case_of, device_html, devices_words, folded_of, growth_words
 from collector.web.page.parts import markup, table_html
 from collector.web.page.said import lines_html
@@ -34,7 +34,7 @@ _COLUMNS = ("State", "Device", "Since", "For", "Reason")
 def register(services: Services) -> None:
     """Serve the view at /incident?key=KEY."""
 
-    @ui.page("/incident", title="Incident · memfleet")
+    @ui.page("/incident", title="Incident · memfleet", response_timeout=PATIENCE_S)
     async def incident_page(request: Request, key: str = "") -> None:
         fleet = Fleet()
         with contextlib.suppress(EnvironmentFault):

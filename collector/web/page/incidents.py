@@ -16,7 +16,7 @@ from collector.web.incidents import incidents_of
 from collector.web.page import text
 from collector.web.page.acting import Acting, Case
 from collector.web.page.cards import Card, Cards
-from collector.web.page.frame import fill, frame
+from collector.web.page.frame import PATIENCE_S, fill, frame
 from collector.web.page.parts import is_on, markup, switch, turn_switch
 from collector.web.page.silences import SilenceList
 from collector.web.services import Services
@@ -29,7 +29,7 @@ _MOST_ASKED = 1_000
 def register(services: Services) -> None:
     """Serve the view at /incidents."""
 
-    @ui.page("/incidents", title="Incidents · memfleet")
+    @ui.page("/incidents", title="Incidents · memfleet", response_timeout=PATIENCE_S)
     async def incidents_page(request: Request) -> None:
         fleet = Fleet()
         with contextlib.suppress(EnvironmentFault):

@@ -12,7 +12,7 @@ from nicegui import ui
 
 from collector.series.lines import LEVELS, Asked, lines
 from collector.web.fleet import Fleet
-from collector.web.page.frame import fill, frame
+from collector.web.page.frame import PATIENCE_S, fill, frame
 from collector.web.page.parts import choice, field, markup, moment
 from collector.web.page.said import lines_html
 from collector.web.services import Services
@@ -52,7 +52,7 @@ class Search:
 def register(services: Services) -> None:
     """Serve the view at /logs."""
 
-    @ui.page("/logs", title="Logs · memfleet")
+    @ui.page("/logs", title="Logs · memfleet", response_timeout=PATIENCE_S)
     async def logs_page(
         request: Request, find: str = "", device: str = "", level: str = "", at: int = 0, within: str = ""
     ) -> None:
