@@ -91,7 +91,7 @@ class FleetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 def require_sound(config: FleetConfig, source: str) -> FleetConfig:
     """The configuration itself when boards, workloads and names exist and fit; ConfigError lists every fault."""
     faults = [fault for index, group in enumerate(config.groups) for fault in faults_of(group, f"groups[{index}]")]
-    faults += repeated_names(config.groups)
+    faults += faults_between(config.groups)
     if faults:
         raise ConfigError(source, faults)
     return config
@@ -122,9 +122,9 @@ def _workload_faults(board: Board | None, name: str, path: str) -> list[str]:
     return []
 
 
-def repeated_names(groups: Sequence[Group]) -> list[str]:
-    """Groups of one name whose numbers overlap: their devices would share names."""
-    faults = []
+def faults_between(groups: Sequence[Group]) -> list[str]:
+    """A fleet of no groups, and groups of one name whose numbers overlap: their devices would share names."""
+    faults = [] if groups else ["groups: a fleet needs one at least; begin it with [[groups]]"]
     ends: dict[str, int] = {}
     for group in sorted(groups, key=lambda group: (group.name, group.first)):
         if group.first <= ends.get(group.name, 0):

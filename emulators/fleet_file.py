@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from emulators.config import FleetConfig, Group, faults_of, repeated_names
+from emulators.config import FleetConfig, Group, faults_between, faults_of
 from telemetry import settings
 from telemetry.errors import ConfigError
+
+_NAMING = ("name", "board", "workload")
+"""What is looked up of a group even if something else of it is at fault."""
 
 
 def read(path: Path) -> FleetConfig:
@@ -23,22 +26,21 @@ def parse(document: dict[str, Any], source: str) -> FleetConfig:
         config = settings.convert(FleetConfig, document, source)
     except ConfigError as error:
         faults += error.faults
-    groups = config.groups if config else _sound_groups(document)
-    for index, group in enumerate(groups):
-        faults += faults_of(group, f"groups[{index}]") if group else []
-    faults += repeated_names([group for group in groups if group])
+    whole: list[Group] = []
+    tables = document.get("groups")
+    for index, table in enumerate(tables if isinstance(tables, list) else []):
+        group = _group(table)
+        whole += [group] if group else []
+        named = group or _group({name: table[name] for name in _NAMING if name in table})
+        faults += faults_of(named, f"groups[{index}]") if named else []
+    faults += faults_between(whole) if whole or config else []
     if config is None or faults:
         raise ConfigError(source, faults)
     return config
 
 
-def _sound_groups(document: dict[str, Any]) -> list[Group | None]:
-    """Of a document that cannot be converted as a whole, the groups that can; None for the others."""
-    tables = document.get("groups")
-    return [_group(table) for table in tables] if isinstance(tables, list) else []
-
-
 def _group(table: Any) -> Group | None:
+    """The group of a table, None where it cannot be converted."""
     try:
         return settings.convert(Group, table, "group") if isinstance(table, dict) else None
     except ConfigError:

@@ -22,7 +22,7 @@ workload = "steady"
 [[groups]]
 name = "plug"
 board = "esp32"
-workload = "steady"
+workload = "stady"
 colour = 1
 
 [[groups]]
@@ -48,12 +48,16 @@ def test_faults_of_form_and_of_what_is_named_come_together(tmp_path: Path) -> No
         "seed",
         "groups[0].name",
         "groups[0].board",
+        "groups[1].workload",
         "groups[2].workload",
         "groups",
     ]
 
 
-@pytest.mark.parametrize(("text", "words"), [("groups = [", "is not TOML"), ("groups = 3", "groups: expected")])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("groups = [", "is not TOML"), ("groups = 3", "groups: expected"), ("groups = []", "needs one at least")],
+)
 def test_a_file_that_holds_no_groups_is_told(tmp_path: Path, text: str, words: str) -> None:
     file = tmp_path / "fleet.toml"
     file.write_text(text)
