@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from collector.judge.columns import GROWING_KINDS, limit_of
+from collector.judge.columns import GROWING_KINDS, RATCHETS, limit_of
 from collector.judge.detectors.history import History
-from collector.judge.detectors.look import look, look_across_boots
+from collector.judge.detectors.look import look, look_across_boots, look_at_nights
 from collector.judge.hearing import LIVE_MS
 from collector.judge.series import Table
 from collector.judge.used import free_of, reader
@@ -50,7 +50,9 @@ class Board:
     def __init__(self, describe: Callable[[str], About]) -> None:
         self._describe = describe
         self.tables = {kind: Table(kind) for kind in KINDS if kind != "log"}
-        self.histories = {kind: History(2 if kind == "heap" else 1) for kind in GROWING_KINDS}
+        self.histories = {
+            kind: History(2 if kind == "heap" else 1, by_night=kind not in RATCHETS) for kind in GROWING_KINDS
+        }
         self.boots: dict[str, int] = {}
         self.series_of: dict[str, list[tuple[str, int]]] = {}
         self.added: list[tuple[str, int]] = []
@@ -118,6 +120,9 @@ class Board:
                 goes_on = ~np.isin(closed, over)
                 if goes_on.any():
                     look(table, history, closed[goes_on], levels[goes_on])
+                nights = history.blocks.take_closed()
+                if len(nights := nights[~np.isin(nights, over)]):
+                    look_at_nights(table, history, nights)
             for row in over.tolist():
                 history.forget(row)
             if len(over):

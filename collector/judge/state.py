@@ -21,6 +21,8 @@ CREATE TABLE IF NOT EXISTS judge_values(
     kind TEXT, number INTEGER, texts TEXT NOT NULL, time_ms INTEGER NOT NULL, heard_ms INTEGER NOT NULL,
     resolution INTEGER NOT NULL, boot INTEGER NOT NULL, outdated INTEGER NOT NULL, numbers BLOB NOT NULL,
     least BLOB, newest BLOB, peaks BLOB, PRIMARY KEY(kind, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS judge_blocks(
+    kind TEXT, number INTEGER, blocks BLOB NOT NULL, PRIMARY KEY(kind, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS judge_alerts(
     rule TEXT, kind TEXT, number INTEGER, status INTEGER NOT NULL, since_ms INTEGER NOT NULL,
     pending_tick INTEGER NOT NULL, clear_tick INTEGER NOT NULL, PRIMARY KEY(rule, kind, number)) WITHOUT ROWID;
@@ -40,7 +42,11 @@ def save(db: sqlite3.Connection, judge: Judge) -> None:
         new = range(table.saved, len(table))
         names = ((kind, row, table.devices[row], json.dumps(table.names[row])) for row in new)
         _replace(db, "judge_series", names)
-        _replace(db, "judge_values", (_values_row(judge, kind, table, row) for row in sorted(table.changed)))
+        changed = sorted(table.changed)
+        _replace(db, "judge_values", (_values_row(judge, kind, table, row) for row in changed))
+        if kind in judge.board.histories:
+            held = ((row, judge.board.histories[kind].blocks.saved(row)) for row in changed)
+            _replace(db, "judge_blocks", ((kind, row, blocks) for row, blocks in held if blocks is not None))
         table.changed.clear()
         table.saved = len(table)
     _save_alerts(db, judge)
@@ -56,6 +62,8 @@ def restore(db: sqlite3.Connection, judge: Judge) -> None:
         judge.add_series(kind, device, tuple(json.loads(names)))
     for row in db.execute("SELECT * FROM judge_values").fetchall():
         _restore_values(judge, *row)
+    for kind, row, blocks in db.execute("SELECT * FROM judge_blocks ORDER BY kind, number").fetchall():
+        judge.board.histories[kind].blocks.restore(row, blocks)
     for table in judge.board.tables.values():
         table.saved = len(table)
     _restore_hearing(db, judge)

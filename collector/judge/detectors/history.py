@@ -3,7 +3,8 @@
 Level k holds the last 32 buckets of WIDTHS_MS[k] each; a bucket holds the least value seen in it, NaN when none was.
 The first layer is used memory; a heap has a second: what lies outside of its largest free block. Beside the buckets
 stand a few marks of the boot, and the shapes of the boots before it, each as four points of used memory over uptime.
-Memory a series: 1 KiB a layer and half a KiB; nothing grows.
+Memory a series: 1 KiB a layer and half a KiB, and that of `blocks.py` where samples come every few seconds; nothing
+grows.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from collector.judge.detectors.blocks import Blocks
 from collector.judge.expression import Numbers
 from collector.judge.series import Rows, grown
 
@@ -29,7 +31,8 @@ _FORGOTTEN_A_BUCKET = 0.9
 _APART = 2.0**34
 """More than any device's memory: keeps the rows of one running maximum apart."""
 _PEAK_LEVEL = 4
-_START_MS = 600_000
+STARTING_MS = 600_000
+"""For so long at most after a boot programs take memory that they keep."""
 _PERIOD_KEPT = 0.9
 
 RISE, CEILING, LAST, LAST_MS, QUIET_MS, QUIET_SAMPLES, PEAKS, BORN_MS, PERIOD_MS, CEILING_MS = range(10)
@@ -41,13 +44,18 @@ MARKS = 10
 
 
 class History:
-    """Buckets (`least`), their newest numbers, and marks (`peaks`) of all rows of one table."""
+    """Buckets (`least`), their newest numbers, and marks (`peaks`) of all rows of one table.
 
-    def __init__(self, layers: int = 1) -> None:
+    `blocks` are of the last hours, where a night may be judged by them.
+    """
+
+    def __init__(self, layers: int = 1, *, by_night: bool = True) -> None:
         levels = len(WIDTHS_MS)
         self.least: npt.NDArray[np.float32] = np.zeros((0, layers, levels, BUCKETS), dtype=np.float32)
         self.newest: npt.NDArray[np.int64] = np.zeros((0, levels), dtype=np.int64)
         self.peaks: npt.NDArray[np.float64] = np.zeros((0, MARKS + 2 * BOOTS * POINTS))
+        self.blocks = Blocks()
+        self._by_night = by_night
 
     def make_room(self, capacity: int) -> None:
         """Have buckets for that many rows."""
@@ -55,12 +63,14 @@ class History:
             self.least = grown(self.least, capacity, np.nan)
             self.newest = grown(self.newest, capacity, -1)
             self.peaks = grown(self.peaks, capacity, np.nan)
+            self.blocks.make_room(capacity)
 
     def forget(self, row: int) -> None:
         """A new boot: the heap begins anew. What remains of the old one is its shape."""
         self._remember_boot(row)
         self.least[row], self.newest[row] = np.nan, -1
         self.peaks[row, :MARKS] = np.nan
+        self.blocks.forget(row)
 
     def boots(self, rows: Rows) -> Numbers:
         """The boots before this one, newest first: rows x BOOTS x POINTS x (uptime ms, used), NaN where none."""
@@ -78,15 +88,19 @@ class History:
 
         `values` has a line a sample and a column a layer; `uptimes` are milliseconds, NaN where unknown.
         """
+        if self._by_night:
+            self.blocks.add(rows, times, values[:, 0], self.peaks[rows, LAST_MS])
         self._note_marks(rows, times, values[:, 0], uptimes)
         closed = self._add_to_levels(rows, times, values)
         self.peaks[closed[0][closed[1] == _PEAK_LEVEL], PEAKS] *= _FORGOTTEN_A_BUCKET
         return closed
 
-    def highest_before(self, rows: Rows, levels: Rows) -> Numbers:
-        """The highest of the buckets of all coarser levels that lie before the window of this one; NaN where none."""
+    def highest_before(self, rows: Rows, levels: Rows, begins_ms: Numbers | None = None) -> Numbers:
+        """The highest of the buckets of all coarser levels that lie before the window of this one, or before that time;
+        NaN where none."""
         widths = np.array(WIDTHS_MS)
-        begins_ms = (self.newest[rows, levels] - BUCKETS + 1) * widths[levels]
+        if begins_ms is None:
+            begins_ms = ((self.newest[rows, levels] - BUCKETS + 1) * widths[levels]).astype(np.float64)
         numbers = self.newest[rows][:, :, None] - np.arange(BUCKETS - 1, 0, -1)
         values = np.take_along_axis(self.least[rows, 0], numbers % BUCKETS, axis=2)
         coarser = np.arange(len(widths)) > levels[:, None]
@@ -103,7 +117,7 @@ class History:
         numbers = self.newest[rows, levels][:, None] - ages
         values = self.least[rows[:, None], layer, levels[:, None], numbers % BUCKETS]
         widths = np.array(WIDTHS_MS)[levels]
-        started_ms = np.nan_to_num(self.peaks[rows, BORN_MS]) + np.minimum(widths, _START_MS)
+        started_ms = np.nan_to_num(self.peaks[rows, BORN_MS]) + np.minimum(widths, STARTING_MS)
         starting = numbers * widths[:, None] < started_ms[:, None]
         windows: Numbers = np.where(starting, np.nan, values).astype(np.float64)
         return windows

@@ -16,20 +16,24 @@ from collector.judge.columns import (
     STEP_COLUMNS,
     STEP_LEVEL,
 )
+from collector.judge.detectors.blocks import CLOSE_MS, WIDTH_MS
 from collector.judge.detectors.boots import find_leaks_across_boots
 from collector.judge.detectors.fragmentation import find_fragmentation
 from collector.judge.detectors.history import (
     BORN_MS,
     CEILING,
     CEILING_MS,
+    HOUR_MS,
     LAST_MS,
     PEAKS,
     PERIOD_MS,
     QUIET_MS,
     QUIET_SAMPLES,
+    STARTING_MS,
     History,
 )
 from collector.judge.detectors.leak import Ground, Leaks, find_leaks, goes_on, may_have_grown
+from collector.judge.detectors.night import NIGHT_H, Night, find_night_leaks
 from collector.judge.detectors.rush import find_rushes
 from collector.judge.detectors.step import find_steps
 from collector.judge.detectors.views import LEVEL_OF, VIEWS, views_of
@@ -38,6 +42,12 @@ from collector.judge.series import Rows, Table
 
 ACROSS_BOOTS = len(VIEWS)
 """Stands for a view where boots tell the leak."""
+A_NIGHT = ACROSS_BOOTS + 1
+"""Stands for a view where one night tells it."""
+_LONG = LEVEL_OF[VIEWS.index((5, False))]
+"""What stood before a night is seen in buckets that are longer than those of this level: three hours and more."""
+_AT_ONCE = 2048
+"""Nights are many numbers: so many series are looked at together."""
 
 
 def ground_of(table: Table, history: History, views: Rows, rows: Rows) -> Ground:
@@ -99,6 +109,35 @@ def look_across_boots(table: Table, history: History, rows: Rows) -> None:
     here, never = np.full(len(rows), float(ACROSS_BOOTS)), np.zeros(len(rows), dtype=np.bool_)
     columns = (LEAK_LEVEL, *LEAK_COLUMNS, LEAK_BOOTS)
     _write(table, rows, columns, (here, *leaks, boots), ~np.isnan(leaks.rate), never)
+
+
+def night_of(table: Table, history: History, rows: Rows) -> Night:
+    """What the detector of nights has to know of these rows; blocks that begin as the boot does are left out."""
+    begins_ms, born_ms = history.blocks.begin_ms(rows), history.mark(rows, BORN_MS)
+    least, mean = history.blocks.closed(rows)
+    starting = begins_ms[:, None] + WIDTH_MS * np.arange(least.shape[1]) < born_ms[:, None] + STARTING_MS
+    return Night(
+        np.where(starting, np.nan, least),
+        np.where(starting, np.nan, mean),
+        WIDTH_MS / HOUR_MS,
+        (born_ms - begins_ms) / WIDTH_MS,
+        history.highest_before(rows, np.full(len(rows), _LONG), begins_ms),
+        table.view(rows)["limit"],
+        history.mark(rows, PEAKS),
+        table.resolution[rows].astype(np.float64),
+    )
+
+
+def look_at_nights(table: Table, history: History, rows: Rows) -> None:
+    """Look at rows that closed a block of minutes."""
+    long = history.mark(rows, LAST_MS) - history.mark(rows, BORN_MS) >= NIGHT_H * HOUR_MS
+    rows = rows[long & (history.mark(rows, PERIOD_MS) <= CLOSE_MS)]
+    columns = (LEAK_LEVEL, *LEAK_COLUMNS, LEAK_BOOTS)
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
+        leaks, stays = find_night_leaks(night_of(table, history, some))
+        here, boots = np.full(len(some), float(A_NIGHT)), np.full(len(some), np.nan)
+        _write(table, some, columns, (here, *leaks, boots), ~np.isnan(leaks.rate), stays)
 
 
 def _still(outside: Numbers, views: Rows) -> Truths:

@@ -1,0 +1,151 @@
+"""The last eight hours of series that are sampled every few seconds, five minutes a block: least used memory, and mean.
+
+A night is judged by these; the buckets of `history.py` hold least values alone, of which clients that come and go leave
+little. Only series whose samples come close together have blocks: 800 bytes each. By column.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from collector.judge.expression import Numbers
+from collector.judge.series import Rows, grown
+
+WIDTH_MS = 300_000
+BLOCKS = 96
+"""The last of them is still open."""
+CLOSE_MS = 30_000
+"""Samples no farther apart are of a board that somebody watches."""
+
+_FIRST_PLACES = 16
+_NUMBER, _SUM, _COUNT = range(3)
+
+
+class Blocks:
+    """Rings of blocks. A row gets a place in them with its first two samples that are close together, and keeps it.
+
+    `least`, `mean`: places x BLOCKS bytes, NaN where nothing was seen; `newest`: places x (number of the newest block,
+    sum and count of the samples in it).
+    """
+
+    def __init__(self) -> None:
+        self.least: npt.NDArray[np.float32] = np.full((_FIRST_PLACES, BLOCKS), np.nan, dtype=np.float32)
+        self.mean = self.least.copy()
+        self.newest: npt.NDArray[np.float64] = np.full((_FIRST_PLACES, 3), -1.0)
+        self._place_of: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._taken = 0
+        self._closed: set[int] = set()
+
+    def make_room(self, capacity: int) -> None:
+        """Know that many rows."""
+        if len(self._place_of) < capacity:
+            self._place_of = grown(self._place_of, capacity, -1)
+
+    def add(self, rows: Rows, times: Rows, used: Numbers, last_ms: Numbers) -> None:
+        """Take in samples of bytes; `last_ms` is when its row had its newest sample before, NaN where it had none.
+
+        What is older than the newest block of its row comes too late for it.
+        """
+        order = np.lexsort((times, rows))
+        rows, times, used, last_ms = rows[order], times[order], used[order], last_ms[order]
+        self._give_places(rows, times, last_ms)
+        here = self._place_of[rows] >= 0
+        rows, numbers, used = rows[here], times[here] // WIDTH_MS, used[here]
+        if not len(rows):
+            return
+        new_row = np.diff(rows, prepend=-1) != 0
+        starts = np.flatnonzero(new_row | (np.diff(numbers, prepend=-1) != 0))
+        least, sums = np.fmin.reduceat(used, starts), np.add.reduceat(used, starts)
+        counts = np.diff(np.append(starts, len(rows)))
+        group_of_row = np.cumsum(new_row[starts]) - 1
+        ranks = np.arange(len(starts)) - np.flatnonzero(new_row[starts])[group_of_row]
+        for rank in range(int(ranks.max()) + 1):
+            now = ranks == rank
+            self._fold(rows[starts[now]], numbers[starts[now]], least[now], sums[now], counts[now])
+
+    def take_closed(self) -> Rows:
+        """The rows of which a block was closed since this was last asked."""
+        closed = np.array(sorted(self._closed), dtype=np.int64)
+        self._closed.clear()
+        return closed
+
+    def forget(self, row: int) -> None:
+        """A new boot."""
+        self._closed.discard(row)
+        place = self._place_of[row]
+        if place >= 0:
+            self.least[place], self.mean[place], self.newest[place] = np.nan, np.nan, -1.0
+
+    def begin_ms(self, rows: Rows) -> Numbers:
+        """When the oldest of the closed blocks of these rows begins; NaN of rows that have none."""
+        places = self._place_of[rows]
+        known = (places >= 0) & (self.newest[places, _NUMBER] >= 0)
+        begins: Numbers = np.where(known, (self.newest[places, _NUMBER] - BLOCKS + 1) * WIDTH_MS, np.nan)
+        return begins
+
+    def closed(self, rows: Rows) -> tuple[Numbers, Numbers]:
+        """Least values and means of the closed blocks of these rows, oldest first: rows x (BLOCKS - 1)."""
+        places = self._place_of[rows]
+        numbers = self.newest[places, _NUMBER].astype(np.int64)[:, None] - np.arange(BLOCKS - 1, 0, -1)
+        known = (places >= 0)[:, None] & (numbers >= 0)
+        slots = numbers % BLOCKS
+        least, mean = (
+            np.where(known, ring[places[:, None], slots], np.nan).astype(np.float64) for ring in (self.least, self.mean)
+        )
+        return least, mean
+
+    def saved(self, row: int) -> bytes | None:
+        """What the disk has to hold of a row; None when it has no blocks."""
+        place = self._place_of[row]
+        if place < 0:
+            return None
+        parts = (self.newest[place], self.least[place], self.mean[place])
+        return b"".join(part.tobytes() for part in parts)
+
+    def restore(self, row: int, saved: bytes) -> None:
+        """Put back what `saved` gave; what another version gave is left out."""
+        sizes = (self.newest[0].nbytes, self.least[0].nbytes, self.mean[0].nbytes)
+        if len(saved) != sum(sizes):
+            return
+        self._give_place(row)
+        place, rings = self._place_of[row], sizes[0]
+        self.newest[place] = np.frombuffer(saved[:rings])
+        self.least[place], self.mean[place] = np.frombuffer(saved[rings:], dtype=np.float32).reshape(2, BLOCKS)
+
+    def _give_places(self, rows: Rows, times: Rows, last_ms: Numbers) -> None:
+        """To rows whose samples came close together, among themselves or after the one before."""
+        homeless = self._place_of[rows] < 0
+        before = np.where(np.diff(rows, prepend=-1) != 0, last_ms, np.append(np.nan, times[:-1]))
+        with np.errstate(invalid="ignore"):
+            close = homeless & (times - before <= CLOSE_MS)
+        for row in np.unique(rows[close]).tolist():
+            self._give_place(row)
+
+    def _give_place(self, row: int) -> None:
+        if self._taken == len(self.least):
+            self.least, self.mean = (grown(ring, 2 * self._taken, np.nan) for ring in (self.least, self.mean))
+            self.newest = grown(self.newest, 2 * self._taken, -1)
+        self._place_of[row] = self._taken
+        self._taken += 1
+
+    def _fold(self, rows: Rows, numbers: Rows, least: Numbers, sums: Numbers, counts: Rows) -> None:
+        """Put one block a row into the rings."""
+        places = self._place_of[rows]
+        before = self.newest[places, _NUMBER].astype(np.int64)
+        in_time = numbers >= before
+        rows, places, numbers, before = rows[in_time], places[in_time], numbers[in_time], before[in_time]
+        fresh, slots = numbers > before, numbers % BLOCKS
+        passed = np.where(before < 0, 1, np.minimum(numbers - before, BLOCKS))  # a ring without blocks is blank
+        which = np.repeat(np.arange(len(rows)), passed)
+        ages = np.arange(len(which)) - np.repeat(np.cumsum(passed) - passed, passed)
+        self.least[places[which], (numbers[which] - ages) % BLOCKS] = np.nan
+        self.mean[places[which], (numbers[which] - ages) % BLOCKS] = np.nan
+        own = self.newest[places]
+        own[:, _SUM] = sums[in_time] + np.where(fresh, 0, own[:, _SUM])
+        own[:, _COUNT] = counts[in_time] + np.where(fresh, 0, own[:, _COUNT])
+        own[:, _NUMBER] = numbers
+        self.newest[places] = own
+        self.least[places, slots] = np.fmin(self.least[places, slots], least[in_time])
+        self.mean[places, slots] = own[:, _SUM] / own[:, _COUNT]
+        self._closed.update(rows[fresh & (before >= 0)].tolist())
