@@ -63,10 +63,10 @@ def _step(window: Numbers, a_day: int) -> tuple[float, int]:
 
     It is sought where a day differs most from the day before.
     """
+    if len(window) < 2 * a_day:
+        return 0.0, 0
     rises = window[a_day:] - window[:-a_day]
     sums = np.convolve(np.nan_to_num(rises), np.ones(a_day), mode="valid")
-    if not len(sums):
-        return 0.0, 0
     most = a_day + int(np.argmax(sums))
     places = range(max(a_day, most - 1), min(len(window) - a_day, most + 1) + 1)
     return max((_size_at(window, at, a_day), at) for at in places)

@@ -12,7 +12,7 @@ from collector.judge.detectors.leak import Ground
 from collector.judge.detectors.rush import find_rushes
 from collector.judge.detectors.shape import bend, bend_of_a_day, least_of_day
 from collector.judge.detectors.step import find_steps
-from collector.judge.detectors.views import VIEWS
+from collector.judge.detectors.views import HOURS_OF, VIEWS
 from tests.collector.judge.stream import Bench, rows, told
 
 RULE = """
@@ -62,6 +62,12 @@ def test_a_jump_is_a_step_at_any_hour_of_a_daily_wave(hour: int) -> None:
     found = find_steps(window, LEVEL, LIMITS, ratchet=False)
     assert found.size[0] == pytest.approx(9_000)
     assert found.hours[0] == pytest.approx(3 * (31 - hour))
+
+
+def test_less_than_two_days_show_no_step() -> None:
+    for view in range(len(VIEWS)):
+        found = find_steps(40_000 + 9_000.0 * (HOURS >= 20), view, LIMITS, ratchet=False)
+        assert np.isnan(found.size[0]) or HOURS_OF[view] >= 3
 
 
 def test_a_gap_that_hides_a_night_makes_no_step() -> None:
