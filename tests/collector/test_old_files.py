@@ -62,7 +62,8 @@ def test_intake_goes_on_where_it_was(data: Path) -> None:
 
 def test_series_keep_what_they_had_and_take_more(data: Path) -> None:
     before = first(data / "series.db", "SELECT count(*), max(used) FROM heap")
-    process = SeriesProcess(data, keep_of(CollectorConfig().retention))
+    (then,) = first(data / "series.db", "SELECT max(t) FROM heap")
+    process = SeriesProcess(data, keep_of(CollectorConfig().retention), lambda: int(str(then)))
     while process.step():
         pass
     process.close()

@@ -19,6 +19,7 @@ FRAMES = 10_000
 EVERY = 100
 SHARE = 0.8
 T0 = 1_795_000_000_000
+HOUR_MS = 3_600_000
 
 
 def test_twenty_thousand_hostile_payloads_raise_only_what_is_declared() -> None:
@@ -32,7 +33,8 @@ def test_twenty_thousand_hostile_payloads_raise_only_what_is_declared() -> None:
 
 def take_all(folder: Path, frames: list[bytes]) -> tuple[Intake, float]:
     """An intake with all of them in its journal, and the CPU seconds that took."""
-    intake = Intake(CollectorConfig(fleet="plant", broker=Broker(url=f"mqtt://127.0.0.1:{free_port()}")), folder)
+    config = CollectorConfig(fleet="plant", broker=Broker(url=f"mqtt://127.0.0.1:{free_port()}"))
+    intake = Intake(config, folder, lambda: T0 + HOUR_MS)
     topic, began = str(Topic.of("plant", "rig", "frame")), time.process_time()
     for start in range(0, len(frames), 1_000):
         for number, frame in enumerate(frames[start : start + 1_000]):

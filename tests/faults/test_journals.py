@@ -26,6 +26,7 @@ from tests.faults.ledgers import identity_violations
 from tests.servers import free_port
 
 SEED = 5
+HOUR_MS = 3_600_000
 TOPIC = str(Topic.of("plant", "rig", "frame"))
 POINTS = ("recv", "decode", "begin", "append", "commit", "ack")
 
@@ -36,7 +37,8 @@ class Crash(BaseException):
 
 def open_intake(folder: Path) -> Intake:
     """An intake without a broker; messages are handed to it."""
-    return Intake(CollectorConfig(fleet="plant", broker=Broker(url=f"mqtt://127.0.0.1:{free_port()}")), folder)
+    config = CollectorConfig(fleet="plant", broker=Broker(url=f"mqtt://127.0.0.1:{free_port()}"))
+    return Intake(config, folder, lambda: T0 + HOUR_MS)
 
 
 def sealed(number: int, rows: int = 1) -> bytes:

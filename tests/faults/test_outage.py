@@ -49,6 +49,7 @@ def test_a_backlog_waits_on_disk_and_drains_with_a_fifth_of_a_core_at_the_rate(t
         config = tmp_path / "collector.toml"
         config.write_text(
             f'fleet = "plant"\ndata_dir = "{data}"\n[broker]\nurl = "mqtt://127.0.0.1:1"\n'
+            "[retention]\nraw_days = 36500\n"  # the readings are of a day in 2026, whatever the day today
             f'[[stores]]\nname = "influx"\nkind = "influxdb"\nurl = "{influx.url}"\n'
         )
         words = [str(config), str(tmp_path / "clock")]

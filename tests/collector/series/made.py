@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from collector.config import Retention
 from collector.records import Desk, Finding, encode_arrival, encode_desk, encode_finding, encode_tick
 from collector.series.keeper import DAY_MS, Keep
 from collector.series.process import SeriesProcess
@@ -16,6 +17,8 @@ from telemetry.wire import Rows, encode_body
 
 T0 = 1_795_000_000_000
 KEEP = Keep(14 * DAY_MS, 365 * DAY_MS, 2**40)
+FOR_EVER = Retention(raw_days=36_500)
+"""For a process with a clock of its own: readings are of `T0`, whatever the day on which the test runs."""
 
 
 def rows(

@@ -18,7 +18,7 @@ from collector.series.schema import SCHEMA
 from telemetry.errors import JournalError
 from telemetry.journal import Journal
 from telemetry.wire import encode_body
-from tests.collector.series.made import KEEP, T0, Bench, finding, rows
+from tests.collector.series.made import FOR_EVER, KEEP, T0, Bench, finding, rows
 from tests.waiting import LIMIT_S, wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -29,7 +29,7 @@ def test_run_serves_until_stopped(tmp_path: Path) -> None:
     with journal.transaction():
         journal.append([(encode_arrival(T0, "a", 0, encode_body([rows("heap", ["k"], ["free"], [0, 0, 1])])), 1)])
     stop = threading.Event()
-    thread = threading.Thread(target=run, args=(CollectorConfig(), tmp_path, stop))
+    thread = threading.Thread(target=run, args=(CollectorConfig(retention=FOR_EVER), tmp_path, stop))
     thread.start()
     wait_until(lambda: (tmp_path / "series.db").exists() and rows_in(tmp_path) == 1, "the row is in the series")
     stop.set()
@@ -44,7 +44,8 @@ def test_killed_again_and_again_it_takes_every_reading_exactly_once(tmp_path: Pa
         "import sys, threading, pathlib\n"
         "from collector.config import CollectorConfig\n"
         "from collector.series.process import run\n"
-        "run(CollectorConfig(), pathlib.Path(sys.argv[1]), threading.Event())"
+        "from tests.collector.series.made import FOR_EVER\n"
+        "run(CollectorConfig(retention=FOR_EVER), pathlib.Path(sys.argv[1]), threading.Event())"
     )
     for start in range(0, 12_000, 4000):
         frames = [
