@@ -1,6 +1,6 @@
 """One port's parser: bytes in, facts out.
 
-    bytes -> Framer (lines) -> unfold (lines pasted as one) -> peel (what tools added)
+    bytes -> Framer (lines, parts of lines) -> unfold (lines pasted as one) -> peel (what tools added)
           -> split_glued (lines printed into lines) -> read_line (log prefix) -> forms -> facts
 
 What a line needs of this is seen beforehand (`agent.consoles.dispatch`): most hold no word of any form
@@ -16,7 +16,7 @@ from agent.consoles import azure_sphere, esp_idf, freertos, zephyr
 from agent.consoles.dispatch import Dispatch, Look, shape
 from agent.consoles.fact import Fact
 from agent.consoles.form import Form, Session
-from agent.consoles.framer import Framer
+from agent.consoles.framer import Framer, parts_of
 from agent.consoles.line import Line, read_line
 from agent.consoles.log import log_fact
 from agent.consoles.mending import may_continue, split_glued
@@ -75,9 +75,21 @@ class Console:
         facts: list[Fact] = []
         for line in self._framer.feed(data):
             self.lines += 1
-            for text in self._unfolded(line) if len(line) >= FOLDED_FROM else (line,):
-                self._read(text.rstrip(LINE_END), facts)
+            text = line.rstrip(LINE_END)
+            if len(text) < FOLDED_FROM and "\r" not in text:
+                self._read(text, facts)
+            else:
+                self._read_parts(parts_of(line), facts)
+        if self._framer.parts:
+            self.lines += 1  # they are of the line whose line feed is still to come
+            self._read_parts(self._framer.parts, facts)
+            self.lines -= 1
         return facts
+
+    def _read_parts(self, parts: Sequence[str], facts: list[Fact]) -> None:
+        for part in parts:
+            for text in self._unfolded(part):
+                self._read(text.rstrip(LINE_END), facts)
 
     def _unfolded(self, line: str) -> list[str]:
         parts = unfold(line)
@@ -107,7 +119,7 @@ class Console:
         facts: list[Fact] = []
         if rest := self._framer.rest():
             self.lines += 1
-            *whole, last = self._unfolded(rest)
+            *whole, last = self._unfolded(rest) if rest[-1] != "\r" else [*self._unfolded(rest), ""]
             for text in whole:
                 self._read(text.rstrip(LINE_END), facts)
             text = peel(last)
@@ -161,6 +173,7 @@ class Console:
             if open_form.reads_all and open_form not in asked:
                 asked = [*asked, open_form]
         refused: Form | None = None
+        shared: list[Fact] | None = None
         for form in asked:
             if form is None or form is refused:  # it stands there as often as its words stand in the line
                 continue
@@ -170,9 +183,12 @@ class Console:
                 self._understood_line = self.lines
                 if form.open_until and form not in self._waiting:
                     self._waiting.append(form)
-                return self._ordered(facts, form) if facts else facts
+                facts = self._ordered(facts, form) if facts else facts
+                if not form.shares:
+                    return shared + facts if shared else facts
+                shared = [*shared, *facts] if shared else facts
             refused = form
-        return None
+        return shared
 
     def _expired(self) -> list[Fact]:
         """What records say whose lines did not come in time."""

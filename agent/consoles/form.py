@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent.consoles.cuts import Cuts
 from agent.consoles.fact import Fact
 from agent.consoles.line import Line
 
@@ -19,13 +20,14 @@ class Session:
     """What the forms of one port know together.
 
     `debugger` is true while a debugger is attached; `reset_line` is the boot ROM's line of a boot whose system has not
-    yet introduced itself; `named` tells apart things of one name within a boot.
+    yet introduced itself; `named` tells apart things of one name within a boot; `cuts` remembers what stood where.
     """
 
     system: str | None = None
     debugger: bool = False
     reset_line: int | None = None
     named: dict[str, str] = field(default_factory=dict)
+    cuts: Cuts = field(default_factory=Cuts)
 
     def name(self, name: str, identity: str) -> str:
         """`name` for the first thing that bears it in this boot, `name#identity` for the others."""
@@ -41,10 +43,12 @@ class Form:
     """One printed format. Lines come in by `take`; a record of several lines is open in between.
 
     `needles`: lines that hold none of them are not offered; with `reads_all` they are while a record is open.
+    `shares`: what it reads in a line leaves the line to the other forms, too.
     """
 
     needles: tuple[str, ...] = ()
     reads_all = False
+    shares = False
     system = "esp32"
 
     def __init__(self, session: Session) -> None:

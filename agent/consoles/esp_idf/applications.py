@@ -25,7 +25,7 @@ _OVMS = re.compile(r"Free 8-bit (\d+)/(\d+), 32-bit (\d+)/(\d+), SPIRAM (\d+)/(\
 _OVMS_TASK = re.compile(r"task=(.+?) +total=((?: *\d+(?!\d))+) change=((?: *[+-]?\d+(?!\d))+)$")
 _SIGNED = re.compile(r"[+-]?\d+")
 _STACK = re.compile(
-    r"Free Stack for (?P<server>\w+) task: '?(?P<server_free>\d+)'?$"
+    r"Free Stack for (?P<server>\w+) task: (?P<quote>'?)(?P<server_free>\d+)(?P=quote)$"
     r"|(?:Task )?stk_wm ?= ?(?P<mesh_free>\d+)$"
     r"|(?:stack )?high ?water ?mark(?: is)?[:= ]+(?P<free>\d+)(?: bytes)?$",
     re.IGNORECASE,
@@ -45,6 +45,8 @@ class DialectForm(Form):
         body = line.body
         if match := _MESHTASTIC.search(body):
             free, size, change, least, largest = match.groups()
+            if largest and self.session.cuts.is_cut("largest block", int(largest)):
+                largest = None
             values = _present(free=free, size=size, min_free=least, largest_free=largest)
             raw = {"change": int(change)} if change else {}
             return [self.fact("heap", (DEFAULT_HEAP,), values, line, raw=raw)]
@@ -53,6 +55,8 @@ class DialectForm(Form):
             return [self.fact("heap", (DEFAULT_HEAP,), _present(free=free, min_free=least, largest_free=largest), line)]
         if match := _OVMS.search(body):
             free_and_size = zip(("8bit", "32bit", "spiram"), match.groups()[::2], match.groups()[1::2], strict=True)
+            if int(match[5]) > int(match[6]):
+                return []  # torn
             return [
                 self.fact("heap", (heap,), _present(free=free, size=size), line) for heap, free, size in free_and_size
             ]
@@ -68,6 +72,9 @@ class DialectForm(Form):
             return None
         thread = match["server"] or line.module or "main"
         free = match["server_free"] or match["mesh_free"] or match["free"]
+        place = "stack", thread, line.body[: match.start()]
+        if line.body[-1:].isdigit() and self.session.cuts.is_cut(place, int(free)):
+            return []
         return [self.fact("stack", (thread,), _present(min_free=free), line)]
 
 
@@ -94,18 +101,20 @@ class ApplicationForm(Form):
         phrases = read_phrases(line.body)
         if not phrases:
             return None
-        if self._lacks_its_unit(phrases[-1], line):
-            return []  # torn within the number
+        if self._is_torn(phrases[-1], line):
+            return []
         heaps = dict.fromkeys(phrase.heap for phrase in phrases)
         told = [[phrase for phrase in phrases if phrase.heap == heap] for heap in heaps]
         return [self._heap(told_of[0].heap, told_of, line) for told_of in told if not _is_missing(told_of)]
 
-    def _lacks_its_unit(self, last: Phrase, line: Line) -> bool:
-        """Whether a line's last number stands without the unit that stood behind it when the line came before."""
+    def _is_torn(self, last: Phrase, line: Line) -> bool:
+        """Whether a line's last number lacks the unit, or digits, that it had when the line came before."""
         wording = (line.level, line.module, last.label)
         if last.unit and len(self._with_unit) < _WORDINGS_MOST:
             self._with_unit.add(wording)
-        return not last.unit and wording in self._with_unit
+        if last.unit or not last.ends:
+            return False
+        return wording in self._with_unit or self.session.cuts.is_cut(wording, last.size)
 
     def flush(self) -> list[Fact]:
         self._asked = False

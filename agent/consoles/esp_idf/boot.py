@@ -35,7 +35,7 @@ _PSRAM = re.compile(
     r"Adding pool of (\d+)K of .*(?:PSRAM|external SPI|SPIRAM|SPI RAM).*to heap allocator", re.IGNORECASE
 )
 _RESERVE = re.compile(r"Reserving pool of (\d+)K of internal memory for DMA/internal allocations")
-_WIFI_STACK = re.compile(r"wifi driver task: [0-9a-f]+, prio:\d+, stack:(\d+)(?:, core=\d+)?$")
+_WIFI_STACK = re.compile(r"wifi driver task: [0-9a-f]+, prio:\d+, stack:(\d{4,5})(?:, core=\d+)?$")
 _APPLICATION = re.compile(r"Calling app_main\(\)|Starting scheduler|Returned from app_main")
 _MODULES = ("app_init", "cpu_start", "boot", "heap_init", "main_task", "app_start")
 

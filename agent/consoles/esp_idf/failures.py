@@ -23,10 +23,11 @@ _ABORT = re.compile(r"Mem alloc fail\. size 0x([0-9a-fA-F]{8}) caps 0x([0-9a-fA-
 _OLD_ABORT = re.compile(r"\s*Memory allocation failed\.?$")
 _WIFI = re.compile(r"alloc eb len=(\d+) type=\d+ fail|(?:m f null|mem fail)$|esf_buf: .* no eb\b")
 _NO_MEMORY = re.compile(r"-0x7[fF]00\b|\bESP_ERR_NO_MEM\b")
+_CHECKED = "ESP_ERROR_CHECK failed: "
 
 _CORRUPT = re.compile(
     r"CORRUPT HEAP: (?P<what>Bad head|Bad tail|Invalid data|Size|multi_heap\.c:\d+ detected|Block)"
-    r"(?: at| points to itself| )*(?: ?(?P<address>0x[0-9a-fA-F]+))?"
+    r"(?: at| points to itself| )*(?: ?(?P<address>0x[0-9a-fA-F]{8}))?"
     r"(?:[. ]+[Ee]xpected (?P<expected>[<=]*0x[0-9a-fA-F]+)(?: got (?P<got>0x[0-9a-fA-F]+))?)?"
 )
 
@@ -34,6 +35,7 @@ _CORRUPT = re.compile(
 class FailureForm(Form):
     """Failed allocations and corruption; one failure that is printed twice is told once."""
 
+    shares = True
     needles = (
         "failed to allocate",
         "Mem alloc fail.",
@@ -77,12 +79,14 @@ class FailureForm(Form):
     def _library(self, line: Line) -> list[Fact] | None:
         if _OLD_ABORT.match(line.body):
             return [self.event("alloc_failed", {"reason": "allocation failed"}, line)]
-        if line.module == "wifi" and (match := _WIFI.search(line.body)):
+        if line.module in ("wifi", "esf_buf", "") and (match := _WIFI.search(line.text)):
             values: Numbers = {"size": int(match[1])} if match[1] else {}
             values |= {"caller": "wifi", "reason": match[0]}
             return [self.event("alloc_failed", values, line)]
-        if line.level in ("E", "W") and (match := _NO_MEMORY.search(line.body)):
-            values = {"caller": line.module, "reason": match[0], "text": line.body}
+        told = line.level in ("E", "W") or line.body.startswith(_CHECKED)
+        if told and (match := _NO_MEMORY.search(line.body)):
+            values = {"caller": line.module} if line.module else {}
+            values |= {"reason": match[0], "text": line.body}
             return [self.event("alloc_failed", values, line)]
         return None
 

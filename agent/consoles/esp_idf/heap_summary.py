@@ -45,6 +45,8 @@ class HeapSummaryForm(Form):
             facts = self._end_region(line)
             address, *sizes = match.groups()
             values: Numbers = dict(zip(("size", "free", "used", "min_free"), map(int, sizes), strict=True))
+            if self.session.cuts.is_cut((address, sizes[0]), int(sizes[-1])):
+                del values["min_free"]
             self._region = line, f"0x{address.lower()}", values
             self.wait(line)
             return facts
@@ -90,6 +92,8 @@ class HeapSummaryForm(Form):
         free, used, min_free, largest = map(int, match.groups())
         caps, self._caps, self.open_until = self._caps, None, 0
         values: Numbers = {"free": free, "used": used, "min_free": min_free, "largest_free": largest}
+        if self.session.cuts.is_cut(("totals", caps), largest):
+            del values["largest_free"]
         if free == used == 0:  # no heap has these capabilities: that is not an exhausted heap
             return [*facts, self.event("no_such_heap", values, line, raw={"caps": f"0x{caps}"} if caps else {})]
         if caps is None:  # the header was lost: totals of unlike capabilities must not meet in one series

@@ -32,7 +32,7 @@ _HEADER = re.compile(
     r"=+ Heap Trace: (\d+) records \((\d+) capacity\) =+$|(\d+) allocations trace \((\d+) entry buffer\)$"
 )
 _RECORD = re.compile(
-    r"\s*(\d+) bytes \(@ (0x[0-9a-f]+)(?:, +(Internal|PSRAM))?\) allocated CPU (\d+) ccount (0x[0-9a-f]+)"
+    r"\s*(\d+) bytes \(@ (0x[0-9a-f]+)(?:, +(Internal|PSRAM))?\) allocated CPU (\d+) ccount (0x[0-9a-f]{8})"
     r"(?: +caller ?([0-9a-fx:]*))?(?: *(freed))?"
 )
 _FREED_BY = re.compile(r"\s*freed by ([0-9a-fx:]+)$")

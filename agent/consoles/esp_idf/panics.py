@@ -28,19 +28,20 @@ _PANIC = re.compile(
 _ABORT = re.compile(r"abort\(\) was called at PC 0x([0-9a-fA-F]{8})(?: on core (\d+))?")
 _ASSERT = re.compile(r'assert failed: .+ \(.+\)|assertion ".+" failed: file ".+", line \d+(?:, function: \S+)?')
 _SMASHED = re.compile(r"Stack smashing protect failure!")
-_BACKTRACE = re.compile(r"Backtrace: ?((?:0x[0-9a-fA-F]{8}:0x[0-9a-fA-F]{8} ?)+)( ?\|<-(?:CORRUPTED|CONTINUES))?")
+_BACKTRACE = re.compile(r"Backtrace: ?((?:0x[0-9a-fA-F]{8}:0x[0-9a-fA-F]{8} ?)+\b(?: ?\|<-(?:CORRUPTED|CONTINUES))?)")
 _END = re.compile(
     r"Rebooting(?:\.{3}| in \d+ seconds\.{3})|CPU halted\.|Entering gdb stub now\.|Panic handler entered multiple times"
 )
 
-_FAULT_TASK = re.compile(r'Detected in task "([^"]*)" at 0x([0-9a-fA-F]+)')
-_FAULT_POINTER = re.compile(r"Stack pointer: 0x([0-9a-fA-F]+)$")
-_FAULT_BOUNDS = re.compile(r"Stack bounds: 0x([0-9a-fA-F]+) - 0x([0-9a-fA-F]+)$")
+_FAULT_TASK = re.compile(r'Detected in task "([^"]*)" at 0x([0-9a-fA-F]{8})\b')
+_FAULT_POINTER = re.compile(r"Stack pointer: 0x([0-9a-fA-F]{8})$")
+_FAULT_BOUNDS = re.compile(r"Stack bounds: 0x([0-9a-fA-F]{8}) - 0x([0-9a-fA-F]{8})$")
 
 
 class PanicForm(Form):
-    """Faults of every kind, each an event of its own."""
+    """Faults of every kind, each an event of its own; what the ROM prints next may stand on the same line."""
 
+    shares = True
     needles = (
         "***ERROR***",
         "Guru Medit",
@@ -77,7 +78,7 @@ class PanicForm(Form):
 
     def _aftermath(self, line: Line) -> list[Fact] | None:
         if match := _BACKTRACE.search(line.text):
-            return [self.event("backtrace", {"text": match[1].strip() + (match[2] or "")}, line)]
+            return [self.event("backtrace", {"text": match[1]}, line)]
         if match := _END.search(line.text):
             name = "rebooting" if match[0].startswith("Reboot") else "halted"
             return [self.event(name, {"text": match[0]}, line)]

@@ -24,34 +24,51 @@ _REGIONS = {
     "spiram": EXTERNAL_HEAP,
     "external": EXTERNAL_HEAP,
 }
-_FREE = frozenset(("free", "available", "avail", "remaining", "left", "curr", "current", "freeheap", "free_heap"))
-_LEAST = frozenset(("min", "minimum", "lowest", "minfree", "min_free", "watermark", "low-water"))
-_LARGEST = frozenset(("largest", "biggest", "max", "maximum", "largest_free_block", "contiguous"))
+_FREE = frozenset(("free", "available", "avail", "remaining", "left", "curr", "current", "freeheap"))
+_LEAST = frozenset(("min", "minimum", "lowest", "minfree", "watermark", "low-water"))
+_LARGEST = frozenset(("largest", "biggest", "max", "maximum", "contiguous"))
 _MEMORY = frozenset(("heap", "mem", "memory", "ram"))
 _FILL = frozenset(
     re.findall(
         r"\S+",
         "size block blk total alloc allocatable low bytes system sys esp pre-setup post-setup"
-        " is was now so far ever since boot of the in at and",
+        " is was now so far ever since boot of the in at and get xport malloc cap caps",
     )
 )
 _WHOLE = frozenset(("total", "size"))
-_PAST = re.compile(r"\b(?:initial|initially|before|previous|previously|start|delta|diff|change)\b")
+_OTHER_MOMENT = re.compile(
+    r"\b(?:initial|initially|before|previous|previously|start|delta|diff|change"
+    r"|needs?|needed|requires?|required|requested|wants?|limit|threshold)\b"
+)
+"""What a number is that is not what is free now."""
 _USED = frozenset(("used", "allocated"))
 _VOCABULARY = _FREE | _LEAST | _LARGEST | _MEMORY | _FILL | _USED | frozenset(_REGIONS)
 _ELSEWHERE = re.compile(
-    r"\b(?:disk|flash|sd|spiffs|littlefs|fatfs|nvs|storage|partition|stack|slots?|entries|sectors?|space|card|eeprom|files?"
-    r"|queue|buffers?|sockets?|pool|bandwidth|tasks?)\b"
+    r"\b(?:disk|flash|sd|spiffs|littlefs|fatfs|fs|filesystem|nvs|storage|partition|sketch|stack|slots?|entries|sectors?"
+    r"|space|card|eeprom|files?|queue|buffers?|sockets?|pool|bandwidth|tasks?)\b",
+    re.IGNORECASE,
 )
+_APART = frozenset(",;|")
+"""What stands between a number and words that are not about it."""
 
+_UNIT = r"bytes?|kib|kb|kbytes|b|k"
 _NUMBER = re.compile(
-    r"(?<![\w#.+/-])(?<!\d[,:])(\d{1,9})(?:\.(\d))?(?: ?(bytes?|kib|kb|kbytes|b|k)\b)?"
-    r"(?=$|[\s,;.)'\]|])(?!\.\d)(?!,\d{3}(?!\d))"
+    r"(?<![\w#.+/\ufffd-])(?<!\d[,:'\u2019])(?<!\d[ _\xa0\u202f](?=\d{3}(?!\d)))"
+    r"(?!\d{1,3}(?:[ '\u2019_\xa0\u202f]\d{3})+(?!\d))"  # grouped by thousands: by what, every land has its own rule
+    rf"(\d{{1,9}})(?:\.(\d{{1,2}})(?=\s?k))?(?:\s?({_UNIT})\b)?"
+    r"(?=$|[\s,;.)'\]|]|/\d)(?!\.\d)(?!,\d{3}(?!\d))(?!\s?(?:[mg]i?b?|blocks?|words?|percent|times)\b)",
+    re.IGNORECASE,
 )
-_GLUED = re.compile(r"\d(?:\[|free|heap|min|largest|total|internal|psram|spiram)")
-"""A number into which the next line was printed."""
-_WORD = re.compile(r"[a-z][a-z_-]*")
-_AFTER = re.compile(r"\s*(free|used|available|left|remaining)\b(?!\s*[:=]?\s*\d)")
+_UNIT_BEFORE = re.compile(rf"[(\[ ]({_UNIT})[)\]]?[\s:=>-]*$", re.IGNORECASE)
+_GLUED = re.compile(r"\d(?:\[|free|heap|min|largest|total|internal|psram|spiram|\ufffd)|\ufffd\d", re.IGNORECASE)
+"""A number into which the next line was printed, or in which noise stands for digits."""
+_HUMP = re.compile(r"(?<=[a-z][a-z])(?=[A-Z])|_")
+_WORD = re.compile(r"[a-z][a-z-]*")
+_AFTER = re.compile(
+    r"\s*(free|used|available|left|remaining)\b"
+    r"(?!\s*(?:is)?[:=]*\s*\d|\s+(?:heap|mem\w*|ram|internal|ps_?ram|spiram|[di]ram|dma|size|blocks?)\b[^,;|()]*\d)",
+    re.IGNORECASE,
+)
 _BARE_FROM = 1000
 """A line that says no more than `free N` must at least look like memory, bytes."""
 
@@ -63,7 +80,7 @@ _REMEMBERED = 4096
 class Phrase(msgspec.Struct, frozen=True, gc=False):
     """One number with its `meaning`: a field of a heap reading or "total"; sizes in bytes.
 
-    `label` is what the line says before it, with every digit made 0, and `unit` whether one stands behind it.
+    `label` is what the line says before it, with every digit made 0; `unit`: one stands behind it; `ends`: nothing.
     """
 
     heap: str
@@ -72,27 +89,28 @@ class Phrase(msgspec.Struct, frozen=True, gc=False):
     resolution: int
     label: str
     unit: bool
+    ends: bool
 
 
 class _Slot(msgspec.Struct, frozen=True, gc=False):
-    """Where a phrase's number stands in the text, and what it means; `tenths` when it has a decimal place."""
+    """Where a phrase's number stands in the text, and what it means; `decimals` places stand behind its point."""
 
     heap: str
     meaning: str
     start: int
     end: int
     scale: int
-    tenths: bool
+    decimals: int
     words: frozenset[str]
     label: str
     unit: bool
+    ends: bool
 
 
 def read_phrases(body: str) -> list[Phrase]:
     """All phrases of a line about the heap, empty for a line about anything else."""
-    text = body.lower()
-    slots, bare = _slots(text.translate(_ALIKE))
-    phrases = [_phrase(slot, text[slot.start : slot.end]) for slot in slots]
+    slots, bare = _slots(body.translate(_ALIKE))
+    phrases = [_phrase(slot, body[slot.start : slot.end]) for slot in slots]
     return [] if bare and phrases[0].size < _BARE_FROM else phrases
 
 
@@ -102,9 +120,9 @@ def _slots(text: str) -> tuple[list[_Slot], bool]:
 
     Lines of one kind come again and again: taking words apart takes much longer than reading numbers at known places.
     """
-    if _GLUED.search(text) or _ELSEWHERE.search(text):
+    if _GLUED.search(text):
         return [], False
-    slots = _taken_apart(text)
+    slots = _about_heaps(text, _taken_apart(text))
     if not any(slot.meaning in ("free", "min_free") for slot in slots):
         return [], False
     words = frozenset[str]().union(*(slot.words for slot in slots))
@@ -113,38 +131,52 @@ def _slots(text: str) -> tuple[list[_Slot], bool]:
     return (slots, len(slots) == 1) if "free" in words else ([], False)
 
 
+def _about_heaps(text: str, slots: list[_Slot]) -> list[_Slot]:
+    """The phrases before the line comes to speak of something else; without such words, all."""
+    elsewhere = _ELSEWHERE.search(text)
+    if elsewhere is None:
+        return slots
+    place = elsewhere.start()
+    before = [slot for slot in slots if slot.end <= place and slot.words & (_MEMORY | frozenset(_REGIONS))]
+    return [slot for slot in before if slot.words & (_FREE | _LEAST) or _APART & set(text[slot.end : place])]
+
+
 def _taken_apart(text: str) -> list[_Slot]:
     slots: list[_Slot] = []
     heap, end = DEFAULT_HEAP, 0
     for number in _NUMBER.finditer(text):
-        label = text[end : number.start()]
-        words = _words(label, first=not slots)
+        label = _HUMP.sub(" ", text[end : number.start()]).lower()
+        before = _UNIT_BEFORE.search(label)
+        words = _words(label[: before.start()] if before else label, first=not slots)
         after = _AFTER.match(text, number.end())
         end = after.end() if after else number.end()
         if after:
-            words = [*(words or ()), after[1]]
+            words = [*(words or ()), after[1].lower()]
         if words is None or (not words and slots):
             break
         heap = next((_REGIONS[word] for word in words if word in _REGIONS), heap)
-        if _PAST.search(label):
+        if _OTHER_MOMENT.search(label):
             continue
         meaning = _meaning(frozenset(words), first=not slots)
-        if meaning is None:
+        if meaning is None or (text[number.end() :][:1] == "/" and not frozenset(words) & (_FREE | _LEAST)):
             if slots:
                 break
             continue
-        scale = KIB if (number[3] or "").startswith("k") else 1
+        unit = number[3] or (before[1] if before else "")
+        scale = KIB if unit[:1] in ("k", "K") else 1
         place = number.start(1), number.end(2) if number[2] else number.end(1)
-        said = text[: number.start()], number[3] is not None
-        slots.append(_Slot(heap, meaning, *place, scale, number[2] is not None, frozenset(words), *said))
+        label, ends = text[: number.start()], number.end() == len(text)
+        decimals, has_unit = len(number[2] or ""), number[3] is not None
+        slots.append(_Slot(heap, meaning, *place, scale, decimals, frozenset(words), label, has_unit, ends))
     return slots
 
 
 def _phrase(slot: _Slot, digits: str) -> Phrase:
-    size, resolution = int(digits.partition(".")[0]) * slot.scale, slot.scale
-    if slot.tenths:
-        size, resolution = round(float(digits) * slot.scale), max(1, slot.scale // 10)
-    return Phrase(slot.heap, slot.meaning, size, resolution, slot.label, slot.unit)
+    if slot.decimals:
+        size, resolution = round(float(digits) * slot.scale), max(1, slot.scale // 10**slot.decimals)
+    else:
+        size, resolution = int(digits) * slot.scale, slot.scale
+    return Phrase(slot.heap, slot.meaning, size, resolution, slot.label, slot.unit, slot.ends)
 
 
 def _words(label: str, *, first: bool) -> list[str] | None:

@@ -28,11 +28,11 @@ ALL_HEAPS = "total"
 
 _BLOCKS_KEPT = 4096
 _MODULUS = 2**16
-_TREE = r"[\s├└│|+`-]*"
+_TREE = r"[\s├└│|+`?\ufffd-]*"
 
-_OVERVIEW = re.compile(r"\s*│ *([^│\s][^│]*?) │ (ALIVE|DELETED) *│ +(\d+) │ +(\d+) │ +(\d+) │")
+_OVERVIEW = re.compile(r"\s*[│|] *([^│|\s][^│|]*?) [│|] (ALIVE|DELETED) *[│|] +(\d+) [│|] +(\d+) [│|] +(\d+) [│|]")
 _TASK = re.compile(
-    rf"{_TREE}([^\s:│├└][^:│├└]{{0,31}}?): (ALIVE|DELETED) *, "
+    rf"(?=\W){_TREE}([^\s:│├└?\ufffd][^:│├└]{{0,31}}?): (ALIVE|DELETED) *, "  # no name stands at the line's beginning
     r"CURRENT MEMORY USAGE (\d+), PEAK MEMORY USAGE (\d+), TOTAL HEAP USED (\d+):$"
 )
 _REGION = re.compile(
@@ -104,6 +104,8 @@ class TaskTrackingForm(Form):
         if match := _TASK.match(text):
             return self._total(match[1], match[2], (int(match[3]), int(match[4]), int(match[5])), (), line)
         if match := _OLD_TASK.match(text):
+            if self.session.cuts.is_cut(("task", match[1]), int(match[4])):
+                return self.flush()
             return self._total(match[1], match[2], (int(match[4]), int(match[3]), None), ("modulus",), line)
         if _TORN_TASK.search(text):
             return self.flush()  # whose heaps follow, nobody knows

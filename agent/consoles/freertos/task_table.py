@@ -4,12 +4,14 @@
     main            X       1       2048    4       0                 state, priority, mark, number[, core]
     tiT             B       18      2147483647  1916    8             ESP-IDF 5.2.0 and 5.2.1: core before mark
 
-Names repeat and hold blanks, so rows are read from the right. ESP-IDF counts in bytes, vanilla FreeRTOS in words.
+Names repeat and hold blanks, so rows are read from the right. ESP-IDF counts in bytes, vanilla FreeRTOS in words. The
+names' column has one width in the whole table: in a row where it has another, the name was cut.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import msgspec
 
@@ -38,10 +40,12 @@ class _Row(msgspec.Struct, frozen=True, gc=False):
     state: str
     priority: int
     columns: tuple[int, ...]
+    filled: bool
+    width: int
 
 
 class TaskTableForm(Form):
-    """Rows of two numbers one by one; with a third the whole table, once it tells which column is the core."""
+    """The whole table at once: it tells which column is the core, and which rows are whole."""
 
     system = "freertos"
     needles = ("\tX\t", "\tR\t", "\tB\t", "\tS\t", "\tD\t", "HWM", "Water", "water", "Stack")
@@ -51,12 +55,13 @@ class TaskTableForm(Form):
         super().__init__(session)
         self._core_said_first: bool | None = None
         self._columns: int | None = None
-        self._unsure: list[_Row] = []
+        self._rows: list[_Row] = []
 
     def take(self, line: Line) -> list[Fact] | None:
         if not line.text:
             return self.flush() or None
-        match = _ROW.match(line.text) if "\t" in line.text or self._columns is not None else None
+        text = line.text.lstrip()
+        match = _ROW.match(text) if "\t" in line.text or self._columns is not None else None
         if match and match[1]:
             return self._row(match, line)
         if _HEADER.match(line.text) and not line.level and not _DIGIT.search(line.text):
@@ -66,11 +71,15 @@ class TaskTableForm(Form):
         return None
 
     def flush(self) -> list[Fact]:
-        rows, self._unsure = self._unsure, []
-        core_first = _is_core_first(rows, self._core_said_first)
-        self._core_said_first, self._columns, self.open_until = None, None, 0
+        rows, self._rows = self._rows, []
+        said, self._core_said_first, self._columns, self.open_until = self._core_said_first, None, None, 0
+        if not rows:
+            return []
+        rows = _with_whole_names(rows)
+        core_first = _is_core_first([row for row in rows if len(row.columns) == 3], said)
         core = 0 if core_first else 2
-        return [self._stack(row, core_first) for row in rows if row.columns[core] in _CORES]  # the others are torn
+        torn = [row for row in rows if len(row.columns) == 3 and row.columns[core] not in _CORES]
+        return [self._stack(row, core_first) for row in rows if row not in torn]
 
     def _read_header(self, line: Line) -> None:
         mark, core = _MARK.search(line.text), _CORE.search(line.text)
@@ -82,12 +91,11 @@ class TaskTableForm(Form):
         columns = tuple(map(int, match.group(5, 6, 7) if match[7] else match.group(5, 6)))
         if len(columns) != (self._columns or len(columns)):
             return []  # it does not fit its header: torn
-        row = _Row(line, match[1], match[3], int(match[4]), columns)
+        tab = match.string.find("\t")
+        width = tab if tab >= 0 else match.start(3)
+        self._rows.append(_Row(line, match[1], match[3], int(match[4]), columns, match.end(1) < width, width))
         self.wait(line, _TABLE_PATIENCE)
-        if len(columns) == 2:
-            return [self._stack(row, core_first=False)]
-        self._unsure.append(row)
-        return self.flush() if len(self._unsure) == _ROWS_MOST else []
+        return self.flush() if len(self._rows) == _ROWS_MOST else []
 
     def _stack(self, row: _Row, core_first: bool) -> Fact:
         has_core = len(row.columns) == 3
@@ -111,6 +119,15 @@ class TaskTableForm(Form):
             resolution=1 if esp_idf else WORD,
             raw=raw,
         )
+
+
+def _with_whole_names(rows: list[_Row]) -> list[_Row]:
+    """The rows without those whose name was cut; where no blanks fill the names' column, nobody can tell."""
+    if len({row.width for row in rows}) == 1:
+        return rows
+    widths = Counter(row.width for row in rows if row.filled)
+    width = max(widths, key=lambda one: (widths[one], one), default=0)
+    return [row for row in rows if row.width == width or (row.width > width and not row.filled)]
 
 
 def _is_core_first(rows: list[_Row], said: bool | None) -> bool:

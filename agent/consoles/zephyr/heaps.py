@@ -63,6 +63,8 @@ class HeapLineForm(Form):
             values = {"size": size, "free": free, "used": used, "max_used": max_used}
             return [self.fact("heap", _SAMPLE_HEAP, values, line)]
         if match := _LISTENER.match(body):
+            if self.session.cuts.is_cut(("heaptrace", match[2]), int(match[4])):
+                return []
             values = {"current": int(match[4]), "blocks": int(match[3])}
             return [self.fact("task", (match[1] or match[2], "system"), values, line, raw={"thread": match[2]})]
         return [] if _TORN.match(body) or _TORN_STATISTICS.match(body) else None
@@ -91,14 +93,17 @@ class KernelHeapForm(Form):
         self._last = 0
 
     def take(self, line: Line) -> list[Fact] | None:
-        match = _KERNEL.match(line.text)
-        if match is None or len(line.text) - len(match[2]) != _KERNEL_WIDTH:
-            return [] if _TORN_KERNEL.search(line.text) else None
+        text = line.text.lstrip()
+        match = _KERNEL.match(text)
+        if match is None or len(text) - len(match[2]) != _KERNEL_WIDTH:
+            return [] if _TORN_KERNEL.search(text) else None
         field = _FIELD_OF_KERNEL[match[1]]
         facts = self.flush() if field in self._values else []
         if field == "max_used" and int(match[2]) < int(self._values.get("used", 0)):
             self._values.clear()  # one of the two is torn
             return self.flush()
+        if self.session.cuts.is_cut(("kernel heap", field), int(match[2])):
+            return facts + self.flush()
         self._values[field] = int(match[2])
         self._first = self._first or line
         self._last = line.end_number

@@ -170,6 +170,7 @@ class ShortageForm(Form):
     """Allocations that failed, in the words of the kernel's subsystems and of the tutorial."""
 
     system = "zephyr"
+    shares = True
     needles = (
         ") failed",
         "allocation failed",

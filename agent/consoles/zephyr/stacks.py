@@ -12,24 +12,31 @@ from __future__ import annotations
 
 import re
 
+from agent.consoles.cuts import is_cut_name
 from agent.consoles.fact import Fact
 from agent.consoles.form import PATIENCE, Form, Numbers, Session
 from agent.consoles.line import Line
 
 _TUTORIAL = re.compile(r"stack +\| free: +?(\d+) (?:bytes|B)$", re.IGNORECASE)
 _TUTORIAL_THREAD = re.compile(
-    r"thread (.*?) *\| free: (\d+) (?:bytes|B) \| used: (\d+) (?:bytes|B) \| total: (\d+) (?:bytes|B) \| used: (\d+)%",
+    r"thread (.*?)( *) \| free: (\d+) (?:bytes|B) \| used: (\d+) (?:bytes|B) \| total: (\d+) (?:bytes|B)"
+    r" \| used: (\d+)%",
     re.IGNORECASE,
 )
-_ANALYZER = re.compile(r" *(\S.*?) *: (PRIV_)?STACK: unused +(\d+) usage +(\d+) / +(\d+) \( *(\d+) %\)")
+_THREAD_WIDTH = 16
+_ANALYZER = re.compile(r" *(\S.*?)( *): (PRIV_)?STACK: unused +(\d+) usage +(\d+) / +(\d+) \( *(\d+) %\)")
+_ANALYZER_WIDTH = 20
 _TWO_ROWS = "   "
 """Names are padded with blanks: within one they stand where another row was printed into the first."""
 _SHELL_STACK = re.compile(
-    r"(0x[0-9a-fA-F]+|[0-9a-fA-F]{8,16}|IRQ \d+) (.*?) *\(real size +(\d+)\):\s+"
+    r"(0x[0-9a-fA-F]+|[0-9a-fA-F]{8,16}|IRQ \d+) (.*?)( *)\(real size +(\d+)\):\s+"
     r"unused +(\d+)\s+usage +(\d+) / +(\d+) \( *(\d+) %\)"
 )
+_SHELL_WIDTHS = 11, 33
+"""Of the name and the blank behind it, in old versions and in new ones."""
 _SHELL_THREAD = re.compile(r" *\*?(0x[0-9a-fA-F]{4,16})(?: ([^:=,]{0,40}))?$")
 _SHELL_THREAD_STACK = re.compile(r"\s*stack size +(\d+), unused +(\d+), usage +(\d+) / +(\d+) \( *(\d+) %\)")
+_NAMES_MOST = 256
 
 
 def consistent(size: int, unused: int, used: int, percent: int) -> bool:
@@ -60,7 +67,9 @@ class StackLineForm(Form):
         if match := _TUTORIAL.match(body):
             return [self.fact("stack", ("main",), {"min_free": int(match[1])}, line)]
         if "| " in body and (match := _TUTORIAL_THREAD.match(body)):
-            return self._stack(match[1], *map(int, match.groups()[1:]), line=line, first=line)
+            if is_cut_name(match[1] + match[2], _THREAD_WIDTH):
+                return []
+            return self._stack(match[1], *map(int, match.groups()[2:]), line=line, first=line)
         return self._join(line)
 
     def flush(self) -> list[Fact]:
@@ -80,10 +89,10 @@ class StackLineForm(Form):
         return None
 
     def _analyzer(self, match: re.Match[str], line: Line, first: Line) -> list[Fact]:
-        if _TWO_ROWS in match[1]:
+        if _TWO_ROWS in match[1] or is_cut_name(match[1] + match[2], _ANALYZER_WIDTH):
             return []
-        unused, used, size, percent = map(int, match.groups()[2:])
-        name = f"{match[1]} (privileged)" if match[2] else match[1]
+        unused, used, size, percent = map(int, match.groups()[3:])
+        name = f"{match[1]} (privileged)" if match[3] else match[1]
         return self._stack(name, unused, used, size, percent, line=line, first=first)
 
     def _stack(
@@ -104,6 +113,7 @@ class ShellThreadForm(Form):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._thread: tuple[Line, str, str] | None = None
+        self._names: dict[str, str] = {}
 
     def take(self, line: Line) -> list[Fact] | None:
         if "(real size" in line.text:
@@ -120,6 +130,7 @@ class ShellThreadForm(Form):
 
     def new_boot(self) -> None:
         self._thread = None
+        self._names.clear()
 
     def _listed(self, line: Line) -> list[Fact] | None:
         place = line.text.rfind(
@@ -128,7 +139,9 @@ class ShellThreadForm(Form):
         match = _SHELL_STACK.search(line.text, max(place, 0))
         if match is None:
             return None
-        size, unused, used, usage_of, percent = map(int, match.groups()[2:])
+        if match[2] and is_cut_name(match[2] + match[3], *_SHELL_WIDTHS):
+            return []
+        size, unused, used, usage_of, percent = map(int, match.groups()[3:])
         return self._stack(match[1], match[2], (usage_of, unused, used, percent), line) if size == usage_of else []
 
     def _stack(self, pointer: str, name: str, numbers: tuple[int, int, int, int], line: Line) -> list[Fact]:
@@ -136,5 +149,10 @@ class ShellThreadForm(Form):
         if not consistent(size, unused, used, percent):
             return []
         values: Numbers = {"size": size, "min_free": unused, "max_used": used}
-        named = self.session.name(name, pointer) if name else pointer
+        whole = self._names.get(pointer, "")
+        if not whole.startswith(name) or not name:  # else the name may have been cut at its end
+            whole = name
+            if len(self._names) < _NAMES_MOST:
+                self._names[pointer] = name
+        named = self.session.name(whole, pointer) if whole else pointer
         return [self.fact("stack", (named,), values, line, raw={"thread": pointer})]

@@ -1,0 +1,53 @@
+"""Numbers and names that were cut where a line feed of another task came in between, and look whole."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+_REMEMBERED = 512
+_ALIKE = 2
+"""A number and the whole one before it differ by less than this factor once the lost digits are added."""
+_FAR = 10 // _ALIKE
+"""A number that is nearer to the one before has lost no digit."""
+
+
+class Cuts:
+    """Remembers what stood at the same place before.
+
+    A number that lost its last digits is a tenth, a hundredth, ... of what was printed there before. So is one that
+    truly fell by so much: the first such number is doubted, a second one like it is believed.
+    """
+
+    def __init__(self) -> None:
+        self._believed: dict[Hashable, int] = {}
+        self._doubted: dict[Hashable, int] = {}
+
+    def is_cut(self, place: Hashable, number: int) -> bool:
+        """Whether the number that ends a line at that place looks as if digits were missing."""
+        before = self._believed.get(place, 0)
+        if number * _FAR < before and _is_head(number, before) and not _are_alike(number, self._doubted.get(place, 0)):
+            self._doubted[place] = number
+            return True
+        if self._doubted:
+            self._doubted.pop(place, None)
+        if before or len(self._believed) < _REMEMBERED:
+            self._believed[place] = number
+        return False
+
+
+def _is_head(number: int, before: int) -> bool:
+    """Whether digits behind the number could make it what was there before, about."""
+    whole: int = number * 10 ** (len(str(before)) - len(str(number)))
+    return _are_alike(whole, before)
+
+
+def _are_alike(one: int, other: int) -> bool:
+    return one < other * _ALIKE and other < one * _ALIKE
+
+
+def is_cut_name(padded: str, *widths: int) -> bool:
+    """Whether a name was cut that stands with the blanks that fill its column, which has one of these widths.
+
+    Without blanks behind it the name may be longer than its column; a single one may be what a document left of them.
+    """
+    return padded.endswith("  ") and len(padded) not in widths
