@@ -1,9 +1,9 @@
 /*
  * Zephyr's sys_heap, and the three ways programs reach it: sys_heap_alloc, k_malloc, and malloc of the common libc.
  *
- * Memory is counted in units of 8 bytes. A chunk is a header (4 bytes, or 8 in a big heap) and what follows it. Free
- * chunks hang in circular lists, one for each power of two of units; a list's head is where the next search begins, and
- * new chunks go in behind it. Chunk 0 holds the control structure. Configuration as Zephyr's: SYS_HEAP_AUTO,
+ * Chunks come in units of 8 bytes. A chunk is a header (4 bytes, or 8 in a big heap) and what follows it. Free chunks
+ * hang in circular lists, one for each power of two; a list's head is where the next search begins, and new chunks go
+ * in behind it. Chunk 0 holds the control structure. Configuration as Zephyr's: SYS_HEAP_AUTO,
  * SYS_HEAP_RUNTIME_STATS, SYS_HEAP_ALLOC_LOOPS 3, SYS_HEAP_INFO and hardening off.
  *
  * Here a block's offset is that of its header, and its size is that of the chunk, header included. BLOCK_MARK says that
@@ -13,6 +13,7 @@
 
 enum {
     UNIT = 8,
+    LOG2_UNIT = 3,
     SMALL_HEADER = 4,
     BIG_HEADER = 8,
     MOST_SMALL_UNITS = 32767, /* a small heap has 15 bits for a chunk's size */
@@ -25,9 +26,9 @@ enum {
 };
 
 struct sys_heap {
-    uint32_t units;                   /* of the heap, chunk 0 included */
+    uint32_t bytes;                   /* of the heap, chunk 0 included */
     uint32_t header;                  /* bytes */
-    uint32_t least;                   /* units of the smallest chunk that can be listed */
+    uint32_t solo;                    /* bytes of a free chunk too small to be found (a solo header); 0: none is */
     uint32_t used, used_with_headers; /* bytes */
     uint32_t max_used, max_used_with_headers;
     uint32_t first_block; /* behind chunk 0; it never changes */
@@ -50,145 +51,137 @@ static inline uint64_t round_up(uint64_t value, uint64_t grain) {
     return (value + grain - 1) & ~(grain - 1);
 }
 
-static inline uint32_t units_of(const struct heap_block *block) {
-    return block_size(block) / UNIT;
+/* Upstream's lists are ours from LOG2_UNIT on; solo headers, which it keeps in none, are in list 0, where no search
+ * comes: that saves asking what a chunk is. */
+static inline uint32_t list_for(const struct sys_heap *sys, uint32_t bytes) {
+    return log2_floor((bytes - sys->solo) | 1);
 }
 
-static inline uint32_t list_for(const struct sys_heap *sys, uint32_t units) {
-    return log2_floor(units - sys->least + 1);
-}
-
-/* Units that `bytes` of payload take; a request that no heap can meet is cut to one that this heap cannot. */
-static inline uint32_t units_for(const struct sys_heap *sys, uint64_t bytes) {
-    uint64_t units = (bytes + sys->header + UNIT - 1) / UNIT;
-    return units > sys->units ? sys->units : (uint32_t)units;
+/* Of the chunk for `bytes` of payload; a request that no heap can meet is cut to one that this heap cannot. */
+static inline uint32_t chunk_for(const struct sys_heap *sys, uint64_t bytes) {
+    uint64_t chunk = round_up(bytes + sys->header, UNIT);
+    return chunk > sys->bytes ? sys->bytes : (uint32_t)chunk;
 }
 
 static inline uint32_t gap_of(const struct heap_block *block) {
     return (block->size_flags & BLOCK_MARK) != 0 ? MARKED_GAP : 0;
 }
 
-/* ---- Free lists ---- */
+/* ---- Free lists. Next to never is one empty: branches that ask for it are foretold. ---- */
 
-/* A free chunk of less than `least` units (a solo header) is in no list. */
-static inline void list_insert(struct heap_block *blocks, struct sys_heap *sys, uint32_t index) {
-    uint32_t units = units_of(&blocks[index]);
-    if (units < sys->least) {
+static inline void list_insert(heap_t *heap, uint32_t index) {
+    struct sys_heap *sys = control_of(heap);
+    struct heap_block *blocks = heap->blocks;
+    uint32_t list = list_for(sys, blocks[index].size_flags);
+    uint32_t head = sys->heads[list];
+    if (head == 0) {
+        blocks[index].list_prev = index;
+        blocks[index].list_next = index;
+        sys->heads[list] = index;
+        sys->filled |= 1U << list;
         return;
     }
-    /* An empty list is one whose head is the new chunk: said without a branch, which could not be foretold. */
-    uint32_t list = list_for(sys, units);
-    uint32_t head = sys->heads[list];
-    head = head == 0 ? index : head;
-    blocks[index].list_prev = index;
     uint32_t tail = blocks[head].list_prev;
     blocks[index].list_prev = tail;
     blocks[index].list_next = head;
     blocks[tail].list_next = index;
     blocks[head].list_prev = index;
-    sys->heads[list] = head;
-    sys->filled |= 1U << list;
 }
 
-static inline void list_remove_from(struct heap_block *blocks, struct sys_heap *sys, uint32_t index, uint32_t list) {
+static inline void list_remove_from(heap_t *heap, uint32_t index, uint32_t list) {
+    struct sys_heap *sys = control_of(heap);
+    struct heap_block *blocks = heap->blocks;
     uint32_t next = blocks[index].list_next;
+    if (next == index) {
+        sys->heads[list] = 0;
+        sys->filled &= ~(1U << list);
+        return;
+    }
     uint32_t prev = blocks[index].list_prev;
-    uint32_t emptied = next == index;
     blocks[prev].list_next = next;
     blocks[next].list_prev = prev;
-    sys->heads[list] = emptied ? 0 : next; /* upstream moves the head even when another chunk was it */
-    sys->filled &= ~(emptied << list);
+    sys->heads[list] = next; /* upstream moves the head even when another chunk was it */
 }
 
-static inline void list_remove(struct heap_block *blocks, struct sys_heap *sys, uint32_t index) {
-    uint32_t units = units_of(&blocks[index]);
-    if (units >= sys->least) {
-        list_remove_from(blocks, sys, index, list_for(sys, units));
-    }
+static inline void list_remove(heap_t *heap, uint32_t index) {
+    list_remove_from(heap, index, list_for(control_of(heap), heap->blocks[index].size_flags));
 }
 
-/* Take a free chunk of at least `units`, unlisted; 0 if none. The head that a failing search has moved stays moved. */
-static inline uint32_t list_find(const heap_t *heap, struct sys_heap *sys, uint32_t units) {
-    struct heap_block *blocks = heap->blocks;
-    uint32_t list = list_for(sys, units);
+/* Take a free chunk of at least `bytes`, unlisted; 0 if none. The head that a failing search has moved stays moved. */
+static inline uint32_t list_find(heap_t *heap, uint32_t bytes) {
+    struct sys_heap *sys = control_of(heap);
+    const struct heap_block *blocks = heap->blocks;
+    uint32_t list = list_for(sys, bytes);
     uint32_t first = sys->heads[list];
     if (first != 0) {
         int tries = ALLOC_LOOPS;
         uint32_t head = first;
         do {
-            if (blocks[head].size_flags >= units * UNIT) {
-                list_remove_from(blocks, sys, head, list);
+            if (blocks[head].size_flags >= bytes) {
+                list_remove_from(heap, head, list);
                 return head;
             }
             head = blocks[head].list_next;
         } while (--tries != 0 && head != first);
         sys->heads[list] = head;
     }
-    uint32_t above = sys->filled & (uint32_t)(~UINT64_C(0) << (list + 1));
+    uint32_t above = sys->filled & (~1U << list);
     if (above == 0) {
         return 0;
     }
     list = (uint32_t)__builtin_ctz(above);
     uint32_t found = sys->heads[list];
-    list_remove_from(blocks, sys, found, list);
+    list_remove_from(heap, found, list);
     return found;
 }
 
 /* ---- Chunks ---- */
 
-/* Split off what `index` has beyond `units`, as a free chunk in no list; 0 when there is nothing. Keeps flags of
- * `index`. */
-static inline uint32_t cut(heap_t *heap, uint32_t index, uint32_t units) {
-    uint32_t size = block_size(&heap->blocks[index]);
-    uint32_t bytes = units * UNIT;
-    if (size <= bytes) {
-        return 0;
-    }
+/* Make a free chunk, in no list, of the last `rest` bytes that `index` has had; `bytes` are left to it. */
+static inline uint32_t add_tail(heap_t *heap, uint32_t index, uint32_t bytes, uint32_t rest) {
     uint32_t tail = block_insert_after(heap, index);
     struct heap_block *blocks = heap->blocks;
-    block_resize(&blocks[index], bytes);
     blocks[tail].offset = blocks[index].offset + (int32_t)bytes;
-    blocks[tail].size_flags = size - bytes;
+    blocks[tail].size_flags = rest;
     return tail;
 }
 
-static inline void cut_and_list(heap_t *heap, struct sys_heap *sys, uint32_t index, uint32_t units) {
-    uint32_t tail = cut(heap, index, units);
-    if (tail != 0) {
-        list_insert(heap->blocks, sys, tail);
+/* Cut a free, unlisted chunk to `bytes` and list the rest. */
+static inline void cut_and_list(heap_t *heap, uint32_t index, uint32_t bytes) {
+    uint32_t rest = heap->blocks[index].size_flags - bytes;
+    heap->blocks[index].size_flags = bytes;
+    if (rest != 0) {
+        list_insert(heap, add_tail(heap, index, bytes, rest));
     }
-}
-
-/* Absorb the neighbour after `index`; neither may be in a list. Keeps the flags of `index`. */
-static inline void absorb_next(heap_t *heap, uint32_t index) {
-    uint32_t next = heap->blocks[index].next;
-    heap->blocks[index].size_flags += block_size(&heap->blocks[next]);
-    block_remove(heap, next);
 }
 
 static inline bool is_free(const heap_t *heap, uint32_t index) {
     return index != 0 && !block_used(&heap->blocks[index]);
 }
 
-/* Merge a free, unlisted chunk with its neighbours, right one first, and list it. */
-static inline void merge_and_list(heap_t *heap, struct sys_heap *sys, uint32_t index) {
-    uint32_t next = heap->blocks[index].next;
+/* Make a free chunk of `bytes` of `index` and its free neighbours, right one first, and list it. */
+static inline void merge_and_list(heap_t *heap, uint32_t index, uint32_t bytes) {
+    struct heap_block *blocks = heap->blocks;
+    uint32_t next = blocks[index].next;
     if (is_free(heap, next)) {
-        list_remove(heap->blocks, sys, next);
-        absorb_next(heap, index);
+        list_remove(heap, next);
+        bytes += blocks[next].size_flags;
+        block_remove(heap, next);
     }
-    uint32_t prev = heap->blocks[index].prev;
+    uint32_t prev = blocks[index].prev;
     if (is_free(heap, prev)) {
-        list_remove(heap->blocks, sys, prev);
-        absorb_next(heap, prev);
+        list_remove(heap, prev);
+        bytes += blocks[prev].size_flags;
+        block_remove(heap, index);
         index = prev;
     }
-    list_insert(heap->blocks, sys, index);
+    blocks[index].size_flags = bytes;
+    list_insert(heap, index);
 }
 
-static inline void spend(struct sys_heap *sys, uint32_t units, uint32_t header) {
-    const uint32_t with_headers = sys->used_with_headers += units * UNIT;
-    const uint32_t used = sys->used += units * UNIT - header;
+static inline void spend(struct sys_heap *sys, uint32_t bytes, uint32_t header) {
+    const uint32_t with_headers = sys->used_with_headers += bytes;
+    const uint32_t used = sys->used += bytes - header;
     if (used > sys->max_used) {
         sys->max_used = used;
     }
@@ -204,12 +197,12 @@ static inline uint32_t allocate(heap_t *heap, uint32_t bytes) {
     if (bytes == 0) {
         return 0;
     }
-    uint32_t units = units_for(sys, bytes);
-    uint32_t found = list_find(heap, sys, units);
+    uint32_t chunk = chunk_for(sys, bytes);
+    uint32_t found = list_find(heap, chunk);
     if (found != 0) {
-        cut_and_list(heap, sys, found, units);
-        heap->blocks[found].size_flags |= BLOCK_USED;
-        spend(sys, units, sys->header);
+        cut_and_list(heap, found, chunk);
+        heap->blocks[found].size_flags = chunk | BLOCK_USED;
+        spend(sys, chunk, sys->header);
     }
     return found;
 }
@@ -220,14 +213,17 @@ static uint32_t place(heap_t *heap, uint32_t index, uint64_t pointer, uint32_t b
     uint64_t start = (uint64_t)heap->config->base + (uint32_t)heap->blocks[index].offset;
     uint64_t chunk = (pointer - sys->header) & ~(uint64_t)(UNIT - 1);
     if (chunk > start) {
-        uint32_t rest = cut(heap, index, (uint32_t)((chunk - start) / UNIT));
-        list_insert(heap->blocks, sys, index);
+        uint32_t front = (uint32_t)(chunk - start);
+        uint32_t rest = add_tail(heap, index, front, heap->blocks[index].size_flags - front);
+        heap->blocks[index].size_flags = front;
+        list_insert(heap, index);
         index = rest;
     }
-    cut_and_list(heap, sys, index, (uint32_t)((round_up(pointer + bytes, UNIT) - chunk) / UNIT));
+    uint32_t kept = (uint32_t)(round_up(pointer + bytes, UNIT) - chunk);
+    cut_and_list(heap, index, kept);
     bool gap = pointer - sys->header != chunk;
     heap->blocks[index].size_flags |= gap ? BLOCK_USED | BLOCK_MARK : BLOCK_USED;
-    spend(sys, units_of(&heap->blocks[index]), sys->header);
+    spend(sys, kept, sys->header);
     return index;
 }
 
@@ -247,7 +243,7 @@ static uint32_t allocate_aligned(heap_t *heap, uint32_t align, uint32_t bytes) {
     if (bytes == 0) {
         return 0;
     }
-    uint32_t found = list_find(heap, sys, units_for(sys, (uint64_t)bytes + align - gap));
+    uint32_t found = list_find(heap, chunk_for(sys, (uint64_t)bytes + align - gap));
     if (found == 0) {
         return 0;
     }
@@ -258,33 +254,39 @@ static uint32_t allocate_aligned(heap_t *heap, uint32_t align, uint32_t bytes) {
 static void release(heap_t *heap, uint32_t block) {
     struct sys_heap *sys = control_of(heap);
     const uint32_t bytes = block_size(&heap->blocks[block]);
-    heap->blocks[block].size_flags = bytes;
     sys->used_with_headers -= bytes;
     sys->used -= bytes - sys->header;
-    merge_and_list(heap, sys, block);
+    merge_and_list(heap, block, bytes);
 }
 
-/* In place: true when the block has `need` units now. */
-static bool resize_in_place(heap_t *heap, uint32_t block, uint32_t need) {
+static void shrink(heap_t *heap, uint32_t block, uint32_t bytes) {
     struct sys_heap *sys = control_of(heap);
-    uint32_t have = units_of(&heap->blocks[block]);
+    uint32_t rest = block_size(&heap->blocks[block]) - bytes;
+    if (rest != 0) {
+        sys->used_with_headers -= rest;
+        sys->used -= rest;
+        block_resize(&heap->blocks[block], bytes);
+        merge_and_list(heap, add_tail(heap, block, bytes, rest), rest);
+    }
+}
+
+/* In place: true when the chunk has `need` bytes now. */
+static bool resize_in_place(heap_t *heap, uint32_t block, uint32_t need) {
+    struct heap_block *blocks = heap->blocks;
+    uint32_t have = block_size(&blocks[block]);
     if (need <= have) {
-        uint32_t tail = cut(heap, block, need);
-        sys->used_with_headers -= (have - need) * UNIT;
-        sys->used -= (have - need) * UNIT;
-        if (tail != 0) {
-            merge_and_list(heap, sys, tail);
-        }
+        shrink(heap, block, need);
         return true;
     }
-    uint32_t next = heap->blocks[block].next;
-    if (!is_free(heap, next) || have + units_of(&heap->blocks[next]) < need) {
+    uint32_t next = blocks[block].next;
+    if (!is_free(heap, next) || have + blocks[next].size_flags < need) {
         return false;
     }
-    list_remove(heap->blocks, sys, next);
-    cut_and_list(heap, sys, next, need - have);
-    absorb_next(heap, block);
-    spend(sys, need - have, 0);
+    list_remove(heap, next);
+    cut_and_list(heap, next, need - have);
+    block_remove(heap, next);
+    block_resize(&blocks[block], need);
+    spend(control_of(heap), need - have, 0);
     return true;
 }
 
@@ -295,7 +297,7 @@ static uint32_t resize(heap_t *heap, uint32_t block, uint32_t align, uint32_t by
     uint32_t gap = gap_of(old);
     uint64_t pointer = (uint64_t)heap->config->base + (uint32_t)old->offset + sys->header + gap;
     bool aligned = align == 0 || pointer % align == 0;
-    if (aligned && resize_in_place(heap, block, units_for(sys, (uint64_t)bytes + gap))) {
+    if (aligned && resize_in_place(heap, block, chunk_for(sys, (uint64_t)bytes + gap))) {
         return block;
     }
     uint32_t moved = align == 0 ? allocate(heap, bytes) : allocate_aligned(heap, align, bytes);
@@ -372,7 +374,8 @@ static struct heap_pointer libc_realloc(heap_t *heap, uint32_t block, uint32_t b
 /* What follows from the region. Offsets are relative to its start. */
 struct geometry {
     uint32_t start; /* of chunk 0 */
-    uint32_t units, header, least, lists;
+    uint32_t units, header, least;
+    uint32_t lists;         /* as list_for numbers them */
     uint32_t control_units; /* of chunk 0 */
 };
 
@@ -385,10 +388,12 @@ static struct geometry geometry_of(const struct heap_config *config) {
     bool big = geometry.units > MOST_SMALL_UNITS;
     geometry.header = big ? BIG_HEADER : SMALL_HEADER;
     geometry.least = big ? 2 : 1;
+    uint32_t upstream_lists = 0;
     if (geometry.units >= geometry.least) {
-        geometry.lists = log2_floor(geometry.units - geometry.least + 1) + 1;
+        upstream_lists = log2_floor(geometry.units - geometry.least + 1) + 1;
     }
-    geometry.control_units = (uint32_t)round_up(CONTROL_FIXED + WORD * geometry.lists, UNIT) / UNIT;
+    geometry.lists = LOG2_UNIT + upstream_lists;
+    geometry.control_units = (uint32_t)round_up(CONTROL_FIXED + WORD * upstream_lists, UNIT) / UNIT;
     return geometry;
 }
 
@@ -409,16 +414,16 @@ static int64_t sys_control_bytes(const struct heap_config *config) {
 static int sys_create(heap_t *heap) {
     struct sys_heap *sys = control_of(heap);
     struct geometry geometry = geometry_of(heap->config);
-    sys->units = geometry.units;
+    sys->bytes = geometry.units * UNIT;
     sys->header = geometry.header;
-    sys->least = geometry.least;
+    sys->solo = (geometry.least - 1) * UNIT;
     sys->lists = geometry.lists;
     sys->first_block = block_take(heap);
     heap->blocks[sys->first_block] = (struct heap_block){
         .offset = (int32_t)(geometry.start + geometry.control_units * UNIT),
         .size_flags = (geometry.units - geometry.control_units) * UNIT,
     };
-    list_insert(heap->blocks, sys, sys->first_block);
+    list_insert(heap, sys->first_block);
     return HEAP_OK;
 }
 
@@ -451,34 +456,32 @@ static int sys_walk(const heap_t *heap, heap_visit *visit, void *context) {
 static void sys_stats(const heap_t *heap, struct heap_stats *stats) {
     const struct sys_heap *sys = control_of(heap);
     const struct heap_block *blocks = heap->blocks;
-    uint32_t free_units = 0;
     uint32_t largest = 0;
     for (uint32_t index = sys->first_block; index != 0; index = blocks[index].next) {
-        uint32_t units = units_of(&blocks[index]);
+        uint32_t bytes = block_size(&blocks[index]);
         if (block_used(&blocks[index])) {
             stats->used_blocks++;
-        } else if (units < sys->least) {
+        } else if (bytes <= sys->solo) {
             stats->solo_headers++;
         } else {
             stats->free_blocks++;
-            free_units += units;
-            largest = units > largest ? units : largest;
+            stats->free_with_headers += bytes;
+            largest = bytes > largest ? bytes : largest;
         }
     }
     stats->used = sys->used;
     stats->max_used = sys->max_used;
-    stats->free_with_headers = free_units * UNIT;
     stats->free = stats->free_with_headers - stats->free_blocks * sys->header;
     stats->used_with_headers = sys->used_with_headers;
     stats->max_used_with_headers = sys->max_used_with_headers;
     uint32_t total = stats->free + stats->used;
     stats->min_free = total > stats->max_used ? total - stats->max_used : 0;
-    stats->largest_free_block = largest != 0 ? largest * UNIT - sys->header : 0;
+    stats->largest_free_block = largest != 0 ? largest - sys->header : 0;
     stats->largest_free = stats->largest_free_block;
 }
 
 struct sums {
-    uint32_t blocks, used, used_units, listed;
+    uint32_t blocks, used, used_bytes, listed;
 };
 
 static int check_chain(const heap_t *heap, struct sums *sums) {
@@ -500,10 +503,10 @@ static int check_chain(const heap_t *heap, struct sums *sums) {
         }
         if (block_used(block)) {
             sums->used++;
-            sums->used_units += units_of(block);
+            sums->used_bytes += block_size(block);
         } else if (is_free(heap, prev)) {
             return HEAP_E_MERGE;
-        } else if (units_of(block) >= sys->least) {
+        } else {
             sums->listed++;
         }
         at += block_size(block);
@@ -521,7 +524,7 @@ static int check_list(const heap_t *heap, uint32_t list, uint32_t *listed) {
     uint32_t index = head;
     while (index != 0) {
         if (index >= heap->capacity || (*listed)++ > heap->live || block_used(&blocks[index]) ||
-            units_of(&blocks[index]) < sys->least || list_for(sys, units_of(&blocks[index])) != list) {
+            list_for(sys, blocks[index].size_flags) != list) {
             return HEAP_E_LIST;
         }
         uint32_t next = blocks[index].list_next;
@@ -550,8 +553,7 @@ static int sys_check(const heap_t *heap) {
     if (sums.blocks + 1 != heap->live) {
         return HEAP_E_RECORDS;
     }
-    const uint32_t with_headers = sums.used_units * UNIT;
-    bool agree = with_headers == sys->used_with_headers && with_headers - sums.used * sys->header == sys->used;
+    bool agree = sums.used_bytes == sys->used_with_headers && sums.used_bytes - sums.used * sys->header == sys->used;
     return agree && sys->used <= sys->max_used ? HEAP_OK : HEAP_E_COUNT;
 }
 
