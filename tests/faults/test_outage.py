@@ -96,8 +96,8 @@ def _pending(file: Path) -> int:
 
 def _newest(data: Path) -> int | None:
     """The value that the page would show as the device's last."""
-    if not (data / "series.db").exists():
-        return None
-    with contextlib.closing(sqlite3.connect(f"file:{data / 'series.db'}?mode=ro", uri=True)) as db:
-        row = db.execute("SELECT free FROM heap ORDER BY t DESC LIMIT 1").fetchone()
-    return row[0] if row else None
+    with contextlib.suppress(sqlite3.OperationalError):  # no such file or table yet
+        with contextlib.closing(sqlite3.connect(f"file:{data / 'series.db'}?mode=ro", uri=True)) as db:
+            row = db.execute("SELECT free FROM heap ORDER BY t DESC LIMIT 1").fetchone()
+            return row[0] if row else None
+    return None
