@@ -96,8 +96,11 @@ def _pending(file: Path) -> int:
 
 def _newest(data: Path) -> int | None:
     """The value that the page would show as the device's last."""
-    with contextlib.suppress(sqlite3.OperationalError):  # no such file or table yet
-        with contextlib.closing(sqlite3.connect(f"file:{data / 'series.db'}?mode=ro", uri=True)) as db:
-            row = db.execute("SELECT free FROM heap ORDER BY t DESC LIMIT 1").fetchone()
-            return row[0] if row else None
+    file = f"file:{data / 'series.db'}?mode=ro"
+    with (
+        contextlib.suppress(sqlite3.OperationalError),  # no such file or table yet
+        contextlib.closing(sqlite3.connect(file, uri=True)) as db,
+    ):
+        row = db.execute("SELECT free FROM heap ORDER BY t DESC LIMIT 1").fetchone()
+        return row[0] if row else None
     return None
