@@ -37,28 +37,27 @@ static void *resize(const heap_t *heap, void *old, size_t old_bytes, size_t byte
 }
 
 static int grow_records(heap_t *heap, uint32_t capacity) {
-    size_t record = sizeof(struct heap_block);
-    if (capacity > SIZE_MAX / record) {
+    const uint32_t record = sizeof(struct heap_block);
+    if (capacity > UINT32_MAX / record) {
         return HEAP_E_MEMORY;
     }
     struct heap_block *blocks = resize(heap, heap->blocks, heap->capacity * record, capacity * record);
     if (blocks == NULL) {
         return HEAP_E_MEMORY;
     }
-    for (uint32_t index = capacity; index-- > heap->capacity;) {
-        blocks[index].size_flags = 0;
-        blocks[index].list_next = heap->spare;
-        heap->spare = index;
-    }
     heap->blocks = blocks;
+    for (uint32_t handle = capacity * record; handle > heap->capacity * record;) {
+        handle -= record;
+        struct heap_block *spare = block_at(heap, handle);
+        spare->size_flags = 0;
+        spare->list_next = heap->spare;
+        heap->spare = handle;
+    }
     heap->capacity = capacity;
     return HEAP_OK;
 }
 
 static COLD int reserve_more(heap_t *heap) {
-    if (heap->capacity > UINT32_MAX / 2) {
-        return HEAP_E_MEMORY;
-    }
     return grow_records(heap, heap->capacity + heap->capacity / 4 + HEAP_RESERVE);
 }
 
@@ -67,14 +66,14 @@ static inline int reserve(heap_t *heap) {
 }
 
 static bool in_use(const heap_t *heap, uint32_t block) {
-    return block < heap->capacity && block_used(&heap->blocks[block]);
+    return block_exists(heap, block) && block_used(block_at(heap, block));
 }
 
 /* Record 0 stands for NULL: it is in use from the start, and its cleared flags keep it from being freed. */
 static int prepare_records(heap_t *heap) {
     int error = grow_records(heap, FIRST_RECORDS);
     if (error == HEAP_OK) {
-        memset(&heap->blocks[block_take(heap)], 0, sizeof(struct heap_block));
+        memset(block_at(heap, block_take(heap)), 0, sizeof(struct heap_block));
     }
     return error;
 }
@@ -198,8 +197,8 @@ int heap_walk(const heap_t *heap, heap_visit *visit, void *context) {
 /* Every record is either live or in the spare list, once. */
 static int check_spares(const heap_t *heap) {
     uint32_t spares = 0;
-    for (uint32_t index = heap->spare; index != 0; index = heap->blocks[index].list_next) {
-        if (index >= heap->capacity || heap->blocks[index].size_flags != 0 || spares++ > heap->capacity) {
+    for (uint32_t handle = heap->spare; handle != 0; handle = block_at(heap, handle)->list_next) {
+        if (!block_exists(heap, handle) || block_at(heap, handle)->size_flags != 0 || spares++ > heap->capacity) {
             return HEAP_E_RECORDS;
         }
     }

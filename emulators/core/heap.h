@@ -3,8 +3,8 @@
  *
  * An emulated heap gives, for every call, the offset and the statistics that the real allocator gives on a 32-bit
  * device. It stores none of the device's memory: what the allocator keeps in headers inside the heap is kept here in
- * records outside of it, one struct heap_block for each block, used or free. A block is named by the index of its
- * record (its handle), so that no call looks up an address. Handle 0 is NULL.
+ * records outside of it, one struct heap_block for each block, used or free. A block is named by where its record lies
+ * (its handle: bytes from the first record), so that no call looks up an address. Handle 0 is NULL.
  *
  *   heap.c       checks arguments, keeps records in reserve, dispatches           (knows no allocator's rules)
  *   blocks.h     the records: take, give back, link to neighbours                 (for the allocators only)

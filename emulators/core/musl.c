@@ -36,38 +36,38 @@ static inline uint32_t address_of(const struct heap_block *chunk) {
 
 /* ---- Bins. Record 0 takes the writes to the neighbours that the ends of a list do not have. ---- */
 
-static inline void unbin(struct musl *musl, struct heap_block *blocks, uint32_t index) {
-    const uint32_t number = bin_of(block_size(&blocks[index]));
-    const uint32_t next = blocks[index].list_next;
-    const uint32_t prev = blocks[index].list_prev;
+static inline void unbin(struct musl *musl, const heap_t *heap, uint32_t handle) {
+    const uint32_t number = bin_of(block_size(block_at(heap, handle)));
+    const uint32_t next = block_at(heap, handle)->list_next;
+    const uint32_t prev = block_at(heap, handle)->list_prev;
     struct bin *bin = &musl->bins[number];
     const struct bin old = *bin;
-    blocks[prev].list_next = next;
-    blocks[next].list_prev = prev;
+    block_at(heap, prev)->list_next = next;
+    block_at(heap, next)->list_prev = prev;
     bin->first = prev == 0 ? next : old.first;
     bin->last = next == 0 ? prev : old.last;
     musl->filled ^= (uint64_t)((prev | next) == 0) << number;
 }
 
-static inline void append_to_bin(struct musl *musl, struct heap_block *blocks, uint32_t index) {
-    const uint32_t number = bin_of(block_size(&blocks[index]));
+static inline void append_to_bin(struct musl *musl, const heap_t *heap, uint32_t handle) {
+    const uint32_t number = bin_of(block_size(block_at(heap, handle)));
     struct bin *bin = &musl->bins[number];
     const struct bin old = *bin;
-    blocks[index].list_next = 0;
-    blocks[index].list_prev = old.last;
-    blocks[old.last].list_next = index;
-    bin->first = old.last == 0 ? index : old.first;
-    bin->last = index;
+    block_at(heap, handle)->list_next = 0;
+    block_at(heap, handle)->list_prev = old.last;
+    block_at(heap, old.last)->list_next = handle;
+    bin->first = old.last == 0 ? handle : old.first;
+    bin->last = handle;
     musl->filled |= UINT64_C(1) << number;
 }
 
 /* Takes out the first chunk of a bin that has one. */
-static inline void take_first(struct musl *musl, struct heap_block *blocks, uint32_t number) {
+static inline void take_first(struct musl *musl, const heap_t *heap, uint32_t number) {
     struct bin *bin = &musl->bins[number];
-    const uint32_t index = bin->first;
-    const uint32_t next = blocks[index].list_next;
+    const uint32_t handle = bin->first;
+    const uint32_t next = block_at(heap, handle)->list_next;
     const uint32_t last = bin->last;
-    blocks[next].list_prev = 0;
+    block_at(heap, next)->list_prev = 0;
     bin->first = next;
     bin->last = next == 0 ? 0 : last;
     musl->filled ^= (uint64_t)(next == 0) << number;
@@ -139,32 +139,32 @@ static COLD uint32_t map_block(heap_t *heap, uint32_t size) {
     if (base == PAGES_REFUSED) {
         return 0;
     }
-    const uint32_t index = block_take(heap);
-    struct heap_block *block = &heap->blocks[index];
+    const uint32_t handle = block_take(heap);
+    struct heap_block *block = block_at(heap, handle);
     *block = (struct heap_block){
         .offset = (int32_t)(base + CHUNK_GRAIN),
         .size_flags = (bytes - CHUNK_HEADER) | MAPPED,
         .next = musl->mappings,
         .list_prev = CHUNK_HEADER,
     };
-    heap->blocks[musl->mappings].prev = index; /* record 0 takes the write when there was none */
-    musl->mappings = index;
+    block_at(heap, musl->mappings)->prev = handle; /* record 0 takes the write when there was none */
+    musl->mappings = handle;
     touch_header(musl, block);
-    return index;
+    return handle;
 }
 
 static inline uint32_t mapping_base(const struct heap_block *block) {
     return address_of(block) - CHUNK_HEADER - mapping_lead(block);
 }
 
-static COLD void unmap_block(heap_t *heap, uint32_t index) {
+static COLD void unmap_block(heap_t *heap, uint32_t handle) {
     struct musl *musl = musl_of(heap);
-    const struct heap_block *block = &heap->blocks[index];
+    const struct heap_block *block = block_at(heap, handle);
     pages_unmap(&musl->pages, mapping_base(block), block_size(block) + mapping_lead(block));
-    if (musl->mappings == index) {
+    if (musl->mappings == handle) {
         musl->mappings = block->next;
     }
-    block_remove(heap, index);
+    block_remove(heap, handle);
 }
 
 /* ---- Freeing ---- */
@@ -195,65 +195,63 @@ static COLD void reclaim_if_grown(struct musl *musl, const struct heap_block *ch
 }
 
 /* Takes a chunk of an area out of the chain, where it always has neighbours. */
-static inline void unlink_chunk(heap_t *heap, struct heap_block *blocks, uint32_t index) {
-    const uint32_t prev = blocks[index].prev;
-    const uint32_t next = blocks[index].next;
-    blocks[prev].next = next;
-    blocks[next].prev = prev;
-    block_give_back(heap, index);
+static inline void unlink_chunk(heap_t *heap, uint32_t handle) {
+    const uint32_t prev = block_at(heap, handle)->prev;
+    const uint32_t next = block_at(heap, handle)->next;
+    block_at(heap, prev)->next = next;
+    block_at(heap, next)->prev = prev;
+    block_give_back(heap, handle);
 }
 
 /* Frees a chunk of an area: merges it with its free neighbours and puts the whole last in its bin. */
-static void release(heap_t *heap, uint32_t index) {
+static void release(heap_t *heap, uint32_t handle) {
     struct musl *musl = musl_of(heap);
-    struct heap_block *blocks = heap->blocks;
-    const uint32_t prev = blocks[index].prev;
-    const uint32_t next = blocks[index].next;
+    const uint32_t prev = block_at(heap, handle)->prev;
+    const uint32_t next = block_at(heap, handle)->next;
     uint32_t before = 0;
     uint32_t after = 0;
-    uint32_t whole = block_size(&blocks[index]);
+    uint32_t whole = block_size(block_at(heap, handle));
 
-    if (chunk_is_free(&blocks[next])) {
-        after = block_size(&blocks[next]);
+    if (chunk_is_free(block_at(heap, next))) {
+        after = block_size(block_at(heap, next));
         whole += after;
-        unbin(musl, blocks, next);
-        unlink_chunk(heap, blocks, next);
+        unbin(musl, heap, next);
+        unlink_chunk(heap, next);
     }
-    if (chunk_is_free(&blocks[prev])) {
-        before = block_size(&blocks[prev]);
+    if (chunk_is_free(block_at(heap, prev))) {
+        before = block_size(block_at(heap, prev));
         whole += before;
-        unbin(musl, blocks, prev);
-        unlink_chunk(heap, blocks, index);
-        index = prev;
+        unbin(musl, heap, prev);
+        unlink_chunk(heap, handle);
+        handle = prev;
     } else {
-        touch_links(musl, &blocks[index]);
+        touch_links(musl, block_at(heap, handle));
     }
-    blocks[index].size_flags = whole;
-    append_to_bin(musl, blocks, index);
+    block_at(heap, handle)->size_flags = whole;
+    append_to_bin(musl, heap, handle);
     if (whole > RECLAIM_ABOVE) {
-        reclaim_if_grown(musl, &blocks[index], before, after);
+        reclaim_if_grown(musl, block_at(heap, handle), before, after);
     }
 }
 
 /* ---- Cutting ---- */
 
 /* A new record behind a chunk of an area, which always has a neighbour there. */
-static inline uint32_t insert_after(heap_t *heap, uint32_t index) {
+static inline uint32_t insert_after(heap_t *heap, uint32_t handle) {
     const uint32_t made = block_take(heap);
-    struct heap_block *blocks = heap->blocks;
-    const uint32_t next = blocks[index].next;
-    blocks[made].prev = index;
-    blocks[made].next = next;
-    blocks[index].next = made;
-    blocks[next].prev = made;
+    const uint32_t next = block_at(heap, handle)->next;
+    block_at(heap, made)->prev = handle;
+    block_at(heap, made)->next = next;
+    block_at(heap, handle)->next = made;
+    block_at(heap, next)->prev = made;
     return made;
 }
 
 /* Cuts a chunk at `size`; the rest is a new chunk behind it, whose flags and pages are the caller's to set. */
-static inline uint32_t split(heap_t *heap, uint32_t index, uint32_t size) {
-    const uint32_t rest = insert_after(heap, index);
-    struct heap_block *chunk = &heap->blocks[index];
-    struct heap_block *tail = &heap->blocks[rest];
+static inline uint32_t split(heap_t *heap, uint32_t handle, uint32_t size) {
+    const uint32_t rest = insert_after(heap, handle);
+    struct heap_block *chunk = block_at(heap, handle);
+    struct heap_block *tail = block_at(heap, rest);
     tail->offset = (int32_t)(address_of(chunk) + size);
     tail->size_flags = block_size(chunk) - size;
     chunk->size_flags = size | BLOCK_USED;
@@ -264,20 +262,19 @@ static inline uint32_t split(heap_t *heap, uint32_t index, uint32_t size) {
  * Cuts what a chunk just taken from a bin, or from new pages, has too much. The rest lies between used chunks, since
  * free ones never touch, so there is nothing to merge it with.
  */
-static inline void trim(heap_t *heap, uint32_t index, uint32_t size) {
-    struct heap_block *blocks = heap->blocks;
-    if (block_size(&blocks[index]) - size > NOT_WORTH_CUTTING) {
+static inline void trim(heap_t *heap, uint32_t handle, uint32_t size) {
+    if (block_size(block_at(heap, handle)) - size > NOT_WORTH_CUTTING) {
         struct musl *musl = musl_of(heap);
-        const uint32_t rest = split(heap, index, size);
-        touch_free(musl, &blocks[rest]);
-        append_to_bin(musl, blocks, rest);
+        const uint32_t rest = split(heap, handle, size);
+        touch_free(musl, block_at(heap, rest));
+        append_to_bin(musl, heap, rest);
     }
 }
 
 /* Frees what a block that shrinks in place gives up; the chunk behind it may be free. */
-static void cut_off(heap_t *heap, uint32_t index, uint32_t size) {
-    const uint32_t rest = split(heap, index, size);
-    touch_header(musl_of(heap), &heap->blocks[rest]);
+static void cut_off(heap_t *heap, uint32_t handle, uint32_t size) {
+    const uint32_t rest = split(heap, handle, size);
+    touch_header(musl_of(heap), block_at(heap, rest));
     release(heap, rest);
 }
 
@@ -285,10 +282,9 @@ static void cut_off(heap_t *heap, uint32_t index, uint32_t size) {
  * 1.1.24: cuts the head of a bin so that the rest keeps its place in the bin, where that saves taking it out and
  * putting it back. False when it cannot: the chunk is as before.
  */
-static bool cut_in_place(heap_t *heap, uint32_t index, uint32_t size, uint32_t bin) {
+static bool cut_in_place(heap_t *heap, uint32_t handle, uint32_t size, uint32_t bin) {
     struct musl *musl = musl_of(heap);
-    struct heap_block *blocks = heap->blocks;
-    const uint32_t whole = block_size(&blocks[index]);
+    const uint32_t whole = block_size(block_at(heap, handle));
     if (bin < FIRST_CUT_IN_PLACE) {
         return false;
     }
@@ -298,14 +294,14 @@ static bool cut_in_place(heap_t *heap, uint32_t index, uint32_t size, uint32_t b
     if (bin_of(whole - size) != bin) {
         return false;
     }
-    const uint32_t next = blocks[index].list_next;
-    const uint32_t rest = split(heap, index, size);
-    blocks[rest].list_next = next;
-    blocks[rest].list_prev = 0;
-    blocks[next].list_prev = rest;
+    const uint32_t next = block_at(heap, handle)->list_next;
+    const uint32_t rest = split(heap, handle, size);
+    block_at(heap, rest)->list_next = next;
+    block_at(heap, rest)->list_prev = 0;
+    block_at(heap, next)->list_prev = rest;
     musl->bins[bin].first = rest;
     musl->bins[bin].last = next == 0 ? rest : musl->bins[bin].last;
-    touch_free(musl, &blocks[rest]);
+    touch_free(musl, block_at(heap, rest));
     return true;
 }
 
@@ -314,28 +310,27 @@ static bool cut_in_place(heap_t *heap, uint32_t index, uint32_t size, uint32_t b
 /* Turns fresh pages into one used chunk with a sentinel behind it. */
 static uint32_t add_area(heap_t *heap, uint32_t base, uint32_t bytes) {
     struct musl *musl = musl_of(heap);
-    struct heap_block *blocks = heap->blocks;
     const uint32_t old_end = musl->last_end;
     const bool adjoins = base == musl->area_end;
-    uint32_t index = old_end; /* where the areas adjoin, the sentinel between them becomes the header of the chunk */
-    uint32_t before = blocks[old_end].list_prev;
+    uint32_t handle = old_end; /* where the areas adjoin, the sentinel between them becomes the header of the chunk */
+    uint32_t before = block_at(heap, old_end)->list_prev;
     if (!adjoins) {
         pages_touch(&musl->pages, base + CHUNK_HEADER, CHUNK_HEADER);
-        index = block_insert_after(heap, old_end);
+        handle = block_insert_after(heap, old_end);
         before = old_end;
     }
     const uint32_t lead = adjoins ? 0 : CHUNK_GRAIN; /* room for the sentinel in front */
-    blocks[index].offset = (int32_t)(base + lead);
-    blocks[index].size_flags = (bytes - lead) | BLOCK_USED;
+    block_at(heap, handle)->offset = (int32_t)(base + lead);
+    block_at(heap, handle)->size_flags = (bytes - lead) | BLOCK_USED;
 
-    const uint32_t end = block_insert_after(heap, index);
-    blocks[end].offset = (int32_t)(base + bytes);
-    blocks[end].size_flags = SENTINEL;
-    blocks[end].list_prev = before;
-    touch_header(musl, &blocks[end]);
+    const uint32_t end = block_insert_after(heap, handle);
+    block_at(heap, end)->offset = (int32_t)(base + bytes);
+    block_at(heap, end)->size_flags = SENTINEL;
+    block_at(heap, end)->list_prev = before;
+    touch_header(musl, block_at(heap, end));
     musl->area_end = (uint64_t)base + bytes;
     musl->last_end = end;
-    return index;
+    return handle;
 }
 
 /* A used chunk of at least `size` bytes from new pages, by the break or else by a mapping; 0 when neither can be. */
@@ -358,38 +353,37 @@ static uint32_t grow(heap_t *heap, uint32_t size) {
 }
 
 /* 1.1.24: joins a used chunk to the free one in front of it, if there is one. */
-static uint32_t join_previous(heap_t *heap, uint32_t index) {
-    struct heap_block *blocks = heap->blocks;
-    const uint32_t prev = blocks[index].prev;
-    if (!chunk_is_free(&blocks[prev])) {
-        return index;
+static uint32_t join_previous(heap_t *heap, uint32_t handle) {
+    const uint32_t prev = block_at(heap, handle)->prev;
+    if (!chunk_is_free(block_at(heap, prev))) {
+        return handle;
     }
-    unbin(musl_of(heap), blocks, prev);
-    blocks[prev].size_flags = (block_size(&blocks[prev]) + block_size(&blocks[index])) | BLOCK_USED;
-    unlink_chunk(heap, blocks, index);
+    unbin(musl_of(heap), heap, prev);
+    block_at(heap, prev)->size_flags =
+        (block_size(block_at(heap, prev)) + block_size(block_at(heap, handle))) | BLOCK_USED;
+    unlink_chunk(heap, handle);
     return prev;
 }
 
 /* Joins a used chunk to the free one behind it. */
-static void absorb_next(heap_t *heap, uint32_t index) {
-    struct heap_block *blocks = heap->blocks;
-    const uint32_t next = blocks[index].next;
-    unbin(musl_of(heap), blocks, next);
-    blocks[index].size_flags += block_size(&blocks[next]);
-    unlink_chunk(heap, blocks, next);
+static void absorb_next(heap_t *heap, uint32_t handle) {
+    const uint32_t next = block_at(heap, handle)->next;
+    unbin(musl_of(heap), heap, next);
+    block_at(heap, handle)->size_flags += block_size(block_at(heap, next));
+    unlink_chunk(heap, next);
 }
 
 /* ---- The calls, on chunk sizes ---- */
 
 static COLD uint32_t allocate_by_growing(heap_t *heap, uint32_t size) {
-    uint32_t index = grow(heap, size);
-    if (index != 0) {
+    uint32_t handle = grow(heap, size);
+    if (handle != 0) {
         if (musl_of(heap)->early) {
-            index = join_previous(heap, index);
+            handle = join_previous(heap, handle);
         }
-        trim(heap, index, size);
+        trim(heap, handle, size);
     }
-    return index;
+    return handle;
 }
 
 static inline uint32_t allocate(heap_t *heap, uint32_t size) {
@@ -402,139 +396,137 @@ static inline uint32_t allocate(heap_t *heap, uint32_t size) {
         return allocate_by_growing(heap, size);
     }
     const uint32_t bin = (uint32_t)__builtin_ctzll(fitting);
-    const uint32_t index = musl->bins[bin].first;
-    if (musl->early && cut_in_place(heap, index, size, bin)) {
-        return index;
+    const uint32_t handle = musl->bins[bin].first;
+    if (musl->early && cut_in_place(heap, handle, size, bin)) {
+        return handle;
     }
-    take_first(musl, heap->blocks, bin);
-    heap->blocks[index].size_flags |= BLOCK_USED;
-    trim(heap, index, size);
-    return index;
+    take_first(musl, heap, bin);
+    block_at(heap, handle)->size_flags |= BLOCK_USED;
+    trim(heap, handle, size);
+    return handle;
 }
 
-static void free_chunk(heap_t *heap, uint32_t index) {
-    if (chunk_is_mapped(&heap->blocks[index])) {
-        unmap_block(heap, index);
+static void free_chunk(heap_t *heap, uint32_t handle) {
+    if (chunk_is_mapped(block_at(heap, handle))) {
+        unmap_block(heap, handle);
     } else {
-        release(heap, index);
+        release(heap, handle);
     }
 }
 
 /* Another chunk, with the contents copied; 0 leaves the old one. */
-static uint32_t move_to_new(heap_t *heap, uint32_t index, uint32_t size) {
+static uint32_t move_to_new(heap_t *heap, uint32_t handle, uint32_t size) {
     const uint32_t made = allocate(heap, size);
     if (made != 0) {
-        const uint32_t old_size = block_size(&heap->blocks[index]);
+        const uint32_t old_size = block_size(block_at(heap, handle));
         const uint32_t copied = (size < old_size ? size : old_size) - CHUNK_HEADER;
-        pages_touch(&musl_of(heap)->pages, address_of(&heap->blocks[made]), copied);
-        free_chunk(heap, index);
+        pages_touch(&musl_of(heap)->pages, address_of(block_at(heap, made)), copied);
+        free_chunk(heap, handle);
     }
     return made;
 }
 
-static uint32_t resize_mapping(heap_t *heap, uint32_t index, uint32_t size) {
-    struct heap_block *block = &heap->blocks[index];
+static uint32_t resize_mapping(heap_t *heap, uint32_t handle, uint32_t size) {
+    struct heap_block *block = block_at(heap, handle);
     const uint32_t lead = mapping_lead(block);
     const uint32_t old_bytes = block_size(block) + lead;
     if (size + lead < PAGE_BYTES) {
-        const uint32_t made = move_to_new(heap, index, size);
+        const uint32_t made = move_to_new(heap, handle, size);
         if (made != 0 || musl_of(heap)->starved) {
             return made;
         }
     }
     const uint32_t bytes = round_up(size + lead, PAGE_BYTES);
     if (bytes == old_bytes) {
-        return index;
+        return handle;
     }
     if (!prepare_pages(heap, size + lead)) {
         return 0;
     }
     const uint32_t base = pages_remap(&musl_of(heap)->pages, mapping_base(block), old_bytes, bytes);
     if (base == PAGES_REFUSED) {
-        return move_to_new(heap, index, size);
+        return move_to_new(heap, handle, size);
     }
     block->offset = (int32_t)(base + lead + CHUNK_HEADER);
     block_resize(block, bytes - lead);
-    return index;
+    return handle;
 }
 
 /* 1.1.24: takes the free neighbour even when that is still too little; the move that follows would free both. */
-static uint32_t resize_merging(heap_t *heap, uint32_t index, uint32_t size) {
-    struct heap_block *blocks = heap->blocks;
-    if (size > block_size(&blocks[index]) && chunk_is_free(&blocks[blocks[index].next])) {
+static uint32_t resize_merging(heap_t *heap, uint32_t handle, uint32_t size) {
+    if (size > block_size(block_at(heap, handle)) && chunk_is_free(block_at(heap, block_at(heap, handle)->next))) {
         if (!prepare_pages(heap, size)) {
             return 0;
         }
-        absorb_next(heap, index);
+        absorb_next(heap, handle);
     }
-    if (size > block_size(&blocks[index])) {
-        return move_to_new(heap, index, size);
+    if (size > block_size(block_at(heap, handle))) {
+        return move_to_new(heap, handle, size);
     }
-    if (block_size(&blocks[index]) - size > NOT_WORTH_CUTTING) {
-        cut_off(heap, index, size);
+    if (block_size(block_at(heap, handle)) - size > NOT_WORTH_CUTTING) {
+        cut_off(heap, handle, size);
     }
-    return index;
+    return handle;
 }
 
 /* 1.2.1: moves a shrinking block where a smaller bin has a chunk for it, so that the large one is not chipped. */
-static uint32_t shrink_or_move(heap_t *heap, uint32_t index, uint32_t size) {
+static uint32_t shrink_or_move(heap_t *heap, uint32_t handle, uint32_t size) {
     const struct musl *musl = musl_of(heap);
     const uint32_t bin = bin_that_fits(size);
-    if (bin < bin_of(block_size(&heap->blocks[index])) && (musl->filled >> bin & 1) != 0) {
-        return move_to_new(heap, index, size);
+    if (bin < bin_of(block_size(block_at(heap, handle))) && (musl->filled >> bin & 1) != 0) {
+        return move_to_new(heap, handle, size);
     }
-    cut_off(heap, index, size);
-    return index;
+    cut_off(heap, handle, size);
+    return handle;
 }
 
-static uint32_t resize(heap_t *heap, uint32_t index, uint32_t size) {
+static uint32_t resize(heap_t *heap, uint32_t handle, uint32_t size) {
     struct musl *musl = musl_of(heap);
-    struct heap_block *blocks = heap->blocks;
-    const uint32_t old_size = block_size(&blocks[index]);
+    const uint32_t old_size = block_size(block_at(heap, handle));
     if (!musl->early && size <= old_size && old_size - size <= NOT_WORTH_CUTTING) {
-        return index;
+        return handle;
     }
-    if (chunk_is_mapped(&blocks[index])) {
-        return resize_mapping(heap, index, size);
+    if (chunk_is_mapped(block_at(heap, handle))) {
+        return resize_mapping(heap, handle, size);
     }
     if (musl->early) {
-        return resize_merging(heap, index, size);
+        return resize_merging(heap, handle, size);
     }
     if (size < old_size) {
-        return shrink_or_move(heap, index, size);
+        return shrink_or_move(heap, handle, size);
     }
-    const struct heap_block *next = &blocks[blocks[index].next];
+    const struct heap_block *next = block_at(heap, block_at(heap, handle)->next);
     if (chunk_is_free(next) && old_size + block_size(next) >= size) {
-        absorb_next(heap, index);
-        trim(heap, index, size);
-        return index;
+        absorb_next(heap, handle);
+        trim(heap, handle, size);
+        return handle;
     }
-    return move_to_new(heap, index, size);
+    return move_to_new(heap, handle, size);
 }
 
 /* Gives up the first bytes of a block; the record that names the rest. */
-static uint32_t drop_front(heap_t *heap, uint32_t index, uint32_t front) {
+static uint32_t drop_front(heap_t *heap, uint32_t handle, uint32_t front) {
     struct musl *musl = musl_of(heap);
-    struct heap_block *block = &heap->blocks[index];
+    struct heap_block *block = block_at(heap, handle);
     if (chunk_is_mapped(block)) {
         block->offset += (int32_t)front;
         block->size_flags -= front;
         block->list_prev += front;
         touch_header(musl, block);
-        return index;
+        return handle;
     }
-    const uint32_t rest = split(heap, index, front);
-    heap->blocks[rest].size_flags |= BLOCK_USED;
-    touch_header(musl, &heap->blocks[rest]);
-    release(heap, index);
+    const uint32_t rest = split(heap, handle, front);
+    block_at(heap, rest)->size_flags |= BLOCK_USED;
+    touch_header(musl, block_at(heap, rest));
+    release(heap, handle);
     return rest;
 }
 
 /* ---- The interface ---- */
 
-static inline struct heap_pointer answer(heap_t *heap, uint32_t index) {
-    if (index != 0) {
-        return (struct heap_pointer){index, heap->blocks[index].offset};
+static inline struct heap_pointer answer(heap_t *heap, uint32_t handle) {
+    if (handle != 0) {
+        return (struct heap_pointer){handle, block_at(heap, handle)->offset};
     }
     struct musl *musl = musl_of(heap);
     const struct heap_pointer nothing = {0, musl->starved ? HEAP_E_MEMORY : HEAP_OK};
@@ -555,7 +547,7 @@ static int musl_create(heap_t *heap) {
     musl->area_end = UINT64_MAX; /* nothing adjoins the first area */
     musl->origin = block_take(heap);
     musl->last_end = musl->origin;
-    heap->blocks[musl->origin] = (struct heap_block){.size_flags = SENTINEL};
+    *block_at(heap, musl->origin) = (struct heap_block){.size_flags = SENTINEL};
     return HEAP_OK;
 }
 
@@ -585,7 +577,7 @@ static void touch_cleared(struct pages *pages, uint32_t address, uint32_t bytes)
 /* A mapping is zero from the start and is not cleared. */
 static struct heap_pointer musl_calloc(heap_t *heap, uint32_t count, uint32_t bytes) {
     const struct heap_pointer made = musl_malloc(heap, count * bytes);
-    if (made.block != 0 && !chunk_is_mapped(&heap->blocks[made.block])) {
+    if (made.block != 0 && !chunk_is_mapped(block_at(heap, made.block))) {
         touch_cleared(&musl_of(heap)->pages, (uint32_t)made.offset, count * bytes);
     }
     return made;
@@ -604,12 +596,12 @@ static struct heap_pointer musl_aligned_alloc(heap_t *heap, uint32_t align, uint
         return answer(heap, 0);
     }
     const uint32_t size = chunk_for(bytes + align - 1);
-    const uint32_t index = size == 0 ? 0 : allocate(heap, size);
-    if (index == 0) {
+    const uint32_t handle = size == 0 ? 0 : allocate(heap, size);
+    if (handle == 0) {
         return answer(heap, 0);
     }
-    const uint32_t front = -address_of(&heap->blocks[index]) % align;
-    return answer(heap, front == 0 ? index : drop_front(heap, index, front));
+    const uint32_t front = -address_of(block_at(heap, handle)) % align;
+    return answer(heap, front == 0 ? handle : drop_front(heap, handle, front));
 }
 
 static void musl_free(heap_t *heap, uint32_t block) {
@@ -617,7 +609,7 @@ static void musl_free(heap_t *heap, uint32_t block) {
 }
 
 static int musl_touch(heap_t *heap, uint32_t block, uint32_t from, uint32_t bytes) {
-    const struct heap_block *chunk = &heap->blocks[block];
+    const struct heap_block *chunk = block_at(heap, block);
     const uint32_t usable = block_size(chunk) - CHUNK_HEADER;
     if (from > usable || bytes > usable - from) {
         return HEAP_E_BLOCK;

@@ -6,7 +6,7 @@ const struct heap_pages *musl_page_counts(const heap_t *heap) {
 }
 
 void musl_view(const heap_t *heap, uint32_t block, struct heap_view *view) {
-    const struct heap_block *chunk = &heap->blocks[block];
+    const struct heap_block *chunk = block_at(heap, block);
     *view = (struct heap_view){
         .block = block,
         .chunk = chunk->offset - CHUNK_HEADER,
@@ -35,15 +35,14 @@ static void count_block(const struct heap_block *chunk, struct heap_stats *stats
 
 void musl_stats(const heap_t *heap, struct heap_stats *stats) {
     const struct musl *musl = musl_of(heap);
-    const struct heap_block *blocks = heap->blocks;
     stats->pages = musl->pages.counts;
-    for (uint32_t index = blocks[musl->origin].next; index != 0; index = blocks[index].next) {
-        if (block_size(&blocks[index]) != 0) {
-            count_block(&blocks[index], stats);
+    for (uint32_t handle = block_at(heap, musl->origin)->next; handle != 0; handle = block_at(heap, handle)->next) {
+        if (block_size(block_at(heap, handle)) != 0) {
+            count_block(block_at(heap, handle), stats);
         }
     }
-    for (uint32_t index = musl->mappings; index != 0; index = blocks[index].next) {
-        count_block(&blocks[index], stats);
+    for (uint32_t handle = musl->mappings; handle != 0; handle = block_at(heap, handle)->next) {
+        count_block(block_at(heap, handle), stats);
     }
     stats->largest_free = stats->largest_free_block;
 }
@@ -53,40 +52,38 @@ void musl_stats(const heap_t *heap, struct heap_stats *stats) {
 /* The run of records (an area, or one mapped block) that comes next in address order; 0 after the last. */
 static uint32_t next_run(const heap_t *heap, uint64_t from) {
     const struct musl *musl = musl_of(heap);
-    const struct heap_block *blocks = heap->blocks;
     uint64_t nearest = UINT64_MAX;
     uint32_t found = 0;
-    for (uint32_t end = musl->last_end; end != musl->origin; end = blocks[end].list_prev) {
-        const uint32_t first = blocks[blocks[end].list_prev].next;
-        const uint64_t address = (uint32_t)blocks[first].offset;
+    for (uint32_t end = musl->last_end; end != musl->origin; end = block_at(heap, end)->list_prev) {
+        const uint32_t first = block_at(heap, block_at(heap, end)->list_prev)->next;
+        const uint64_t address = (uint32_t)block_at(heap, first)->offset;
         if (address >= from && address < nearest) {
             nearest = address;
             found = first;
         }
     }
-    for (uint32_t index = musl->mappings; index != 0; index = blocks[index].next) {
-        const uint64_t address = (uint32_t)blocks[index].offset;
+    for (uint32_t handle = musl->mappings; handle != 0; handle = block_at(heap, handle)->next) {
+        const uint64_t address = (uint32_t)block_at(heap, handle)->offset;
         if (address >= from && address < nearest) {
             nearest = address;
-            found = index;
+            found = handle;
         }
     }
     return found;
 }
 
 int musl_walk(const heap_t *heap, heap_visit *visit, void *context) {
-    const struct heap_block *blocks = heap->blocks;
     int result = 0;
     uint64_t from = 0;
     for (uint32_t run = next_run(heap, 0); run != 0 && result == 0; run = next_run(heap, from)) {
-        from = (uint64_t)(uint32_t)blocks[run].offset + 1;
-        uint32_t index = run;
+        from = (uint64_t)(uint32_t)block_at(heap, run)->offset + 1;
+        uint32_t handle = run;
         do {
             struct heap_view view;
-            musl_view(heap, index, &view);
+            musl_view(heap, handle, &view);
             result = visit(context, &view);
-            index = chunk_is_mapped(&blocks[index]) ? 0 : blocks[index].next;
-        } while (result == 0 && index != 0 && block_size(&blocks[index]) != 0);
+            handle = chunk_is_mapped(block_at(heap, handle)) ? 0 : block_at(heap, handle)->next;
+        } while (result == 0 && handle != 0 && block_size(block_at(heap, handle)) != 0);
     }
     return result;
 }
@@ -103,9 +100,8 @@ struct tally {
     uint32_t mapped_blocks;
 };
 
-static int check_chunk(const heap_t *heap, uint32_t index) {
-    const struct heap_block *blocks = heap->blocks;
-    const struct heap_block *chunk = &blocks[index];
+static int check_chunk(const heap_t *heap, uint32_t handle) {
+    const struct heap_block *chunk = block_at(heap, handle);
     const uint32_t flags = chunk->size_flags & BLOCK_FLAGS;
     if (flags != 0 && flags != BLOCK_USED) {
         return HEAP_E_ORDER;
@@ -113,10 +109,10 @@ static int check_chunk(const heap_t *heap, uint32_t index) {
     if (chunk->offset % CHUNK_GRAIN != 0 || block_size(chunk) % CHUNK_GRAIN != 0) {
         return HEAP_E_ALIGNED;
     }
-    if (chunk->next == 0 || chunk->next >= heap->capacity) {
+    if (chunk->next == 0 || !block_exists(heap, chunk->next)) {
         return HEAP_E_ORDER;
     }
-    const struct heap_block *next = &blocks[chunk->next];
+    const struct heap_block *next = block_at(heap, chunk->next);
     if (next->offset != (int32_t)((uint32_t)chunk->offset + block_size(chunk))) {
         return HEAP_E_ORDER;
     }
@@ -125,7 +121,7 @@ static int check_chunk(const heap_t *heap, uint32_t index) {
 
 /* The area that ends with this sentinel. */
 static int check_area(const heap_t *heap, const struct heap_block *end, struct tally *tally) {
-    const struct heap_block *first = &heap->blocks[heap->blocks[end->list_prev].next];
+    const struct heap_block *first = block_at(heap, block_at(heap, end->list_prev)->next);
     const uint32_t start = (uint32_t)first->offset - CHUNK_GRAIN;
     const uint32_t bytes = (uint32_t)end->offset - start;
     if (start % PAGE_BYTES != 0 || bytes % PAGE_BYTES != 0) {
@@ -147,26 +143,26 @@ static int check_area(const heap_t *heap, const struct heap_block *end, struct t
 
 static int check_areas(const heap_t *heap, struct tally *tally) {
     const struct musl *musl = musl_of(heap);
-    const struct heap_block *blocks = heap->blocks;
     uint32_t last_end = musl->origin;
     uint32_t prev = musl->origin;
-    if (blocks[prev].size_flags != SENTINEL) {
+    if (block_at(heap, prev)->size_flags != SENTINEL) {
         return HEAP_E_ORDER;
     }
-    for (uint32_t index = blocks[prev].next; index != 0; prev = index, index = blocks[index].next) {
-        if (index >= heap->capacity || tally->records++ > heap->live) {
+    for (uint32_t handle = block_at(heap, prev)->next; handle != 0;
+         prev = handle, handle = block_at(heap, handle)->next) {
+        if (!block_exists(heap, handle) || tally->records++ > heap->live) {
             return HEAP_E_ORDER;
         }
-        const struct heap_block *chunk = &blocks[index];
+        const struct heap_block *chunk = block_at(heap, handle);
         int error = HEAP_OK;
         if (chunk->prev != prev) {
             return HEAP_E_LINK;
         }
         if (block_size(chunk) == 0) {
             error = chunk->list_prev == last_end ? check_area(heap, chunk, tally) : HEAP_E_LINK;
-            last_end = index;
+            last_end = handle;
         } else {
-            error = check_chunk(heap, index);
+            error = check_chunk(heap, handle);
             tally->blocks++;
             tally->free_blocks += chunk_is_free(chunk);
         }
@@ -177,8 +173,8 @@ static int check_areas(const heap_t *heap, struct tally *tally) {
     return last_end == musl->last_end ? HEAP_OK : HEAP_E_LINK;
 }
 
-static int check_mapping(const heap_t *heap, uint32_t index, uint32_t prev, struct tally *tally) {
-    const struct heap_block *block = &heap->blocks[index];
+static int check_mapping(const heap_t *heap, uint32_t handle, uint32_t prev, struct tally *tally) {
+    const struct heap_block *block = block_at(heap, handle);
     const uint32_t base = (uint32_t)block->offset - CHUNK_HEADER - mapping_lead(block);
     const uint32_t bytes = block_size(block) + mapping_lead(block);
     if (!chunk_is_mapped(block)) {
@@ -200,13 +196,12 @@ static int check_mapping(const heap_t *heap, uint32_t index, uint32_t prev, stru
 }
 
 static int check_mappings(const heap_t *heap, struct tally *tally) {
-    const struct heap_block *blocks = heap->blocks;
     uint32_t prev = 0;
-    for (uint32_t index = musl_of(heap)->mappings; index != 0; prev = index, index = blocks[index].next) {
-        if (index >= heap->capacity || tally->records++ > heap->live) {
+    for (uint32_t handle = musl_of(heap)->mappings; handle != 0; prev = handle, handle = block_at(heap, handle)->next) {
+        if (!block_exists(heap, handle) || tally->records++ > heap->live) {
             return HEAP_E_ORDER;
         }
-        const int error = check_mapping(heap, index, prev, tally);
+        const int error = check_mapping(heap, handle, prev, tally);
         if (error != HEAP_OK) {
             return error;
         }
@@ -216,14 +211,13 @@ static int check_mappings(const heap_t *heap, struct tally *tally) {
 
 static int check_bin(const heap_t *heap, uint32_t number, uint32_t *listed) {
     const struct musl *musl = musl_of(heap);
-    const struct heap_block *blocks = heap->blocks;
     const struct bin *bin = &musl->bins[number];
     uint32_t prev = 0;
-    for (uint32_t index = bin->first; index != 0; prev = index, index = blocks[index].list_next) {
-        if (index >= heap->capacity || (*listed)++ > heap->live || !chunk_is_free(&blocks[index])) {
+    for (uint32_t handle = bin->first; handle != 0; prev = handle, handle = block_at(heap, handle)->list_next) {
+        if (!block_exists(heap, handle) || (*listed)++ > heap->live || !chunk_is_free(block_at(heap, handle))) {
             return HEAP_E_LIST;
         }
-        if (blocks[index].list_prev != prev || bin_of(block_size(&blocks[index])) != number) {
+        if (block_at(heap, handle)->list_prev != prev || bin_of(block_size(block_at(heap, handle))) != number) {
             return HEAP_E_LIST;
         }
     }

@@ -69,59 +69,56 @@ static inline uint32_t gap_of(const struct heap_block *block) {
 
 /* ---- Free lists. Next to never is one empty: branches that ask for it are foretold. ---- */
 
-static inline void list_insert(heap_t *heap, uint32_t index) {
+static inline void list_insert(heap_t *heap, uint32_t handle) {
     struct sys_heap *sys = control_of(heap);
-    struct heap_block *blocks = heap->blocks;
-    uint32_t list = list_for(sys, blocks[index].size_flags);
+    uint32_t list = list_for(sys, block_at(heap, handle)->size_flags);
     uint32_t head = sys->heads[list];
     if (head == 0) {
-        blocks[index].list_prev = index;
-        blocks[index].list_next = index;
-        sys->heads[list] = index;
+        block_at(heap, handle)->list_prev = handle;
+        block_at(heap, handle)->list_next = handle;
+        sys->heads[list] = handle;
         sys->filled |= 1U << list;
         return;
     }
-    uint32_t tail = blocks[head].list_prev;
-    blocks[index].list_prev = tail;
-    blocks[index].list_next = head;
-    blocks[tail].list_next = index;
-    blocks[head].list_prev = index;
+    uint32_t tail = block_at(heap, head)->list_prev;
+    block_at(heap, handle)->list_prev = tail;
+    block_at(heap, handle)->list_next = head;
+    block_at(heap, tail)->list_next = handle;
+    block_at(heap, head)->list_prev = handle;
 }
 
-static inline void list_remove_from(heap_t *heap, uint32_t index, uint32_t list) {
+static inline void list_remove_from(heap_t *heap, uint32_t handle, uint32_t list) {
     struct sys_heap *sys = control_of(heap);
-    struct heap_block *blocks = heap->blocks;
-    uint32_t next = blocks[index].list_next;
-    if (next == index) {
+    uint32_t next = block_at(heap, handle)->list_next;
+    if (next == handle) {
         sys->heads[list] = 0;
         sys->filled &= ~(1U << list);
         return;
     }
-    uint32_t prev = blocks[index].list_prev;
-    blocks[prev].list_next = next;
-    blocks[next].list_prev = prev;
+    uint32_t prev = block_at(heap, handle)->list_prev;
+    block_at(heap, prev)->list_next = next;
+    block_at(heap, next)->list_prev = prev;
     sys->heads[list] = next; /* upstream moves the head even when another chunk was it */
 }
 
-static inline void list_remove(heap_t *heap, uint32_t index) {
-    list_remove_from(heap, index, list_for(control_of(heap), heap->blocks[index].size_flags));
+static inline void list_remove(heap_t *heap, uint32_t handle) {
+    list_remove_from(heap, handle, list_for(control_of(heap), block_at(heap, handle)->size_flags));
 }
 
 /* Take a free chunk of at least `bytes`, unlisted; 0 if none. The head that a failing search has moved stays moved. */
 static inline uint32_t list_find(heap_t *heap, uint32_t bytes) {
     struct sys_heap *sys = control_of(heap);
-    const struct heap_block *blocks = heap->blocks;
     uint32_t list = list_for(sys, bytes);
     uint32_t first = sys->heads[list];
     if (first != 0) {
         int tries = ALLOC_LOOPS;
         uint32_t head = first;
         do {
-            if (blocks[head].size_flags >= bytes) {
+            if (block_at(heap, head)->size_flags >= bytes) {
                 list_remove_from(heap, head, list);
                 return head;
             }
-            head = blocks[head].list_next;
+            head = block_at(heap, head)->list_next;
         } while (--tries != 0 && head != first);
         sys->heads[list] = head;
     }
@@ -137,46 +134,44 @@ static inline uint32_t list_find(heap_t *heap, uint32_t bytes) {
 
 /* ---- Chunks ---- */
 
-/* Make a free chunk, in no list, of the last `rest` bytes that `index` has had; `bytes` are left to it. */
-static inline uint32_t add_tail(heap_t *heap, uint32_t index, uint32_t bytes, uint32_t rest) {
-    uint32_t tail = block_insert_after(heap, index);
-    struct heap_block *blocks = heap->blocks;
-    blocks[tail].offset = blocks[index].offset + (int32_t)bytes;
-    blocks[tail].size_flags = rest;
+/* Make a free chunk, in no list, of the last `rest` bytes that `handle` has had; `bytes` are left to it. */
+static inline uint32_t add_tail(heap_t *heap, uint32_t handle, uint32_t bytes, uint32_t rest) {
+    uint32_t tail = block_insert_after(heap, handle);
+    block_at(heap, tail)->offset = block_at(heap, handle)->offset + (int32_t)bytes;
+    block_at(heap, tail)->size_flags = rest;
     return tail;
 }
 
 /* Cut a free, unlisted chunk to `bytes` and list the rest. */
-static inline void cut_and_list(heap_t *heap, uint32_t index, uint32_t bytes) {
-    uint32_t rest = heap->blocks[index].size_flags - bytes;
-    heap->blocks[index].size_flags = bytes;
+static inline void cut_and_list(heap_t *heap, uint32_t handle, uint32_t bytes) {
+    uint32_t rest = block_at(heap, handle)->size_flags - bytes;
+    block_at(heap, handle)->size_flags = bytes;
     if (rest != 0) {
-        list_insert(heap, add_tail(heap, index, bytes, rest));
+        list_insert(heap, add_tail(heap, handle, bytes, rest));
     }
 }
 
-static inline bool is_free(const heap_t *heap, uint32_t index) {
-    return index != 0 && !block_used(&heap->blocks[index]);
+static inline bool is_free(const heap_t *heap, uint32_t handle) {
+    return handle != 0 && !block_used(block_at(heap, handle));
 }
 
-/* Make a free chunk of `bytes` of `index` and its free neighbours, right one first, and list it. */
-static inline void merge_and_list(heap_t *heap, uint32_t index, uint32_t bytes) {
-    struct heap_block *blocks = heap->blocks;
-    uint32_t next = blocks[index].next;
+/* Make a free chunk of `bytes` of `handle` and its free neighbours, right one first, and list it. */
+static inline void merge_and_list(heap_t *heap, uint32_t handle, uint32_t bytes) {
+    uint32_t next = block_at(heap, handle)->next;
     if (is_free(heap, next)) {
         list_remove(heap, next);
-        bytes += blocks[next].size_flags;
+        bytes += block_at(heap, next)->size_flags;
         block_remove(heap, next);
     }
-    uint32_t prev = blocks[index].prev;
+    uint32_t prev = block_at(heap, handle)->prev;
     if (is_free(heap, prev)) {
         list_remove(heap, prev);
-        bytes += blocks[prev].size_flags;
-        block_remove(heap, index);
-        index = prev;
+        bytes += block_at(heap, prev)->size_flags;
+        block_remove(heap, handle);
+        handle = prev;
     }
-    blocks[index].size_flags = bytes;
-    list_insert(heap, index);
+    block_at(heap, handle)->size_flags = bytes;
+    list_insert(heap, handle);
 }
 
 static inline void spend(struct sys_heap *sys, uint32_t bytes, uint32_t header) {
@@ -201,30 +196,30 @@ static inline uint32_t allocate(heap_t *heap, uint32_t bytes) {
     uint32_t found = list_find(heap, chunk);
     if (found != 0) {
         cut_and_list(heap, found, chunk);
-        heap->blocks[found].size_flags = chunk | BLOCK_USED;
+        block_at(heap, found)->size_flags = chunk | BLOCK_USED;
         spend(sys, chunk, sys->header);
     }
     return found;
 }
 
 /* Turn an unlisted chunk into a block whose pointer is at address `pointer`, and list what is left on both sides. */
-static uint32_t place(heap_t *heap, uint32_t index, uint64_t pointer, uint32_t bytes) {
+static uint32_t place(heap_t *heap, uint32_t handle, uint64_t pointer, uint32_t bytes) {
     struct sys_heap *sys = control_of(heap);
-    uint64_t start = (uint64_t)heap->config->base + (uint32_t)heap->blocks[index].offset;
+    uint64_t start = (uint64_t)heap->config->base + (uint32_t)block_at(heap, handle)->offset;
     uint64_t chunk = (pointer - sys->header) & ~(uint64_t)(UNIT - 1);
     if (chunk > start) {
         uint32_t front = (uint32_t)(chunk - start);
-        uint32_t rest = add_tail(heap, index, front, heap->blocks[index].size_flags - front);
-        heap->blocks[index].size_flags = front;
-        list_insert(heap, index);
-        index = rest;
+        uint32_t rest = add_tail(heap, handle, front, block_at(heap, handle)->size_flags - front);
+        block_at(heap, handle)->size_flags = front;
+        list_insert(heap, handle);
+        handle = rest;
     }
     uint32_t kept = (uint32_t)(round_up(pointer + bytes, UNIT) - chunk);
-    cut_and_list(heap, index, kept);
+    cut_and_list(heap, handle, kept);
     bool gap = pointer - sys->header != chunk;
-    heap->blocks[index].size_flags |= gap ? BLOCK_USED | BLOCK_MARK : BLOCK_USED;
+    block_at(heap, handle)->size_flags |= gap ? BLOCK_USED | BLOCK_MARK : BLOCK_USED;
     spend(sys, kept, sys->header);
-    return index;
+    return handle;
 }
 
 /* `align` is a power of two, or one plus a smaller one (`rewind`): then pointer + rewind is what is aligned. */
@@ -247,13 +242,13 @@ static uint32_t allocate_aligned(heap_t *heap, uint32_t align, uint32_t bytes) {
     if (found == 0) {
         return 0;
     }
-    uint64_t payload = (uint64_t)heap->config->base + (uint32_t)heap->blocks[found].offset + sys->header;
+    uint64_t payload = (uint64_t)heap->config->base + (uint32_t)block_at(heap, found)->offset + sys->header;
     return place(heap, found, round_up(payload + rewind, align) - rewind, bytes);
 }
 
 static void release(heap_t *heap, uint32_t block) {
     struct sys_heap *sys = control_of(heap);
-    const uint32_t bytes = block_size(&heap->blocks[block]);
+    const uint32_t bytes = block_size(block_at(heap, block));
     sys->used_with_headers -= bytes;
     sys->used -= bytes - sys->header;
     merge_and_list(heap, block, bytes);
@@ -261,31 +256,30 @@ static void release(heap_t *heap, uint32_t block) {
 
 static void shrink(heap_t *heap, uint32_t block, uint32_t bytes) {
     struct sys_heap *sys = control_of(heap);
-    uint32_t rest = block_size(&heap->blocks[block]) - bytes;
+    uint32_t rest = block_size(block_at(heap, block)) - bytes;
     if (rest != 0) {
         sys->used_with_headers -= rest;
         sys->used -= rest;
-        block_resize(&heap->blocks[block], bytes);
+        block_resize(block_at(heap, block), bytes);
         merge_and_list(heap, add_tail(heap, block, bytes, rest), rest);
     }
 }
 
 /* In place: true when the chunk has `need` bytes now. */
 static bool resize_in_place(heap_t *heap, uint32_t block, uint32_t need) {
-    struct heap_block *blocks = heap->blocks;
-    uint32_t have = block_size(&blocks[block]);
+    uint32_t have = block_size(block_at(heap, block));
     if (need <= have) {
         shrink(heap, block, need);
         return true;
     }
-    uint32_t next = blocks[block].next;
-    if (!is_free(heap, next) || have + blocks[next].size_flags < need) {
+    uint32_t next = block_at(heap, block)->next;
+    if (!is_free(heap, next) || have + block_at(heap, next)->size_flags < need) {
         return false;
     }
     list_remove(heap, next);
     cut_and_list(heap, next, need - have);
     block_remove(heap, next);
-    block_resize(&blocks[block], need);
+    block_resize(block_at(heap, block), need);
     spend(control_of(heap), need - have, 0);
     return true;
 }
@@ -293,7 +287,7 @@ static bool resize_in_place(heap_t *heap, uint32_t block, uint32_t need) {
 /* Resize, or move to a new block of the same alignment; 0 leaves the block as it was. */
 static uint32_t resize(heap_t *heap, uint32_t block, uint32_t align, uint32_t bytes) {
     const struct sys_heap *sys = control_of(heap);
-    const struct heap_block *old = &heap->blocks[block];
+    const struct heap_block *old = block_at(heap, block);
     uint32_t gap = gap_of(old);
     uint64_t pointer = (uint64_t)heap->config->base + (uint32_t)old->offset + sys->header + gap;
     bool aligned = align == 0 || pointer % align == 0;
@@ -313,13 +307,13 @@ static inline uint32_t front_of(const heap_t *heap) {
     return heap->config->allocator == HEAP_ZEPHYR_K ? HEAP_REFERENCE : 0;
 }
 
-static inline struct heap_pointer pointer_to(const heap_t *heap, uint32_t index, uint32_t front) {
-    if (index == 0) {
+static inline struct heap_pointer pointer_to(const heap_t *heap, uint32_t handle, uint32_t front) {
+    if (handle == 0) {
         return NOTHING;
     }
-    const struct heap_block *block = &heap->blocks[index];
+    const struct heap_block *block = block_at(heap, handle);
     uint32_t before = control_of(heap)->header + gap_of(block) + front;
-    return (struct heap_pointer){index, block->offset + (int32_t)before};
+    return (struct heap_pointer){handle, block->offset + (int32_t)before};
 }
 
 static struct heap_pointer any_calloc(heap_t *heap, uint32_t count, uint32_t bytes) {
@@ -419,7 +413,7 @@ static int sys_create(heap_t *heap) {
     sys->solo = (geometry.least - 1) * UNIT;
     sys->lists = geometry.lists;
     sys->first_block = block_take(heap);
-    heap->blocks[sys->first_block] = (struct heap_block){
+    *block_at(heap, sys->first_block) = (struct heap_block){
         .offset = (int32_t)(geometry.start + geometry.control_units * UNIT),
         .size_flags = (geometry.units - geometry.control_units) * UNIT,
     };
@@ -429,12 +423,12 @@ static int sys_create(heap_t *heap) {
 
 /* ---- Looking at it ---- */
 
-static void sys_view(const heap_t *heap, uint32_t index, struct heap_view *view) {
-    const struct heap_block *block = &heap->blocks[index];
-    struct heap_pointer pointer = pointer_to(heap, index, front_of(heap));
+static void sys_view(const heap_t *heap, uint32_t handle, struct heap_view *view) {
+    const struct heap_block *block = block_at(heap, handle);
+    struct heap_pointer pointer = pointer_to(heap, handle, front_of(heap));
     uint32_t before = (uint32_t)(pointer.offset - block->offset);
     *view = (struct heap_view){
-        .block = index,
+        .block = handle,
         .chunk = block->offset,
         .pointer = pointer.offset,
         .chunk_bytes = block_size(block),
@@ -446,8 +440,9 @@ static void sys_view(const heap_t *heap, uint32_t index, struct heap_view *view)
 static int sys_walk(const heap_t *heap, heap_visit *visit, void *context) {
     int result = 0;
     struct heap_view view;
-    for (uint32_t index = control_of(heap)->first_block; index != 0 && result == 0; index = heap->blocks[index].next) {
-        sys_view(heap, index, &view);
+    for (uint32_t handle = control_of(heap)->first_block; handle != 0 && result == 0;
+         handle = block_at(heap, handle)->next) {
+        sys_view(heap, handle, &view);
         result = visit(context, &view);
     }
     return result;
@@ -455,11 +450,10 @@ static int sys_walk(const heap_t *heap, heap_visit *visit, void *context) {
 
 static void sys_stats(const heap_t *heap, struct heap_stats *stats) {
     const struct sys_heap *sys = control_of(heap);
-    const struct heap_block *blocks = heap->blocks;
     uint32_t largest = 0;
-    for (uint32_t index = sys->first_block; index != 0; index = blocks[index].next) {
-        uint32_t bytes = block_size(&blocks[index]);
-        if (block_used(&blocks[index])) {
+    for (uint32_t handle = sys->first_block; handle != 0; handle = block_at(heap, handle)->next) {
+        uint32_t bytes = block_size(block_at(heap, handle));
+        if (block_used(block_at(heap, handle))) {
             stats->used_blocks++;
         } else if (bytes <= sys->solo) {
             stats->solo_headers++;
@@ -486,13 +480,12 @@ struct sums {
 
 static int check_chain(const heap_t *heap, struct sums *sums) {
     const struct sys_heap *sys = control_of(heap);
-    const struct heap_block *blocks = heap->blocks;
     struct geometry geometry = geometry_of(heap->config);
     uint32_t at = geometry.start + geometry.control_units * UNIT;
     uint32_t prev = 0;
-    for (uint32_t index = sys->first_block; index != 0; prev = index, index = blocks[index].next) {
-        const struct heap_block *block = &blocks[index];
-        if (index >= heap->capacity || sums->blocks++ > heap->live || (uint32_t)block->offset != at) {
+    for (uint32_t handle = sys->first_block; handle != 0; prev = handle, handle = block_at(heap, handle)->next) {
+        const struct heap_block *block = block_at(heap, handle);
+        if (!block_exists(heap, handle) || sums->blocks++ > heap->live || (uint32_t)block->offset != at) {
             return HEAP_E_ORDER;
         }
         if (block->prev != prev) {
@@ -516,22 +509,21 @@ static int check_chain(const heap_t *heap, struct sums *sums) {
 
 static int check_list(const heap_t *heap, uint32_t list, uint32_t *listed) {
     const struct sys_heap *sys = control_of(heap);
-    const struct heap_block *blocks = heap->blocks;
     uint32_t head = sys->heads[list];
     if ((head != 0) != ((sys->filled >> list & 1) != 0)) {
         return HEAP_E_BITMAP;
     }
-    uint32_t index = head;
-    while (index != 0) {
-        if (index >= heap->capacity || (*listed)++ > heap->live || block_used(&blocks[index]) ||
-            list_for(sys, blocks[index].size_flags) != list) {
+    uint32_t handle = head;
+    while (handle != 0) {
+        if (!block_exists(heap, handle) || (*listed)++ > heap->live || block_used(block_at(heap, handle)) ||
+            list_for(sys, block_at(heap, handle)->size_flags) != list) {
             return HEAP_E_LIST;
         }
-        uint32_t next = blocks[index].list_next;
-        if (next == 0 || next >= heap->capacity || blocks[next].list_prev != index) {
+        uint32_t next = block_at(heap, handle)->list_next;
+        if (next == 0 || !block_exists(heap, next) || block_at(heap, next)->list_prev != handle) {
             return HEAP_E_LIST;
         }
-        index = next == head ? 0 : next;
+        handle = next == head ? 0 : next;
     }
     return HEAP_OK;
 }

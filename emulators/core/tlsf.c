@@ -109,40 +109,40 @@ static inline uint32_t second_of(const struct geometry *geometry, uint32_t class
 
 /* ---- Free lists: last in, first out ---- */
 
-static inline void list_insert(struct heap_block *blocks, struct tlsf *tlsf, uint32_t index) {
-    uint32_t class = class_of(&tlsf->geometry, block_size(&blocks[index]));
+static inline void list_insert(const heap_t *heap, struct tlsf *tlsf, uint32_t handle) {
+    uint32_t class = class_of(&tlsf->geometry, block_size(block_at(heap, handle)));
     uint32_t first = first_of(&tlsf->geometry, class);
     uint32_t head = tlsf->heads[class];
-    blocks[index].list_prev = 0;
-    blocks[index].list_next = head;
-    blocks[head].list_prev = index; /* record 0 takes the write when the list was empty */
-    tlsf->heads[class] = index;
+    block_at(heap, handle)->list_prev = 0;
+    block_at(heap, handle)->list_next = head;
+    block_at(heap, head)->list_prev = handle; /* record 0 takes the write when the list was empty */
+    tlsf->heads[class] = handle;
     tlsf->first_map |= 1U << first;
     tlsf->second_map[first] |= 1U << second_of(&tlsf->geometry, class);
 }
 
 /* Take the head of a list. */
-static inline uint32_t list_pop(struct heap_block *blocks, struct tlsf *tlsf, uint32_t class) {
-    uint32_t index = tlsf->heads[class];
-    uint32_t next = blocks[index].list_next;
+static inline uint32_t list_pop(const heap_t *heap, struct tlsf *tlsf, uint32_t class) {
+    uint32_t handle = tlsf->heads[class];
+    uint32_t next = block_at(heap, handle)->list_next;
     uint32_t first = first_of(&tlsf->geometry, class);
     uint32_t emptied = next == 0;
-    blocks[next].list_prev = 0;
+    block_at(heap, next)->list_prev = 0;
     tlsf->heads[class] = next;
     tlsf->second_map[first] &= ~(emptied << second_of(&tlsf->geometry, class));
     emptied = tlsf->second_map[first] == 0;
     tlsf->first_map &= ~(emptied << first);
-    return index;
+    return handle;
 }
 
-static inline void list_remove(struct heap_block *blocks, struct tlsf *tlsf, uint32_t index) {
-    uint32_t class = class_of(&tlsf->geometry, block_size(&blocks[index]));
+static inline void list_remove(const heap_t *heap, struct tlsf *tlsf, uint32_t handle) {
+    uint32_t class = class_of(&tlsf->geometry, block_size(block_at(heap, handle)));
     uint32_t first = first_of(&tlsf->geometry, class);
-    uint32_t prev = blocks[index].list_prev;
-    uint32_t next = blocks[index].list_next;
+    uint32_t prev = block_at(heap, handle)->list_prev;
+    uint32_t next = block_at(heap, handle)->list_next;
     uint32_t emptied = (prev | next) == 0;
-    blocks[prev].list_next = next; /* record 0 takes the write where there is no other */
-    blocks[next].list_prev = prev;
+    block_at(heap, prev)->list_next = next; /* record 0 takes the write where there is no other */
+    block_at(heap, next)->list_prev = prev;
     tlsf->heads[class] = prev == 0 ? next : tlsf->heads[class];
     tlsf->second_map[first] &= ~(emptied << second_of(&tlsf->geometry, class));
     emptied = tlsf->second_map[first] == 0;
@@ -164,48 +164,47 @@ static inline uint32_t list_find(const heap_t *heap, struct tlsf *tlsf, uint32_t
         first = lowest_bit(above);
         map = tlsf->second_map[first];
     }
-    return list_pop(heap->blocks, tlsf, (first << tlsf->geometry.log2_second) + lowest_bit(map));
+    return list_pop(heap, tlsf, (first << tlsf->geometry.log2_second) + lowest_bit(map));
 }
 
 /* ---- Blocks ---- */
 
-/* Absorb the neighbour after `index`; neither may be in a list. */
-static inline void absorb_next(heap_t *heap, uint32_t index) {
-    uint32_t next = heap->blocks[index].next;
-    heap->blocks[index].size_flags += block_size(&heap->blocks[next]) + HEADER;
+/* Absorb the neighbour after `handle`; neither may be in a list. */
+static inline void absorb_next(heap_t *heap, uint32_t handle) {
+    uint32_t next = block_at(heap, handle)->next;
+    block_at(heap, handle)->size_flags += block_size(block_at(heap, next)) + HEADER;
     block_remove(heap, next);
 }
 
-static inline void merge_next(heap_t *heap, struct tlsf *tlsf, uint32_t index) {
-    uint32_t next = heap->blocks[index].next;
-    if (next != 0 && !block_used(&heap->blocks[next])) {
-        list_remove(heap->blocks, tlsf, next);
-        absorb_next(heap, index);
+static inline void merge_next(heap_t *heap, struct tlsf *tlsf, uint32_t handle) {
+    uint32_t next = block_at(heap, handle)->next;
+    if (next != 0 && !block_used(block_at(heap, next))) {
+        list_remove(heap, tlsf, next);
+        absorb_next(heap, handle);
     }
 }
 
-/* Cut `index` to `bytes` payload when a block fits in what is left; that block, or 0. It is in no list yet. */
-static inline uint32_t cut(heap_t *heap, uint32_t index, uint32_t bytes) {
-    uint32_t size = block_size(&heap->blocks[index]);
+/* Cut `handle` to `bytes` payload when a block fits in what is left; that block, or 0. It is in no list yet. */
+static inline uint32_t cut(heap_t *heap, uint32_t handle, uint32_t bytes) {
+    uint32_t size = block_size(block_at(heap, handle));
     if (size < bytes + LEAST_BLOCK) {
         return 0;
     }
-    uint32_t tail = block_insert_after(heap, index);
-    struct heap_block *blocks = heap->blocks;
-    block_resize(&blocks[index], bytes);
-    blocks[tail].offset = blocks[index].offset + (int32_t)(bytes + HEADER);
-    blocks[tail].size_flags = size - bytes - HEADER;
+    uint32_t tail = block_insert_after(heap, handle);
+    block_resize(block_at(heap, handle), bytes);
+    block_at(heap, tail)->offset = block_at(heap, handle)->offset + (int32_t)(bytes + HEADER);
+    block_at(heap, tail)->size_flags = size - bytes - HEADER;
     return tail;
 }
 
 /* Hand out an unlisted block, cut to `bytes`. */
-static inline struct heap_pointer hand_out(heap_t *heap, struct tlsf *tlsf, uint32_t index, uint32_t bytes) {
-    uint32_t tail = cut(heap, index, bytes);
+static inline struct heap_pointer hand_out(heap_t *heap, struct tlsf *tlsf, uint32_t handle, uint32_t bytes) {
+    uint32_t tail = cut(heap, handle, bytes);
     if (tail != 0) {
-        list_insert(heap->blocks, tlsf, tail);
+        list_insert(heap, tlsf, tail);
     }
-    heap->blocks[index].size_flags |= BLOCK_USED;
-    return (struct heap_pointer){index, heap->blocks[index].offset};
+    block_at(heap, handle)->size_flags |= BLOCK_USED;
+    return (struct heap_pointer){handle, block_at(heap, handle)->offset};
 }
 
 static inline void spend(struct tlsf *tlsf, uint32_t bytes) {
@@ -241,7 +240,7 @@ static inline struct heap_pointer allocate(heap_t *heap, uint32_t bytes, bool ke
         return NOTHING;
     }
     struct heap_pointer pointer = hand_out(heap, tlsf, found, keep_rounding ? rounded : payload);
-    spend(tlsf, block_size(&heap->blocks[found]) + HEADER);
+    spend(tlsf, block_size(block_at(heap, found)) + HEADER);
     return pointer;
 }
 
@@ -259,16 +258,16 @@ static struct heap_pointer tlsf_calloc(heap_t *heap, uint32_t count, uint32_t by
 
 static WITH_BETTER_SHIFTS void tlsf_free(heap_t *heap, uint32_t block) {
     struct tlsf *tlsf = control_of(heap);
-    heap->blocks[block].size_flags &= ~(uint32_t)BLOCK_FLAGS;
-    tlsf->free += block_size(&heap->blocks[block]) + HEADER;
-    uint32_t prev = heap->blocks[block].prev;
-    if (prev != 0 && !block_used(&heap->blocks[prev])) {
-        list_remove(heap->blocks, tlsf, prev);
+    block_at(heap, block)->size_flags &= ~(uint32_t)BLOCK_FLAGS;
+    tlsf->free += block_size(block_at(heap, block)) + HEADER;
+    uint32_t prev = block_at(heap, block)->prev;
+    if (prev != 0 && !block_used(block_at(heap, prev))) {
+        list_remove(heap, tlsf, prev);
         absorb_next(heap, prev);
         block = prev;
     }
     merge_next(heap, tlsf, block);
-    list_insert(heap->blocks, tlsf, block);
+    list_insert(heap, tlsf, block);
 }
 
 static struct heap_pointer move(heap_t *heap, uint32_t block, uint32_t bytes) {
@@ -290,11 +289,11 @@ static struct heap_pointer tlsf_realloc(heap_t *heap, uint32_t block, uint32_t b
     if (payload == 0) {
         return NOTHING;
     }
-    struct heap_block *blocks = heap->blocks;
-    uint32_t size = block_size(&blocks[block]);
+    uint32_t size = block_size(block_at(heap, block));
     if (payload > size) {
-        uint32_t next = blocks[block].next;
-        bool fits = next != 0 && !block_used(&blocks[next]) && payload <= size + block_size(&blocks[next]) + HEADER;
+        uint32_t next = block_at(heap, block)->next;
+        bool fits = next != 0 && !block_used(block_at(heap, next)) &&
+                    payload <= size + block_size(block_at(heap, next)) + HEADER;
         if (!fits) {
             return move(heap, block, bytes);
         }
@@ -303,11 +302,11 @@ static struct heap_pointer tlsf_realloc(heap_t *heap, uint32_t block, uint32_t b
     uint32_t tail = cut(heap, block, payload);
     if (tail != 0) {
         merge_next(heap, tlsf, tail);
-        list_insert(blocks, tlsf, tail);
+        list_insert(heap, tlsf, tail);
     }
     tlsf->free += size;
-    spend(tlsf, block_size(&blocks[block]));
-    return (struct heap_pointer){block, blocks[block].offset};
+    spend(tlsf, block_size(block_at(heap, block)));
+    return (struct heap_pointer){block, block_at(heap, block)->offset};
 }
 
 /* Bytes from the payload at `offset` to the aligned address where the block will begin: 0, or room for a free block. */
@@ -323,13 +322,12 @@ static uint32_t gap_before(const heap_t *heap, int32_t offset, uint32_t align) {
 }
 
 /* Split `gap` bytes off the front of an unlisted block, list them as free, and give the rest. */
-static uint32_t cut_front(heap_t *heap, struct tlsf *tlsf, uint32_t index, uint32_t gap) {
-    uint32_t rest = block_insert_after(heap, index);
-    struct heap_block *blocks = heap->blocks;
-    blocks[rest].offset = blocks[index].offset + (int32_t)gap;
-    blocks[rest].size_flags = block_size(&blocks[index]) - gap;
-    block_resize(&blocks[index], gap - HEADER);
-    list_insert(blocks, tlsf, index);
+static uint32_t cut_front(heap_t *heap, struct tlsf *tlsf, uint32_t handle, uint32_t gap) {
+    uint32_t rest = block_insert_after(heap, handle);
+    block_at(heap, rest)->offset = block_at(heap, handle)->offset + (int32_t)gap;
+    block_at(heap, rest)->size_flags = block_size(block_at(heap, handle)) - gap;
+    block_resize(block_at(heap, handle), gap - HEADER);
+    list_insert(heap, tlsf, handle);
     return rest;
 }
 
@@ -348,12 +346,12 @@ static struct heap_pointer tlsf_aligned_alloc(heap_t *heap, uint32_t align, uint
     if (found == 0) {
         return NOTHING;
     }
-    uint32_t gap = gap_before(heap, heap->blocks[found].offset, align);
+    uint32_t gap = gap_before(heap, block_at(heap, found)->offset, align);
     if (gap != 0) {
         found = cut_front(heap, tlsf, found, gap);
     }
     struct heap_pointer pointer = hand_out(heap, tlsf, found, payload);
-    spend(tlsf, block_size(&heap->blocks[found]) + HEADER);
+    spend(tlsf, block_size(block_at(heap, found)) + HEADER);
     return pointer;
 }
 
@@ -396,20 +394,20 @@ static int tlsf_create(heap_t *heap) {
     tlsf->capacity = tlsf->geometry.pool - tlsf->geometry.control;
     tlsf->free = tlsf->min_free = tlsf->capacity;
     tlsf->first_block = block_take(heap);
-    heap->blocks[tlsf->first_block] = (struct heap_block){
+    *block_at(heap, tlsf->first_block) = (struct heap_block){
         .offset = (int32_t)(HEAP_RECORD + tlsf->geometry.control + HEADER),
         .size_flags = (tlsf->capacity - POOL_OVERHEAD) & ~(uint32_t)(WORD - 1),
     };
-    list_insert(heap->blocks, tlsf, tlsf->first_block);
+    list_insert(heap, tlsf, tlsf->first_block);
     return HEAP_OK;
 }
 
 /* ---- Looking at it ---- */
 
-static void tlsf_view(const heap_t *heap, uint32_t index, struct heap_view *view) {
-    const struct heap_block *block = &heap->blocks[index];
+static void tlsf_view(const heap_t *heap, uint32_t handle, struct heap_view *view) {
+    const struct heap_block *block = block_at(heap, handle);
     *view = (struct heap_view){
-        .block = index,
+        .block = handle,
         .chunk = block->offset - HEADER,
         .pointer = block->offset,
         .chunk_bytes = block_size(block) + HEADER,
@@ -421,8 +419,9 @@ static void tlsf_view(const heap_t *heap, uint32_t index, struct heap_view *view
 static int tlsf_walk(const heap_t *heap, heap_visit *visit, void *context) {
     int result = 0;
     struct heap_view view;
-    for (uint32_t index = control_of(heap)->first_block; index != 0 && result == 0; index = heap->blocks[index].next) {
-        tlsf_view(heap, index, &view);
+    for (uint32_t handle = control_of(heap)->first_block; handle != 0 && result == 0;
+         handle = block_at(heap, handle)->next) {
+        tlsf_view(heap, handle, &view);
         result = visit(context, &view);
     }
     return result;
@@ -438,11 +437,10 @@ static uint32_t sure_to_fit(const struct geometry *geometry, uint32_t bytes) {
 
 static void tlsf_stats(const heap_t *heap, struct heap_stats *stats) {
     const struct tlsf *tlsf = control_of(heap);
-    const struct heap_block *blocks = heap->blocks;
     uint32_t largest = 0;
-    for (uint32_t index = tlsf->first_block; index != 0; index = blocks[index].next) {
-        uint32_t size = block_size(&blocks[index]);
-        if (block_used(&blocks[index])) {
+    for (uint32_t handle = tlsf->first_block; handle != 0; handle = block_at(heap, handle)->next) {
+        uint32_t size = block_size(block_at(heap, handle));
+        if (block_used(block_at(heap, handle))) {
             stats->used_blocks++;
             stats->used += size;
         } else {
@@ -459,14 +457,13 @@ static void tlsf_stats(const heap_t *heap, struct heap_stats *stats) {
 
 static int check_chain(const heap_t *heap, uint32_t *free_blocks) {
     const struct tlsf *tlsf = control_of(heap);
-    const struct heap_block *blocks = heap->blocks;
     uint32_t prev = 0;
     uint32_t count = 0;
     uint32_t used = 0;
     uint32_t at = HEAP_RECORD + tlsf->geometry.control + HEADER;
-    for (uint32_t index = tlsf->first_block; index != 0; prev = index, index = blocks[index].next) {
-        const struct heap_block *block = &blocks[index];
-        if (index >= heap->capacity || count++ > heap->live || (uint32_t)block->offset != at) {
+    for (uint32_t handle = tlsf->first_block; handle != 0; prev = handle, handle = block_at(heap, handle)->next) {
+        const struct heap_block *block = block_at(heap, handle);
+        if (!block_exists(heap, handle) || count++ > heap->live || (uint32_t)block->offset != at) {
             return HEAP_E_ORDER;
         }
         if (block->prev != prev) {
@@ -477,7 +474,7 @@ static int check_chain(const heap_t *heap, uint32_t *free_blocks) {
         }
         if (block_used(block)) {
             used += block_size(block) + HEADER;
-        } else if (prev != 0 && !block_used(&blocks[prev])) {
+        } else if (prev != 0 && !block_used(block_at(heap, prev))) {
             return HEAP_E_MERGE;
         } else {
             (*free_blocks)++;
@@ -495,14 +492,13 @@ static int check_chain(const heap_t *heap, uint32_t *free_blocks) {
 
 static int check_list(const heap_t *heap, uint32_t class, uint32_t *listed) {
     const struct tlsf *tlsf = control_of(heap);
-    const struct heap_block *blocks = heap->blocks;
     uint32_t prev = 0;
-    for (uint32_t index = tlsf->heads[class]; index != 0; prev = index, index = blocks[index].list_next) {
-        if (index >= heap->capacity || (*listed)++ > heap->live || block_used(&blocks[index])) {
+    for (uint32_t handle = tlsf->heads[class]; handle != 0; prev = handle, handle = block_at(heap, handle)->list_next) {
+        if (!block_exists(heap, handle) || (*listed)++ > heap->live || block_used(block_at(heap, handle))) {
             return HEAP_E_LIST;
         }
-        bool belongs = class_of(&tlsf->geometry, block_size(&blocks[index])) == class;
-        if (!belongs || blocks[index].list_prev != prev) {
+        bool belongs = class_of(&tlsf->geometry, block_size(block_at(heap, handle))) == class;
+        if (!belongs || block_at(heap, handle)->list_prev != prev) {
             return HEAP_E_LIST;
         }
     }

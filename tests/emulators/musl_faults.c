@@ -113,10 +113,10 @@ static int32_t carry_out(struct program *program, const struct call *call) {
 /* ---- The two tests ---- */
 
 /* Whether the rules leave the field free to hold anything. */
-static bool is_unused(const heap_t *heap, uint32_t index, uint32_t field) {
-    const struct heap_block *block = &heap->blocks[index];
+static bool is_unused(const heap_t *heap, uint32_t handle, uint32_t field) {
+    const struct heap_block *block = block_at(heap, handle);
     const bool linked = field >= 4;
-    if (index == musl_of(heap)->origin) {
+    if (handle == musl_of(heap)->origin) {
         return field == 0 || field == 2 || linked;
     }
     if (block->size_flags == 0) {
@@ -135,14 +135,14 @@ static uint32_t another(uint64_t *chance, const heap_t *heap, uint32_t value) {
     case 1:
         return value + CHUNK_GRAIN;
     default:
-        return draw(chance, heap->capacity);
+        return draw(chance, heap->capacity) * (uint32_t)sizeof(struct heap_block);
     }
 }
 
 static uint32_t *draw_field(uint64_t *chance, heap_t *heap) {
     struct musl *musl = musl_of(heap);
     const uint32_t field = draw(chance, 8);
-    const uint32_t index = 1 + draw(chance, heap->capacity - 1);
+    const uint32_t handle = (1 + draw(chance, heap->capacity - 1)) * (uint32_t)sizeof(struct heap_block);
     if (field == 6) {
         const uint32_t end = draw(chance, 2);
         struct bin *bin = &musl->bins[draw(chance, BINS)];
@@ -154,10 +154,10 @@ static uint32_t *draw_field(uint64_t *chance, heap_t *heap) {
                               &musl->pages.counts.resident_mmap};
         return counts[draw(chance, 5)];
     }
-    struct heap_block *block = &heap->blocks[index];
+    struct heap_block *block = block_at(heap, handle);
     uint32_t *fields[] = {(uint32_t *)&block->offset, &block->size_flags, &block->prev, &block->next,
                           &block->list_prev,          &block->list_next};
-    return is_unused(heap, index, field) ? NULL : fields[field];
+    return is_unused(heap, handle, field) ? NULL : fields[field];
 }
 
 static int flip(unsigned seed, unsigned *flips) {

@@ -79,11 +79,13 @@ def test_a_full_heap_gives_none_and_keeps_what_it_has() -> None:
 @pytest.mark.parametrize("allocator", ALLOCATORS)
 def test_misuse_is_an_error_not_a_crash(allocator: Allocator) -> None:
     heap = Heap(allocator, size=65536)
-    block = heap.malloc(100)
+    block, held = heap.malloc(100), heap.malloc(300)
     assert block is not None
+    assert held is not None
     heap.free(None)
     heap.free(block)
-    for wrong in (block, Block((123456, 0, 0))):
+    within = Block((held.handle + 1, 0, 0))  # where a byte of the size stands for the flags
+    for wrong in (block, within, Block((123456, 0, 0))):
         with pytest.raises(HeapError, match="names no block in use"):
             heap.free(wrong)
         with pytest.raises(HeapError, match="names no block in use"):
