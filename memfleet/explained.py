@@ -33,9 +33,10 @@ def _of_series(title: str, views: Sequence[Explained]) -> Iterator[str]:
     bucket = span_text(window.bucket_hours * 3600)
     yield f"{title}: {'a leak' if best.told else 'no leak'}"
     of = "the least of 24 hours up to each" if window.of_whole_days else "the least used memory of each"
+    line = f"line of {window.sight}" if window.sight else "envelope"
     yield f"  seen in {len(known)} buckets of {bucket} ({of}); {dropped} were given back later"
     yield f"  buckets   {_drawn(window.buckets, known)}"
-    yield f"  envelope  {_drawn(window.envelope, known)}  {kib(min(known))} to {kib(max(known))} KiB"
+    yield f"  {line:<9} {_drawn(window.envelope, known)}  {kib(min(known))} to {kib(max(known))} KiB"
     low, high = kib(window.slope_low), kib(window.slope_high)
     yield f"  slope     {kib(window.slope)} KiB/h, 95 % interval {low} to {high}"
     for condition in window.conditions:
@@ -50,5 +51,5 @@ def _of_condition(condition: Condition, indent: str) -> Iterator[str]:
 
 def _drawn(values: Sequence[float | None], known: Sequence[float]) -> str:
     least, spread = min(known), max(known) - min(known) or 1.0
-    places = (None if value is None else int((value - least) / spread * (len(_BLOCKS) - 1)) for value in values)
-    return "".join("·" if place is None else _BLOCKS[place] for place in places)
+    parts = (None if value is None else min(1.0, max(0.0, (value - least) / spread)) for value in values)
+    return "".join("·" if part is None else _BLOCKS[int(part * (len(_BLOCKS) - 1))] for part in parts)

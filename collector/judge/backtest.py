@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from collector.judge.batches import Batch
-from collector.judge.detectors.look import ground_of
+from collector.judge.detectors.look import ground_of, night_of, of_nights
 from collector.judge.detectors.views import LEVEL_OF
 from collector.judge.engine import Judge
 from collector.judge.explaining import Explanation, explain
+from collector.judge.explaining_night import explain_night
 from collector.judge.incidents import Incidents
 from collector.judge.rules import BREACH, Rule
 from collector.records import Finding, Incident
@@ -87,6 +88,10 @@ class Backtest:
             for view, level in enumerate(LEVEL_OF):
                 ground = ground_of(table, history, np.array([view]), rows)
                 said = explain(history.windows(rows, np.array([level])), view, ground)
+                if said is not None:
+                    yield Explained(device, kind, table.names[row], said.told, said)
+            if len(of_nights(history, rows)):
+                said = explain_night(night_of(table, history, rows))
                 if said is not None:
                     yield Explained(device, kind, table.names[row], said.told, said)
 

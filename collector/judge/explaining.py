@@ -32,7 +32,8 @@ class Condition:
 class Explanation:
     """One window: the least used bytes of each bucket (None where nothing was read), what the envelope makes of them,
     and the slope of that in bytes/hour with its 95 % interval. `kept` are the buckets that lie on the envelope; the
-    others were given back later. `told` is whether all conditions hold."""
+    others were given back later. `told` is whether all conditions hold. Of a night (`explaining_night`) buckets are its
+    blocks, the envelope is the line through the points of the `sight` that counts."""
 
     bucket_hours: float
     of_whole_days: bool
@@ -43,6 +44,7 @@ class Explanation:
     slope_low: float
     slope_high: float
     conditions: tuple[Condition, ...]
+    sight: str = ""
 
     @property
     def told(self) -> bool:

@@ -128,10 +128,15 @@ def night_of(table: Table, history: History, rows: Rows) -> Night:
     )
 
 
+def of_nights(history: History, rows: Rows) -> Rows:
+    """Those rows of boots that have lasted for a night, and whose samples stand close together."""
+    long = history.mark(rows, LAST_MS) - history.mark(rows, BORN_MS) >= NIGHT_H * HOUR_MS
+    return rows[long & (history.mark(rows, PERIOD_MS) <= CLOSE_MS) & np.isfinite(history.blocks.begin_ms(rows))]
+
+
 def look_at_nights(table: Table, history: History, rows: Rows) -> None:
     """Look at rows that closed a block of minutes."""
-    long = history.mark(rows, LAST_MS) - history.mark(rows, BORN_MS) >= NIGHT_H * HOUR_MS
-    rows = rows[long & (history.mark(rows, PERIOD_MS) <= CLOSE_MS)]
+    rows = of_nights(history, rows)
     columns = (LEAK_LEVEL, *LEAK_COLUMNS, LEAK_BOOTS)
     for start in range(0, len(rows), _AT_ONCE):
         some = rows[start : start + _AT_ONCE]

@@ -21,26 +21,20 @@ import numpy as np
 
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.line import Line, line_through, mean_of
-from collector.judge.detectors.sights import (
-    Points,
-    Tooth,
-    error_of,
-    feet,
-    floors,
-    mixed,
-    only_tooth,
-    teeth,
-)
+from collector.judge.detectors.shape import first_and_last
+from collector.judge.detectors.sights import Points, Tooth, error_of, feet, floors, mixed, only_tooth, teeth
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows
 
-NIGHT_H, LEAST_KNOWN = 7.5, 50
+NIGHT_H, LEAST_KNOWN = 7.65, 50
+"""A night of eight hours, less ten minutes of starting up and a block at either end; and of how many blocks."""
 FLOORS_OF = (1, 2, 4, 8, 12)
 SURE, LEAST_POINTS = 4.0, 8
 """Normal deviates, and how many points a line needs to be believed by them."""
-SURE_OF_FEET, FEW_FEET, FOOT_ERRORS = 5.0, (3.0, 1.5, 2.0), 2.0
-"""Deviates of the rise of feet by the error of a foot, which has fewer samples than a block; how many there must be,
-and by how many deviates three of them, and more, must agree."""
+SURE_OF_FEET, FOOT_ERRORS = 5.0, 2.0
+"""Deviates of the rise of feet by the error of a foot, which is twice that of a block: it has fewer samples."""
+FEW_FEET, FEW_AGREE, MORE_AGREE = 3, 1.5, 2.0
+"""How many there must be, and by how many deviates so many of them, and more, must lie on a line."""
 KEPT, ALIKE = 0.2, 2.0
 """The part of a single tooth that was not given back; by which factor memory may rise faster or slower after it."""
 WORTH, WORTH_PART, GRAINS = 2048.0, 0.01, 4.0
@@ -53,7 +47,9 @@ SLOWS, SLOWS_ERRORS, BLURRED, RACES = 0.05, 4.0, 0.06, 3.0
 """What the ratio of halves may lack of 1: so much, or so many errors of it beyond what is a sharp one. And by how much
 it may exceed it."""
 STAYS = 2.0
-_Z = 1.96
+"""Deviates by which a leak that was told must still rise, lest it be taken back."""
+Z = 1.96
+"""Standard errors to either end of the interval of 95 %."""
 
 
 class Night(NamedTuple):
@@ -78,7 +74,7 @@ class Night(NamedTuple):
 
 class Sight(NamedTuple):
     """One way to look at all nights: its name, its points, the line through them; and, a truth a row: whether that
-    `rises` beyond doubt, does not end in a `fall`, and goes on."""
+    `rises` beyond doubt, `holds` to its end without a fall, and `goes_on` as it began."""
 
     name: str
     points: Points
@@ -98,18 +94,18 @@ def find_night_leaks(night: Night) -> tuple[Leaks, Truths]:
             return found, stays
         part = night.of(rows)
         sights = look_at(part)
-        line, told = choose(part, sights)
+        places = choose(sights)
+        told = tells(part, sights, places)
         stays[rows] = np.any([sight.line.deviates > STAYS for sight in sights], axis=0)
-        for column, value in zip(found, _leaks(part, line), strict=True):
+        for column, value in zip(found, _leaks(part, sights, places), strict=True):
             column[rows] = np.where(told, value, np.nan)
     return found, stays
 
 
 def span_hours(night: Night) -> Numbers:
     """From the first known block to the last."""
-    known = np.isfinite(night.least)
-    last = night.least.shape[1] - known[:, ::-1].argmax(axis=1)
-    hours: Numbers = np.where(known.any(axis=1), last - known.argmax(axis=1), 0) * night.block_hours
+    first, last = first_and_last(night.least)
+    hours: Numbers = np.where(np.isfinite(night.least).any(axis=1), last - first + 1, 0) * night.block_hours
     return hours
 
 
@@ -119,32 +115,36 @@ def worth(night: Night) -> Numbers:
 
 
 def look_at(night: Night) -> list[Sight]:
-    """All sights; the first that rises and has the sharpest bend counts."""
-    hours = np.broadcast_to(np.arange(night.least.shape[1]) * night.block_hours, night.least.shape)
-    ends = teeth(night.least, night.mean)
-    sights = [_sight("mixed", blends := mixed(hours, night.least, night.mean), blends.used, night)]
-    sights += [
-        _sight(f"floors of {blocks}", floors(hours, night.least, blocks), night.least, night) for blocks in FLOORS_OF
+    """All sights."""
+    least, mean = night.least, night.mean
+    hours = np.broadcast_to(np.arange(least.shape[1]) * night.block_hours, least.shape)
+    blend, ends = mixed(hours, least, mean), teeth(least, mean)
+    return [
+        _sight("mixed", blend, blend.used, night),
+        *(_sight(f"floors of {blocks}", floors(hours, least, blocks), least, night) for blocks in FLOORS_OF),
+        _sight_of_feet(feet(hours, least, night.boots_at, ends), night),
+        _sight_of_tooth(only_tooth(hours, least, mean, night.boots_at, ends), night),
     ]
-    sights.append(_sight_of_feet(feet(hours, night.least, night.boots_at, ends), night))
-    return [*sights, _sight_of_tooth(only_tooth(hours, night.least, night.mean, night.boots_at, ends), night)]
 
 
-def choose(night: Night, sights: list[Sight]) -> tuple[Line, Truths]:
-    """The line that counts for each series, and whether it tells a leak.
-
-    That of the first sight if it rises, since it knows most; else the one whose bend is known best.
-    """
-    best = Line(*(np.array(one) for one in sights[0].line))
+def choose(sights: list[Sight]) -> Rows:
+    """For each series the place of the sight that counts: the first if it rises, since it knows most; else, of those
+    that rise, the one whose bend is known best."""
     first = sights[0].rises
-    rises, good = first.copy(), sights[0].holds & sights[0].goes_on
-    for sight in sights[1:]:
-        here = sight.rises & ~first & (~rises | (sight.line.ratio_error < best.ratio_error))
-        for column, value in zip(best[:-1], sight.line[:-1], strict=True):
-            column[here] = value[here]
-        good[here] = (sight.holds & sight.goes_on)[here]
-        rises |= here
-    return best, rises & good & is_night(night) & is_news(night, best.grown)
+    rises, places, sharpest = first.copy(), np.zeros(len(first), dtype=np.int64), sights[0].line.ratio_error
+    for place, sight in enumerate(sights[1:], start=1):
+        here = sight.rises & ~first & (~rises | (sight.line.ratio_error < sharpest))
+        places[here], rises = place, rises | here
+        sharpest = np.where(here, sight.line.ratio_error, sharpest)
+    return places
+
+
+def tells(night: Night, sights: list[Sight], places: Rows) -> Truths:
+    """Whether the sight that counts tells a leak."""
+    grown = np.choose(places, [sight.line.grown for sight in sights])
+    good = np.choose(places, [sight.rises & sight.holds & sight.goes_on for sight in sights])
+    told: Truths = good & is_night(night) & is_news(night, grown)
+    return told
 
 
 def is_night(night: Night) -> Truths:
@@ -187,35 +187,31 @@ def _sight_of_feet(points: Points, night: Night) -> Sight:
     count = np.isfinite(points.used).sum(axis=1)
     apart = points.hours - mean_of(points.hours)[:, None]
     error = FOOT_ERRORS * error_of(night.least) / np.sqrt(np.nansum(apart**2, axis=1))
-    least, few, more = FEW_FEET
-    agree = (
-        (count >= least) & (line.deviates > np.where(count > least, more, few)) & (line.slope > SURE_OF_FEET * error)
-    )
-    sure = agree | ((count >= LEAST_POINTS) & (line.deviates > SURE))
-    return Sight(
-        "feet", points, line, sure & (line.grown > worth(night)), np.ones(len(sure), dtype=np.bool_), _goes_on(line)
-    )
+    agree = line.deviates > np.where(count > FEW_FEET, MORE_AGREE, FEW_AGREE)
+    few = (count >= FEW_FEET) & agree & (line.slope > SURE_OF_FEET * error)
+    sure = few | ((count >= LEAST_POINTS) & (line.deviates > SURE))
+    return Sight("feet", points, line, sure & (line.grown > worth(night)), np.ones_like(sure), _goes_on(line))
 
 
 def _sight_of_tooth(tooth: Tooth, night: Night) -> Sight:
     """One tooth: a line from the boot to its foot."""
-    unknown, kept = np.full(len(tooth.boot), np.nan), tooth.foot - tooth.boot
+    kept, endless = tooth.foot - tooth.boot, np.full(len(tooth.boot), np.inf)
     error = np.sqrt(2) * FOOT_ERRORS * error_of(night.least)
     points = Points(np.stack([0 * tooth.hours, tooth.hours], axis=1), np.stack([tooth.boot, tooth.foot], axis=1))
     line = Line(
         kept / tooth.hours, error / tooth.hours, kept / error, kept, tooth.hours, tooth.rise_after / tooth.rise,
-        unknown + np.inf, 0 * points.used,
+        endless, 0 * points.used,
     )  # fmt: skip
     rises = (line.deviates > SURE_OF_FEET) & (kept > KEPT * (tooth.height - tooth.boot)) & (kept > worth(night))
     alike = (line.ratio > 1 / ALIKE) & (line.ratio < ALIKE)
-    return Sight("one tooth", points, line, rises, np.ones(len(kept), dtype=np.bool_), alike)
+    return Sight("one tooth", points, line, rises, np.ones_like(rises), alike)
 
 
 def _holds(line: Line, points: Points, blocks: Numbers, night: Night) -> Truths:
     """Whether the last blocks are not far below the line."""
-    place = np.isfinite(points.used).shape[1] - 1 - np.isfinite(points.used)[:, ::-1].argmax(axis=1)
-    row = np.arange(len(place))
-    end = points.used[row, place] - line.rest[row, place]
+    _, last = first_and_last(points.used)
+    row = np.arange(len(last))
+    end = points.used[row, last] - line.rest[row, last]
     scatter = np.fmax(1.4826 * np.nanmedian(np.abs(line.rest), axis=1), error_of(night.least))
     fall = np.fmax(FALL_ERRORS * scatter, FALL_PART * line.grown)
     holds: Truths = ~(np.fmin.reduce(blocks[:, -END_BLOCKS:], axis=1) < end - fall)
@@ -229,7 +225,11 @@ def _goes_on(line: Line) -> Truths:
     return goes_on
 
 
-def _leaks(night: Night, line: Line) -> Leaks:
-    low, high = line.slope - _Z * line.error, line.slope + _Z * line.error
+def _leaks(night: Night, sights: list[Sight], places: Rows) -> Leaks:
+    slope, error, hours, grown = (
+        np.choose(places, [getattr(sight.line, name) for sight in sights])
+        for name in ("slope", "error", "hours", "grown")
+    )
+    low, high = slope - Z * error, slope + Z * error
     room = np.maximum(0, night.limits - level_of(night) - np.nan_to_num(night.peaks))
-    return Leaks(line.slope, low, high, room / line.slope, room / high, room / low, line.hours * 60, line.grown)
+    return Leaks(slope, low, high, room / slope, room / high, room / low, hours * 60, grown)

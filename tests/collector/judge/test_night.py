@@ -1,0 +1,178 @@
+"""One night at the desk: which growth a line through its blocks tells, and which healthy memory it leaves alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from collector.judge.detectors.blocks import BLOCKS, WIDTH_MS, Blocks
+from collector.judge.detectors.night import Night, find_night_leaks
+from collector.judge.explaining_night import explain_night
+from tests.collector.judge.stream import Bench, rows
+
+LIMIT, BASE, NIGHTS = 300_000.0, 120_000.0, 20
+SAMPLES = 30
+"""In a block: one every ten seconds."""
+HOURS = np.arange((BLOCKS - 1) * SAMPLES) / 360
+Shape = Callable[[np.random.Generator], np.ndarray]
+
+
+def traffic(chance: np.random.Generator) -> np.ndarray:
+    return 8_000 * chance.beta(2, 3, len(HOURS))
+
+
+def clients(chance: np.random.Generator) -> np.ndarray:
+    return traffic(chance) + 3_000.0 * chance.poisson(3, len(HOURS))
+
+
+def teeth(hours: float, height: float = 40_000) -> Shape:
+    def drawn(chance: np.random.Generator) -> np.ndarray:
+        begun = HOURS + chance.uniform(0, 0.05)
+        return traffic(chance) + height * (begun / hours % 1)
+
+    return drawn
+
+
+def cache(tau_h: float) -> Shape:
+    return lambda chance: traffic(chance) + 80_000 * (1 - np.exp(-HOURS / tau_h))
+
+
+def night(shape: Shape, lost: float = 0.0, seed: int = 1, **known: float) -> Night:
+    """So many nights of one kind, which all lose so many bytes in eight hours."""
+    chance = np.random.default_rng(seed)
+    used = np.stack([BASE + shape(chance) + lost * HOURS / 8 for _ in range(NIGHTS)])
+    blocks = used.reshape(NIGHTS, BLOCKS - 1, SAMPLES)
+    values = {"boots_at": -2.0, "stood_before": np.nan, "limits": LIMIT, "peaks": 0.0, "resolutions": 1.0} | known
+    columns = {name: np.full(NIGHTS, value) for name, value in values.items()}
+    return Night(blocks.min(axis=2), blocks.mean(axis=2), 1 / 12, **columns)
+
+
+def told(of: Night) -> int:
+    return int(np.isfinite(find_night_leaks(of)[0].rate).sum())
+
+
+@pytest.mark.parametrize(
+    ("shape", "lost"),
+    [
+        (traffic, 4_096), (clients, 16_000), (teeth(0.05), 12_000), (teeth(0.4), 12_000), (teeth(1.5), 12_000),
+        (teeth(3), 20_000), (teeth(5), 40_000),
+    ],
+)  # fmt: skip
+def test_a_leak_beneath_traffic_clients_and_teeth_is_told(shape: Shape, lost: float) -> None:
+    assert told(night(shape, lost)) >= 0.9 * NIGHTS
+
+
+@pytest.mark.parametrize("hours", [0.017, 0.1, 0.4, 0.61, 1.0, 1.5, 2.5, 3.9, 5.0, 7.6])
+def test_teeth_are_left_alone(hours: float) -> None:
+    assert told(night(teeth(hours))) == 0
+
+
+@pytest.mark.parametrize("shape", [traffic, clients, cache(0.2), cache(3), cache(12), cache(24)])
+def test_steady_memory_and_caches_are_left_alone(shape: Shape) -> None:
+    assert told(night(shape)) == 0
+
+
+def test_rate_and_interval_are_right() -> None:
+    found, _ = find_night_leaks(night(clients, 30_000))
+    inside = (found.low < 3_750) & (found.high > 3_750)
+    assert inside.sum() >= 0.8 * NIGHTS
+    assert np.nanmedian(found.rate) == pytest.approx(3_750, rel=0.05)
+
+
+def test_what_stood_before_the_night_is_no_news() -> None:
+    assert told(night(traffic, 20_000, stood_before=BASE + 30_000)) == 0
+    assert told(night(traffic, 20_000, stood_before=BASE + 2_000)) == NIGHTS
+
+
+def test_too_short_a_night_tells_nothing() -> None:
+    short = night(traffic, 20_000)
+    short.least[:, :6], short.mean[:, :6] = np.nan, np.nan
+    assert told(short) == 0
+
+
+def test_a_leak_that_stops_is_taken_back() -> None:
+    assert find_night_leaks(night(traffic, 20_000))[1].all()
+    assert not find_night_leaks(night(traffic))[1].any()
+
+
+def test_an_explanation_agrees_with_the_detector() -> None:
+    told_by = set()
+    for shape, lost in (
+        (traffic, 2_500),
+        (clients, 8_000),
+        (teeth(0.4), 7_000),
+        (teeth(1.5), 9_000),
+        (teeth(5), 9_000),
+    ):
+        nights = night(shape, lost)
+        rates = find_night_leaks(nights)[0].rate
+        for row in range(NIGHTS):
+            said = explain_night(nights.of(np.array([row])))
+            assert said is not None
+            assert said.told == bool(np.isfinite(rates[row])), said.conditions
+            if said.told:
+                told_by.add(said.sight)
+                assert said.slope == pytest.approx(rates[row])
+    assert len(told_by) >= 4
+
+
+def test_blocks_hold_least_values_and_means_of_close_samples_only() -> None:
+    blocks = Blocks()
+    blocks.make_room(2)
+    last = np.array([np.nan, np.nan])
+    both = np.array([0, 1])
+    for second in range(0, 1_000, 10):
+        times = np.array([second * 1000, second * 6_000])
+        blocks.add(both, times, np.array([100.0 + second % 300, 5.0]), last)
+        last = times.astype(float)
+    least, mean = blocks.closed(both)
+    assert least[0, -2:].tolist() == [100, 100]  # the first block lost the sample that nothing came before
+    assert mean[0, -1] == pytest.approx(245)
+    assert np.isnan(least[1]).all()
+    assert blocks.saved(1) is None
+    assert blocks.take_closed().tolist() == [0]
+    again = Blocks()
+    again.make_room(2)
+    again.restore(0, blocks.saved(0) or b"")
+    assert np.array_equal(again.closed(both)[1], mean, equal_nan=True)
+
+
+def test_a_gap_leaves_blocks_blank_and_a_boot_all() -> None:
+    blocks = Blocks()
+    blocks.make_room(1)
+    row, start = np.array([0]), 0
+    for begin in (0, 4 * WIDTH_MS):
+        times = np.arange(begin, begin + 2 * WIDTH_MS, 10_000)
+        blocks.add(np.repeat(row, len(times)), times, np.ones(len(times)), np.full(len(times), float(start)))
+        start = int(times[-1])
+    known = np.isfinite(blocks.closed(row)[0][0])
+    assert known[-6:].tolist() == [False, True, True, False, False, True]
+    blocks.forget(0)
+    assert not np.isfinite(blocks.closed(row)[0]).any()
+    assert np.isnan(blocks.begin_ms(row)[0])
+
+
+def test_a_night_of_readings_ends_in_an_alert() -> None:
+    rule = """
+[[rule]]
+name = "heap-leak"
+kind = "heap"
+severity = "critical"
+when = "leak_rate > 0"
+reason = "{leak_grown:size} in {leak_minutes:minutes}"
+"""
+    bench, chance = Bench(rule), np.random.default_rng(3)
+    for seconds in range(0, 8 * 3600, 300):
+        blocks = [
+            rows(
+                "b", "heap", (name,), bench.now_ms + ms, {"size": 300_000, "free": free}, uptime_ms=seconds * 1000 + ms
+            )
+            for name, rate in (("leaks", 0.5), ("well", 0.0))
+            for ms in range(0, 300_000, 30_000)
+            if (free := int(180_000 - rate * (seconds + ms / 1000) - 8_000 * chance.beta(2, 3)))
+        ]
+        bench.second(*blocks, seconds=300)
+    assert {finding.names for finding in bench.findings} == {("leaks",)}
+    assert bench.findings[0].at_ms - 1_790_000_000_000 > 7.6 * 3_600_000
