@@ -43,7 +43,7 @@ class Form:
     """One printed format. Lines come in by `take`; a record of several lines is open in between.
 
     `needles`: lines that hold none of them are not offered; with `reads_all` they are while a record is open.
-    `shares`: what it reads in a line leaves the line to the other forms, too.
+    `shares`: what it has read in a line leaves the line to the other forms, too.
     """
 
     needles: tuple[str, ...] = ()

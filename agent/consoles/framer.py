@@ -13,8 +13,8 @@ from agent.consoles.encoding import Recoder
 
 LINE_CAP = 64 * 1024
 """Longest line that is looked at, bytes. Longer ones are noise (a wrong baud rate prints no line feeds)."""
-_NOTHING = re.compile(rb"(?<=[^\d\r\n\0])\0+|\0+(?=[^\d\r\n\0])")
-"""What a port gives beside text when it opens. Within a number it stands for lost digits."""
+_NULS = re.compile(rb"\0+")
+_NO_TEXT = frozenset(b"0123456789\r\n")
 DROPPED = b"\0"
 """What is given in the place of what is too long: as little as nothing, but it is there."""
 
@@ -70,7 +70,7 @@ class Framer:
         if len(block) > LINE_CAP or self._skipping:
             block = self._without_oversized(block)
         if b"\0" in block:
-            block = _NOTHING.sub(b"", block)
+            block = _NULS.sub(_nothing_in_text, block)
         # Invalid bytes never swallow a line feed, so decoding the whole block equals decoding each line, and is faster.
         return block.decode("utf-8", "replace").split("\n")
 
@@ -84,6 +84,12 @@ class Framer:
                 lines[index] = b"\r".join(DROPPED if at in bad else part for at, part in enumerate(parts))
                 self.oversized += len(bad)
         return b"\n".join(lines)
+
+
+def _nothing_in_text(nuls: re.Match[bytes]) -> bytes:
+    """What a port gives beside text when it opens is nothing. Within a number it stands for lost digits, and stays."""
+    around = nuls.string[max(nuls.start() - 1, 0) : nuls.start()] + nuls.string[nuls.end() : nuls.end() + 1]
+    return b"" if any(byte not in _NO_TEXT for byte in around) else nuls[0]
 
 
 def parts_of(line: str) -> list[str]:

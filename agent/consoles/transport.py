@@ -13,15 +13,14 @@ LINE_END = "\r\n \t"
 
 # An escape byte survives as itself, as the picture of it (PlatformIO), as the letters ESC (copying), as a program that
 # makes such bytes visible writes it (^[, \x1b, \033), or not at all.
-_ESCAPE = r"(?:\x1b|\u241b|ESC|\^\[|\\(?:x1[bB]|033|e))"
-_COLOUR = re.compile(
-    rf"{_ESCAPE}\[[0-9;?]*[A-Za-z]"
-    r"|\[(?:0|[01]?;?[3-4][0-9]|[01];[0-9]{1,2})m"
-    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # the window's title
-    r"|\x1b[()][A-Z0-9]|\x1b[78=>cDEHMZ]?"
+_COLOUR = re.compile(r"[\x1b\u241b]\[[0-9;?]*[A-Za-z]")
+_VISIBLE_COLOUR = re.compile(r"(?:ESC|\^\[|\\(?:x1[bB]|033|e))\[[0-9;?]*[A-Za-z]")
+_HALF_COLOUR = re.compile(r"\[(?:0|[01]?;?[3-4][0-9]|[01];[0-9]{1,2})m")
+_OTHER_CODE = re.compile(
+    r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9]|[78=>cDEHMZ]?)"  # the first one is a window's title
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_WITHIN_NUMBER = re.compile(rf"(?<=\d)(?:[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]|{_ESCAPE}\[[0-9;?]*[A-Za-z])+(?=\d)")
+_WITHIN_NUMBER = re.compile(r"(\d)(?:[\x1b\u241b]\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f])+(?=\d)")
 _NOISE = "\ufffd\ufeff"
 _MISREAD = re.compile("(?:\xe2\u201d|\xe2\x94|[\xd4\u0393]\xf6)([\u0153\xa3\x9c\u201a\xe9\x82\u201d\xf6\x94])")
 _DRAWN = {
@@ -87,7 +86,15 @@ def plain(text: str) -> str:
 
     Within a number they have come in the place of digits, or stand between two numbers: neither may look whole.
     """
-    return _CONTROL.sub("", _COLOUR.sub("", _WITHIN_NUMBER.sub("\ufffd", text))).lstrip(_NOISE).rstrip()
+    if _WITHIN_NUMBER.search(text):
+        text = _WITHIN_NUMBER.sub("\\1\ufffd", text)
+    text = _COLOUR.sub("", text)
+    if "ESC[" in text or "^[[" in text or "\\" in text:
+        text = _VISIBLE_COLOUR.sub("", text)
+    text = _HALF_COLOUR.sub("", text)
+    if "\x1b" in text:
+        text = _OTHER_CODE.sub("", text)
+    return _CONTROL.sub("", text).lstrip(_NOISE).rstrip()
 
 
 def split_prompt(text: str) -> tuple[str, str]:

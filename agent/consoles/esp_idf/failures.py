@@ -35,7 +35,6 @@ _CORRUPT = re.compile(
 class FailureForm(Form):
     """Failed allocations and corruption; one failure that is printed twice is told once."""
 
-    shares = True
     needles = (
         "failed to allocate",
         "Mem alloc fail.",

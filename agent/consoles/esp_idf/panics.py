@@ -39,9 +39,8 @@ _FAULT_BOUNDS = re.compile(r"Stack bounds: 0x([0-9a-fA-F]{8}) - 0x([0-9a-fA-F]{8
 
 
 class PanicForm(Form):
-    """Faults of every kind, each an event of its own; what the ROM prints next may stand on the same line."""
+    """Faults of every kind, each an event of its own."""
 
-    shares = True
     needles = (
         "***ERROR***",
         "Guru Medit",
@@ -59,6 +58,7 @@ class PanicForm(Form):
 
     def take(self, line: Line) -> list[Fact] | None:
         text = line.text
+        self.shares = False
         facts = []
         if match := _OVERFLOW.search(text) or _CANARY.search(text):
             facts.append(self.event("stack_overflow", {"task": match[1]}, line))
@@ -80,6 +80,7 @@ class PanicForm(Form):
         if match := _BACKTRACE.search(line.text):
             return [self.event("backtrace", {"text": match[1]}, line)]
         if match := _END.search(line.text):
+            self.shares = match[0] != line.text  # what failed, or what the ROM prints next, may stand on the same line
             name = "rebooting" if match[0].startswith("Reboot") else "halted"
             return [self.event(name, {"text": match[0]}, line)]
         return None

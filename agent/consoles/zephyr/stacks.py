@@ -19,17 +19,17 @@ from agent.consoles.line import Line
 
 _TUTORIAL = re.compile(r"stack +\| free: +?(\d+) (?:bytes|B)$", re.IGNORECASE)
 _TUTORIAL_THREAD = re.compile(
-    r"thread (.*?)( *) \| free: (\d+) (?:bytes|B) \| used: (\d+) (?:bytes|B) \| total: (\d+) (?:bytes|B)"
+    r"thread (.*?) *\| free: (\d+) (?:bytes|B) \| used: (\d+) (?:bytes|B) \| total: (\d+) (?:bytes|B)"
     r" \| used: (\d+)%",
     re.IGNORECASE,
 )
-_THREAD_WIDTH = 16
-_ANALYZER = re.compile(r" *(\S.*?)( *): (PRIV_)?STACK: unused +(\d+) usage +(\d+) / +(\d+) \( *(\d+) %\)")
+_THREAD_WIDTH = 17
+_ANALYZER = re.compile(r" *(\S.*?) *: (PRIV_)?STACK: unused +(\d+) usage +(\d+) / +(\d+) \( *(\d+) %\)")
 _ANALYZER_WIDTH = 20
 _TWO_ROWS = "   "
 """Names are padded with blanks: within one they stand where another row was printed into the first."""
 _SHELL_STACK = re.compile(
-    r"(0x[0-9a-fA-F]+|[0-9a-fA-F]{8,16}|IRQ \d+) (.*?)( *)\(real size +(\d+)\):\s+"
+    r"(0x[0-9a-fA-F]+|[0-9a-fA-F]{8,16}|IRQ \d+) (.*?) *\(real size +(\d+)\):\s+"
     r"unused +(\d+)\s+usage +(\d+) / +(\d+) \( *(\d+) %\)"
 )
 _SHELL_WIDTHS = 11, 33
@@ -42,6 +42,11 @@ _NAMES_MOST = 256
 def consistent(size: int, unused: int, used: int, percent: int) -> bool:
     """True when the printed numbers agree: a torn or mixed line does not pass."""
     return unused + used == size and size > 0 and used * 100 // size == percent
+
+
+def _padded(match: re.Match[str], name: int, behind: str) -> str:
+    """The name and the blanks that fill its column, up to the sign behind it."""
+    return match.string[match.start(name) : match.string.index(behind, match.end(name))]
 
 
 class StackLineForm(Form):
@@ -67,9 +72,9 @@ class StackLineForm(Form):
         if match := _TUTORIAL.match(body):
             return [self.fact("stack", ("main",), {"min_free": int(match[1])}, line)]
         if "| " in body and (match := _TUTORIAL_THREAD.match(body)):
-            if is_cut_name(match[1] + match[2], _THREAD_WIDTH):
+            if is_cut_name(_padded(match, 1, "|"), _THREAD_WIDTH):
                 return []
-            return self._stack(match[1], *map(int, match.groups()[2:]), line=line, first=line)
+            return self._stack(match[1], *map(int, match.groups()[1:]), line=line, first=line)
         return self._join(line)
 
     def flush(self) -> list[Fact]:
@@ -89,10 +94,10 @@ class StackLineForm(Form):
         return None
 
     def _analyzer(self, match: re.Match[str], line: Line, first: Line) -> list[Fact]:
-        if _TWO_ROWS in match[1] or is_cut_name(match[1] + match[2], _ANALYZER_WIDTH):
+        if _TWO_ROWS in match[1] or is_cut_name(_padded(match, 1, ":"), _ANALYZER_WIDTH):
             return []
-        unused, used, size, percent = map(int, match.groups()[3:])
-        name = f"{match[1]} (privileged)" if match[3] else match[1]
+        unused, used, size, percent = map(int, match.groups()[2:])
+        name = f"{match[1]} (privileged)" if match[2] else match[1]
         return self._stack(name, unused, used, size, percent, line=line, first=first)
 
     def _stack(
@@ -139,9 +144,9 @@ class ShellThreadForm(Form):
         match = _SHELL_STACK.search(line.text, max(place, 0))
         if match is None:
             return None
-        if match[2] and is_cut_name(match[2] + match[3], *_SHELL_WIDTHS):
+        if match[2] and is_cut_name(_padded(match, 2, "("), *_SHELL_WIDTHS):
             return []
-        size, unused, used, usage_of, percent = map(int, match.groups()[3:])
+        size, unused, used, usage_of, percent = map(int, match.groups()[2:])
         return self._stack(match[1], match[2], (usage_of, unused, used, percent), line) if size == usage_of else []
 
     def _stack(self, pointer: str, name: str, numbers: tuple[int, int, int, int], line: Line) -> list[Fact]:
