@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from emulators.chance import Chance
 from emulators.native import core
@@ -67,6 +67,10 @@ class Firmware:
 Allocation = core.Allocation
 """A block that firmware holds: the `region` and the `block` of its heap, and its `address` on the device."""
 
+Calls = tuple[Callable[[int], object | None], Callable[[Any], None]]
+"""How a compiled task allocates where no route does: malloc of so many bytes that it writes, None is NULL, and free of
+what that gave."""
+
 
 class Reset(Exception):  # noqa: N818 - the end of a boot, not an error of ours
     """The device starts anew. `event` is the type of event that it leaves behind, `reason` says why in words, `task` is
@@ -93,6 +97,9 @@ class Memory(Protocol):
     @property
     def route(self) -> core.Route | None:
         """See above."""
+
+    def traffic(self, task: str) -> core.Route | Calls:
+        """What a compiled task allocates by."""
 
     def malloc(self, task: str, size: int, *, written: bool) -> Allocation | None:
         """Allocate; `written`: the task writes every byte of it."""

@@ -170,5 +170,5 @@ def _heap_use(heap: HeapUse) -> str:
     return (
         f"HEAP: {spec.name}, CAPS: 0x{spec.caps:08x}, SIZE: {spec.size}, "
         f"USAGE: CURRENT {heap.current} ({heap.current * 100 // spec.size}%), "
-        f"PEAK {heap.peak} ({heap.peak * 100 // spec.size}%), ALLOC COUNT: {len(heap.blocks)}"
+        f"PEAK {heap.peak} ({heap.peak * 100 // spec.size}%), ALLOC COUNT: {heap.count}"
     )

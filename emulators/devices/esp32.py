@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from emulators.boards import Board, Region
 from emulators.devices.measure import Measure
 from emulators.devices.region import LiveRegion
 from emulators.devices.stacks import Stacks
-from emulators.devices.task_tracking import OWNER_BYTES, TaskTracking
-from emulators.firmware import Allocation, Plan, Task
+from emulators.devices.task_tracking import OWNER_BYTES, Owned, TaskTracking
+from emulators.firmware import Allocation, Calls, Plan, Task
+from emulators.heap import Block
 from emulators.native import core
 
 ALWAYS_INTERNAL = 16384
@@ -52,6 +54,8 @@ class Esp32Memory:
         self.regions = [LiveRegion(spec, board.allocator, owner) for spec in board.regions]
         self._internal = [region for region in self.regions if region.spec.internal and not region.spec.late]
         self._external = [region for region in self.regions if not region.spec.internal]
+        self._internal_first = self._internal + self._external
+        self._external_first = self._external + self._internal
         self._heaps = _by_capability(self.regions)
         self.tracking = TaskTracking(self._internal[0]) if plan.tracking else None
         self.route: core.Route | None = None
@@ -66,9 +70,8 @@ class Esp32Memory:
         start_up = self._internal[0]
         block = start_up.heap.malloc(HEAP_ARRAY)
         if self.tracking and block:
-            start_up.owner_bytes = 0  # the heap array stands before there are owners
-            self.tracking.taken("Pre-scheduler", Allocation(start_up, block))
-            start_up.owner_bytes = OWNER_BYTES
+            at = block.offset - OWNER_BYTES  # it stands before there are owners
+            self.tracking.taken("Pre-scheduler", start_up, Block((block.handle, at, block.usable)))
         self._take("Pre-scheduler", PRE_SCHEDULER)
         self._take("ipc0", IPC0_EARLY)
         freed = self.malloc("ipc0", IPC0_FREED, written=False)
@@ -78,6 +81,8 @@ class Esp32Memory:
         self._take("ipc1", IPC1)
         self._take("main", MAIN_EARLY)
         self._internal = [region for region in self.regions if region.spec.internal]
+        self._internal_first = self._internal + self._external
+        self._external_first = self._external + self._internal
         self._take("main", MAIN_LATE)
 
     def _take(self, task: str, sizes: tuple[int, ...]) -> None:
@@ -88,20 +93,30 @@ class Esp32Memory:
         """heap_caps_malloc with the default capabilities."""
         if self.route:
             return self.route.malloc(size, written) or None
-        first, then = self._internal, self._external
-        if size > ALWAYS_INTERNAL and then:
-            first, then = then, first
-        return self._malloc_in(first, task, size) or self._malloc_in(then, task, size)
-
-    def _malloc_in(self, regions: list[LiveRegion], task: str, size: int) -> Allocation | None:
-        for region in regions:
-            block = region.heap.malloc(size + region.owner_bytes) if size else None
+        if not size:
+            return None
+        for region in self._external_first if size > ALWAYS_INTERNAL else self._internal_first:
+            block = region.heap.malloc(size + region.owner_bytes)
             if block:
-                held = Allocation(region, block)
                 if self.tracking:
-                    self.tracking.taken(task, held)
-                return held
+                    self.tracking.taken(task, region, block)
+                return Allocation(region, block)
         return None
+
+    def traffic(self, task: str) -> core.Route | Calls:
+        """The route, or two calls that keep book."""
+        tracking = self.tracking
+        if not tracking:
+            return self.route or (partial(self.malloc, task, written=True), self.free)
+
+        def take(size: int) -> Owned | None:
+            for region in self._external_first if size > ALWAYS_INTERNAL else self._internal_first:
+                block = region.heap.malloc(size + OWNER_BYTES)
+                if block:
+                    return tracking.taken(task, region, block)
+            return None
+
+        return take, tracking.free
 
     def calloc(self, task: str, count: int, size: int) -> Allocation | None:
         """heap_caps_calloc."""
@@ -114,12 +129,12 @@ class Esp32Memory:
         if not size:
             self.free(held)
             return None
+        owned = self.tracking.owned(held) if self.tracking else None
         block = held.region.heap.realloc(held.block, size + held.region.owner_bytes)
         if block:
-            resized = Allocation(held.region, block)
-            if self.tracking:
-                self.tracking.resized(held, resized)
-            return resized
+            if self.tracking and owned:
+                self.tracking.resized(owned, block)
+            return Allocation(held.region, block)
         moved = self.malloc(task, size, written=False)
         if moved:
             self.free(held)
@@ -129,9 +144,9 @@ class Esp32Memory:
         """heap_caps_free."""
         if self.route:
             self.route.free(held)
+        elif held and self.tracking:
+            self.tracking.free(self.tracking.owned(held))
         elif held:
-            if self.tracking:
-                self.tracking.given_back(held)
             held.region.heap.free(held.block)
 
     def open_socket(self, task: str) -> object | None:

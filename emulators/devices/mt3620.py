@@ -70,6 +70,10 @@ class Mt3620Memory:
         """Bytes to the limit."""
         return max(0, MT3620_LIMIT - (self.user_mode() - self.debugger))
 
+    def traffic(self, task: str) -> core.Route:
+        """The route."""
+        return self.route
+
     def malloc(self, task: str, size: int, *, written: bool) -> Allocation | None:
         """Allocate; the system overcommits, so NULL is rare and SIGKILL is not."""
         held = self.route.malloc(size, written)

@@ -38,6 +38,10 @@ class ZephyrMemory:
         self._of_threads: dict[str, Block | None] = {}
         self._sockets = self._most_sockets = 0
 
+    def traffic(self, task: str) -> core.Route:
+        """The route."""
+        return self.route
+
     def malloc(self, task: str, size: int, *, written: bool) -> Allocation | None:
         """k_malloc."""
         return self.route.malloc(size, written) or None

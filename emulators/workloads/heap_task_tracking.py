@@ -89,7 +89,7 @@ def _print_task(device: Runtime, use: TaskUse) -> None:
         spec = heap.region.spec
         device.print(
             f"    {spec.name}: Caps: {spec.caps}. Size {spec.size % MODULUS}, Current Usage {heap.current % MODULUS}, "
-            f"Peak Usage {heap.peak % MODULUS}, alloc count {len(heap.blocks)}\n"
+            f"Peak Usage {heap.peak % MODULUS}, alloc count {heap.count}\n"
         )
         for address, size in heap.blocks.items():
             device.print(f"        0x{address:x}: Size: {size}\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 
 from emulators.boards import Board
 from emulators.firmware import Run, Runtime, Task
@@ -31,9 +30,7 @@ def churn(slots: int, low: int, high: int, every_ms: int = 1000) -> Run:
     spend most of their steps in it."""
 
     def run(device: Runtime) -> core.Churn:
-        memory = device.memory
-        by_calls = partial(memory.malloc, device.task, written=True), memory.free
-        return core.Churn(memory.route or by_calls, device.chance, slots, low, high, every_ms)
+        return core.Churn(device.memory.traffic(device.task), device.chance, slots, low, high, every_ms)
 
     return run
 
