@@ -158,7 +158,9 @@ def _of_teeth(sight: _Sight) -> tuple[Condition, ...]:
     within = sight.known("ceiling_ages_ms") / HOUR_MS <= seen_for
     ceilings = [sight.known("held_before")] if within else [sight.known("ceilings"), sight.known("held_before")]
     known = [one for one in ceilings if np.isfinite(one)]
-    now = sight.begin + sight.grown
+    now, newest = sight.begin + sight.grown, sight.known("newest")
+    text = f"the newest value is {_size(newest)}: half of the growth at most was given back since"
+    found.append(_says(text, not newest < now - leak._GIVEN_BACK * sight.grown))
     text = "nothing stood higher before: no next tooth"
     if known:
         text = f"it is at {_size(now)}, and {_size(max(known))} stood before the window: it must be news, no next tooth"

@@ -34,6 +34,8 @@ _PEAK_LEVEL = 4
 STARTING_MS = 600_000
 """For so long at most after a boot programs take memory that they keep."""
 _PERIOD_KEPT = 0.9
+_ALONE = 1.1
+"""By how many times a bucket may be longer than samples stand apart, and still get but one of them, mostly."""
 
 RISE, CEILING, LAST, LAST_MS, QUIET_MS, QUIET_SAMPLES, PEAKS, BORN_MS, PERIOD_MS, CEILING_MS = range(10)
 """Marks: the peak since the last fall; the highest peak from which memory fell; the newest value and
@@ -108,19 +110,31 @@ class History:
         highest: Numbers = np.fmax.reduce(np.where(before, values, np.nan), axis=(1, 2)).astype(np.float64)
         return highest
 
+    def begin_open_ms(self, rows: Rows, levels: Rows) -> Numbers:
+        """When the bucket began that comes after the window of each row on that level."""
+        widths = np.array(WIDTHS_MS)[levels]
+        began: Numbers = ((self.newest[rows, levels] + self._stands_alone(rows, levels)) * widths).astype(np.float64)
+        return began
+
     def windows(self, rows: Rows, levels: Rows, layer: int = 0) -> Numbers:
         """The closed buckets of a level for each row, oldest first: one line a row, BUCKETS - 1 wide.
 
+        Where samples stand as far apart as buckets are long, the open one has all it will get and counts as closed.
         Those that begin as the boot does are left out: programs take memory while they start.
         """
         ages = np.arange(BUCKETS - 1, 0, -1)
-        numbers = self.newest[rows, levels][:, None] - ages
+        numbers = (self.newest[rows, levels] + self._stands_alone(rows, levels))[:, None] - ages
         values = self.least[rows[:, None], layer, levels[:, None], numbers % BUCKETS]
         widths = np.array(WIDTHS_MS)[levels]
         started_ms = np.nan_to_num(self.peaks[rows, BORN_MS]) + np.minimum(widths, STARTING_MS)
         starting = numbers * widths[:, None] < started_ms[:, None]
         windows: Numbers = np.where(starting, np.nan, values).astype(np.float64)
         return windows
+
+    def _stands_alone(self, rows: Rows, levels: Rows) -> npt.NDArray[np.bool_]:
+        """Whether a bucket of that level gets one sample of each row."""
+        alone: npt.NDArray[np.bool_] = np.array(WIDTHS_MS)[levels] <= _ALONE * self.peaks[rows, PERIOD_MS]
+        return alone
 
     def samples(self, rows: Rows, levels: Rows) -> Numbers:
         """All buckets of a level for each row, also the open one and that in which the boot began."""

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from collector.judge.detectors.forecast import hours_left
 from collector.judge.detectors.history import HOUR_MS
 from collector.judge.detectors.shape import (
     Bend,
@@ -43,6 +44,8 @@ _THIRD = 0.5
 _LEAST_PART = 0.004
 _MARGIN, _BESIDE = 0.25, 2
 """By which part of its growth it must be above what stood before; a peak within the first buckets stood before."""
+_GIVEN_BACK = 0.5
+"""The part of its growth that the newest value, which may not be of the window yet, lies below its end at most."""
 _ABOVE_NOISE, _LEAST_ABOVE_NOISE, _LONG_VIEWS = 1.5, 0.3, 4
 """By how many times what rises above the envelope within the window, and falls again, the envelope must have grown."""
 
@@ -72,7 +75,7 @@ class Ground(NamedTuple):
     `ceiling_ages_ms` how long ago; `held_before` the highest least value of any span before the window; `peaks` how
     much comes and goes from sample to sample; `resolutions` bytes; `quiet_ms` and `quiet_samples` for how long it never
     fell, 0 where the counter cannot fall; `age_ms` for how long the boot lasts; `ratchets` 1 where it is one of
-    these counters; `period_ms` how far samples stand apart.
+    these counters; `newest` the newest value, bytes, and `open_ms` how long after the end of the window it was read.
     """
 
     limits: Numbers
@@ -85,7 +88,8 @@ class Ground(NamedTuple):
     quiet_samples: Numbers
     age_ms: Numbers
     ratchets: Numbers
-    period_ms: Numbers
+    newest: Numbers
+    open_ms: Numbers
 
     def of(self, rows: Rows) -> Ground:
         """Of those rows only."""
@@ -117,7 +121,9 @@ def find_leaks(windows: Numbers, views: int | Rows, ground: Ground) -> Leaks:
         chosen = np.flatnonzero(_rises_steadily(windows, looked_at, view, ground))
         for start in range(0, len(chosen), _CHUNK):
             part = chosen[start : start + _CHUNK]
-            _tell(found, part, looked_at[part], view[part], ground.of(part))
+            values = _told(windows[part], looked_at[part], view[part], ground.of(part))
+            for column, value in zip(found, values, strict=True):
+                column[part] = value
     return found
 
 
@@ -146,7 +152,8 @@ def _rises_steadily(windows: Numbers, looked_at: Numbers, views: Rows, ground: G
     within = ground.ceiling_ages_ms / HOUR_MS <= (windows.shape[1] - first - _BESIDE) * HOURS_OF[views]
     ceilings = np.where(within, ground.held_before, np.fmax(ground.ceilings, ground.held_before))
     is_news = np.isnan(ceilings) | (end > ceilings + _MARGIN * grown)
-    no_tooth = is_news & (grown >= _above_noise(windows - held, above, views) * above)
+    stays = ~(ground.newest < end - _GIVEN_BACK * grown)
+    no_tooth = is_news & stays & (grown >= _above_noise(windows - held, above, views) * above)
     rises: Truths = (
         (np.isfinite(looked_at).sum(axis=1) >= np.where(daily, _DAILY_SPAN, _LEAST_KNOWN))
         & (last - first >= span)
@@ -169,20 +176,28 @@ def _above_noise(over: Numbers, above: Numbers, views: Rows) -> Numbers:
     return np.maximum(_LEAST_ABOVE_NOISE, _ABOVE_NOISE / seen)
 
 
-def _tell(found: Leaks, rows: Rows, looked_at: Numbers, views: Rows, ground: Ground) -> None:
+def _told(windows: Numbers, looked_at: Numbers, views: Rows, ground: Ground) -> Leaks:
     held = np.where(np.isfinite(looked_at), envelope(looked_at), np.nan)
     bucket_hours = HOURS_OF[views]
-    rate, low, high = slopes(held)
+    rate, low, high = (slope / bucket_hours for slope in slopes(held))
     now, begin = np.fmax.reduce(held, axis=1), np.fmin.reduce(held, axis=1)
     first, last = first_and_last(held)
     hours = (last - first) * bucket_hours
-    bent = bend(held, ground.resolutions)
-    told = (low > 0.5 * rate) & _evidence(hours, now - begin, begin, bent, views, ground)
-    room = np.maximum(0, ground.limits - now - np.nan_to_num(ground.peaks))
-    rate, low, high = rate / bucket_hours, low / bucket_hours, high / bucket_hours
-    values = Leaks(rate, low, high, room / rate, room / high, room / low, hours * 60, now - begin)
-    for column, value in zip(found, values, strict=True):
-        column[rows] = np.where(told, value, np.nan)
+    told = (low > 0.5 * rate) & _evidence(hours, now - begin, begin, bend(held, ground.resolutions), views, ground)
+    ages = ages_of(windows.shape[1], views, ground)
+    peak, peak_age = now + np.nan_to_num(ground.peaks), ages[np.arange(len(last)), last]
+    used = np.column_stack([windows, peak, ground.newest])
+    ages = np.column_stack([ages, peak_age, np.zeros(len(last))])
+    left, soonest, latest = (hours_left(used, ages, each, ground.limits) for each in (rate, high, low))
+    values = Leaks(rate, low, high, left, soonest, latest, hours * 60, now - begin)
+    return Leaks(*(np.where(told, value, np.nan) for value in values))
+
+
+def ages_of(buckets: int, views: Rows, ground: Ground) -> Numbers:
+    """How long before the newest value the middle of each closed bucket lies, hours: one line a row."""
+    open_hours = np.nan_to_num(ground.open_ms) / HOUR_MS
+    ages: Numbers = open_hours[:, None] + (np.arange(buckets, 0, -1) - 0.5) * HOURS_OF[views][:, None]
+    return ages
 
 
 def _evidence(hours: Numbers, grown: Numbers, begin: Numbers, bent: Bend, views: Rows, ground: Ground) -> Truths:

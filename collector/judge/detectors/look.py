@@ -24,6 +24,7 @@ from collector.judge.detectors.history import (
     CEILING,
     CEILING_MS,
     HOUR_MS,
+    LAST,
     LAST_MS,
     PEAKS,
     PERIOD_MS,
@@ -64,7 +65,8 @@ def ground_of(table: Table, history: History, views: Rows, rows: Rows) -> Ground
         history.mark(rows, QUIET_SAMPLES),
         history.mark(rows, LAST_MS) - history.mark(rows, BORN_MS),
         np.full(len(rows), float(table.kind in RATCHETS)),
-        history.mark(rows, PERIOD_MS),
+        history.mark(rows, LAST),
+        history.mark(rows, LAST_MS) - history.begin_open_ms(rows, LEVEL_OF[views]),
     )
 
 

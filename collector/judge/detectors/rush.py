@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from collector.judge.detectors.leak import Ground, Leaks
+from collector.judge.detectors.forecast import hours_left
+from collector.judge.detectors.leak import Ground, Leaks, ages_of
 from collector.judge.detectors.shape import pair_slopes, ranked_slopes
 from collector.judge.detectors.views import HOURS_OF
 from collector.judge.expression import Numbers
@@ -33,17 +34,22 @@ def find_rushes(samples: Numbers, views: Rows, ground: Ground) -> Leaks:
         large = (grown >= _PART * (ground.limits - least)) & (grown > 4 * ground.resolutions)
         news = ~(least + grown <= ground.ceilings + _MARGIN * grown)
     few = (count >= LEAST_KNOWN) & (count <= MOST_KNOWN) & (views <= LONGEST_VIEW)
-    for row in np.flatnonzero(large & news & few):
-        hours, used = _rise(np.flatnonzero(known[row]) * HOURS_OF[views[row]], samples[row, known[row]])
+    rows = np.flatnonzero(large & news & few)
+    ages = ages_of(samples.shape[1] - 1, views[rows], ground.of(rows))
+    for row, closed in zip(rows.tolist(), ages, strict=True):
+        at = np.flatnonzero(known[row])
+        at = at[_begin(samples[row, at]) :]
+        hours, used = at * HOURS_OF[views[row]], samples[row, at]
         if len(used) >= LEAST_KNOWN and _goes_on_alike(hours, used):
-            _tell(found, int(row), hours, used, float(ground.limits[row] - np.nan_to_num(ground.peaks[row])))
+            told = _told(hours, used, np.append(closed, 0.0)[at], float(ground.limits[row]))
+            for column, value in zip(found, told, strict=True):
+                column[row] = value[0]
     return found
 
 
-def _rise(hours: Numbers, used: Numbers) -> tuple[Numbers, Numbers]:
-    """From where it left its least level for good."""
-    begin = int(np.flatnonzero(used <= used.min() + _LEVEL * (used.max() - used.min()))[-1])
-    return hours[begin:], used[begin:]
+def _begin(used: Numbers) -> int:
+    """Where it left its least level for good."""
+    return int(np.flatnonzero(used <= used.min() + _LEVEL * (used.max() - used.min()))[-1])
 
 
 def _goes_on_alike(hours: Numbers, used: Numbers) -> bool:
@@ -55,11 +61,7 @@ def _goes_on_alike(hours: Numbers, used: Numbers) -> bool:
     return not falls and late >= _ALIKE * early and float(np.corrcoef(hours, used)[0, 1]) >= _ON_A_LINE
 
 
-def _tell(found: Leaks, row: int, hours: Numbers, used: Numbers, limit: float) -> None:
+def _told(hours: Numbers, used: Numbers, ages: Numbers, limit: float) -> Leaks:
     rate, low, high = ranked_slopes(pair_slopes(hours[None], used[None]), np.array([len(used)]))
-    room = np.maximum(0, limit - used[-1:])
-    grown, minutes = used[-1:] - used[:1], (hours[-1:] - hours[:1]) * 60
-    with np.errstate(all="ignore"):
-        values = (rate, low, high, room / rate, room / high, room / low, minutes, grown)
-    for column, value in zip(found, values, strict=True):
-        column[row] = value[0]
+    left, soonest, latest = (hours_left(used[None], ages[None], each, np.array([limit])) for each in (rate, high, low))
+    return Leaks(rate, low, high, left, soonest, latest, (hours[-1:] - hours[:1]) * 60, used[-1:] - used[:1])

@@ -90,3 +90,10 @@ def test_marks_follow_the_samples_however_they_are_cut(steps: list[tuple[int, in
     whole, cut = _filled(samples, list(range(61))), _filled(samples, cuts)
     for mark in (RISE, CEILING, LAST, LAST_MS, QUIET_MS, QUIET_SAMPLES, BORN_MS):
         assert np.array_equal(whole.peaks[:, mark], cut.peaks[:, mark], equal_nan=True)
+
+
+def test_where_samples_stand_alone_the_open_bucket_counts_as_closed() -> None:
+    history = _filled([(0, 60_000 * minute, 100 * minute) for minute in range(10, 30)], list(range(20)))
+    windows = history.windows(np.zeros(2, dtype=np.int64), np.array([1, 3]))
+    assert windows[0, -1] == 2_900
+    assert np.nanmax(windows[1]) == 2_200  # of 320 s: the open one has several samples, and may get more

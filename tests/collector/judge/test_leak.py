@@ -116,7 +116,7 @@ def ground(rows: int = 1, **known: float) -> Ground:
         "peaks": 0,
         "resolutions": 1,
     } | known
-    values = {"quiet_ms": 0, "quiet_samples": 1000, "age_ms": 0, "ratchets": 0, "period_ms": 10_000} | values
+    values = {"quiet_ms": 0, "quiet_samples": 1000, "age_ms": 0, "ratchets": 0, "newest": np.nan, "open_ms": 0} | values
     return Ground(**{name: np.full(rows, value, dtype=np.float64) for name, value in values.items()})
 
 
@@ -130,14 +130,34 @@ def test_rate_interval_and_time_left_are_right() -> None:
     assert found.rate[0] == pytest.approx(360_000, rel=0.02)
     assert found.low[0] < found.rate[0] < found.high[0]
     assert found.low[0] > 0.9 * found.rate[0]
-    assert found.hours_left[0] == pytest.approx((SIZE - BASE - 15_000) / 360_000, rel=0.05)
+    assert found.hours_left[0] == pytest.approx((SIZE - BASE - 15_080) / 360_000 - 2.5 / 3600, rel=0.02)
     assert found.hours_low[0] < found.hours_left[0] < found.hours_high[0]
     assert found.minutes[0] == pytest.approx(2.5)
 
 
 def test_peaks_above_the_envelope_shorten_the_time_left() -> None:
     lower = find_leaks(line(500), 0, ground(peaks=2_000)).hours_left[0]
-    assert lower == pytest.approx((SIZE - BASE - 15_000 - 2_000) / 360_000, rel=0.01)
+    assert lower == pytest.approx((SIZE - BASE - 15_000 - 2_000) / 360_000 - 2.5 / 3600, rel=0.01)
+
+
+def test_memory_ends_at_a_peak_of_what_comes_and_goes() -> None:
+    window = line(500)
+    window[0, 3::6] += 3_000
+    found = find_leaks(window, 0, ground())
+    assert found.rate[0] == pytest.approx(360_000, rel=0.02)
+    last_peak = BASE + 500 * 27 + 3_000
+    assert found.hours_left[0] == pytest.approx((SIZE - last_peak) / 360_000 - 3.5 * 5 / 3600, rel=0.02)
+
+
+def test_time_left_counts_from_the_newest_value() -> None:
+    newest = BASE + 500.0 * 36
+    found = find_leaks(line(500), 0, ground(newest=newest, open_ms=27_500)).hours_left[0]
+    assert found == pytest.approx((SIZE - newest) / 360_000, rel=0.05)
+    assert found < find_leaks(line(500), 0, ground()).hours_left[0]
+
+
+def test_growth_that_the_newest_value_takes_back_is_the_end_of_a_tooth() -> None:
+    assert np.isnan(find_leaks(line(500), 0, ground(newest=BASE + 2_000)).rate[0])
 
 
 def test_a_few_large_steps_are_no_steady_growth() -> None:
