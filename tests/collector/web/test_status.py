@@ -48,17 +48,18 @@ def test_another_generation_counts_as_unread(collector: Collector) -> None:
 
 def test_missing_processes_are_named_and_the_notifier_is_not_needed(collector: Collector) -> None:
     now_ms = wall_ms()
+    collector.arrive([], received_ms=now_ms)
     found = statuses(collector.directory, ("influx",), now_ms)
     assert [one.process for one in found if not one.running] == ["notify", "page", "store:influx"]
     assert unready(found, now_ms) == ["store:influx is not running yet (store-influx.db is missing)"]
 
 
 def test_a_held_store_says_what_to_do(collector: Collector) -> None:
-    collector.arrive([])
+    now_ms = wall_ms()
+    collector.arrive([], received_ms=now_ms)
     ledger = Ledger(collector.directory / "store-influx.db")
     ledger.save_status(state="held", reason="the token is refused; write a new one", since_ms="1")
     ledger.close()
-    now_ms = wall_ms()
     found = statuses(collector.directory, ("influx",), now_ms)
     assert unready(found, now_ms) == ["store:influx is held: the token is refused; write a new one"]
     assert b'memfleet_store_held{store="influx"} 1.0' in render(found, {}, {})
