@@ -1,4 +1,4 @@
-"""What people ask of a collector at the command line about what fires: to know of it, to keep quiet about it."""
+"""What people ask of a collector at the command line about what fires: to know of it, to keep quiet about it or not."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from memfleet.client import Client
 from memfleet.spans import seconds
 from memfleet.tables import clock
 from telemetry.clock import wall_ms
+from telemetry.errors import UsageError
 
 SpanOption = Annotated[str, typer.Option("--for", help="How long: 30m, 2h, 3d.")]
 
@@ -26,3 +27,13 @@ def silence(client: Client, pattern: str, span: str) -> None:
     until_ms = wall_ms() + int(seconds(span) * 1000)
     client.post("silences", {"pattern": pattern, "until_ms": until_ms, "by": getpass.getuser()})
     print(f"silenced {pattern} until {clock(until_ms)}")  # noqa: T201 - the command's answer
+
+
+def unsilence(client: Client, pattern: str) -> None:
+    """End the silence of that very pattern before its time; UsageError where none is in force."""
+    known = [one["pattern"] for one in client.get("silences")["silences"]]
+    if pattern not in known:
+        there = f"there are {', '.join(known)}" if known else "there is none at all"
+        raise UsageError(f"no silence of {pattern!r} is in force; {there}")
+    client.post("silences/end", {"pattern": pattern, "by": getpass.getuser()})
+    print(f"no longer silenced: {pattern}")  # noqa: T201 - the command's answer

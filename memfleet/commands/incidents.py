@@ -24,7 +24,7 @@ def listing(
     token_file: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List open incidents; show, acknowledge or silence them.
+    """List open incidents; show, acknowledge or silence them; list silences and end them.
 
     Example: [bold]memfleet incidents --all[/bold]
     """
@@ -93,6 +93,37 @@ def silence(
     Example: [bold]memfleet incidents silence --firmware 1.5.0 --for 2h[/bold]
     """
     desk.silence(Client(url, token_file), _pattern(rule, platform, firmware, device), span)
+
+
+@app.command()
+def silences(
+    url: UrlOption = DEFAULT_URL,
+    token_file: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the silences in force, of incidents and of alerts.
+
+    Example: [bold]memfleet incidents silences[/bold]
+    """
+    found = Client(url, token_file).get("silences")["silences"]
+    if as_json:
+        print_json(found)
+        return
+    rows = ((one["pattern"], clock(one["until_ms"]), one["by"]) for one in found)
+    print_table(("pattern", "until", "by"), rows, "Nothing is silenced.")
+
+
+@app.command()
+def unsilence(
+    pattern: Annotated[str, typer.Argument(help="Pattern, as 'memfleet incidents silences' prints it.")],
+    url: UrlOption = DEFAULT_URL,
+    token_file: TokenOption = None,
+) -> None:
+    """End a silence before its time: what it kept back is told now, if it still holds.
+
+    Example: [bold]memfleet incidents unsilence '*|*|1.5.0|*'[/bold]
+    """
+    desk.unsilence(Client(url, token_file), pattern)
 
 
 def _pattern(rule: str, platform: str, firmware: str, device: str) -> str:

@@ -26,7 +26,7 @@ ask = functools.partial(httpx.get, timeout=LIMIT_S)
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     directory: Path = tmp_path_factory.mktemp("exported")
     collector = Collector(directory)
     now_ms = wall_ms()
@@ -41,9 +41,14 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with collector.findings.transaction():
         collector.findings.append([(encode_finding(incident), 0)])
     collector.settle()
-    with page_process(directory) as url:
-        yield url
+    yield collector
     collector.close()
+
+
+@pytest.fixture(scope="module")
+def address(collector: Collector) -> Iterator[str]:
+    with page_process(collector.directory) as url:
+        yield url
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -124,7 +129,7 @@ def test_incidents_are_listed_with_their_members(address: str) -> None:
 
 
 def test_incidents_are_shown_acknowledged_and_silenced(
-    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    address: str, collector: Collector, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def say(*words: str, status: int = 0) -> str:
         assert run(monkeypatch, "incidents", *words, "--url", address) == status
@@ -138,6 +143,13 @@ def test_incidents_are_shown_acknowledged_and_silenced(
     assert say("silence", "--firmware", "1.5", "--for", "2h").startswith("silenced *|*|1.5|* until ")
     assert say("silence", "--device", "meter-*").startswith("silenced *|meter-*|* until ")
     assert "say what to silence" in say("silence", status=2)
+    collector.settle()
+    assert [one["pattern"] for one in json.loads(say("silences", "--json"))] == ["*|*|1.5|*", "*|meter-*|*"]
+    assert say("unsilence", "*|*|1.5|*") == "no longer silenced: *|*|1.5|*\n"
+    collector.settle()
+    assert "*|meter-*|*" in say("silences")
+    assert "no silence of '*|*|1.5|*' is in force; there are *|meter-*|*" in say("unsilence", "*|*|1.5|*", status=2)
+    assert run(monkeypatch, "alerts", "unsilence", "*|meter-*|*", "--url", address) == 0
 
 
 def test_lines_around_an_incident_are_printed(
