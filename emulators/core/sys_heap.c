@@ -67,7 +67,7 @@ static inline uint32_t gap_of(const struct heap_block *block) {
     return (block->size_flags & BLOCK_MARK) != 0 ? MARKED_GAP : 0;
 }
 
-/* ---- Free lists. Next to never is one empty: branches that ask for it are foretold. ---- */
+/* ---- Free lists. They are hardly ever empty, so that the processor foretells the branches that ask for it. ---- */
 
 static inline void list_insert(heap_t *heap, uint32_t handle) {
     struct sys_heap *sys = control_of(heap);
