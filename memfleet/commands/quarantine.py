@@ -1,13 +1,15 @@
-"""`memfleet quarantine`: what intake refused, and what becomes of it."""
+"""`memfleet quarantine`: what intake refused, and what becomes of it; and what the broker refused of an agent."""
 
 from __future__ import annotations
 
 import getpass
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from agent.refused import refused_frames
 from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
 from memfleet.tables import clock, print_json, print_table
 from telemetry.errors import UsageError
@@ -17,6 +19,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", invoke_without_
 Ids = Annotated[list[int] | None, typer.Argument(help="Numbers, as the list prints them.", show_default=False)]
 AgentOption = Annotated[str, typer.Option(help="From this agent alone.")]
 ReasonOption = Annotated[str, typer.Option(help="Refused for this reason alone.")]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="An agent's folder: frames that its broker refused, instead.")
+]
 MOST = 10_000
 """Entries that are listed, or acted on, at once."""
 
@@ -27,15 +32,24 @@ def listing(
     agent: AgentOption = "",
     reason: ReasonOption = "",
     limit: Annotated[int, typer.Option(min=1, max=MOST, help="Most entries.")] = 100,
+    data: DataOption = None,
     url: UrlOption = DEFAULT_URL,
     token_file: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List what the collector refused to take in, newest first; show it, retry it, purge it.
+    """List what the collector refused to take in, newest first; show it, retry it, purge it. With --data: what the
+    broker refused of the agent that keeps its data there.
 
     Example: [bold]memfleet quarantine --reason underflow[/bold]
+
+    Example: [bold]memfleet quarantine --data ~/agent[/bold]
     """
     if context.invoked_subcommand:
+        return
+    if data is not None:
+        if agent or reason:
+            raise UsageError("--data is one agent's folder; it goes with --limit and --json alone")
+        _list_refused(data, limit, as_json)
         return
     found = Client(url, token_file).get("quarantine", agent=agent, reason=reason, limit=limit)["quarantine"]
     if as_json:
@@ -62,6 +76,7 @@ def listing(
 @app.command()
 def show(
     id: Annotated[int, typer.Argument(help="Number, as the list prints it.")],  # noqa: A002 - the user's word
+    data: DataOption = None,
     url: UrlOption = DEFAULT_URL,
     token_file: TokenOption = None,
 ) -> None:
@@ -69,7 +84,8 @@ def show(
 
     Example: [bold]memfleet quarantine show 7 | xxd[/bold]
     """
-    sys.stdout.buffer.write(Client(url, token_file).get_bytes(f"quarantine/{id}/body"))
+    body = _refused_body(data, id) if data else Client(url, token_file).get_bytes(f"quarantine/{id}/body")
+    sys.stdout.buffer.write(body)
 
 
 @app.command()
@@ -102,6 +118,22 @@ def purge(
     """
     client = Client(url, token_file)
     _act("purge", _chosen(ids, agent, reason, client), client)
+
+
+def _list_refused(data: Path, limit: int, as_json: bool) -> None:
+    found = refused_frames(data)[:limit]
+    if as_json:
+        print_json([{"id": one.id, "reason": one.reason, "rows": one.rows, "size": one.size} for one in found])
+        return
+    rows = ((one.id, one.reason, one.rows, one.size) for one in found)
+    print_table((">id", "reason", ">rows", ">bytes"), rows, "The broker has refused nothing.")
+
+
+def _refused_body(data: Path, number: int) -> bytes:
+    for one in refused_frames(data):
+        if one.id == number:
+            return one.body
+    raise UsageError(f"no frame {number}; 'memfleet quarantine --data {data}' lists those that there are")
 
 
 def _chosen(ids: list[int] | None, agent: str, reason: str, client: Client) -> list[int]:
