@@ -220,6 +220,7 @@ def _of_size(sight: _Sight, shape: _Shape) -> tuple[Condition, ...]:
     hours, part, daily = sight.hours, shape.part, sight.daily
     age_h = sight.known("age_ms") / HOUR_MS
     is_known = age_h >= leak._KNOWN_FOR * hours and age_h >= leak._KNOWN_DAY_H
+    is_known = is_known and not sight.begin + sight.grown <= sight.known("ceilings")
     wave = leak._LARGEST_WAVE * np.sin(np.pi * min(hours, 24.0) / 24)
     large = leak._NEWS_PART if is_known else max(leak._TOOTH, wave)
     straight = shape.bends < shape.day_bends and hours >= leak._STRAIGHT_FROM_H

@@ -55,7 +55,8 @@ _PEAKS, _PEAKS_DAILY = 0.5, 0.25
 _TOOTH, _LARGEST_WAVE = 0.45, 0.5
 """Parts of the free memory: a tooth of a saw, and a daily cycle from its trough to its crest, stay below."""
 _KNOWN_FOR, _NEWS_PART, _KNOWN_DAY_H = 4.0, 0.20, 30.0
-"""A boot that lasts so many times the rise, and longer than a day, would have shown its teeth and waves before."""
+"""A boot that lasts so many times the rise, and longer than a day, would have shown its teeth and waves before: it
+has, where memory fell from a level that the rise has not reached."""
 _STEADY_PART, _LONG_H = 0.3, 24.0
 """Growth that is straight, or goes on for longer than a wave of 24 hours rises."""
 _STRAIGHT_FROM_H, _STRAIGHT_ERRORS = 6.0, 1.5
@@ -211,7 +212,7 @@ def _evidence(hours: Numbers, grown: Numbers, begin: Numbers, bent: Bend, views:
     ratio = np.minimum(1, bent.ratio) - _ERRORS * bent.ratio_error
     wave = _LARGEST_WAVE * np.sin(np.pi * np.minimum(hours, 24) / 24)
     age_hours = ground.age_ms / HOUR_MS
-    known = (age_hours >= _KNOWN_FOR * hours) & (age_hours >= _KNOWN_DAY_H)
+    known = (age_hours >= _KNOWN_FOR * hours) & (age_hours >= _KNOWN_DAY_H) & ~(begin + grown <= ground.ceilings)
     large = part >= np.where(known, _NEWS_PART, np.maximum(_TOOTH, wave))
     straight = bent.deviation + _STRAIGHT_ERRORS * bent.deviation_error < bend_of_a_day(hours)
     quiet_for = ground.quiet_ms >= np.maximum(_QUIET_FROM_MS, hours * HOUR_MS)

@@ -17,9 +17,9 @@ from collector.judge.detectors.views import HOURS_OF, is_daily, watched
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows
 
-_PART, _RATCHET_PART, _RATCHET_OF_ALL = 0.08, 0.12, 0.08
-"""Of what was free: less is not worth a word. A counter that never falls shows each new record of load as a step:
-there it must be more, and a part of the limit, too (20 KiB on an MT3620: no single buffer of a connection)."""
+_PART, _RATCHET_PART = 0.08, 0.12
+"""Of what was free: less is not worth a word. Of the limit, where a counter never falls: it takes each record of load
+for good (30 KiB on an MT3620: no connection has such buffers)."""
 _LEAST_BUCKETS = 4
 """How many known buckets there must be on each side."""
 _HIDDEN_H = 3.0
@@ -44,9 +44,9 @@ def find_steps(windows: Numbers, views: int | Rows, limits: Numbers, *, ratchet:
     daily = np.flatnonzero(is_daily(view))
     if not len(daily):
         return found
-    part, of_all = (_RATCHET_PART, _RATCHET_OF_ALL) if ratchet else (_PART, 0.0)
     with np.errstate(all="ignore"):
-        worth = np.fmax(part * (limits[daily] - np.fmin.reduce(windows[daily], axis=1)), of_all * limits[daily])
+        free = limits[daily] - np.fmin.reduce(windows[daily], axis=1)
+        worth = _RATCHET_PART * limits[daily] if ratchet else _PART * free
         of_days = watched(windows[daily], view[daily])
         grown = at_part(of_days, 1) - at_part(of_days, 0)
         for row, enough in zip(daily[grown >= _ALIKE * worth], worth[grown >= _ALIKE * worth], strict=True):

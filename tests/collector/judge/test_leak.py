@@ -185,6 +185,8 @@ def test_what_may_be_the_first_tooth_is_told_where_a_long_boot_has_shown_none() 
     window = line(150)
     assert np.isnan(find_leaks(window, 2, ground(age_ms=3 * HOUR_MS)).rate[0])
     assert find_leaks(window, 2, ground(age_ms=100 * HOUR_MS)).rate[0] > 0
+    fell_from = ground(age_ms=100 * HOUR_MS, ceilings=15_000, ceiling_ages_ms=100_000)
+    assert np.isnan(find_leaks(window, 2, fell_from).rate[0])
 
 
 @pytest.mark.parametrize("phase", range(0, 24, 2))
