@@ -24,6 +24,7 @@ VALUES_MOST = 16
 
 _UNITS = {"b": "B", "byte": "B", "bytes": "B", "kib": "KiB", "kb": "KiB", "mib": "MiB"}
 """Firmware that says kB here divides by 1024. Of MB nobody knows, so it is not learned."""
+_UNKNOWN = ("mb", "gb", "gib")
 _SPANS = {"ms": "ms", "s": "s", "sec": "s", "min": "min", "h": "h", "d": "d"}
 _SHORT = {
     "state_topic": "stat_t", "value_template": "val_tpl", "unit_of_measurement": "unit_of_meas", "unique_id": "uniq_id",
@@ -53,12 +54,14 @@ Matches = Callable[[str], list[tuple[Rule, Mapping[str, str]]]]
 
 
 class HomeAssistant:
-    """What discovery has taught: `topics` has the rules of each learned state topic."""
+    """What discovery has taught: `topics` has the rules of each learned state topic, `restated` those of topics that a
+    map knows but in another unit than is announced, none where the unit says too little."""
 
     filters = FILTERS
 
     def __init__(self) -> None:
         self.topics: dict[str, list[tuple[Rule, Mapping[str, str]]]] = {}
+        self.restated: dict[str, list[tuple[Rule, Mapping[str, str]]]] = {}
         self._learned: set[tuple[str, str, str]] = set()
 
     def announces(self, topic: str) -> bool:
@@ -68,7 +71,8 @@ class HomeAssistant:
     def learn(self, announcement: Any, now_ms: int, matches: Matches) -> list[Report]:
         """Take in an announcement: who the device is, and where its memory stands, if this is about memory.
 
-        Where a map knows the topic already, that map stays, and the device's identity is told to it.
+        Where a map knows the topic already, that map stays, in the unit that is announced, and the device's identity is
+        told to it.
         """
         if not isinstance(announcement, dict):
             return []
@@ -81,12 +85,24 @@ class HomeAssistant:
             if not topic:
                 continue
             known = [match for match in matches(topic) if match[0].has_memory]
+            if known:
+                self._restate(topic, text_of(entity.get("unit_of_meas")).lower(), *known[0])
             if known and who:
                 rule, captures = known[0]
                 reports.append(_renamed(who, rule.family, rule.alias(captures)))
             elif who and not known:
                 self._learn_value(topic, entity, who)
         return reports
+
+    def _restate(self, topic: str, unit: str, rule: Rule, captures: Mapping[str, str]) -> None:
+        """A sensor that its user has rescaled: the map's unit is that of the sensor as it was."""
+        self.restated.pop(topic, None)
+        if not rule.topic.least or _UNITS.get(unit) == "B" or len(self.restated) >= TOPICS_MOST:
+            return
+        if unit in _UNITS:
+            self.restated[topic] = [(rule.in_unit(_UNITS[unit]), captures)]
+        elif unit in _UNKNOWN:
+            self.restated[topic] = []
 
     def _learn_value(self, topic: str, entity: Mapping[str, Any], who: Report) -> None:
         learned = _value(entity)

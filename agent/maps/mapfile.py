@@ -66,6 +66,10 @@ class Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     offline: str = ""
     """Payload that says that it is not."""
 
+    least: int = 0
+    """Bytes. A smaller payload is of another unit than the map says, as that of a sensor which its user has rescaled,
+    and is not read; nor is a broken number below twenty times as much."""
+
     partial: bool = False
     """One value a topic: what comes within a second belongs together."""
     poll: bool = False

@@ -36,7 +36,8 @@ class Maps:
     pattern says more of it (ESPresense's `espresense/rooms/{device}/status` before ESPHome's `{device*}/status`), and
     the first that finds something in it wins.
 
-    `counts`: messages understood, retained (told identity at most), malformed and not understood.
+    `counts`: messages understood, retained (told identity at most), malformed, doubted (in another unit than their map
+    says, nobody knows in which) and not understood.
     """
 
     def __init__(self, maps: Sequence[Map], learner: HomeAssistant | None = None) -> None:
@@ -81,6 +82,7 @@ class Maps:
         if self._learner is not None:
             if self._learner.announces(topic):
                 return self._learn(value, now_ms)
+            matches = self._learner.restated.get(topic, matches)
             if topic in self._learner.topics:
                 matches = [*matches, *self._learner.topics[topic]]
         reports = []
@@ -91,7 +93,8 @@ class Maps:
                 if not rule.learned:
                     break
         if not reports:
-            self.counts["not_understood"] += 1
+            doubted = any(rule.doubts(value) for rule, _ in matches) or (not matches and bool(self.matches(topic)))
+            self.counts["doubted" if doubted else "not_understood"] += 1
             return []
         if retained:
             self.counts["retained"] += 1

@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
+
 from agent.maps.identity import mac_of, platform_of
 from agent.maps.mapfile import MapFile, Topic
 from agent.maps.numbers import Thing, number_of
 from agent.maps.paths import Captures, Template, find, first_of, is_constant, keys_of
 from agent.maps.patterns import compiled, filters
 from agent.maps.report import Measure, Report
-from agent.maps.units import CLOCK, SPANS_MS, scaled, span_ms, span_step_ms
+from agent.maps.units import CLOCK, SPANS_MS, number, scaled, span_ms, span_step_ms
 from telemetry.resets import reset_class
 
+_BROKEN = 20
+"""Averages of bytes are broken numbers, too, but not such small ones."""
 _LABELS = ("platform", "board", "firmware", "os")
 
 
@@ -21,6 +25,7 @@ class Rule:
     """What messages on some topics say. ValueError when the map is wrong, with the reason."""
 
     def __init__(self, file: MapFile, topic: Topic) -> None:
+        self.file = file
         self.system = file.system
         self.family = file.family or file.system
         self.topic = topic
@@ -54,6 +59,21 @@ class Rule:
         """Whether there are sizes in these messages."""
         return bool(self._things)
 
+    def in_unit(self, unit: str) -> Rule:
+        """The same rule for payloads that the device announces in another unit than this map's."""
+        heaps = {
+            name: {field: text if " " in text else f"{text} {unit}" for field, text in fields.items()}
+            for name, fields in self.topic.heap.items()
+        }
+        rule = Rule(self.file, msgspec.structs.replace(self.topic, heap=heaps, least=0))
+        rule.shipped = self.shipped
+        return rule
+
+    def doubts(self, payload: Any) -> bool:
+        """Whether a payload cannot be in the unit of this map."""
+        told = number(payload) if self.topic.least else None
+        return told is not None and 0 < told < self.topic.least * (1 if isinstance(told, int) else _BROKEN)
+
     def alias(self, captures: Captures) -> str:
         """The alias of the device that publishes on a topic, as far as the topic alone tells."""
         return self._alias({}, captures)
@@ -65,7 +85,7 @@ class Rule:
             if found is None:
                 return None
             payload = {name: value for name, value in found.groupdict().items() if value is not None}
-        if not self._fits(payload):
+        if not self._fits(payload) or (self.topic.least and self.doubts(payload)):
             return None
         measures: list[Measure] = []
         for thing in self._things:

@@ -11,8 +11,6 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 
-import msgspec
-
 from agent.config import Source
 from agent.haste import wished
 from agent.maps.devices import Devices
@@ -24,7 +22,6 @@ from telemetry.clock import monotonic_ms, wall_ms
 from telemetry.messages import Command
 from telemetry.mqtt import Link, Message, Session
 from telemetry.readings import About, Reading
-from telemetry.settings import Broker
 
 _LOG = logging.getLogger("memfleet.agent")
 
@@ -56,7 +53,7 @@ class MapSource:
         self._next_round = 0
         self._learned = self.maps.learned
         session = Session(f"memfleet-{agent}-maps", tuple(self.maps.subscriptions))
-        self.link = Link(_broker(source.broker), session, self, lambda: monotonic_ms() / 1000)
+        self.link = Link(source.broker, session, self, lambda: monotonic_ms() / 1000)
 
     # -- called by the link --------------------------------------------------------------------------------------------
 
@@ -142,8 +139,3 @@ class MapSource:
         self.link.close()
         _LOG.info("devices that publish by themselves: %s", dict(sorted((self.counts + self.maps.counts).items())))
         return self.devices.close()
-
-
-def _broker(settings: Broker) -> Broker:
-    """Every broker speaks 3.1.1, and its messages take half the time to read; nothing here needs more."""
-    return msgspec.structs.replace(settings, protocol="3.1.1") if settings.protocol == "auto" else settings

@@ -123,3 +123,26 @@ def test_any_announcement_is_taken_or_passed_over(announcement: Any) -> None:
     learner = HomeAssistant()
     for report in learner.learn(announcement, 1, lambda topic: []):
         assert report.alias
+
+
+RESCALED = "porch/sensor/heap_free/state"
+
+
+@pytest.mark.parametrize(
+    ("unit", "payload", "free", "resolution"),
+    [("kB", "183.2", 187597, 1024), ("KiB", "183", 187392, 1024), ("B", "183204", 183204, 1)],
+)
+def test_a_sensor_that_its_user_rescaled_is_read_in_its_announced_unit(
+    unit: str, payload: str, free: int, resolution: int
+) -> None:
+    maps = load_maps()
+    announced(maps, {"name": "Heap Free", "stat_t": RESCALED, "unit_of_meas": unit})
+    assert measures(maps, RESCALED, payload) == [Measure("heap", ("internal",), {"free": free}, resolution)]
+
+
+@pytest.mark.parametrize(("unit", "payload"), [("", "183.2"), ("", "183"), ("MB", "4.03"), ("MB", "4028")])
+def test_a_number_that_can_be_no_bytes_is_doubted_and_counted(unit: str, payload: str) -> None:
+    maps = load_maps()
+    announced(maps, {"name": "Heap Free", "stat_t": RESCALED, "unit_of_meas": unit})
+    assert measures(maps, RESCALED, payload) == []
+    assert maps.counts["doubted"] == 1
