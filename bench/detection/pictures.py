@@ -12,18 +12,19 @@ from pathlib import Path
 
 import numpy as np
 
-from detection.drawing import DAY, Array, Drawn, Spec, live
-from detection.hearing import Verdict, judged
+from detection.drawing import DAY, HOUR, Array, Drawn, Spec, live
+from detection.hearing import TICK_S, Verdict, judged
 
 WIDTH, HEIGHT, EDGE = 360, 170, 34
-DAYS = 6
+DAYS, NIGHT_H = 6, 8
 SEED = 21
 SIZE, BASE = 131_072, 52_000
-RATE = 0.06
-"""Bytes a second: the heap would end after two weeks."""
+RATE, NIGHT_RATE = 0.06, 0.7
+"""Bytes a second: the heap would end after two weeks; 20 KiB in a night."""
 
 CASES = {
     "leak": (("daily", "leak", "A leak under a daily cycle"), ("cache", "", "A cache that fills for days")),
+    "night": (("server", "leak", "A leak under clients, one night"), ("saw-tooth", "", "Teeth of a saw, one night")),
     "boots": (("steady", "self-healing-leak", "Reboots that hide a leak"), ("saw-tooth", "", "Teeth of a saw")),
     "fragmentation": (("steady", "fragmentation", "The largest block shrinks"), ("server", "", "Traffic")),
     "step": (("steady", "step", "Taken at once, and kept"), ("daily", "", "Taken by day, back by night")),
@@ -33,55 +34,62 @@ CASES = {
 
 def spec(workload: str, fault: str, picture: str) -> Spec:
     """One device of the kind that a picture shows."""
-    rate = 3.0 if fault == "self-healing-leak" else RATE
+    rate = 3.0 if fault == "self-healing-leak" else NIGHT_RATE if picture == "night" else RATE
     return Spec(
         f"{picture}-{workload}-{fault or 'healthy'}", "esp32", "esp32", "1.0.0", SIZE, BASE, workload, fault, rate,
-        3.5 * DAY if fault == "step" else 0.0, 300, 1, 4096, SEED,
+        3.5 * DAY if fault == "step" else 0.0, 10 if picture == "night" else 300, 1, 4096, SEED,
     )  # fmt: skip
+
+
+def seconds_of(picture: str) -> float:
+    """How long it lasts."""
+    return NIGHT_H * HOUR if picture == "night" else DAYS * DAY
 
 
 def panel(device: Drawn, told: list[Verdict], title: str, what: str, left: int) -> str:
     """One chart: a line a boot, the largest free block or the stack where the picture is about it."""
-    top = device.spec.stack if what == "stack" else SIZE
+    top, lasts_s = device.spec.stack if what == "stack" else SIZE, seconds_of(what)
+    unit, unit_s = ("h", HOUR) if what == "night" else ("d", DAY)
     parts = [f'<g transform="translate({left},0)"><text x="{EDGE}" y="16" class="title">{title}</text>']
     parts.append(f'<rect x="{EDGE}" y="24" width="{WIDTH - EDGE - 8}" height="{HEIGHT - 48}" class="frame"/>')
     for share in (0, 0.5, 1):
         parts.append(f'<text x="{EDGE - 4}" y="{_y(share, 1) + 4:.0f}" class="scale">{share * top / 1024:.0f}</text>')
-    for day in range(0, DAYS + 1, 2):
-        parts.append(f'<text x="{_x(day * DAY):.0f}" y="{HEIGHT - 10}" class="day">{day} d</text>')
+    for number in range(0, round(lasts_s / unit_s) + 1, 2):
+        x = _x(number * unit_s / lasts_s)
+        parts.append(f'<text x="{x:.0f}" y="{HEIGHT - 10}" class="day">{number} {unit}</text>')
     for boot in device.boots:
         columns: list[tuple[Array, str]] = [(boot.used, "used")]
         if what == "fragmentation" and boot.largest is not None:
             columns.append((boot.largest, "largest"))
         if what == "stack" and boot.stack is not None:
             columns = [(boot.stack, "used")]
-        parts += [_line(boot.times, column, top, name) for column, name in columns if len(column)]
+        parts += [_line(boot.times / lasts_s, column, top, name) for column, name in columns if len(column)]
     for verdict in told[:1]:
-        x = _x(verdict.at_s)
+        x = _x(verdict.at_s / lasts_s)
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="24" y2="{HEIGHT - 24}" class="told"/>')
         parts.append(f'<text x="{x - 4:.1f}" y="36" class="told">told</text>')
     return "".join([*parts, "</g>"])
 
 
-def _x(at_s: float) -> float:
-    return EDGE + at_s / (DAYS * DAY) * (WIDTH - EDGE - 8)
+def _x(part: float) -> float:
+    return EDGE + part * (WIDTH - EDGE - 8)
 
 
 def _y(value: float, top: float) -> float:
     return HEIGHT - 24 - value / top * (HEIGHT - 48)
 
 
-def _line(times: Array, values: Array, top: float, name: str) -> str:
-    step = max(1, len(times) // 400)
+def _line(parts: Array, values: Array, top: float, name: str) -> str:
+    step = max(1, len(parts) // 400)
     kept = [
-        (time, value)
-        for at in range(0, len(times), step)
-        for time, value in (
-            (times[at], np.min(values[at : at + step])),
-            (times[min(at + step, len(times)) - 1], np.max(values[at : at + step])),
+        (part, value)
+        for at in range(0, len(parts), step)
+        for part, value in (
+            (parts[at], np.min(values[at : at + step])),
+            (parts[min(at + step, len(parts)) - 1], np.max(values[at : at + step])),
         )
     ]
-    points = " ".join(f"{_x(time):.1f},{_y(value, top):.1f}" for time, value in kept)
+    points = " ".join(f"{_x(part):.1f},{_y(value, top):.1f}" for part, value in kept)
     return f'<polyline points="{points}" class="{name}"/>'
 
 
@@ -92,11 +100,12 @@ STYLE = """<style>text{font:11px sans-serif;fill:#444}.title{font-weight:bold}.s
 
 def main() -> None:
     """Write them all."""
-    target, seconds = Path(sys.argv[1]), DAYS * DAY
+    target = Path(sys.argv[1])
     names = sys.argv[2:] or list(CASES)
-    drawn = {name: [live(spec(workload, fault, name), seconds) for workload, fault, _ in CASES[name]] for name in names}
-    verdicts = judged([device for devices in drawn.values() for device in devices], seconds)
-    for name, devices in drawn.items():
+    for name in names:
+        lasts_s = seconds_of(name)
+        devices = [live(spec(workload, fault, name), lasts_s) for workload, fault, _ in CASES[name]]
+        verdicts = judged(devices, lasts_s, tick_s=60 if name == "night" else TICK_S)
         titles = [title for _, _, title in CASES[name]]
         panels = [
             panel(device, verdicts[device.spec.name], title, name, place * WIDTH)

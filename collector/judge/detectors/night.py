@@ -43,7 +43,7 @@ MARGIN, LEVEL_BLOCKS = 0.25, 12
 """By which part of the growth it must be above all that stood before, in the least value of the last hour."""
 FALL_ERRORS, FALL_PART, END_BLOCKS = 6.0, 0.25, 2
 """What lies below the line at its end by so many errors, and by that part of the growth, has been given back."""
-SLOWS, SLOWS_ERRORS, BLURRED, RACES = 0.05, 4.0, 0.06, 3.0
+SLOWS, SLOWS_ERRORS, BLURRED, RACES = 0.05, 4.0, 0.08, 3.0
 """What the ratio of halves may lack of 1: so much, or so many errors of it beyond what is a sharp one. And by how much
 it may exceed it."""
 STAYS = 2.0
