@@ -7,6 +7,7 @@ oracle -> agents -> proxy -> mosquitto -> proxy -> intake -> journal -> series, 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import sqlite3
 import threading
@@ -29,6 +30,7 @@ START_BEFORE_MS = 2 * 3600 * 1000
 """Readings are of two hours ago, so that a clock that is an hour off finds them possible."""
 FEED_S = 0.05
 SETTLE_S = 12
+REST_S = 20
 PARTS = ("intake", "series", "judge", "store:influx", "store:victoria")
 
 
@@ -151,15 +153,16 @@ class Rig:
         with self.giving:
             self.feeding.clear()
         for agent in self.oracle.agents:
-            last: list[int] = []
+            rested = functools.partial(self._has_rested, agent)
+            wait_until(rested, f"{agent} commits what it was given", self.children[agent].log)
 
-            def is_committed(agent: str = agent, last: list[int] = last) -> bool:
-                if not self.oracle.committed(agent).isdisjoint(last):
-                    return True
-                last += self.give(agent, 1)  # once more each time: it may have been killed with the one before
-                return False
-
-            wait_until(is_committed, f"{agent} commits what it was given", self.children[agent].log, pause_s=0.3)
+    def _has_rested(self, agent: str) -> bool:
+        """Whether an agent commits one more number soon; it may die with it, and gets another one next time."""
+        (last,) = self.give(agent, 1)
+        deadline = time.monotonic() + REST_S
+        while last not in self.oracle.committed(agent) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return last in self.oracle.committed(agent)
 
     def look(self) -> None:
         """Hold the counters to the identity."""
