@@ -43,7 +43,9 @@ class _Member:
 
     def calm_down(self) -> None:
         """Report in the usual turns alone."""
-        self.haste = self.device.listener = None
+        self.haste = None
+        if isinstance(self.device.listener, Told):  # somebody else's listener stays
+            self.device.listener = None
 
     def next_ms(self, due_ms: int) -> int:
         """When it reports after that moment: at its usual turn, sooner while it is hurried."""
