@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 
 _REMEMBERED = 512
@@ -45,9 +46,11 @@ def _are_alike(one: int, other: int) -> bool:
     return one < other * _ALIKE and other < one * _ALIKE
 
 
-def is_cut_name(padded: str, *widths: int) -> bool:
-    """Whether a name was cut that stands with the blanks that fill its column, which has one of these widths.
+def is_cut_name(line: re.Match[str], name: int, behind: str, widths: tuple[int, ...]) -> bool:
+    """Whether the name in that group was cut: blanks fill its column up to the sign behind it, but not to its width.
 
-    Without blanks behind it the name may be longer than its column; a single one may be what a document left of them.
+    Without blanks behind it a name may be longer than its column; a single one may be what a document left of them.
     """
-    return padded.endswith("  ") and len(padded) not in widths
+    end = line.end(name)
+    column = line.string.index(behind, end)
+    return column - end > 1 and column - line.start(name) not in widths

@@ -57,6 +57,9 @@ class Framer:
 
     def _hold(self, pending: bytes) -> list[str]:
         """Keep what is unfinished, give the parts that are not."""
+        if b"\r" not in pending and len(pending) <= LINE_CAP and not self._skipping:
+            self._pending = pending
+            return []
         line = pending.rstrip(b"\r")  # what these end is not known before the next byte
         cut = line.rfind(b"\r") + 1
         parts = [part for text in self._lines(pending[: cut - 1]) for part in parts_of(text) if part] if cut else []

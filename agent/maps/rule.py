@@ -71,8 +71,11 @@ class Rule:
 
     def doubts(self, payload: Any) -> bool:
         """Whether a payload cannot be in the unit of this map."""
-        told = number(payload) if self.topic.least else None
-        return told is not None and 0 < told < self.topic.least * (1 if isinstance(told, int) else _BROKEN)
+        least = self.topic.least
+        if not least or type(payload) is not str or (len(payload) > len(str(least)) and "." not in payload):
+            return False
+        told = number(payload)
+        return told is not None and 0 < told < least * (1 if isinstance(told, int) else _BROKEN)
 
     def alias(self, captures: Captures) -> str:
         """The alias of the device that publishes on a topic, as far as the topic alone tells."""

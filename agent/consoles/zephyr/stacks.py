@@ -23,9 +23,9 @@ _TUTORIAL_THREAD = re.compile(
     r" \| used: (\d+)%",
     re.IGNORECASE,
 )
-_THREAD_WIDTH = 17
+_THREAD_WIDTH = (17,)
 _ANALYZER = re.compile(r" *(\S.*?) *: (PRIV_)?STACK: unused +(\d+) usage +(\d+) / +(\d+) \( *(\d+) %\)")
-_ANALYZER_WIDTH = 20
+_ANALYZER_WIDTH = (20,)
 _TWO_ROWS = "   "
 """Names are padded with blanks: within one they stand where another row was printed into the first."""
 _SHELL_STACK = re.compile(
@@ -42,11 +42,6 @@ _NAMES_MOST = 256
 def consistent(size: int, unused: int, used: int, percent: int) -> bool:
     """True when the printed numbers agree: a torn or mixed line does not pass."""
     return unused + used == size and size > 0 and used * 100 // size == percent
-
-
-def _padded(match: re.Match[str], name: int, behind: str) -> str:
-    """The name and the blanks that fill its column, up to the sign behind it."""
-    return match.string[match.start(name) : match.string.index(behind, match.end(name))]
 
 
 class StackLineForm(Form):
@@ -72,7 +67,7 @@ class StackLineForm(Form):
         if match := _TUTORIAL.match(body):
             return [self.fact("stack", ("main",), {"min_free": int(match[1])}, line)]
         if "| " in body and (match := _TUTORIAL_THREAD.match(body)):
-            if is_cut_name(_padded(match, 1, "|"), _THREAD_WIDTH):
+            if is_cut_name(match, 1, "|", _THREAD_WIDTH):
                 return []
             return self._stack(match[1], *map(int, match.groups()[1:]), line=line, first=line)
         return self._join(line)
@@ -94,7 +89,7 @@ class StackLineForm(Form):
         return None
 
     def _analyzer(self, match: re.Match[str], line: Line, first: Line) -> list[Fact]:
-        if _TWO_ROWS in match[1] or is_cut_name(_padded(match, 1, ":"), _ANALYZER_WIDTH):
+        if _TWO_ROWS in match[1] or is_cut_name(match, 1, ":", _ANALYZER_WIDTH):
             return []
         unused, used, size, percent = map(int, match.groups()[2:])
         name = f"{match[1]} (privileged)" if match[2] else match[1]
@@ -144,7 +139,7 @@ class ShellThreadForm(Form):
         match = _SHELL_STACK.search(line.text, max(place, 0))
         if match is None:
             return None
-        if match[2] and is_cut_name(_padded(match, 2, "("), *_SHELL_WIDTHS):
+        if match[2] and is_cut_name(match, 2, "(", _SHELL_WIDTHS):
             return []
         size, unused, used, usage_of, percent = map(int, match.groups()[2:])
         return self._stack(match[1], match[2], (usage_of, unused, used, percent), line) if size == usage_of else []
