@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,16 +10,21 @@ import numpy as np
 from collector.judge.columns import GROWING_KINDS, RATCHETS, limit_of
 from collector.judge.detectors.history import History
 from collector.judge.detectors.look import look, look_across_boots, look_at_nights
+from collector.judge.expression import Numbers
 from collector.judge.hearing import LIVE_MS
+from collector.judge.inbox import NOT_JUDGED
+from collector.judge.series import Rows as RowNumbers
 from collector.judge.series import Table
-from collector.judge.used import free_of, reader
 from telemetry.readings import FLAGS, KINDS, About
 from telemetry.wire import Rows
 
-_NOT_JUDGED = 1 << FLAGS.index("debugger") | 1 << FLAGS.index("unreliable")
 _GUESSED = 1 << FLAGS.index("guess")
+_AT_ONCE = 4_000
 _WARM_UP_MS = 20_000
 """Start-up is no leak: used memory is not looked at for so long after a boot, where the uptime is known."""
+
+
+Used = tuple[RowNumbers, RowNumbers, RowNumbers, Numbers, Numbers]
 
 
 class Book(Protocol):
@@ -32,16 +37,22 @@ class Book(Protocol):
 class Samples:
     """Used memory that came in since the last tick, by kind.
 
-    `boots` says how many boots each row has begun meanwhile, `phases` for each sample how many it had begun by then.
+    `boots` says how many boots each row has begun meanwhile. `parts` are columns: for each sample how many boots its
+    row had begun by then, its row, its time, its uptime and its used memory by layer.
     """
 
     def __init__(self) -> None:
         self.boots: dict[int, int] = {}
-        self.phases: list[int] = []
-        self.rows: list[int] = []
-        self.times: list[int] = []
-        self.uptimes: list[float] = []
-        self.values: list[tuple[float, ...]] = []
+        self.parts: list[Used] = []
+
+    def columns(self) -> Used:
+        """All parts as one."""
+        if len(self.parts) == 1:
+            return self.parts[0]
+        nothing = np.zeros(0, dtype=np.int64)
+        empty: Used = (nothing, nothing, nothing, np.zeros(0), np.zeros((0, 1)))
+        phases, rows, times, uptimes, values = map(np.concatenate, zip(*(self.parts or [empty]), strict=True))
+        return phases, rows, times, uptimes, values
 
 
 class Board:
@@ -77,12 +88,15 @@ class Board:
         if table.has("limit") and limit == limit:
             table.set(row, "limit", limit)
 
-    def take(self, block: Rows, last: Sequence[Any], received_ms: int, newest_ms: int) -> None:
-        """Rows of one series, `last` the latest of them; `newest_ms` is the device's newest sample before them."""
-        if block.kind not in self.tables or block.flags & _NOT_JUDGED:
-            return
-        if not self._is_current_boot(block, block.t0 + last[0], newest_ms):
-            return
+    def admit(self, block: Rows, time_ms: int, newest_ms: int) -> int | None:
+        """The row of the series that a block is of, made ready for its boot; None: what it says is not judged.
+
+        `time_ms` is its latest sample, `newest_ms` the device's newest before it.
+        """
+        if block.kind not in self.tables or block.flags & NOT_JUDGED:
+            return None
+        if not self._is_current_boot(block, time_ms, newest_ms):
+            return None
         table = self.tables[block.kind]
         row = table.find(block.device, block.names)
         if row is None:
@@ -94,57 +108,13 @@ class Board:
             if block.kind in self.histories:
                 boots = self._samples[block.kind].boots
                 boots[row] = boots.get(row, 0) + 1
+        return row
+
+    def take(self, row: int, block: Rows, last: Sequence[Any], received_ms: int) -> None:
+        """Take in what a series says that has no history; `last` is its latest sample."""
+        table, time_ms = self.tables[block.kind], block.t0 + last[0]
         table.resolution[row] = block.resolution
         table.changed.add(row)
-        self._take_values(table, row, block, last, received_ms)
-        if block.kind in self.histories:
-            self._take_history(table, row, block)
-
-    def tick(self) -> None:
-        """Look at all series that closed a bucket since the last tick, and at those whose device began a new boot."""
-        for kind, samples in self._samples.items():
-            if samples.rows or samples.boots:
-                self._samples[kind] = Samples()
-                self._take_in(self.tables[kind], self.histories[kind], samples)
-
-    def _take_in(self, table: Table, history: History, samples: Samples) -> None:
-        """Boot by boot: what a boot that is over still said belongs to its shape, and is not looked at any more."""
-        phases, rows = np.array(samples.phases, dtype=np.int64), np.array(samples.rows, dtype=np.int64)
-        times, uptimes = np.array(samples.times), np.array(samples.uptimes)
-        values = np.array(samples.values)
-        for phase in range(max(samples.boots.values(), default=0) + 1):
-            now = phases == phase
-            over = np.array(sorted(row for row, count in samples.boots.items() if count > phase), dtype=np.int64)
-            if now.any():
-                closed, levels = history.add(rows[now], times[now], values[now], uptimes[now])
-                goes_on = ~np.isin(closed, over)
-                if goes_on.any():
-                    look(table, history, closed[goes_on], levels[goes_on])
-                nights = history.blocks.take_closed()
-                if len(nights := nights[~np.isin(nights, over)]):
-                    look_at_nights(table, history, nights)
-            for row in over.tolist():
-                history.forget(row)
-            if len(over):
-                look_across_boots(table, history, over)
-
-    def _is_current_boot(self, block: Rows, time_ms: int, newest_ms: int) -> bool:
-        known = self.boots.get(block.device)
-        if known == block.boot:
-            return True
-        later = time_ms > newest_ms and not block.flags & _GUESSED  # counted anew: another agent, or a lost outbox
-        if known is not None and block.boot < known and not later:
-            return False
-        self.boots[block.device] = block.boot
-        if known is not None:
-            for kind, row in self.series_of.get(block.device, ()):
-                self.tables[kind].outdated[row] = kind != "device"
-                self.tables[kind].changed.add(row)
-                self.restarted.append((kind, row))
-        return True
-
-    def _take_values(self, table: Table, row: int, block: Rows, last: Sequence[Any], received_ms: int) -> None:
-        time_ms = block.t0 + last[0]
         if received_ms - time_ms > LIVE_MS or time_ms < table.time_ms[row]:
             return
         table.time_ms[row], table.heard_ms[row] = time_ms, received_ms
@@ -161,30 +131,81 @@ class Board:
                 values[column] = value
         table.touched.add(row)
 
-    def _take_history(self, table: Table, row: int, block: Rows) -> None:
-        samples, u0, unknown = self._samples[table.kind], block.u0, float("nan")
-        read, size = reader(table.kind, block.fields), self._size_of(table, row, block)
-        phase = samples.boots.get(row, 0)
-        for cells in block.rows:
-            values, uptime = read(cells, size), None if u0 is None or cells[1] is None else u0 + cells[1]
-            if values is not None and (uptime is None or uptime >= _WARM_UP_MS):
-                samples.phases.append(phase)
-                samples.rows.append(row)
-                samples.times.append(block.t0 + cells[0])
-                samples.uptimes.append(unknown if uptime is None else uptime)
-                samples.values.append(values)
+    def take_used(self, kind: str, rows: RowNumbers, times: RowNumbers, uptimes: Numbers, used: Numbers) -> None:
+        """Used memory for the histories; what is not known, and what is of a start-up, is left out."""
+        samples = self._samples[kind]
+        counts = ~np.isnan(used[:, 0]) & ~(uptimes < _WARM_UP_MS)
+        if not counts.all():
+            rows, times, uptimes, used = rows[counts], times[counts], uptimes[counts], used[counts]
+        phases = np.zeros(len(rows), dtype=np.int64)
+        if samples.boots:
+            phases[:] = [samples.boots.get(row, 0) for row in rows.tolist()]
+        if len(rows):
+            samples.parts.append((phases, rows, times, uptimes, used))
 
-    def _size_of(self, table: Table, row: int, block: Rows) -> float:
-        """The size of a thing, bytes. Of one that tells only what is free: what was free when it was first heard."""
-        size = table.get(row, "size") if table.has("size") else table.get(row, "limit")
-        if size == size or "size" in block.fields:
-            return size
-        limit = table.get(row, "limit")
-        free = free_of(table.kind, block.fields, block.rows[0])
-        if limit != limit and free is not None:
-            table.set(row, "limit", limit := free)
-        return limit
+    def tick(self) -> None:
+        """Look at all series that closed a bucket since the last tick, and at those whose device began a new boot."""
+        for kind, samples in self._samples.items():
+            if samples.parts or samples.boots:
+                self._samples[kind] = Samples()
+                self._take_in(self.tables[kind], self.histories[kind], samples)
+
+    def _take_in(self, table: Table, history: History, samples: Samples) -> None:
+        """Boot by boot: what a boot that is over still said belongs to its shape, and is not looked at any more."""
+        phases, rows, *others = samples.columns()
+        for phase in range(max(samples.boots.values(), default=0) + 1):
+            over = np.array(sorted(row for row, count in samples.boots.items() if count > phase), dtype=np.int64)
+            now = np.flatnonzero(phases == phase)
+            for part in parts_of(rows[now]):
+                self._add(table, history, [column[now[part]] for column in (rows, *others)], over)
+            for row in over.tolist():
+                history.forget(row)
+            if len(over):
+                look_across_boots(table, history, over)
+
+    def _add(self, table: Table, history: History, columns: Sequence[Any], over: RowNumbers) -> None:
+        rows, times, uptimes, used = columns
+        closed, levels = history.add(rows, times, used, uptimes)
+        nights = history.blocks.take_closed()
+        if len(over):
+            goes_on = ~np.isin(closed, over)
+            closed, levels, nights = closed[goes_on], levels[goes_on], nights[~np.isin(nights, over)]
+        if len(closed):
+            look(table, history, closed, levels)
+        if len(nights):
+            look_at_nights(table, history, nights)
+
+    def named(self, device: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Kind and names of each series of a device."""
+        for kind, row in self.series_of.get(device, ()):
+            yield kind, self.tables[kind].names[row]
+
+    def _is_current_boot(self, block: Rows, time_ms: int, newest_ms: int) -> bool:
+        known = self.boots.get(block.device)
+        if known == block.boot:
+            return True
+        later = time_ms > newest_ms and not block.flags & _GUESSED  # counted anew: another agent, or a lost outbox
+        if known is not None and block.boot < known and not later:
+            return False
+        self.boots[block.device] = block.boot
+        if known is not None:
+            for kind, row in self.series_of.get(block.device, ()):
+                self.tables[kind].outdated[row] = kind != "device"
+                self.tables[kind].changed.add(row)
+                self.restarted.append((kind, row))
+        return True
 
 
 def _newest(rows: Sequence[Sequence[Any]], place: int) -> Any:
     return next((cells[place] for cells in reversed(rows) if cells[place] is not None), None)
+
+
+def parts_of(rows: RowNumbers) -> Iterator[RowNumbers]:
+    """The places of so many rows as a processor's cache has room for at once; all places of a row are in one part."""
+    order = np.argsort(rows, kind="stable")
+    start = 0
+    while start < len(rows):
+        last = rows[order[min(start + _AT_ONCE, len(rows)) - 1]]
+        end = int(np.searchsorted(rows, last, side="right", sorter=order))
+        yield order[start:end]
+        start = end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -116,33 +116,71 @@ def limit_of(kind: str, about: About) -> float:
     return float("nan") if limit is None else float(limit)
 
 
+class _Derived(Mapping[str, Numbers]):
+    """The stored columns of a kind and those that follow from them, each computed when it is first asked for."""
+
+    def __init__(self, kind: str, stored: Columns) -> None:
+        self._stored = stored
+        self._ways = _WAYS.get(kind, {})
+        self._known: dict[str, Numbers] = {}
+
+    def __getitem__(self, name: str) -> Numbers:
+        known = self._known.get(name)
+        if known is None:
+            way = self._ways.get(name)
+            known = self._known[name] = self._stored[name] if way is None else way(self._stored, self)
+        return known
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys((*self._stored, *self._ways)))
+
+    def __len__(self) -> int:
+        return len({*self._stored, *self._ways})
+
+
 def derive(kind: str, stored: Columns) -> Columns:
     """All columns of `rule_columns(kind)`: used, size and free follow from each other, fill is used / limit."""
-    columns = dict(stored)
-    if kind == "process":
-        columns["used"] = stored["user_mode"]
-        columns["limit"] = _first(stored["quota"], stored["limit"])
-    elif kind == "heap":
-        columns["size"] = _first(stored["size"], stored["used"] + stored["free"])
-        columns["used"] = _first(stored["used"], stored["size"] - stored["free"])
-        columns["free"] = _first(stored["free"], stored["size"] - stored["used"])
-        columns["limit"] = _first(columns["size"], stored["limit"])
-    elif kind == "task":
-        columns["used"] = stored["current"]
-        columns["limit"] = _first(stored["heap_size"], stored["limit"])
-    elif kind == "stack":
-        columns["used"] = _first(stored["max_used"], stored["size"] - stored["min_free"])
-        columns["limit"] = _first(stored["size"], stored["limit"])
-        columns["min_free"] = _first(stored["min_free"], columns["limit"] - columns["used"])
-    elif kind == "pool":
-        columns["free"] = stored["size"] - stored["used"]
-        columns["limit"] = _first(stored["size"], stored["limit"])
-    else:
-        return columns
-    with np.errstate(all="ignore"):
-        columns["fill"] = columns["used"] / columns["limit"]
-    return columns
+    return _Derived(kind, stored)
 
 
 def _first(preferred: Numbers, otherwise: Numbers) -> Numbers:
     return np.where(np.isnan(preferred), otherwise, preferred)
+
+
+def _fill(stored: Columns, columns: Columns) -> Numbers:
+    with np.errstate(all="ignore"):
+        filled: Numbers = columns["used"] / columns["limit"]
+    return filled
+
+
+_WAYS: Mapping[str, Mapping[str, Callable[[Columns, Columns], Numbers]]] = {
+    "process": {
+        "used": lambda stored, _: stored["user_mode"],
+        "limit": lambda stored, _: _first(stored["quota"], stored["limit"]),
+        "fill": _fill,
+    },
+    "heap": {
+        "size": lambda stored, _: _first(stored["size"], stored["used"] + stored["free"]),
+        "used": lambda stored, _: _first(stored["used"], stored["size"] - stored["free"]),
+        "free": lambda stored, _: _first(stored["free"], stored["size"] - stored["used"]),
+        "limit": lambda stored, columns: _first(columns["size"], stored["limit"]),
+        "fill": _fill,
+    },
+    "task": {
+        "used": lambda stored, _: stored["current"],
+        "limit": lambda stored, _: _first(stored["heap_size"], stored["limit"]),
+        "fill": _fill,
+    },
+    "stack": {
+        "used": lambda stored, _: _first(stored["max_used"], stored["size"] - stored["min_free"]),
+        "limit": lambda stored, _: _first(stored["size"], stored["limit"]),
+        "min_free": lambda stored, columns: _first(stored["min_free"], columns["limit"] - columns["used"]),
+        "fill": _fill,
+    },
+    "pool": {
+        "free": lambda stored, _: stored["size"] - stored["used"],
+        "limit": lambda stored, _: _first(stored["size"], stored["limit"]),
+        "fill": _fill,
+    },
+}
+"""How a column follows from those that are stored, and from the others."""

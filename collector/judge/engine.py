@@ -15,6 +15,7 @@ from collector.judge.columns import GROWING_KINDS
 from collector.judge.detectors.reboots import Reboots
 from collector.judge.expression import Columns, Truths
 from collector.judge.hearing import TICK_MS, Hearing
+from collector.judge.inbox import Inbox
 from collector.judge.lives import Lives
 from collector.judge.reasons import Value, fill
 from collector.judge.rules import BREACH, NO_DATA, Rule
@@ -48,6 +49,7 @@ class Judge:
         self.board = Board(book.about)
         self.hearing = Hearing(int(silent_after_s * 1000), step_ms)
         self.reboots = Reboots()
+        self._inbox = Inbox(self.hearing, self.board.take_used)
         self._lives = Lives(self.board, self.reboots)
         self._sorts = Sorts(self.board.tables, self.board.histories)
         self.alerts = {each.title: Alerts(each) for rule in rules for each in (rule, *rule.watchers())}
@@ -61,6 +63,7 @@ class Judge:
         """Take in everything up to a tick, then judge as of the tick."""
         for arrival in arrivals:
             self.hear(arrival)
+        self._inbox.tick()
         before_ms = self.hearing.tick_ms
         self.hearing.tick(tick_ms)
         self.board.tick()
@@ -89,14 +92,14 @@ class Judge:
         if only_told:
             self.hearing.know(arrival.agent)  # what people say of a device comes so: nobody was heard
         else:
-            self.hearing.arrival(arrival.agent, arrival.received_ms)
+            self._inbox.arrival(arrival.received_ms, self.hearing.arrival(arrival.agent, arrival.received_ms))
         for block in arrival.blocks:
-            if not isinstance(block, About):
+            if isinstance(block, About):
+                self._describe(block)
+                if only_told:
+                    self._expect(block.device, arrival)
+            elif not self._inbox.put(block):
                 self._take(block, arrival)
-                continue
-            self._describe(block)
-            if only_told:
-                self._expect(block.device, arrival)
 
     def _expect(self, device: str, arrival: Arrival) -> None:
         """A device that is described is one to hear of: its silence counts from then on, though it never spoke."""
@@ -109,6 +112,7 @@ class Judge:
         known = self._book.about(about.device)
         if known == about:
             return
+        self._inbox.flush()
         self._book.learn(about)
         described = self._book.about(about.device)
         self._lives.describe(known, described)
@@ -118,13 +122,22 @@ class Judge:
             self._select(kind, row, described)
 
     def _take(self, block: Rows, arrival: Arrival) -> None:
+        """Take in at once what is more than the next numbers of a series that is known."""
+        self._inbox.flush()
         row = self.board.tables["device"].find(block.device, ())
         if row is None:
             row = self.board.add_series("device", block.device, ())
             self.board.tables["device"].changed.add(row)
         last = block.rows[0] if len(block.rows) == 1 else max(block.rows, key=itemgetter(0))
         begun = self._lives.begun_by(block)
-        self.board.take(block, last, arrival.received_ms, self.hearing.newest(row))
+        boot = self.board.boots.get(block.device)
+        place = self.board.admit(block, block.t0 + last[0], self.hearing.newest(row))
+        if boot != self.board.boots.get(block.device):
+            self._inbox.forget(block.device, self.board.named(block.device))
+        if place is not None and block.kind in GROWING_KINDS:
+            self._inbox.take(block, self.board.tables[block.kind], place, row)
+        elif place is not None:
+            self.board.take(place, block, last, arrival.received_ms)
         if begun is not None:
             self._lives.begin(row, begun, arrival.received_ms)
         if block.kind in ("event", "device"):
@@ -162,7 +175,7 @@ class Judge:
 
     def _judge_kind(self, kind: str, now: int) -> list[Finding]:
         table, on_kind = self.board.tables[kind], self.alerts_on(kind)
-        touched = np.array(sorted(table.touched), dtype=np.int64)
+        touched = table.touched.marks(table.capacity)
         table.touched.clear()
         if not len(table) or not on_kind:
             return []
@@ -170,11 +183,14 @@ class Judge:
             rows = np.flatnonzero(~np.isnan(table.column("silent_s")))
             times = self.hearing.newest_ms[rows]
         else:
-            rows = np.unique(np.concatenate([touched, *(alerts.active() for alerts in on_kind)]))
+            wanted = touched.copy()
+            for alerts in on_kind:
+                wanted[alerts.active()] = True
+            rows = np.flatnonzero(wanted)
             if kind != "event":  # what has no news is neither good nor bad; only events end by themselves
                 rows = rows[(now - table.heard_ms[rows] <= self.hearing.live_ms) | table.outdated[rows]]
             times = table.time_ms[rows]
-        sight = Sight(table, rows, times, np.isin(rows, touched), table.view(rows)) if len(rows) else None
+        sight = Sight(table, rows, times, touched[rows], table.view(rows)) if len(rows) else None
         findings: list[Finding] = []
         for alerts in on_kind:
             if alerts.rule.state == NO_DATA:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from collector.judge.expression import Numbers
-from collector.judge.series import grown
+from collector.judge.series import Rows, RowSet, grown
 from collector.records import ALL_AGENTS
 from telemetry.readings import SILENT_AFTER, About
 
@@ -49,13 +49,15 @@ class Hearing:
         self.tick_ms = 0
         self.deaf_until_ms = 0
         self.changed: set[str] = set()
-        self.changed_devices: set[int] = set()
+        self.changed_devices = RowSet()
         self._arrived_ms = 0
         self._names: list[str] = []
+        self._agents: list[Agent] = []
 
     def restore_agent(self, name: str, agent: Agent) -> None:
         """Put back an agent that the state on disk holds; they come in the order of their numbers."""
         self.agents[name] = agent
+        self._agents.append(agent)
         self._arrived_ms = max(self._arrived_ms, agent.arrived_ms)
 
     def make_room(self, row: int) -> None:
@@ -83,15 +85,17 @@ class Hearing:
         known = self.agents.get(agent)
         if known is None:
             known = self.agents[agent] = Agent(len(self.agents))
+            self._agents.append(known)
             self.changed.add(agent)
         return known
 
-    def arrival(self, agent: str, received_ms: int) -> None:
-        """A frame of that agent came."""
+    def arrival(self, agent: str, received_ms: int) -> int:
+        """A frame of that agent came; the agent's number."""
         heard = self.know(agent)
         heard.arrived_ms = max(heard.arrived_ms, received_ms)
         self._arrived_ms = max(self._arrived_ms, received_ms)
         self.changed.add(agent)
+        return heard.number
 
     def sample(self, agent: str, row: int, time_ms: int) -> None:
         """It held a sample of that device of that time (not later than its arrival)."""
@@ -101,6 +105,18 @@ class Hearing:
         self.newest_ms[row] = max(self.newest_ms[row], time_ms)
         self.agent_of[row] = heard.number
         self.changed_devices.add(row)
+
+    def samples(self, agents: Rows, rows: Rows, times: Rows) -> None:
+        """As `sample`, of many at once: the numbers of agents that have arrived, rows of devices, times."""
+        newest = np.zeros(len(self._agents), dtype=np.int64)
+        np.maximum.at(newest, agents, times)
+        for number in np.flatnonzero(newest).tolist():
+            agent = self._agents[number]
+            agent.frontier_ms = max(agent.frontier_ms, int(newest[number]))
+        self.make_room(int(rows.max()))
+        np.maximum.at(self.newest_ms, rows, times)
+        self.agent_of[rows] = agents
+        self.changed_devices.update(rows)
 
     def expect(self, agent: str, row: int, time_ms: int) -> None:
         """That device ought to be heard of from then on."""

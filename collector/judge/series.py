@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
 import numpy as np
@@ -26,6 +27,56 @@ def grown(array: npt.NDArray[T], capacity: int, blank: float) -> npt.NDArray[T]:
     return larger
 
 
+class RowSet:
+    """Numbers of rows, each once and in their order: a mark a row, so that many are put in at once."""
+
+    def __init__(self) -> None:
+        self._marks = np.zeros(_FIRST_CAPACITY, dtype=np.bool_)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.rows().tolist())
+
+    def rows(self) -> Rows:
+        """All of them."""
+        return np.flatnonzero(self._marks)
+
+    def marks(self, capacity: int) -> npt.NDArray[np.bool_]:
+        """Whether each of so many rows is one of them; a copy."""
+        return grown(self._marks, max(capacity, len(self._marks)), False)
+
+    def add(self, row: int) -> None:
+        """One more."""
+        if row >= len(self._marks):
+            self._marks = grown(self._marks, 2 * row, False)
+        self._marks[row] = True
+
+    def update(self, rows: Rows | list[int]) -> None:
+        """Any number more."""
+        if len(rows):
+            self.add(int(max(rows) if isinstance(rows, list) else rows.max()))
+            self._marks[rows] = True
+
+    def clear(self) -> None:
+        """None any more."""
+        self._marks[:] = False
+
+
+class _Chosen(Mapping[str, Numbers]):
+    """Lines of a table's values, by the names of the columns."""
+
+    def __init__(self, lines: npt.NDArray[np.float64], place: Mapping[str, int]) -> None:
+        self._lines, self._place = lines, place
+
+    def __getitem__(self, name: str) -> Numbers:
+        return self._lines[:, self._place[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._place)
+
+    def __len__(self) -> int:
+        return len(self._place)
+
+
 class Table:
     """Series of one kind. Unknown values are NaN; a value stays until a newer one of the same boot replaces it.
 
@@ -41,8 +92,8 @@ class Table:
         self.devices: list[str] = []
         self.names: list[Names] = []
         self.texts: list[dict[str, str]] = []
-        self.touched: set[int] = set()
-        self.changed: set[int] = set()
+        self.touched = RowSet()
+        self.changed = RowSet()
         self.saved = 0
         self.values: npt.NDArray[np.float64] = np.full((_FIRST_CAPACITY, len(self.columns)), np.nan)
         self.time_ms, self.heard_ms, self.resolution, self.boot = (
@@ -114,8 +165,7 @@ class Table:
 
     def view(self, rows: Rows) -> Columns:
         """All columns that a rule may read, for those rows."""
-        chosen = self.values[rows]
-        return derive(self.kind, {name: chosen[:, place] for name, place in self._place.items()})
+        return derive(self.kind, _Chosen(self.values[rows], self._place))
 
     def _grow(self) -> None:
         capacity = 2 * self.capacity

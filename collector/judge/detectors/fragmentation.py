@@ -13,7 +13,7 @@ import numpy as np
 
 from collector.judge.detectors.shape import at_part, envelope, first_and_last
 from collector.judge.detectors.views import HOURS_OF, is_daily, watched
-from collector.judge.expression import Numbers
+from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows
 
 _LEAST_KNOWN, _DAILY_KNOWN, _LEAST_RISES = 10, 5, 4
@@ -29,6 +29,15 @@ class Fragmentation(NamedTuple):
     before: Numbers
     now: Numbers
     hours: Numbers
+
+
+def may_have_shrunk(outside: Numbers, views: Rows, limits: Numbers) -> Truths:
+    """The cheapest part, for all: the newest of the bytes outside above the least by what is worth a look."""
+    least = np.fmin.reduce(outside, axis=1)
+    grown = outside[np.arange(len(outside)), first_and_last(outside)[1]] - least
+    with np.errstate(all="ignore"):
+        may_have: Truths = is_daily(views) | (grown >= _PART * np.fmax(0, limits - least))
+    return may_have
 
 
 def find_fragmentation(used: Numbers, outside: Numbers, views: int | Rows, limits: Numbers) -> Fragmentation:

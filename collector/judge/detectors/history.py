@@ -90,10 +90,16 @@ class History:
 
         `values` has a line a sample and a column a layer; `uptimes` are milliseconds, NaN where unknown.
         """
+        if (np.diff(rows) <= 0).any():
+            order = np.lexsort((times, rows))
+            rows, times, values = rows[order], times[order], values[order]
+            uptimes = None if uptimes is None else uptimes[order]
         if self._by_night:
             self.blocks.add(rows, times, values[:, 0], self.peaks[rows, LAST_MS])
-        self._note_marks(rows, times, values[:, 0], uptimes)
-        closed = self._add_to_levels(rows, times, values)
+        starts = np.flatnonzero(np.diff(rows, prepend=-1))
+        self._note_marks(rows, times, values[:, 0], uptimes, starts)
+        add = self._add_one_each if len(starts) == len(rows) else self._add_to_levels
+        closed = add(rows, times, values)
         self.peaks[closed[0][closed[1] == _PEAK_LEVEL], PEAKS] *= _FORGOTTEN_A_BUCKET
         return closed
 
@@ -122,13 +128,16 @@ class History:
         Where samples stand as far apart as buckets are long, the open one has all it will get and counts as closed.
         Those that begin as the boot does are left out: programs take memory while they start.
         """
-        ages = np.arange(BUCKETS - 1, 0, -1)
-        numbers = (self.newest[rows, levels] + self._stands_alone(rows, levels))[:, None] - ages
-        values = self.least[rows[:, None], layer, levels[:, None], numbers % BUCKETS]
+        newest = self.newest[rows, levels] + self._stands_alone(rows, levels)
         widths = np.array(WIDTHS_MS)[levels]
-        started_ms = np.nan_to_num(self.peaks[rows, BORN_MS]) + np.minimum(widths, STARTING_MS)
-        starting = numbers * widths[:, None] < started_ms[:, None]
-        windows: Numbers = np.where(starting, np.nan, values).astype(np.float64)
+        lines = (rows * self.least.shape[1] + layer) * len(WIDTHS_MS) + levels
+        slots = (newest[:, None] + np.arange(1, BUCKETS)) & (BUCKETS - 1)
+        windows: Numbers = self.least.reshape(-1).take(lines[:, None] * BUCKETS + slots).astype(np.float64)
+        started_ms = _or_0(self.peaks[rows, BORN_MS]) + np.minimum(widths, STARTING_MS)
+        starting = np.ceil(started_ms / widths) - newest + BUCKETS - 1
+        young = np.flatnonzero(starting > 0)
+        if len(young):
+            windows[young] = np.where(np.arange(BUCKETS - 1) < starting[young, None], np.nan, windows[young])
         return windows
 
     def _stands_alone(self, rows: Rows, levels: Rows) -> npt.NDArray[np.bool_]:
@@ -142,10 +151,25 @@ class History:
         samples: Numbers = self.least[rows[:, None], 0, levels[:, None], slots].astype(np.float64)
         return samples
 
+    def _add_one_each(self, rows: Rows, times: npt.NDArray[np.int64], values: Numbers) -> tuple[Rows, Rows]:
+        """What `_add_to_levels` does, where no row has more than one sample, as in most ticks: a line a row."""
+        buckets, before = times[:, None] // np.array(WIDTHS_MS), self.newest[rows]
+        opens, in_order = buckets > before, buckets >= before
+        places, levels = np.nonzero(opens & (buckets != before + 1))
+        self._blank(rows[places], levels, buckets[places, levels], before[places, levels])
+        of_layers, layers = self.least.reshape(-1), self.least.shape[1]
+        for layer in range(layers):
+            lines = (rows * layers + layer)[:, None] * len(WIDTHS_MS) + np.arange(len(WIDTHS_MS))
+            cells = lines * BUCKETS + (buckets & (BUCKETS - 1))
+            held, own = of_layers.take(cells), values[:, layer, None].astype(np.float32)
+            least = np.where(opens, own, np.fmin(held, own))
+            of_layers[cells] = np.where(in_order, least, held)
+        self.newest[rows] = np.maximum(before, buckets)
+        levels, places = np.nonzero((opens & (before >= 0)).T)
+        return rows[places], levels
+
     def _add_to_levels(self, rows: Rows, times: npt.NDArray[np.int64], values: Numbers) -> tuple[Rows, Rows]:
-        """Group the samples by row, level and bucket, and put the least of each group into its bucket."""
-        order = np.lexsort((times, rows))
-        rows, times, values = rows[order], times[order], values[order]
+        """Group sorted samples by row, level and bucket, and put the least of each group into its bucket."""
         buckets = times // np.array(WIDTHS_MS)[:, None]
         new_row = np.diff(rows, prepend=-1) != 0
         starts = np.flatnonzero(new_row | (np.diff(buckets, prepend=-1) != 0))
@@ -166,10 +190,7 @@ class History:
         lasts = np.append(firsts[1:], len(rows)) - 1
         row, level, newest = rows[firsts], levels[firsts], buckets[lasts]
         before = self.newest[row, level]
-        passed = np.where(before < 0, BUCKETS, np.minimum(newest - before, BUCKETS))
-        self.least[row[passed >= BUCKETS], :, level[passed >= BUCKETS]] = np.nan
-        which, ages = np.nonzero(np.arange(BUCKETS) < np.where(passed < BUCKETS, passed, 0)[:, None])
-        self.least[row[which], :, level[which], (newest[which] - ages) % BUCKETS] = np.nan
+        self._blank(row, level, newest, before)
         self.newest[row, level] = newest
         held = buckets > np.repeat(newest, lasts - firsts + 1) - BUCKETS
         rows, levels, slots = rows[held], levels[held], buckets[held] % BUCKETS
@@ -177,11 +198,17 @@ class History:
         closed = newest > np.where(before < 0, buckets[firsts], before)
         return row[closed], level[closed]
 
-    def _note_marks(self, rows: Rows, times: npt.NDArray[np.int64], used: Numbers, uptimes: Numbers | None) -> None:
-        """Follow rises and falls from sample to sample."""
-        order = np.lexsort((times, rows))
-        rows, times, used = rows[order], times[order], used[order]
-        starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    def _blank(self, row: Rows, level: Rows, newest: Rows, before: Rows) -> None:
+        """Blank the buckets that are passed over on the way from the one before (-1: none) to the newest."""
+        passed = np.where(before < 0, BUCKETS, np.minimum(newest - before, BUCKETS))
+        self.least[row[passed >= BUCKETS], :, level[passed >= BUCKETS]] = np.nan
+        which, ages = np.nonzero(np.arange(BUCKETS) < np.where(passed < BUCKETS, passed, 0)[:, None])
+        self.least[row[which], :, level[which], (newest[which] - ages) % BUCKETS] = np.nan
+
+    def _note_marks(
+        self, rows: Rows, times: npt.NDArray[np.int64], used: Numbers, uptimes: Numbers | None, starts: Rows
+    ) -> None:
+        """Follow rises and falls from sample to sample; `starts` is where each row's samples begin."""
         ends = np.append(starts[1:], len(rows)) - 1
         unique, counts = rows[starts], ends - starts + 1
         marks = self.peaks[unique]
@@ -189,7 +216,7 @@ class History:
         before[starts] = marks[:, LAST]
         places = np.arange(len(rows))
         last_fall = np.maximum.reduceat(np.where(used < before, places, -1), starts)
-        quiet_for = np.nan_to_num(marks[:, QUIET_SAMPLES]) + counts
+        quiet_for = _or_0(marks[:, QUIET_SAMPLES]) + counts
         marks[:, QUIET_SAMPLES] = np.where(last_fall >= 0, ends - last_fall, quiet_for)
         since = np.where(np.isnan(marks[:, QUIET_MS]), times[starts], marks[:, QUIET_MS])
         marks[:, QUIET_MS] = np.where(last_fall >= 0, times[last_fall], since)
@@ -200,7 +227,7 @@ class History:
         period = np.where(np.isnan(marks[:, PERIOD_MS]), gaps, marks[:, PERIOD_MS])
         marks[:, PERIOD_MS] = period + (1 - _PERIOD_KEPT**counts) * (gaps - period)
         marks[:, LAST], marks[:, LAST_MS] = used[ends], times[ends]
-        up = np.zeros(len(rows)) if uptimes is None else np.nan_to_num(uptimes[order])
+        up = np.zeros(len(rows)) if uptimes is None else _or_0(uptimes)
         marks[:, BORN_MS] = np.where(np.isnan(marks[:, BORN_MS]), times[starts] - up[starts], marks[:, BORN_MS])
         self.peaks[unique] = marks
 
@@ -244,3 +271,7 @@ class History:
             points[: len(chosen)] = np.stack([np.maximum(0, uptimes[chosen]), used[chosen]], axis=1)
         ring = self.peaks[row, MARKS:].copy()
         self.peaks[row, MARKS:] = np.concatenate([points.ravel(), ring[: -2 * POINTS]])
+
+
+def _or_0(values: Numbers) -> Numbers:
+    return np.where(np.isnan(values), 0.0, values)

@@ -18,7 +18,7 @@ from collector.judge.columns import (
 )
 from collector.judge.detectors.blocks import CLOSE_MS, WIDTH_MS
 from collector.judge.detectors.boots import find_leaks_across_boots
-from collector.judge.detectors.fragmentation import find_fragmentation
+from collector.judge.detectors.fragmentation import find_fragmentation, may_have_shrunk
 from collector.judge.detectors.history import (
     BORN_MS,
     CEILING,
@@ -82,10 +82,20 @@ def look(table: Table, history: History, closed: Rows, levels: Rows) -> None:
     steps = find_steps(windows, views, limits, ratchet=table.kind in RATCHETS)
     _write(table, rows, (STEP_LEVEL, *STEP_COLUMNS), (here, *steps), ~np.isnan(steps.size), never)
     if table.has(FRAGMENT_LEVEL):
-        outside = history.windows(rows, LEVEL_OF[views], layer=1)
-        fragments = find_fragmentation(windows, outside, views, limits)
-        stays = _still(outside, views)
-        _write(table, rows, (FRAGMENT_LEVEL, *FRAGMENT_COLUMNS), (here, *fragments), ~np.isnan(fragments.now), stays)
+        _look_for_fragments(table, history, rows, views, windows)
+
+
+def _look_for_fragments(table: Table, history: History, rows: Rows, views: Rows, windows: Numbers) -> None:
+    outside = history.windows(rows, LEVEL_OF[views], layer=1)
+    limits = table.view(rows)["limit"]
+    told_here = table.column(FRAGMENT_LEVEL)[rows] == views
+    chosen = np.flatnonzero(may_have_shrunk(outside, views, limits) | told_here)
+    if not len(chosen):
+        return
+    rows, views, outside = rows[chosen], views[chosen], outside[chosen]
+    fragments = find_fragmentation(windows[chosen], outside, views, limits[chosen])
+    columns, values = (FRAGMENT_LEVEL, *FRAGMENT_COLUMNS), (views.astype(np.float64), *fragments)
+    _write(table, rows, columns, values, ~np.isnan(fragments.now), _still(outside, views))
 
 
 def _look_for_leaks(table: Table, history: History, rows: Rows, views: Rows, windows: Numbers) -> None:

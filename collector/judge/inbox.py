@@ -1,0 +1,178 @@
+"""Readings of memory on their way into the tables: blocks wait here, and go in by columns, many at once.
+
+Only blocks of a series that is known in its present boot wait. Whatever else comes is taken in at once, and what waits
+before it: so nothing is seen out of order, however many wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from collector.judge.cells import Cells
+from collector.judge.expression import Numbers, Truths
+from collector.judge.hearing import LIVE_MS, Hearing
+from collector.judge.series import Names, Table
+from collector.judge.series import Rows as RowNumbers
+from collector.judge.used import used_of
+from telemetry.readings import FLAGS
+from telemetry.wire import Rows
+
+Fields = tuple[str, ...]
+TakeUsed = Callable[[str, RowNumbers, RowNumbers, Numbers, Numbers], None]
+"""Takes a kind; and of each sample its row, time (wall ms), uptime (ms, NaN: unknown), used memory by layer."""
+
+NOT_JUDGED = 1 << FLAGS.index("debugger") | 1 << FLAGS.index("unreliable")
+"""Readings with these flags are shown, and otherwise left alone."""
+
+_MOST_FORMS = 1000
+_AT_ONCE = 1000
+"""Blocks that are taken in at once: a processor's cache has room for so many."""
+
+
+class _Form:
+    """Blocks of one kind with the same fields that wait: each with its route and the number of its arrival."""
+
+    def __init__(self, table: Table, fields: Fields) -> None:
+        self.table, self.fields = table, fields
+        self.places = table.places(fields)
+        self.clear()
+
+    def clear(self) -> None:
+        """Nothing waits."""
+        self.routes: list[_Route] = []
+        self.blocks: list[Rows] = []
+        self.arrivals: list[int] = []
+
+
+class _Route:
+    """Where the blocks of a series go while its boot lasts: its row, its device's, and the form of the last of them."""
+
+    __slots__ = ("boot", "device", "form", "row", "waits")
+
+    def __init__(self, row: int, device: int, boot: int, form: _Form) -> None:
+        self.row, self.device, self.boot, self.form = row, device, boot, form
+        self.waits = False
+
+
+class Inbox:
+    """Takes in blocks; tells `hearing` when their devices were heard, and `take_used` what was used."""
+
+    def __init__(self, hearing: Hearing, take_used: TakeUsed) -> None:
+        self._hearing = hearing
+        self._take_used = take_used
+        self._routes: dict[tuple[str, str, Names], _Route] = {}
+        self._forms: dict[tuple[str, Fields], _Form] = {}
+        self._waiting: list[_Form] = []
+        self._arrivals: list[tuple[int, int]] = []
+
+    def arrival(self, received_ms: int, agent: int) -> None:
+        """The next blocks came then, from the agent of that number."""
+        if sum(len(form.blocks) for form in self._waiting) >= _AT_ONCE:
+            self.flush()
+        self._arrivals.append((received_ms, agent))
+
+    def put(self, block: Rows) -> bool:
+        """Let a block wait for the tick; false where it may not, being the first of its boot, or flagged."""
+        route = self._routes.get((block.device, block.kind, block.names))
+        if route is None or route.boot != block.boot or block.flags & NOT_JUDGED:
+            return False
+        if route.waits:  # what comes twice goes in one after the other
+            self.flush()
+        self._put(block, route)
+        return True
+
+    def take(self, block: Rows, table: Table, row: int, device: int) -> None:
+        """Take in a block of the present boot of the series in that row; the next of it may wait."""
+        key = (block.device, block.kind, block.names)
+        route = self._routes.get(key)
+        if route is None or route.boot != block.boot:
+            route = self._routes[key] = _Route(row, device, block.boot, self._form(table, block.fields))
+        self._put(block, route)
+        self.flush()
+
+    def forget(self, device: str, series: Iterable[tuple[str, Names]]) -> None:
+        """The device began a new boot, with all its series (kind and names)."""
+        for kind, names in series:
+            self._routes.pop((device, kind, names), None)
+
+    def flush(self) -> None:
+        """Take in all that waits."""
+        if self._waiting:
+            arrivals = np.array(self._arrivals, dtype=np.int64)
+            for form in self._waiting:
+                self._take_in(form, arrivals)
+                form.clear()
+            self._waiting.clear()
+
+    def tick(self) -> None:
+        """Take in all that waits; the arrivals are over."""
+        self.flush()
+        self._arrivals.clear()
+
+    def _put(self, block: Rows, route: _Route) -> None:
+        form = route.form
+        if form.fields != block.fields:
+            form = route.form = self._form(form.table, block.fields)
+        if not form.blocks:
+            self._waiting.append(form)
+        route.waits = True
+        form.routes.append(route)
+        form.blocks.append(block)
+        form.arrivals.append(len(self._arrivals) - 1)
+
+    def _form(self, table: Table, fields: Fields) -> _Form:
+        form = self._forms.get((table.kind, fields))
+        if form is None:
+            if len(self._forms) >= _MOST_FORMS:  # each order of the fields is one
+                self._forms.clear()
+            form = self._forms[table.kind, fields] = _Form(table, fields)
+        return form
+
+    def _take_in(self, form: _Form, arrivals: RowNumbers) -> None:
+        table, routes, cells = form.table, form.routes, Cells(form.blocks)
+        for route in routes:
+            route.waits = False
+        rows = np.array([route.row for route in routes], dtype=np.int64)
+        devices = np.array([route.device for route in routes], dtype=np.int64)
+        received_ms, agents = arrivals[form.arrivals].T
+        times = cells.times[cells.last]
+        self._hearing.samples(agents, devices, np.minimum(received_ms, times))
+        table.resolution[rows] = [block.resolution for block in form.blocks]
+        table.changed.update(rows)
+        is_news = (received_ms - times <= LIVE_MS) & (times >= table.time_ms[rows])
+        _take_values(form, cells, rows, is_news)
+        news = rows[is_news]
+        table.time_ms[news], table.heard_ms[news] = times[is_news], received_ms[is_news]
+        table.touched.update(news)
+        sizes = _sizes(form, cells, rows)[cells.of]
+        used = used_of(table.kind, dict(zip(form.fields, cells.values, strict=True)), sizes)
+        if used is not None:
+            self._take_used(table.kind, rows[cells.of], cells.times, cells.uptimes, used)
+
+
+def _take_values(form: _Form, cells: Cells, rows: RowNumbers, is_news: Truths) -> None:
+    """A value stays until a newer one replaces it."""
+    values = form.table.values
+    for place, (_, column) in enumerate(form.places):
+        if column is not None:
+            newest = cells.newest(place)
+            said = is_news & ~np.isnan(newest)
+            values[rows[said], column] = newest[said]
+
+
+def _sizes(form: _Form, cells: Cells, rows: RowNumbers) -> Numbers:
+    """The size of each thing, bytes. Of a heap that tells only what is free: what was free when it was first heard."""
+    table = form.table
+    sizes = table.column("size" if table.has("size") else "limit")[rows]
+    unknown = np.isnan(sizes)
+    if "size" in form.fields or not unknown.any():
+        return sizes
+    sizes = np.where(unknown, table.column("limit")[rows], sizes)
+    if table.kind == "heap" and "free" in form.fields:
+        free = cells.values[form.fields.index("free")][cells.first]
+        is_first = np.isnan(sizes) & ~np.isnan(free)
+        sizes[is_first] = free[is_first]
+        table.column("limit")[rows[is_first]] = free[is_first]
+    return sizes
