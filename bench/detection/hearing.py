@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from collector.judge.backtest import Shelf
 from collector.judge.engine import Judge
 from collector.judge.rules import load_rules
 from collector.records import Arrival, Finding
@@ -19,21 +20,6 @@ CLASSES = {
     "heap-step": "step", "user-memory-step": "step", "stack-creep": "stack-creep",
 }  # fmt: skip
 """What the rules of the detectors say is wrong; rules on plain thresholds are not scored."""
-
-
-class Shelf:
-    """Descriptions in memory."""
-
-    def __init__(self) -> None:
-        self._abouts: dict[str, About] = {}
-
-    def learn(self, about: About) -> None:
-        """Take in a description."""
-        self._abouts[about.device] = about
-
-    def about(self, device: str) -> About:
-        """The newest description."""
-        return self._abouts.get(device) or About(device, 0)
 
 
 @dataclass(frozen=True, slots=True)

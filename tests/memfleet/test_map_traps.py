@@ -12,12 +12,13 @@ from agent.maps.devices import Devices
 from agent.maps.maps import Maps
 from agent.maps.shipping import load_maps, read_map
 from agent.maps.trial import Forgetful
+from collector.judge.backtest import Shelf
 from collector.judge.engine import Judge
 from collector.judge.rules import load_rules
 from collector.records import Arrival, Finding
 from telemetry.readings import Reading, fault_of
 from telemetry.wire import Clock, decode_body
-from tests.collector.judge.stream import START_MS, Shelf
+from tests.collector.judge.stream import START_MS
 
 MATTER = """
 system = "matter"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from collector.judge.backtest import Shelf
 from collector.judge.engine import Judge
 from collector.judge.rules import load_rules, parse_rules
 from collector.records import Arrival, Finding, encode_arrival, encode_tick
@@ -14,19 +15,6 @@ from telemetry.readings import About
 from telemetry.wire import Rows, encode_body, flag_bits
 
 START_MS = 1_790_000_000_000
-
-
-class Shelf:
-    """Descriptions in memory."""
-
-    def __init__(self) -> None:
-        self.abouts: dict[str, About] = {}
-
-    def learn(self, about: About) -> None:
-        self.abouts[about.device] = about
-
-    def about(self, device: str) -> About:
-        return self.abouts.get(device) or About(device, 0)
 
 
 def rows(device: str, kind: str, names: tuple[str, ...], time_ms: int, values: dict[str, Any], **more: Any) -> Rows:

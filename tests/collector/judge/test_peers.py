@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from collector.judge.backtest import Shelf
 from collector.judge.engine import Judge
 from collector.judge.rules import load_rules
 from collector.records import Arrival, Finding
 from telemetry.readings import About
 from telemetry.wire import Rows
-from tests.collector.judge.stream import START_MS, Shelf, rows
+from tests.collector.judge.stream import START_MS, rows
 
 SIZE = 200_000
 

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from collector.judge import state
+from collector.judge.backtest import Shelf
 from collector.judge.engine import Judge
 from collector.judge.rules import load_rules
 from collector.records import Finding
 from telemetry.readings import About
 from telemetry.wire import Rows
-from tests.collector.judge.stream import Bench, Shelf, rows, told
+from tests.collector.judge.stream import Bench, rows, told
 
 SIZE = 100_000
 
