@@ -2,10 +2,12 @@
 
     python bench/judge.py [--series 100000] [--ticks 5]
 
-All times are CPU seconds, so that other work on the machine does not count.
-`batch_s`: for one batch in which every series has a new reading, arrivals decoded before (median of the ticks);
-of these `tick_s` goes into judging as such: histories, leaks, rules. `idle_tick_s`: a tick without an arrival.
-`commit_s`: writing the state of all series to disk. `bytes_a_series`: growth of the process' memory by series.
+All times are CPU seconds, so that other work on the machine does not count; medians of the last ticks.
+One batch is what comes in between two ticks, and the tick: here one new reading of each series, fifty series a frame.
+`batch_s` is what judging it takes: `hear_s` to take in the readings, `tick_s` for histories, detectors and rules. What
+comes before and after stands beside it: `decode_s`, to decode the frames as the journal holds them; `commit_s`, to
+write the state of all series to disk. `idle_tick_s`: a tick without an arrival. `bytes_a_series`: growth of the
+process' memory by series, the batch itself included.
 """
 
 from __future__ import annotations
@@ -24,10 +26,10 @@ from collector.devices import DeviceBook
 from collector.judge import state
 from collector.judge.engine import Judge
 from collector.judge.rules import load_rules
-from collector.records import Arrival
+from collector.records import Arrival, decode, encode_arrival
 from telemetry.journal import Journal
 from telemetry.readings import About
-from telemetry.wire import Rows
+from telemetry.wire import Rows, encode_body
 
 SERIES_A_DEVICE = 20
 START_MS = 1_790_000_000_000
@@ -72,25 +74,29 @@ def main() -> None:
         judge = Judge(load_rules(None), DeviceBook(journal.db), 300)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         judge.batch(arrivals(chosen.series, START_MS), START_MS)
-        batches, ticks, idle = [], [], []
+        hearing, ticks, idle = [], [], []
         now = START_MS
         # B023: each lambda is called before the loop goes on
         for _ in range(chosen.ticks + 16):  # the first sixteen fill the histories
             now += 5_000
             taken = arrivals(chosen.series, now)
-            batches.append(seconds(lambda: take_in(judge, taken)))  # noqa: B023
+            hearing.append(seconds(lambda: take_in(judge, taken)))  # noqa: B023
             ticks.append(seconds(lambda: judge.batch([], now)))  # noqa: B023
             idle.append(seconds(lambda: judge.batch([], now)))  # noqa: B023
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         with journal.transaction() as db:
             commit = seconds(lambda: state.save(db, judge))
         journal.close()
-    tick = median(ticks[-chosen.ticks :])
+    frames = [encode_arrival(one.received_ms, one.agent, 0, encode_body(one.blocks)) for one in taken]
+    decoding = seconds(lambda: [decode(frame) for frame in frames])
+    hear, tick = median(hearing[-chosen.ticks :]), median(ticks[-chosen.ticks :])
     result = {
         "series": chosen.series,
-        "batch_s": round(median(batches[-chosen.ticks :]) + tick, 3),
+        "batch_s": round(hear + tick, 3),
+        "hear_s": round(hear, 3),
         "tick_s": round(tick, 3),
         "idle_tick_s": round(median(idle[-chosen.ticks :]), 4),
+        "decode_s": round(decoding, 3),
         "commit_s": round(commit, 3),
         "bytes_a_series": memory * 1024 // chosen.series,
     }
