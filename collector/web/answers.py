@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,6 +12,7 @@ from collector.series.lines import LineRow
 from collector.series.report import Line
 from collector.series.rows import AlertRow, DeviceRow, EventRow, HoleRow, LogRow, SeriesRow
 from collector.series.runs import RunRow
+from collector.web.agents import AgentRow
 from collector.web.quarantine import QuarantineRow
 from collector.web.status import ProcessStatus
 
@@ -216,23 +217,10 @@ class Messages(Answer):
     messages: list[Message]
 
 
-class Agent(Answer):
-    """A gateway; `values` is what it last said of itself."""
-
-    agent: str
-    online: bool
-    version: str
-    seen_ms: int
-    devices: int
-    boot: int
-    uptime_ms: int | None
-    values: dict[str, Any]
-
-
 class Agents(Answer):
     """Gateways."""
 
-    agents: list[Agent]
+    agents: list[AgentRow]
 
 
 class Holes(Answer):

@@ -11,9 +11,9 @@ from nicegui import ui
 
 from collector.series import gateways
 from collector.series.rows import HoleRow
+from collector.web.agents import AgentRow, agents_of
 from collector.web.answering import DAY_MS
 from collector.web.fleet import Fleet
-from collector.web.gateways import AgentRow, agents_of
 from collector.web.page import text
 from collector.web.page.frame import PATIENCE_S, frame
 from collector.web.page.parts import markup, table_html

@@ -1,0 +1,52 @@
+"""Agents as the API and the page show them: what intake knows of their connections, and what they say of themselves."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from collector.series import gateways
+from collector.web.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """An agent: whether it is connected, how many devices it speaks for, and what it last said of itself."""
+
+    agent: str
+    online: bool
+    version: str
+    seen_ms: int
+    devices: int
+    boot: int
+    uptime_ms: int | None
+    values: dict[str, Any]
+
+
+async def agents_of(services: Services) -> list[AgentRow]:
+    """Every agent that ever connected or spoke, by name."""
+    connected = {row[0]: row for row in await services.quarantine.ask(_connections)}
+    told = await services.series.ask(gateways.agent_readings)
+    devices = await services.series.ask(gateways.devices_by_agent)
+    rows = []
+    for name in sorted({*connected, *told} - {""}):
+        _, online, version, status_ms = connected.get(name, (name, 0, "", 0))
+        reading = told.get(name)
+        rows.append(
+            AgentRow(
+                name,
+                bool(online),
+                version,
+                max(status_ms, reading.received_ms if reading else 0),
+                devices.get(name, 0),
+                reading.boot if reading else 0,
+                reading.uptime_ms if reading else None,
+                dict(reading.values) if reading else {},
+            )
+        )
+    return rows
+
+
+def _connections(db: sqlite3.Connection) -> list[tuple[str, int, str, int]]:
+    return db.execute("SELECT agent, online, version, seen_ms FROM agents").fetchall()
