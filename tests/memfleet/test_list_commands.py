@@ -22,7 +22,7 @@ from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
 from tests.collector.web.seeding import Collector, seed_fleet
 from tests.collector.web.server import page_process
-from tests.waiting import LIMIT_S
+from tests.waiting import LIMIT_S, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,11 @@ def test_top_goes_on_and_says_when_what_it_shows_is_old(tmp_path: Path) -> None:
             assert select.select([screen], [], [], LIMIT_S)[0], shown
             shown += os.read(screen, 4096)
 
+    def has_ended() -> bool:
+        while select.select([screen], [], [], 0)[0]:  # on a full screen it could not say good-bye
+            os.read(screen, 4096)
+        return process.poll() is not None
+
     with contextlib.ExitStack() as until_read:
         url = until_read.enter_context(page_process(tmp_path))
         words = [sys.executable, "-m", "memfleet", "top", "--every", "0.2", "--url", url]
@@ -127,7 +132,8 @@ def test_top_goes_on_and_says_when_what_it_shows_is_old(tmp_path: Path) -> None:
             until_read.close()
             wait_for(b"old since ")
             process.send_signal(signal.SIGINT)
-            assert process.wait(LIMIT_S) == 0
+            wait_until(has_ended, "it ends")
+            assert process.returncode == 0
     os.close(screen)
     os.close(terminal)
 
