@@ -56,7 +56,7 @@ def told(of: Night) -> int:
 @pytest.mark.parametrize(
     ("shape", "lost"),
     [
-        (traffic, 6_000), (clients, 16_000), (teeth(0.05), 12_000), (teeth(0.4), 12_000), (teeth(1.5), 12_000),
+        (traffic, 15_000), (clients, 16_000), (teeth(0.05), 12_000), (teeth(0.4), 12_000), (teeth(1.5), 12_000),
         (teeth(3), 20_000), (teeth(5), 40_000),
     ],
 )  # fmt: skip
