@@ -60,6 +60,7 @@ bench: install ## Run every benchmark; each prints one JSON object
 	@for file in bench/[a-z]*.py; do python "$$file" || exit 1; done
 
 soak: install ## Compose faults over the whole path (KILLS=200 SEED=1); prints what was lost: nothing
+	@KILL_EPISODES=$${KILL_EPISODES:-20} python -m pytest tests/collector/notify/test_kill.py -q
 	@python -m tests.faults.run --kills $${KILLS:-200} --seed $${SEED:-1}
 
 soak-memory: install ## Run the demo for an hour (SOAK_S=seconds) and watch its memory
