@@ -44,6 +44,8 @@ def scaled(value: Any, factor: float) -> int | None:
         value = number(value)
         if value is None:
             return None
+    if not -1 < value < 2**63:  # what is far larger would leave the range of floats below
+        return None
     value = round(value * factor)
     return value if 0 <= value < 2**63 else None
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.maps import load_maps
@@ -108,11 +108,14 @@ def test_subscriptions_that_others_cover_are_left_out() -> None:
 
 
 @given(st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.lists(st.integers())))
+@example(1.7e305)
+@example(10**400)
 def test_any_value_gives_a_size_or_none(value: object) -> None:
-    size = scaled(value, 1024)
-    assert size is None or (type(size) is int and 0 <= size < 2**63)
-    if isinstance(value, bool) or value is None:
-        assert size is None
+    for factor in (1024, 0.001):
+        size = scaled(value, factor)
+        assert size is None or (type(size) is int and 0 <= size < 2**63)
+        if isinstance(value, bool) or value is None:
+            assert size is None
 
 
 @pytest.mark.parametrize(
