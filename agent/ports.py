@@ -187,9 +187,9 @@ class Ports:
             self._say(name, f"{name}: lost ({error}); waiting for it to come back")
             return False
         if data:
-            self._tell(Chunk(name, data, self._now_ms()))
-            if name in self._relays:
+            if name in self._relays:  # first: who comes after it was told is not to see it
                 self._relays[name].give(data)
+            self._tell(Chunk(name, data, self._now_ms()))
         elif opened.ended:
             self._drop(name)
             self._ended.add(name)

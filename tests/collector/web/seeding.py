@@ -205,7 +205,7 @@ def seed_fleet(collector: Collector, now_ms: int, others: int = 30) -> None:
     collector.find(
         alert(
             "meter-0042",
-            "User-mode memory grows by 281 KiB/hour (276 to 287), 140 KiB in 30 min without giving any back; "
+            "User-mode memory grows by 281 KiB/hour (276 to 287), 140 KiB in 30 min that never came back; "
             "it is at 244 KiB of 256 KiB and memory ends in about 3 minutes.",
             key="leak|meter-0042|process|",
             rule="leak",
