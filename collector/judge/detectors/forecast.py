@@ -12,10 +12,12 @@ from collector.judge.expression import Numbers
 
 
 def hours_left(used: Numbers, ages: Numbers, rates: Numbers, limits: Numbers) -> Numbers:
-    """Hours until the first sample of each row reaches the limit, 0 when one has; NaN where the limit is unknown.
+    """Hours until the first sample of each row reaches the limit, 0 when one has; NaN where the limit is unknown,
+    infinite where nothing grows.
 
     `used` bytes, NaN where unknown, and `ages` hours have a line a row; `rates` are bytes/hour.
     """
-    ends = (limits[:, None] - used) / rates[:, None] - ages
-    left: Numbers = np.maximum(0, np.fmin.reduce(ends, axis=1))
+    with np.errstate(all="ignore"):
+        ends = (limits[:, None] - used) / rates[:, None] - ages
+        left: Numbers = np.where(rates > 0, np.maximum(0, np.fmin.reduce(ends, axis=1)), np.inf)
     return left

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from collector.judge.detectors.boots import find_leaks_across_boots
+from collector.judge.detectors.forecast import hours_left
 from collector.judge.detectors.fragmentation import find_fragmentation
 from collector.judge.detectors.history import BUCKETS, HOUR_MS, WIDTHS_MS, History
 from collector.judge.detectors.leak import Ground
@@ -159,6 +160,11 @@ def test_most_of_the_memory_taken_in_a_few_samples_is_a_rush() -> None:
 )
 def test_other_rises_are_no_rush(used: tuple[float, ...]) -> None:
     assert np.isnan(rush(*used))
+
+
+def test_what_does_not_grow_never_ends() -> None:
+    used, ages, limits = np.array([[40.0, 50.0]] * 3), np.array([[1.0, 0.0]] * 3), np.full(3, 100.0)
+    assert hours_left(used, ages, np.array([10.0, 0.0, -10.0]), limits).tolist() == [5.0, np.inf, np.inf]
 
 
 def test_a_rise_to_where_memory_was_before_is_no_rush() -> None:
