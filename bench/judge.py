@@ -76,13 +76,12 @@ def main() -> None:
         judge.batch(arrivals(chosen.series, START_MS), START_MS)
         hearing, ticks, idle = [], [], []
         now = START_MS
-        # B023: each lambda is called before the loop goes on
         for _ in range(chosen.ticks + 16):  # the first sixteen fill the histories
             now += 5_000
             taken = arrivals(chosen.series, now)
-            hearing.append(seconds(lambda: take_in(judge, taken)))  # noqa: B023
-            ticks.append(seconds(lambda: judge.batch([], now)))  # noqa: B023
-            idle.append(seconds(lambda: judge.batch([], now)))  # noqa: B023
+            hearing.append(seconds(lambda: take_in(judge, taken)))  # noqa: B023 - called at once
+            ticks.append(seconds(lambda: judge.batch([], now)))  # noqa: B023 - called at once
+            idle.append(seconds(lambda: judge.batch([], now)))  # noqa: B023 - called at once
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         with journal.transaction() as db:
             commit = seconds(lambda: state.save(db, judge))

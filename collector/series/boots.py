@@ -61,8 +61,8 @@ class Boot:
 def boots_of(db: sqlite3.Connection, devices: Sequence[str], span_ms: tuple[int, int]) -> Iterator[Boot]:
     """All boots of all growing things of these devices in that time."""
     marks = ", ".join("?" * len(devices))
-    listed = db.execute(  # S608: question marks only
-        f"SELECT id, device, kind, names FROM series WHERE device IN ({marks}) ORDER BY device, id",  # noqa: S608
+    listed = db.execute(
+        f"SELECT id, device, kind, names FROM series WHERE device IN ({marks}) ORDER BY device, id",  # noqa: S608 - question marks
         list(devices),
     ).fetchall()
     for id_, device, kind, names in listed:

@@ -22,7 +22,7 @@ def listing(
     token_file: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List open alerts, or acknowledge and silence them, or end a silence.
+    """List open alerts, or acknowledge and silence them. 'memfleet incidents unsilence' ends a silence.
 
     Example: [bold]memfleet alerts --device kitchen-1[/bold]
     """
@@ -74,16 +74,3 @@ def silence(
     Example: [bold]memfleet alerts silence '*|kitchen-1|*' --for 2h[/bold]
     """
     desk.silence(Client(url, token_file), pattern, span)
-
-
-@app.command()
-def unsilence(
-    pattern: Annotated[str, typer.Argument(help="Pattern, as 'memfleet incidents silences' prints it.")],
-    url: UrlOption = DEFAULT_URL,
-    token_file: TokenOption = None,
-) -> None:
-    """End a silence before its time.
-
-    Example: [bold]memfleet alerts unsilence '*|kitchen-1|*'[/bold]
-    """
-    desk.unsilence(Client(url, token_file), pattern)
