@@ -268,7 +268,8 @@ def test_a_device_that_has_not_reported_appears_when_it_does(desk: Desk) -> None
 
 @pytest.mark.parametrize("lost", ["_nicegui_ws", r"nicegui\.js"], ids=["the connection", "the scripts"])
 def test_a_collector_that_ends_while_its_page_is_opened_is_told_and_tried_again(desk: Desk, lost: str) -> None:
-    page, answers = new_page(desk.browser), []
+    page = new_page(desk.browser)
+    answers: list[bool] = []
 
     def on_request(route: Route) -> None:
         route.continue_() if answers else route.abort()
@@ -297,6 +298,8 @@ def test_the_theme_is_chosen_and_kept(desk: Desk) -> None:
     page.reload()
     expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
     expect(page.locator("body.body--dark")).to_be_visible()
+    kept = page.get_by_role("button", name="Theme: dark").evaluate("it => {it.click(); return document.cookie}")
+    assert "memfleet_theme=auto" in kept, "the choice waits for an answer that a reload can forestall"
     page.close()
 
 

@@ -90,14 +90,19 @@ def _count_html(fleet: Fleet) -> str:
 
 
 def _theme_button(theme: ui.dark_mode) -> None:
-    def name() -> str:
-        return next(name for name, value in THEMES.items() if value == theme.value)
+    names = list(THEMES)
 
-    def turn() -> None:
-        names = list(THEMES)
-        chosen = names[(names.index(name()) + 1) % len(names)]
-        theme.value = THEMES[chosen]
+    def show(chosen: str) -> None:
         button.content = f"Theme: {chosen}"
-        ui.run_javascript(f"memfleetTheme('{chosen}')")
+        button.props["data-next"] = names[(names.index(chosen) + 1) % len(names)]
 
-    button = markup(f"Theme: {name()}", "button").classes("plain").on("click", turn)
+    def turn(chosen: str) -> None:
+        if chosen in THEMES:
+            theme.value = THEMES[chosen]
+            show(chosen)
+
+    button = markup("", "button").classes("plain")
+    show(next(name for name, value in THEMES.items() if value == theme.value))
+    # The browser keeps the choice before it tells it here: who reloads at once must not lose it.
+    keep = "event => emit(memfleetTheme(event.currentTarget.dataset.next))"
+    button.on("click", lambda event: turn(str(event.args)), js_handler=keep)

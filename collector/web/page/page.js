@@ -44,8 +44,10 @@ window.memfleetAppend = (elementId, additions, startMs, endMs) => {
   chart.setOption({ xAxis: { min: startMs, max: endMs }, series });
 };
 
+// Keep the chosen theme for the next view.
 window.memfleetTheme = (theme) => {
   document.cookie = `memfleet_theme=${theme};path=/;max-age=31536000;samesite=strict`;
+  return theme;
 };
 
 // The table of samples: Ctrl+A selects it alone, what is selected of it is copied as tab-separated text.
