@@ -58,8 +58,8 @@ _KNOWN_FOR, _NEWS_PART, _KNOWN_DAY_H = 4.0, 0.20, 30.0
 """A boot that lasts so many times the rise, and longer than a day, would have shown its teeth and waves before: it
 has, where memory fell from a level that the rise has not reached."""
 _STEADY_PART, _LONG_H = 0.3, 24.0
-"""Growth that is straight, or goes on for longer than a wave of 24 hours rises."""
-_STRAIGHT_FROM_H, _STRAIGHT_ERRORS = 6.0, 1.5
+_STRAIGHT_FROM_H, _STRAIGHT_ERRORS = 12.0, 1.5
+"""Growth that goes on for longer than a day, or is straight for longer than a wave of 24 hours rises."""
 _QUIET_FROM_MS, _QUIET_PART, _QUIET_SAMPLES = 1_800_000, 0.01, 100
 _DAILY_PART = 0.3
 _UNLIMITED_PART, _UNLIMITED_RATIO = 0.25, 0.8
