@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from collector.judge.detectors.conditions import Asked, all_held, at_least, more_than
 from collector.judge.detectors.history import HOUR_MS
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.shape import pair_slopes, ranked_slopes
-from collector.judge.expression import Numbers, Truths
+from collector.judge.expression import Numbers
 
 LEAST_BOOTS, LEAST_POINTS = 3, 5
 _PART = 0.4
@@ -26,38 +27,49 @@ def find_leaks_across_boots(boots: Numbers, limits: Numbers) -> tuple[Leaks, Num
 
     The hours left are those from a boot to the end of memory.
     """
-    found = Leaks(*np.full((len(Leaks._fields), len(boots)), np.nan))
-    count = np.isfinite(boots[..., 1]).any(axis=2).sum(axis=1)
+    found, asked = asked_across_boots(boots, limits)
+    told = all_held(asked)
+    leaks = Leaks(*(np.where(told, value, np.nan) for value in found))
+    return leaks, np.where(told, _count(boots).astype(np.float64), np.nan)
+
+
+def asked_across_boots(boots: Numbers, limits: Numbers) -> tuple[Leaks, list[Asked]]:
+    """What is found in each row, whatever it is, and all that must hold lest it be nothing."""
     with np.errstate(all="ignore"):
         hours, used = (boots[..., place].reshape(len(boots), -1) for place in (0, 1))
-        hours = hours / HOUR_MS
+        hours, points = hours / HOUR_MS, np.isfinite(used).sum(axis=1)
         first, last = np.fmin.reduce(hours, axis=1), np.fmax.reduce(hours, axis=1)
         slopes = pair_slopes(hours, used, least_apart=0.1 * (last - first))
-        rate, low, high = ranked_slopes(slopes, np.isfinite(used).sum(axis=1))
+        rate, low, high = ranked_slopes(slopes, points)
         level = _middle(used - rate[:, None] * hours)
         grown, left = rate * (last - first), (limits - level) / rate
-        told = (
-            (count >= LEAST_BOOTS)
-            & (np.isfinite(used).sum(axis=1) >= LEAST_POINTS)
-            & (grown >= _PART * (limits - level - rate * first))
-            & (low > 0.5 * rate)
-            & _goes_on_alike(hours, used)
-        )
-        values = Leaks(rate, low, high, left, left * rate / high, left * rate / low, (last - first) * 60, grown)
-    for column, value in zip(found, values, strict=True):
-        column[:] = np.where(told, value, np.nan)
-    return found, np.where(told, count.astype(np.float64), np.nan)
+        early, late = _paces(hours, used)
+        asked = [
+            at_least("earlier boots known", "number", _count(boots), LEAST_BOOTS),
+            at_least("points of them", "number", points, LEAST_POINTS),
+            at_least("growth from the least uptime to the longest", "size", grown,
+                     _PART * (limits - level - rate * first)),
+            more_than("the slope at least", "rate", low, 0.5 * rate),
+            at_least("the slope over later uptimes", "rate", late, _ALIKE * early).or_unknown(),
+        ]  # fmt: skip
+        found = Leaks(rate, low, high, left, left * rate / high, left * rate / low, (last - first) * 60, grown)
+    return found, asked
 
 
-def _goes_on_alike(hours: Numbers, used: Numbers) -> Truths:
-    """Whether the pace over the later half of the uptimes is about that over the earlier half."""
+def _count(boots: Numbers) -> Numbers:
+    """How many boots of each row are known."""
+    count: Numbers = np.isfinite(boots[..., 1]).any(axis=2).sum(axis=1)
+    return count
+
+
+def _paces(hours: Numbers, used: Numbers) -> tuple[Numbers, Numbers]:
+    """The slopes over the earlier and over the later half of the uptimes."""
     middle = _middle(hours)[:, None]
     early, late = (
         ranked_slopes(pair_slopes(hours, np.where(part, used, np.nan)), (part & np.isfinite(used)).sum(axis=1))[0]
         for part in (hours <= middle, hours >= middle)
     )
-    alike: Truths = ~(late < _ALIKE * early)
-    return alike
+    return early, late
 
 
 def _middle(values: Numbers) -> Numbers:

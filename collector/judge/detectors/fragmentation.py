@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from collector.judge.detectors.conditions import Asked, all_held, at_least, at_most
 from collector.judge.detectors.shape import at_part, envelope, first_and_last
 from collector.judge.detectors.views import HOURS_OF, is_daily, watched
 from collector.judge.expression import Numbers, Truths
@@ -21,6 +22,8 @@ _PART, _EARLY_PART, _EARLY_H = 0.25, 0.45, 6.0
 """By which part of the largest block it must have shrunk; in the first hours more: load comes and goes."""
 _USED_PART = 0.3
 _IN_ONE_PIECE = 0.6
+_THIRD, _MOST_OF_IT = 0.15, 0.8
+"""Of what it shrank by: what counts in a third of the time, and what one third may have of it."""
 
 
 class Fragmentation(NamedTuple):
@@ -42,27 +45,33 @@ def may_have_shrunk(outside: Numbers, views: Rows, limits: Numbers) -> Truths:
 
 def find_fragmentation(used: Numbers, outside: Numbers, views: int | Rows, limits: Numbers) -> Fragmentation:
     """Judge windows of least used bytes and of least bytes outside of the largest free block; all in bytes."""
-    view = np.broadcast_to(np.asarray(views), len(used))
-    daily = is_daily(view)
+    found, asked = asked_of_fragmentation(used, outside, np.broadcast_to(np.asarray(views), len(used)), limits)
+    told = all_held(asked)
+    return Fragmentation(*(np.where(told, column, np.nan) for column in found))
+
+
+def asked_of_fragmentation(
+    used: Numbers, outside: Numbers, views: Rows, limits: Numbers
+) -> tuple[Fragmentation, list[Asked]]:
+    """What is found in each window, whatever it is, and all that must hold lest it be nothing."""
+    daily = is_daily(views)
     with np.errstate(all="ignore"):
-        used, outside = envelope(watched(used, view)), watched(outside, view)
-        known = np.isfinite(outside).sum(axis=1)
+        used, outside = envelope(watched(used, views)), watched(outside, views)
         held = envelope(outside)
         first, last = first_and_last(outside)
         begin, third, two_thirds, end = (at_part(held, part) for part in (0, 1 / 3, 2 / 3, 1))
         grown, used_grown = end - begin, at_part(used, 1) - at_part(used, 0)
-        hours = (last - first) * HOURS_OF[view]
+        hours = (last - first) * HOURS_OF[views]
         thirds = np.stack([third - begin, two_thirds - third, end - two_thirds])
         part = np.where(hours < _EARLY_H, _EARLY_PART, _PART)
-        free = limits - at_part(used, 1)
-        told = (
-            (known >= np.where(daily, _DAILY_KNOWN, _LEAST_KNOWN))
-            & (np.sum(np.diff(held, axis=1) > 0, axis=1) >= _LEAST_RISES)
-            & (grown >= part * (limits - begin))
-            & (used_grown <= _USED_PART * grown)
-            & (np.sum(thirds >= 0.15 * grown, axis=0) >= 2)
-            & (thirds.max(axis=0) <= 0.8 * grown)
-            & (limits - end <= _IN_ONE_PIECE * free)
-        )
-    before, now = limits - begin, limits - end
-    return Fragmentation(*(np.where(told, column, np.nan) for column in (before, now, hours)))
+        known, rises = np.isfinite(outside).sum(axis=1), np.sum(np.diff(held, axis=1) > 0, axis=1)
+        asked = [
+            at_least("buckets known", "number", known, np.where(daily, _DAILY_KNOWN, _LEAST_KNOWN)),
+            at_least("times that the largest free block shrank for good", "number", rises, _LEAST_RISES),
+            at_least("by how much it shrank", "size", grown, part * (limits - begin)),
+            at_most("growth of used memory meanwhile", "size", used_grown, _USED_PART * grown),
+            at_least("thirds of the time in which it shrank", "number", np.sum(thirds >= _THIRD * grown, axis=0), 2),
+            at_most("by how much in the worst third: no step", "size", thirds.max(axis=0), _MOST_OF_IT * grown),
+            at_most("the largest free block now", "size", limits - end, _IN_ONE_PIECE * (limits - at_part(used, 1))),
+        ]
+    return Fragmentation(limits - begin, limits - end, hours), asked

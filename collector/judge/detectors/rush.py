@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from collector.judge.detectors.conditions import Asked, all_held, at_least, at_most, more_than
 from collector.judge.detectors.forecast import hours_left
 from collector.judge.detectors.leak import Ground, Leaks, ages_of
 from collector.judge.detectors.shape import pair_slopes, ranked_slopes
@@ -26,39 +27,63 @@ as a part of what it grew."""
 def find_rushes(samples: Numbers, views: Rows, ground: Ground) -> Leaks:
     """Judge one window a row, the bucket that is still open included."""
     found = Leaks(*np.full((len(Leaks._fields), len(samples)), np.nan))
-    known = np.isfinite(samples)
-    count = known.sum(axis=1)
-    with np.errstate(all="ignore"):
-        least = np.fmin.reduce(samples, axis=1)
-        grown = np.fmax.reduce(samples, axis=1) - least
-        large = (grown >= _PART * (ground.limits - least)) & (grown > 4 * ground.resolutions)
-        news = ~(least + grown <= ground.ceilings + _MARGIN * grown)
-    few = (count >= LEAST_KNOWN) & (count <= MOST_KNOWN) & (views <= LONGEST_VIEW)
-    rows = np.flatnonzero(large & news & few)
+    rows = np.flatnonzero(all_held(asked_of_rise(samples, views, ground)))
     ages = ages_of(samples.shape[1] - 1, views[rows], ground.of(rows))
     for row, closed in zip(rows.tolist(), ages, strict=True):
-        at = np.flatnonzero(known[row])
-        at = at[_begin(samples[row, at]) :]
+        at = _rise(samples[row])
         hours, used = at * HOURS_OF[views[row]], samples[row, at]
-        if len(used) >= LEAST_KNOWN and _goes_on_alike(hours, used):
+        if all_held(asked_of_line(hours, used))[0]:
             told = _told(hours, used, np.append(closed, 0.0)[at], float(ground.limits[row]))
             for column, value in zip(found, told, strict=True):
                 column[row] = value[0]
     return found
 
 
-def _begin(used: Numbers) -> int:
-    """Where it left its least level for good."""
-    return int(np.flatnonzero(used <= used.min() + _LEVEL * (used.max() - used.min()))[-1])
+def asked_of_rise(samples: Numbers, views: Rows, ground: Ground) -> list[Asked]:
+    """What must hold of each window: few samples, and that they rise far enough."""
+    count = np.isfinite(samples).sum(axis=1)
+    with np.errstate(all="ignore"):
+        least, most = np.fmin.reduce(samples, axis=1), np.fmax.reduce(samples, axis=1)
+        grown = most - least
+        return [
+            at_least("samples of this boot", "number", count, LEAST_KNOWN),
+            at_most("samples of this boot", "number", count, MOST_KNOWN),
+            at_most("length of a bucket", "hours", HOURS_OF[views], float(HOURS_OF[LONGEST_VIEW])),
+            at_least("growth, of what was free", "size", grown, _PART * (ground.limits - least)),
+            more_than("growth, in steps of the counter", "size", grown, 4 * ground.resolutions),
+            more_than("the highest, against the highest peak before", "size", most, ground.ceilings + _MARGIN * grown)
+            .or_unknown(),
+        ]  # fmt: skip
 
 
-def _goes_on_alike(hours: Numbers, used: Numbers) -> bool:
-    """On a line, without a fall, and not slower at its end."""
-    middle = len(used) // 2
-    early = (used[middle] - used[0]) / (hours[middle] - hours[0])
-    late = (used[-1] - used[middle]) / (hours[-1] - hours[middle])
-    falls = np.diff(used).min() < -_FALL * (used[-1] - used[0])
-    return not falls and late >= _ALIKE * early and float(np.corrcoef(hours, used)[0, 1]) >= _ON_A_LINE
+def asked_of_line(hours: Numbers, used: Numbers) -> list[Asked]:
+    """What must hold of the samples of one rise: on a line, without a fall, and not slower at its end."""
+    enough = at_least("samples since the rise began", "number", np.array([len(used)]), LEAST_KNOWN)
+    if not enough.held[0]:
+        return [enough]
+    middle, grown = len(used) // 2, used[-1:] - used[:1]
+    early = (used[middle] - used[:1]) / (hours[middle] - hours[:1])
+    late = (used[-1:] - used[middle]) / (hours[-1:] - hours[middle])
+    with np.errstate(all="ignore"):
+        correlation = np.corrcoef(hours, used)[0, 1:]
+    return [
+        enough,
+        at_most("the largest fall meanwhile", "size", -np.diff(used).min(keepdims=True), _FALL * grown),
+        at_least("the pace of the later half", "rate", late, _ALIKE * early),
+        at_least("correlation with a straight line", "ratio", correlation, _ON_A_LINE),
+    ]
+
+
+def rise_of(samples: Numbers, view: int) -> tuple[Numbers, Numbers]:
+    """Hours and bytes of the samples of one window from where it left its least level for good."""
+    at = _rise(samples)
+    return at * HOURS_OF[view], samples[at]
+
+
+def _rise(samples: Numbers) -> Rows:
+    at = np.flatnonzero(np.isfinite(samples))
+    used = samples[at]
+    return at[np.flatnonzero(used <= used.min() + _LEVEL * (used.max() - used.min()))[-1] :] if len(at) else at
 
 
 def _told(hours: Numbers, used: Numbers, ages: Numbers, limit: float) -> Leaks:

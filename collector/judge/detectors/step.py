@@ -7,11 +7,14 @@ night looks like one, nor hides one.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from collector.judge.detectors.history import DAY_MS, HOUR_MS
+from collector.judge.detectors.conditions import Asked, all_held, at_least, at_most
+from collector.judge.detectors.history import BUCKETS, DAY_MS, HOUR_MS
 from collector.judge.detectors.shape import at_part
 from collector.judge.detectors.views import HOURS_OF, is_daily, watched
 from collector.judge.expression import Numbers, Truths
@@ -37,6 +40,20 @@ class Steps(NamedTuple):
     hours: Numbers
 
 
+class _Cut(NamedTuple):
+    """A window cut in two before the bucket `at`: how much higher memory stands after it (NaN where that cannot be
+    said), and what is asked of both sides."""
+
+    at: int
+    size: float
+    asked: list[Asked]
+
+    @property
+    def is_step(self) -> bool:
+        """Whether memory stepped up there."""
+        return bool(all_held(self.asked)[0])
+
+
 def find_steps(windows: Numbers, views: int | Rows, limits: Numbers, *, ratchet: bool) -> Steps:
     """Judge one window a row of least used bytes; on levels shorter than a day nothing is told."""
     found = Steps(*np.full((2, len(windows)), np.nan))
@@ -45,48 +62,93 @@ def find_steps(windows: Numbers, views: int | Rows, limits: Numbers, *, ratchet:
     if not len(daily):
         return found
     with np.errstate(all="ignore"):
-        free = limits[daily] - np.fmin.reduce(windows[daily], axis=1)
-        worth = _RATCHET_PART * limits[daily] if ratchet else _PART * free
-        of_days = watched(windows[daily], view[daily])
-        grown = at_part(of_days, 1) - at_part(of_days, 0)
-        for row, enough in zip(daily[grown >= _ALIKE * worth], worth[grown >= _ALIKE * worth], strict=True):
+        worth = _worth(windows[daily], limits[daily], ratchet=ratchet)
+        rose = _rose(windows[daily], view[daily], worth).held
+        for row, enough in zip(daily[rose], worth[rose], strict=True):
             hours = HOURS_OF[view[row]]
-            size, at = _step(windows[row], round(DAY_MS / HOUR_MS / hours))
-            if size >= enough:
-                found.size[row] = size
-                found.hours[row] = (windows.shape[1] - at) * hours
+            steps = [cut for cut in _cuts(windows[row], round(DAY_MS / HOUR_MS / hours)) if cut.is_step]
+            best = max(steps, key=lambda cut: (cut.size, cut.at), default=None)
+            if best is not None and best.size >= enough:
+                found.size[row] = best.size
+                found.hours[row] = (windows.shape[1] - best.at) * hours
     return found
 
 
-def _step(window: Numbers, a_day: int) -> tuple[float, int]:
-    """The size of the step in one window, and the bucket it begins with; 0 when there is none.
+def asked_of_step(window: Numbers, view: int, limits: Numbers, *, ratchet: bool) -> list[Asked]:
+    """All that must hold of one window (1 x buckets) of a view that `may_show` a step, where it is nearest to one."""
+    with np.errstate(all="ignore"):
+        worth = _worth(window, limits, ratchet=ratchet)
+        rose = _rose(window, np.array([view]), worth)
+        cuts = list(_cuts(window[0], round(DAY_MS / HOUR_MS / HOURS_OF[view])))
+        best = max(cuts, key=lambda cut: (cut.is_step, np.nan_to_num(cut.size), cut.at))
+        size = at_least("the step: the middle of all that comes after it", "size", np.array([best.size]), worth)
+    return [rose, *best.asked, size]
 
-    It is sought where a day differs most from the day before.
-    """
+
+def may_show(view: int) -> bool:
+    """Whether a step could be told of such a window: it holds two days."""
+    return bool(is_daily(np.array([view]))[0]) and (BUCKETS - 1) * HOURS_OF[view] * HOUR_MS >= 2 * DAY_MS
+
+
+def _worth(windows: Numbers, limits: Numbers, *, ratchet: bool) -> Numbers:
+    """How large a step must be to be worth a word."""
+    worth: Numbers = _RATCHET_PART * limits if ratchet else _PART * (limits - np.fmin.reduce(windows, axis=1))
+    return worth
+
+
+def _rose(windows: Numbers, views: Rows, worth: Numbers) -> Asked:
+    """The cheapest part, for all."""
+    of_days = watched(windows, views)
+    grown = at_part(of_days, 1) - at_part(of_days, 0)
+    return at_least("growth of the least of 24 hours", "size", grown, _ALIKE * worth)
+
+
+def _cuts(window: Numbers, a_day: int) -> Iterator[_Cut]:
+    """Cuts in one window, where a day differs most from the day before; none in one that holds no two days."""
     if len(window) < 2 * a_day:
-        return 0.0, 0
+        return
     rises = window[a_day:] - window[:-a_day]
     sums = np.convolve(np.nan_to_num(rises), np.ones(a_day), mode="valid")
     most = a_day + int(np.argmax(sums))
-    places = range(max(a_day, most - 1), min(len(window) - a_day, most + 1) + 1)
-    return max((_size_at(window, at, a_day), at) for at in places)
+    for at in range(max(a_day, most - 1), min(len(window) - a_day, most + 1) + 1):
+        yield _cut(window, at, a_day)
 
 
-def _size_at(window: Numbers, at: int, a_day: int) -> float:
-    """By how much memory is larger from that bucket on than at the same hours before; 0 where that is no step."""
+def _cut(window: Numbers, at: int, a_day: int) -> _Cut:
+    """By how much memory is larger from that bucket on than at the same hours before."""
     known, number = np.isfinite(window), np.arange(len(window))
     hour, late = number % a_day, number >= at
-    hidden = round(_HIDDEN_H / 24 * a_day)
-    for side in (known & ~late, known & late):
-        if side.sum() < _LEAST_BUCKETS or len(np.unique(hour[side])) < a_day - hidden:
-            return 0.0
-    rest = window - _usual(window, known & ~late, hour, a_day)
-    before, after = rest[known & ~late], rest[late & np.isfinite(rest)]
+    sides = (known & ~late, known & late)
+    asked = _asked_of_sides(hour, sides, a_day)
+    if not all_held(asked)[0]:
+        return _Cut(at, math.nan, asked)
+    rest = window - _usual(window, sides[0], hour, a_day)
+    before, after = rest[sides[0]], rest[late & np.isfinite(rest)]
     size = float(np.median(after))
-    sharp = after[0] >= (1 - _FLAT) * size and before[-1] <= _FLAT * size
-    alike = float(np.quantile(after, 0.1)) >= _ALIKE * size and float(np.quantile(before, 0.9)) <= (1 - _ALIKE) * size
-    flat = all(abs(_drift(side, a_day)) <= _FLAT * size for side in (before, after))
-    return size if sharp and alike and flat else 0.0
+    return _Cut(at, size, [*asked, *_asked_of_rest(before, after, size, a_day)])
+
+
+def _asked_of_sides(hour: Rows, sides: tuple[Truths, Truths], a_day: int) -> list[Asked]:
+    """That enough is known before and after."""
+    buckets = np.array([min(np.count_nonzero(side) for side in sides)])
+    hours = np.array([min(len(np.unique(hour[side])) for side in sides) * 24 / a_day])
+    return [
+        at_least("buckets known before it, and after", "number", buckets, _LEAST_BUCKETS),
+        at_least("hours of the day seen before it, and after", "hours", hours, 24 - _HIDDEN_H),
+    ]
+
+
+def _asked_of_rest(before: Numbers, after: Numbers, size: float, a_day: int) -> list[Asked]:
+    """That what lies above the usual is flat on either side, and that both are a step apart."""
+    drift = max(abs(_drift(side, a_day)) for side in (before, after))
+    low, high = (np.quantile(side, part, keepdims=True) for side, part in ((after, 0.1), (before, 0.9)))
+    return [
+        at_most("the last value before it, above the usual", "size", before[-1:], _FLAT * size),
+        at_least("the first value after it, above the usual", "size", after[:1], (1 - _FLAT) * size),
+        at_most("nine of ten before it, above the usual", "size", high, (1 - _ALIKE) * size),
+        at_least("nine of ten after it, above the usual", "size", low, _ALIKE * size),
+        at_most("how far either side moves from day to day", "size", np.array([drift]), _FLAT * size),
+    ]
 
 
 def _usual(window: Numbers, before: Truths, hour: Rows, a_day: int) -> Numbers:
