@@ -196,7 +196,7 @@ class Life:
         spec, random = self.spec, self.random
         last_s = min(self.seconds, born_s + float(random.exponential(self.up_s)) + 600)
         asked = self._moments(born_s, last_s)
-        time, which = self._between(asked, born_s)
+        time, which = self._between(asked, born_s, last_s)
         up = time - born_s
         rest = self._rest(up, time)
         lost = self._lost(up, time)
@@ -219,15 +219,15 @@ class Life:
         time = np.arange(first if first > born_s + 5 else first + period_s, last_s, period_s)
         return time + self.random.uniform(0, 0.05, len(time)) * period_s
 
-    def _between(self, asked: Array, born_s: float) -> tuple[Array, NDArray[np.int64]]:
-        """The moments at which memory is computed, and which of them are asked: a leak ends when it ends."""
+    def _between(self, asked: Array, born_s: float, last_s: float) -> tuple[Array, NDArray[np.int64]]:
+        """The moments of this boot at which memory is computed, and which are asked: a leak ends when it ends."""
         spec = self.spec
         if spec.fault not in LEAKS:
             return asked, np.arange(len(asked))
         begin_s, lasts_s = max(born_s, spec.from_s), self.free / spec.rate
         asked = asked[asked <= begin_s + 3 * lasts_s + DAY]
         between = np.arange(begin_s + 1, begin_s + 3 * lasts_s, 0.02 * lasts_s)
-        time = np.union1d(asked, between[between < self.seconds])
+        time = np.union1d(asked, between[between < last_s])
         return time, np.searchsorted(time, asked)
 
     def _rest(self, up: Array, time: Array) -> Array:
