@@ -145,10 +145,12 @@ class DeviceView:
 
     async def _draw_runs(self) -> None:
         self._runs_at_ms = self._services.now_ms()
-        between = self._between()
+        window, between = self._tools.window, self._between()
         ask = self._file().ask
         events = await ask(reader.events, self._device, *between, MOST)
-        self._runs.content = timeline_html(await ask(runs, self._device, between), events, between)
+        found = await ask(runs, self._device, between)
+        if window is self._tools.window:
+            self._runs.content = timeline_html(found, events, between)
 
     def _titles(self, series: Sequence[SeriesRow]) -> list[str]:
         return [panel.title for panel in self._panels_of(series)]
@@ -193,8 +195,11 @@ class DeviceView:
         return [line for panel in self._panels if panel.adds_up for line in panel.lines]
 
     async def _redraw(self) -> None:
+        window = self._tools.window
         await self._draw_runs()
         columns = await self._whole_range(self._sources(self._panels))
+        if window is not self._tools.window:
+            return  # somebody chose another while we looked
         between = self._between()
         for chart in self._charts:
             chart.redraw(columns, between)
