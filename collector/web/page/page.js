@@ -34,14 +34,22 @@ customElements.get("moment-field") || customElements.define("moment-field", clas
   }
 });
 
-// Add points to a chart that is on the screen and let it slide: only what is new crosses the wire.
+// Add points to a chart and let it slide: only what is new crosses the wire. A chart that is only just being built takes
+// them a moment later; what it has got by then it does not get twice.
 window.memfleetAppend = (elementId, additions, startMs, endMs) => {
-  const chart = getElement(elementId)?.chart;
-  if (!chart) return;
-  const series = chart.getOption().series.map((old, index) => ({
-    data: old.data.filter((point) => point[0] >= startMs).concat(additions[index] ?? []),
-  }));
-  chart.setOption({ xAxis: { min: startMs, max: endMs }, series });
+  const element = getElement(elementId);
+  if (!element) return;
+  const drawn = element.chart?.getOption()?.series;
+  if (!drawn) {
+    setTimeout(window.memfleetAppend, 50, elementId, additions, startMs, endMs);
+    return;
+  }
+  const series = drawn.map((old, index) => {
+    const lastMs = old.data.at(-1)?.[0] ?? -Infinity;
+    const fresh = (additions[index] ?? []).filter((point) => point[0] > lastMs);
+    return { data: old.data.filter((point) => point[0] >= startMs).concat(fresh) };
+  });
+  element.chart.setOption({ xAxis: { min: startMs, max: endMs }, series });
 };
 
 // Keep the chosen theme for the next view.
