@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -14,14 +14,15 @@ from collector.web.access import read_token
 from telemetry.clock import monotonic_ms
 from telemetry.errors import ConfigError, EnvironmentFault
 
-_PATIENCE_S = 3.0
-_FRESH_MS = 5_000
+_LOOK_S, _DEED_S = 3.0, 30.0
+"""How long to wait for an answer: a look is repeated, a deed is done once, by a person who waits for it."""
+_FRESH_MS, _KEPT_MS = 5_000, 60_000
 _MOST = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a peer answered; or why there is no answer, in one sentence."""
+    """What a peer answered; or why there is no answer, in one sentence, beside what it last said a moment ago."""
 
     peer: str
     incidents: tuple[Mapping[str, Any], ...] = ()
@@ -42,9 +43,11 @@ class Peers:
         self._http: httpx.AsyncClient | None = None
         self._lock = asyncio.Lock()
         self._known: dict[bool, tuple[int, list[Told]]] = {}
+        self._answers: dict[tuple[str, bool], tuple[int, Told]] = {}
 
     async def incidents(self, *, active: bool) -> list[Told]:
-        """What every peer says of its incidents, some seconds old at most."""
+        """What every peer says of its incidents, some seconds old at most. Of one that is slow to answer, what it said
+        in the last minute: incidents do not come and go with the load of a machine."""
         async with self._lock:
             at_ms, told = self._known.get(active, (0, []))
             if not told or monotonic_ms() - at_ms > _FRESH_MS:
@@ -58,7 +61,7 @@ class Peers:
 
     async def post(self, peer: str, path: str, body: Mapping[str, Any]) -> None:
         """POST to a peer; EnvironmentFault when it does not take it."""
-        await self._call(peer, "POST", path, json=body)
+        await self._call(peer, "POST", path, json=body, timeout=_DEED_S)
         self._known.clear()
 
     async def close(self) -> None:
@@ -69,13 +72,17 @@ class Peers:
     async def _incidents(self, peer: str, active: bool) -> Told:
         try:
             answer = await self._call(peer, "GET", "incidents", params={"active": active, "limit": _MOST})
-            return Told(peer, tuple(answer["incidents"]))
         except EnvironmentFault as fault:
-            return Told(peer, fault=str(fault))
+            at_ms, last = self._answers.get((peer, active), (0, Told(peer)))
+            is_recent = monotonic_ms() - at_ms <= _KEPT_MS
+            return replace(last if is_recent else Told(peer), fault=str(fault))
+        told = Told(peer, tuple(answer["incidents"]))
+        self._answers[peer, active] = monotonic_ms(), told
+        return told
 
     async def _call(self, peer: str, method: str, path: str, **arguments: Any) -> Any:
         if self._http is None:
-            self._http = httpx.AsyncClient(timeout=_PATIENCE_S)
+            self._http = httpx.AsyncClient(timeout=_LOOK_S)
         try:
             answer = await self._http.request(method, f"{peer}/api/v1/{path}", headers=self._headers[peer], **arguments)
             told = answer.json()
