@@ -94,9 +94,9 @@ def _drawn(page: Page, heading: str) -> list[dict[str, object]]:
 def _drawn_once(page: Page, heading: str, line: str, least: int) -> dict[str, dict[str, object]]:
     """The same by name, once a line has so many points: they come after the words that tell of them."""
 
-    def drawn() -> dict[str, dict[str, object]] | None:
+    def drawn() -> dict[str, dict[str, object]]:
         found = {str(one["name"]): one for one in _drawn(page, heading)}
-        return found if int(str(found[line]["points"])) >= least else None
+        return found if int(str(found[line]["points"])) >= least else {}
 
     return wait_until(drawn, f"{line} is drawn")
 
