@@ -42,6 +42,7 @@ class DemoBroker:
     program: str
     command: list[str]
     settings: Broker
+    port: int
 
 
 def demo_broker(directory: Path, environment: Mapping[str, str] = os.environ) -> DemoBroker:
@@ -54,15 +55,20 @@ def demo_broker(directory: Path, environment: Mapping[str, str] = os.environ) ->
     if mosquitto:
         path = directory / "mosquitto.conf"
         path.write_text(_MOSQUITTO.format(port=port))
-        return DemoBroker("mosquitto", [mosquitto, "-c", str(path)], Broker(url=url))
+        return DemoBroker("mosquitto", [mosquitto, "-c", str(path)], Broker(url=url), port)
     path = directory / "amqtt.yaml"
     path.write_text(_AMQTT.format(port=port))
     amqtt = str(Path(sys.executable).with_name("amqtt"))
-    return DemoBroker("amqtt", [amqtt, "-c", str(path)], Broker(url=url, protocol="3.1.1"))
+    return DemoBroker("amqtt", [amqtt, "-c", str(path)], Broker(url=url, protocol="3.1.1"), port)
+
+
+def lacks_port(said: str) -> bool:
+    """Whether a broker said that somebody else has its port: mosquitto ends with that, amqtt goes on without."""
+    return "address already in use" in said.lower()
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on just now."""
+    """A port of loopback that nobody has just now; who wants it may yet find it taken."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

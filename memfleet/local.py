@@ -10,12 +10,12 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from collector.config import CollectorConfig
-from memfleet.broker import DemoBroker, demo_broker, free_port
+from memfleet.broker import DemoBroker, demo_broker, free_port, lacks_port
 from memfleet.lifeline import bound
 from memfleet.parts import part_names
 from memfleet.supervisor import Supervisor, own_command
@@ -24,7 +24,9 @@ from telemetry.journal import make_folder
 
 _LOG = logging.getLogger("memfleet")
 
-START_S = 60.0
+START_S = 300.0
+"""After so long it is better to say that nothing comes; what can never run is told at once."""
+TRIES = 5
 
 _COLLECTOR = """\
 fleet = "{fleet}"
@@ -44,7 +46,7 @@ port = {port}
 
 
 class LocalCollector:
-    """Starts everything that a desk needs in `directory`; `extra` are further commands to supervise.
+    """Starts everything that a desk needs in `directory`.
 
     `port` is where the page should be; when another program has that port, any free one is taken and said. Seconds:
     after how many a device is silent, and how often a suspicious one is read.
@@ -55,22 +57,13 @@ class LocalCollector:
     ) -> None:
         self.directory = directory
         self.fleet = fleet
+        self.config_file = directory / "collector.toml"
+        self._pace = {"silent_after_s": silent_after_s, "suspected_every_s": suspected_every_s}
         make_folder(directory)
-        self.broker: DemoBroker = demo_broker(directory)
         self.port = port if _is_free(port) else free_port()
         if self.port != port:
             _LOG.warning("port %d is taken by another program; the page is at %s", port, self.url)
-        self.config_file = directory / "collector.toml"
-        text = _COLLECTOR.format(
-            fleet=fleet,
-            data_dir=json.dumps(str(directory)),
-            silent_after_s=silent_after_s,
-            suspected_every_s=suspected_every_s,
-            url=self.broker.settings.url,
-            protocol=self.broker.settings.protocol,
-            port=self.port,
-        )
-        self.config_file.write_text(text)
+        self.broker = self._configured()
         self._supervisor: Supervisor | None = None
 
     @property
@@ -78,23 +71,54 @@ class LocalCollector:
         """Where the page is."""
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, extra: Mapping[str, Sequence[str]], stop: threading.Event) -> None:
-        """Start all processes, and wait until the page answers or `stop` is set.
+    def start(self, extra: Callable[[DemoBroker], Mapping[str, Sequence[str]]], stop: threading.Event) -> None:
+        """Start all processes, and wait until broker and page answer or `stop` is set. `extra`: further commands to
+        supervise, told where the broker is.
 
-        EnvironmentFault with the reason when the page does not come up.
+        EnvironmentFault with the reason when they do not come up.
         """
+        deadline = time.monotonic() + START_S
+        for _ in range(TRIES):
+            if self._comes_up(extra(self.broker), stop, deadline):
+                return
+            self.close()
+            self.broker = self._configured()
+        raise EnvironmentFault(f"other programs took each of {TRIES} ports before the broker had it", retry=False)
+
+    def _configured(self) -> DemoBroker:
+        """A broker on a port that was free just now, and everything else set up for it."""
+        broker = demo_broker(self.directory)
+        text = _COLLECTOR.format(
+            fleet=self.fleet,
+            data_dir=json.dumps(str(self.directory)),
+            url=broker.settings.url,
+            protocol=broker.settings.protocol,
+            port=self.port,
+            **self._pace,
+        )
+        self.config_file.write_text(text)
+        return broker
+
+    def _comes_up(self, extra: Mapping[str, Sequence[str]], stop: threading.Event, deadline: float) -> bool:
+        """Whether it is up, or nobody waits for it any more; False when the broker's port was taken meanwhile."""
         commands: dict[str, Sequence[str]] = {"broker": bound(self.broker.command)}
         for part in part_names(CollectorConfig()):
             commands[part] = own_command("collect", "--config", str(self.config_file), "--only", part)
-        self._supervisor = Supervisor(commands | dict(extra), self.directory / "logs")
-        deadline = time.monotonic() + START_S
+        logs = self.directory / "logs"
+        (logs / "broker.log").unlink(missing_ok=True)  # what an earlier one said is not said of this one
+        supervisor = self._supervisor = Supervisor(commands | dict(extra), logs)
         while time.monotonic() < deadline:
             self.watch()
-            if self.get("/healthz") is not None:
-                return
-            if stop.wait(0.1):
-                return
-        raise EnvironmentFault(f"the page did not come up: {self._supervisor.log_tail('page', 500)}", retry=False)
+            if lacks_port(supervisor.log_tail("broker")):
+                return False
+            if (_answers(self.broker.port) and self.get("/healthz") is not None) or stop.wait(0.1):
+                return True
+        tail = supervisor.log_tail("page", 500).strip() or "nothing"
+        raise EnvironmentFault(
+            f"the page did not come up in {START_S / 60:.0f} minutes: is the machine very busy, or the disk of "
+            f"{self.directory} very slow? It said: {tail}",
+            retry=False,
+        )
 
     def watch(self) -> None:
         """Keep the processes running. EnvironmentFault when one of them cannot run at all."""
@@ -116,6 +140,12 @@ class LocalCollector:
         """End every process."""
         if self._supervisor is not None:
             self._supervisor.close()
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        return True
+    return False
 
 
 def _is_free(port: int) -> bool:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.live import Live
 
 from memfleet.board import fleet_board
+from memfleet.broker import DemoBroker
 from memfleet.lifeline import stop_on_signals
 from memfleet.local import LocalCollector
 from memfleet.spans import seconds
@@ -44,10 +45,10 @@ def command(
     stop = stop_on_signals()
     with tempfile.TemporaryDirectory(prefix="memfleet-demo-") as folder:
         collector = LocalCollector(Path(folder), FLEET, port, SILENT_AFTER_S, SUSPECTED_EVERY_S)
-        console = Console(stderr=as_json)
+        console, data = Console(stderr=as_json), Path(folder) / "emulator"
         try:
             with console.status(f"starting {collector.broker.program}, collector and {devices} devices ..."):
-                collector.start({"emulator": _emulator(collector, devices, seed)}, stop)
+                collector.start(lambda broker: {"emulator": _emulator(broker, data, devices, seed)}, stop)
             if not stop.is_set():
                 console.print(f"The page is at [bold]{collector.url}[/bold]  (Ctrl-C ends the demo)")
             until_ms = None if span_s is None else monotonic_ms() + span_s * 1000
@@ -68,12 +69,10 @@ def command(
         )
 
 
-def _emulator(collector: LocalCollector, devices: int, seed: int) -> list[str]:
-    broker = collector.broker.settings
-    data = str(collector.directory / "emulator")
+def _emulator(broker: DemoBroker, data: Path, devices: int, seed: int) -> list[str]:
     return own_command(
-        "emulate", "--devices", str(devices), "--seed", str(seed), "--broker", broker.url,
-        "--protocol", broker.protocol, "--fleet", FLEET, "--data", data,
+        "emulate", "--devices", str(devices), "--seed", str(seed), "--broker", broker.settings.url,
+        "--protocol", broker.settings.protocol, "--fleet", FLEET, "--data", str(data),
     )  # fmt: skip
 
 

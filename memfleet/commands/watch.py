@@ -58,7 +58,7 @@ def command(
         collector = LocalCollector(directory, "desk", port)
         try:
             with console.status("starting the page ..."):
-                collector.start({}, stop)
+                collector.start(lambda _: {}, stop)
             if not stop.is_set():
                 page = f"The page is at [bold]{collector.url}[/bold]"
                 console.print(f"Watching [bold]{source}[/bold] as {name}. {page}")
