@@ -6,34 +6,17 @@ It is the very judge of a collector, driven by ticks of event time instead of a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from collector.judge.batches import Batch
-from collector.judge.detectors.look import ground_of, night_of, of_nights
-from collector.judge.detectors.views import LEVEL_OF
 from collector.judge.engine import Judge
-from collector.judge.explaining import Explanation, explain
-from collector.judge.explaining_night import explain_night
+from collector.judge.explaining_device import Explained, explain_device
 from collector.judge.incidents import Incidents
 from collector.judge.rules import BREACH, Rule
 from collector.records import Finding, Incident
 from telemetry.readings import About
 
 _SETTLE_MS = 600_000
-
-
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """One view of one series, and whether it tells a leak."""
-
-    device: str
-    kind: str
-    names: tuple[str, ...]
-    told: bool
-    window: Explanation
 
 
 class Shelf:
@@ -79,21 +62,8 @@ class Backtest:
             yield self._line(incident, detected_ms)
 
     def explain(self, device: str) -> Iterator[Explained]:
-        """How each series of the device looks now, in each view that knows anything of its present boot."""
-        board = self._judge.board
-        for kind, row in board.series_of.get(device, ()):
-            if kind not in board.histories:
-                continue
-            table, history, rows = board.tables[kind], board.histories[kind], np.array([row])
-            for view, level in enumerate(LEVEL_OF):
-                ground = ground_of(table, history, np.array([view]), rows)
-                said = explain(history.windows(rows, np.array([level])), view, ground)
-                if said is not None:
-                    yield Explained(device, kind, table.names[row], said.told, said)
-            if len(of_nights(history, rows)):
-                said = explain_night(night_of(table, history, rows))
-                if said is not None:
-                    yield Explained(device, kind, table.names[row], said.told, said)
+        """How each series of the device looks now, and why."""
+        return explain_device(self._judge, device)
 
     def _line(self, incident: Incident, detected_ms: int) -> dict[str, Any]:
         return incident_line(incident, detected_ms, self._verdicts[incident.rule])

@@ -70,6 +70,13 @@ def compile_expression(text: str, names: Collection[str]) -> Expression:
     return _Compiler(text, frozenset(names)).compile(tree)
 
 
+def sum_of(text: str, columns: Columns) -> Numbers:
+    """What a sum of fields and numbers comes to, one value a row; ExpressionError where it is none."""
+    tree = ast.parse(text, mode="eval").body
+    with np.errstate(all="ignore"):
+        return np.asarray(_Compiler(text, frozenset(columns)).sum(tree)(columns), dtype=np.float64)
+
+
 class _Compiler:
     """One pass over the tree; notes the columns it meets."""
 
@@ -81,6 +88,10 @@ class _Compiler:
     def compile(self, tree: ast.expr) -> Expression:
         evaluate = self._condition(tree)
         return Expression(self._text, tuple(self._used), evaluate)
+
+    def sum(self, tree: ast.expr) -> _Evaluate:
+        """How to evaluate a sum."""
+        return self._sum(tree)
 
     def _condition(self, node: ast.expr) -> _Evaluate:
         if isinstance(node, ast.BoolOp):

@@ -3,7 +3,8 @@
     "Free heap is {free:size}[, {fill:percent} of it used][ in {names}]."
 
 `{column:format}` is replaced; a part in [brackets] is left out when a value in it is unknown. Formats: size (bytes),
-percent (of a ratio), rate (bytes/hour), hours, seconds, minutes, number. Texts: `{names}`, and an event's own texts.
+percent (of a ratio), ratio, rate (bytes/hour), hours, seconds, minutes, number. Texts: `{names}`, and an event's own
+texts.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ def span(seconds: float) -> str:
 _FORMATS: Mapping[str, Callable[[float], str]] = {
     "size": size,
     "percent": lambda ratio: f"{ratio * 100:.0f} %",
+    "ratio": lambda ratio: f"{ratio:.2f}",
     "rate": lambda rate: f"{size(rate)}/h",
     "hours": lambda hours: span(hours * 3600),
     "minutes": lambda minutes: span(minutes * 60),
@@ -56,14 +58,19 @@ _FORMATS: Mapping[str, Callable[[float], str]] = {
 
 def names_in(template: str) -> tuple[str, ...]:
     """The columns and texts that a template names; TemplateError when it cannot be read."""
-    found: dict[str, None] = {}
+    return tuple(dict.fromkeys(name for name, _ in forms_in(template)))
+
+
+def forms_in(template: str) -> tuple[tuple[str, str], ...]:
+    """The columns and texts that a template names, each with how it is to be written; TemplateError likewise."""
+    found: dict[tuple[str, str], None] = {}
     try:
         for _, name, form, _ in string.Formatter().parse(template):
             if name is None:
                 continue
             if form and form not in _FORMATS:
                 raise TemplateError(f"{{{name}:{form}}}: formats are {', '.join(_FORMATS)}")
-            found[name] = None
+            found[name, form or "number"] = None
     except ValueError as error:
         raise TemplateError(f"cannot be read: {error}") from None
     return tuple(found)
@@ -92,6 +99,11 @@ def _fill(template: str, values: Mapping[str, Value]) -> str:
 def _formatted(value: Value | None, form: str) -> str:
     if isinstance(value, str):
         return value.replace("{", "(").replace("}", ")").replace("[", "(").replace("]", ")") or "unknown"
+    return written(value, form)
+
+
+def written(value: float | None, form: str) -> str:
+    """One number in that format."""
     return _FORMATS[form](value) if value is not None and not math.isnan(value) else "unknown"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -9,17 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from msgspec import to_builtins
+from msgspec.json import encode
 
 from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
 from memfleet.spans import seconds
 from memfleet.tables import moment_ms, print_json
 from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
+from telemetry.wire import flag_bits
 
 if TYPE_CHECKING:
-    from collector.judge.backtest import Explained
+    from collector.judge.explaining_device import Explained
     from collector.judge.recorded import Recording
+    from telemetry.readings import About, Reading
+
+    Described = tuple[About, Reading]
 
 _SILENT_S, _GAPS = 300.0, 4
 
@@ -38,7 +43,7 @@ def command(
         str, typer.Option(help="A device that says nothing for so long is silent; auto: 5m, or four usual gaps.")
     ] = "auto",
     explain: Annotated[
-        str | None, typer.Option(help="Say of this device instead how each of its series looks at the end, and why.")
+        str | None, typer.Option(help="Say instead what is told of this device at the end, what is not, and why.")
     ] = None,
     url: UrlOption = DEFAULT_URL,
     token_file: TokenOption = None,
@@ -47,8 +52,8 @@ def command(
     """Judge stored history, or a file of readings; print each verdict, alert and incident as one line of JSON.
 
     Without --input the readings are those that a collector keeps. Lines of any device may stand in any order.
-    --explain shows the window behind a leak's verdict: points kept and dropped, envelope, slope, interval, and each
-    condition with its numbers; --to moves the end.
+    --explain shows, for each series of a device and each verdict, told or not: points kept and dropped, envelope, slope
+    and interval, and every condition with what was measured, what was asked and whether it holds; --to moves the end.
 
     Example: [bold]memfleet backtest my-rules.toml --input fleet.ndjson.gz > verdicts.ndjson[/bold]
     """
@@ -70,13 +75,26 @@ def command(
         readings = recording.readings()
         if explain is not None:
             end_ms = recording.end_ms if end == "now" else moment_ms(end, wall_ms())
-            readings = ((about, one) for about, one in readings if one.device == explain and one.time_ms <= end_ms)
+            readings = _of_device(readings, explain, end_ms)
         for said in test.run(batches(readings, recording.start_ms, step_ms)):
             if explain is None:
                 sys.stdout.write(msgspec.json.encode(said).decode() + "\n")
         if explain is not None:
             _print_explained(list(test.explain(explain)), explain, as_json)
     _report_refused(recording, source)
+
+
+def _of_device(readings: Iterable[Described], device: str, end_ms: int) -> Iterator[Described]:
+    """The readings of one device until then; says at the end how many of them the judge leaves alone."""
+    from collector.judge.inbox import NOT_JUDGED
+
+    flagged = 0
+    for about, reading in readings:
+        if reading.device == device and reading.time_ms <= end_ms:
+            flagged += bool(flag_bits(reading.flags) & NOT_JUDGED)
+            yield about, reading
+    if flagged:
+        sys.stderr.write(f"{flagged} readings carry the flag debugger or unreliable: they are shown, not judged\n")
 
 
 def _pace(recording: Recording, tick: str, silent_after: str) -> tuple[int, float]:
@@ -93,7 +111,7 @@ def _print_explained(found: list[Explained], device: str, as_json: bool) -> None
     from memfleet.explained import sentences
 
     if as_json:
-        print_json([to_builtins(one) for one in found])
+        print_json(json.loads(encode(found)))  # msgspec writes null for what has no end
         return
     if not found:
         raise UsageError(f"nothing is known of {device} in that time; `memfleet devices` lists the names")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,29 @@ def test_each_verdict_is_a_line_and_each_bad_line_is_named(recording: Path) -> N
 
 def test_a_verdict_is_explained(recording: Path) -> None:
     words = run("backtest", "--input", recording, "--explain", "room 1/leaks", columns=200).stdout
-    assert words.startswith("room 1/leaks: heap: a leak\n")
-    assert "slope     7.0 KiB/h, 95 % interval 7.0 to 7.0" in words
-    assert "NO" not in words.partition("it is more than healthy memory does")[0]
-    views = json.loads(run("backtest", "--input", recording, "--explain", "steady", "--json").stdout)
-    assert not any(one["told"] for one in views)
-    assert {"buckets", "kept", "envelope", "slope_low", "conditions"} <= set(views[-1]["window"])
+    leak = words.partition("a leak since the device started: yes\n")[2].partition("most of the memory taken")[0]
+    assert "slope     7.0 KiB/h, 95 % interval 7.0 to 7.0" in leak
+    assert re.search(r"yes  times that it rose: no step +13  at least 6\n", leak)
+    assert "NO" not in leak.partition("more than healthy memory does")[0]
+    assert "rule heap-leak: yes (firing)" in words
+
+
+def test_what_is_not_told_is_explained_as_well_with_every_number(recording: Path) -> None:
+    said = json.loads(run("backtest", "--input", recording, "--explain", "steady", "--json").stdout)
+    assert not any(one["told"] for one in said)
+    questions = {one["why"]["question"] for one in said}
+    assert {"leak", "rush", "boots", "fragmentation", "step", "peers", "restarts", "rule heap-low"} <= questions
+    leak = next(one["why"] for one in said if one["why"]["question"] == "leak")
+    assert {"buckets", "kept", "envelope", "slope_low"} <= set(leak["window"])
+    assert {"what", "measured", "relation", "asked", "held"} <= set(leak["conditions"][0])
+
+
+def test_what_a_debugger_inflated_is_said_to_be_left_alone(tmp_path: Path) -> None:
+    flagged = [line("board", number, 50_000) | {"flags": ["debugger"]} for number in range(3)]
+    path = tmp_path / "readings.ndjson"
+    path.write_text("\n".join(json.dumps(one) for one in [*flagged, line("board", 3, 50_000)]))
+    done = run("backtest", "--input", path, "--explain", "board")
+    assert "3 readings carry the flag debugger or unreliable: they are shown, not judged" in done.stderr
 
 
 def test_nobody_can_be_explained_who_is_not_there(recording: Path) -> None:

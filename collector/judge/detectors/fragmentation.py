@@ -65,8 +65,9 @@ def asked_of_fragmentation(
         thirds = np.stack([third - begin, two_thirds - third, end - two_thirds])
         part = np.where(hours < _EARLY_H, _EARLY_PART, _PART)
         known, rises = np.isfinite(outside).sum(axis=1), np.sum(np.diff(held, axis=1) > 0, axis=1)
+        least_known = np.where(daily, _DAILY_KNOWN, _LEAST_KNOWN)
         asked = [
-            at_least("buckets known", "number", known, np.where(daily, _DAILY_KNOWN, _LEAST_KNOWN)),
+            at_least("buckets in which the largest free block is known", "number", known, least_known),
             at_least("times that the largest free block shrank for good", "number", rises, _LEAST_RISES),
             at_least("by how much it shrank", "size", grown, part * (limits - begin)),
             at_most("growth of used memory meanwhile", "size", used_grown, _USED_PART * grown),

@@ -10,7 +10,7 @@ A leak is told when, over the closed buckets of one view of the history,
 * its slope (`shape.slopes`) has an interval above half of it;
 * even slowing down as it did from the first half to the second (by q, so for ever by q + q^2 + ...) it would reach the
   limit: a cache that warms up would not. q is taken low by its error (`shape.bend`);
-* and it grew by a part of what was free that no healthy rise of such length reaches (`_evidence`).
+* and it grew by a part of what was free that no healthy rise of such length reaches (`_asked_of_size`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from collector.judge.detectors.conditions import Asked, all_held, all_of, at_least, less_than, more_than, one_of
 from collector.judge.detectors.forecast import hours_left
 from collector.judge.detectors.history import HOUR_MS
 from collector.judge.detectors.shape import (
@@ -113,19 +114,36 @@ class Leaks(NamedTuple):
     grown: Numbers
 
 
+class _Rise(NamedTuple):
+    """What grew: over so many hours, by so many bytes, from how many; and how it bends."""
+
+    hours: Numbers
+    grown: Numbers
+    begin: Numbers
+    bent: Bend
+
+
 def find_leaks(windows: Numbers, views: int | Rows, ground: Ground) -> Leaks:
     """Judge one window a row (closed buckets of its view's level, oldest first) of least used bytes."""
     found = Leaks(*np.full((len(Leaks._fields), len(windows)), np.nan))
     view = np.broadcast_to(np.asarray(views), len(windows))
     with np.errstate(all="ignore"):
         looked_at = watched(windows, view)
-        chosen = np.flatnonzero(_rises_steadily(windows, looked_at, view, ground))
+        chosen = np.flatnonzero(all_held(_asked_of_rise(windows, looked_at, view, ground)))
         for start in range(0, len(chosen), _CHUNK):
             part = chosen[start : start + _CHUNK]
-            values = _told(windows[part], looked_at[part], view[part], ground.of(part))
+            values, asked = _found(windows[part], looked_at[part], view[part], ground.of(part))
+            told = all_held(asked)
             for column, value in zip(found, values, strict=True):
-                column[part] = value
+                column[part] = np.where(told, value, np.nan)
     return found
+
+
+def asked_of_leaks(windows: Numbers, views: Rows, ground: Ground) -> list[Asked]:
+    """All that must hold of a window of each row for a leak to be told."""
+    with np.errstate(all="ignore"):
+        looked_at = watched(windows, views)
+        return [*_asked_of_rise(windows, looked_at, views, ground), *_found(windows, looked_at, views, ground)[1]]
 
 
 def may_have_grown(windows: Numbers, views: Rows, limits: Numbers, resolutions: Numbers) -> Truths:
@@ -139,33 +157,45 @@ def may_have_grown(windows: Numbers, views: Rows, limits: Numbers, resolutions: 
     return may_have
 
 
-def _rises_steadily(windows: Numbers, looked_at: Numbers, views: Rows, ground: Ground) -> Truths:
+def _asked_of_rise(windows: Numbers, looked_at: Numbers, views: Rows, ground: Ground) -> list[Asked]:
     """Enough points and rises, every third alike, no tooth."""
     daily, held = is_daily(views), envelope(looked_at)
     first, last = first_and_last(looked_at)
     begin, third, two_thirds, end = (at_part(held, part) for part in (0, 1 / 3, 2 / 3, 1))
-    grown = end - begin
+    grown, known = end - begin, np.isfinite(looked_at).sum(axis=1)
+    slowest = np.minimum.reduce([third - begin, two_thirds - third, end - two_thirds])
+    rises = np.sum(np.diff(held, axis=1) > 0, axis=1)
+    least_rises = np.where(ground.ratchets > 0, _RATCHET_RISES, np.where(daily, _DAILY_RISES, _LEAST_RISES))
     days = np.maximum(_DAILY_SPAN, _DAILY_FROM_H / HOURS_OF[views])
     span = np.where(daily, days, np.where(views < _SHORT_VIEWS, _SHORT_SPAN, _LEAST_SPAN))
-    least_rises = np.where(ground.ratchets > 0, _RATCHET_RISES, np.where(daily, _DAILY_RISES, _LEAST_RISES))
-    alike = np.minimum.reduce([third - begin, two_thirds - third, end - two_thirds]) >= _THIRD * grown / 3
-    above = np.fmax.reduce(windows - held, axis=1)
+    hours, least_hours = (buckets * HOURS_OF[views] for buckets in (last - first, span))
+    peaks = np.where(daily, _PEAKS_DAILY, _PEAKS) * np.nan_to_num(ground.peaks)
+    worth = np.nan_to_num(_LEAST_PART * (ground.limits - begin))
+    return [
+        at_least("buckets known", "number", known, np.where(daily, _DAILY_SPAN, _LEAST_KNOWN)),
+        at_least("from the first to the last", "hours", hours, least_hours),
+        more_than("growth of the envelope, in steps of the counter", "size", grown, 2 * ground.resolutions),
+        at_least("growth of the envelope, to be worth a word", "size", grown, worth),
+        at_least("times that it rose: no step", "number", rises, least_rises),
+        at_least("growth in its slowest third: no plateau", "size", slowest, _THIRD * grown / 3),
+        at_least("growth, beside falls from sample to sample", "size", grown, peaks).unless(views < _LONG_VIEWS),
+        *(one.unless(daily) for one in _asked_of_teeth(windows, held, views, ground)),
+    ]
+
+
+def _asked_of_teeth(windows: Numbers, held: Numbers, views: Rows, ground: Ground) -> list[Asked]:
+    """That it is no tooth of a saw: of days nothing of that is asked."""
+    first, _ = first_and_last(held)
+    begin, end = at_part(held, 0), at_part(held, 1)
+    grown, above = end - begin, np.fmax.reduce(windows - held, axis=1)
     within = ground.ceiling_ages_ms / HOUR_MS <= (windows.shape[1] - first - _BESIDE) * HOURS_OF[views]
     ceilings = np.where(within, ground.held_before, np.fmax(ground.ceilings, ground.held_before))
-    is_news = np.isnan(ceilings) | (end > ceilings + _MARGIN * grown)
-    stays = ~(ground.newest < end - _GIVEN_BACK * grown)
-    no_tooth = is_news & stays & (grown >= _above_noise(windows - held, above, views) * above)
-    rises: Truths = (
-        (np.isfinite(looked_at).sum(axis=1) >= np.where(daily, _DAILY_SPAN, _LEAST_KNOWN))
-        & (last - first >= span)
-        & (grown > 2 * ground.resolutions)
-        & (grown >= np.nan_to_num(_LEAST_PART * (ground.limits - begin)))
-        & (np.sum(np.diff(held, axis=1) > 0, axis=1) >= least_rises)
-        & alike
-        & ((views < _LONG_VIEWS) | (grown >= np.where(daily, _PEAKS_DAILY, _PEAKS) * np.nan_to_num(ground.peaks)))
-        & (daily | no_tooth)
-    )
-    return rises
+    noise, kept = _above_noise(windows - held, above, views) * above, end - _GIVEN_BACK * grown
+    return [
+        at_least("growth, beside what rose and was given back", "size", grown, noise),
+        at_least("the newest value: most of the growth is kept", "size", ground.newest, kept).or_unknown(),
+        more_than("level, to be above all before: no next tooth", "size", end, ceilings + _MARGIN * grown).or_unknown(),
+    ]
 
 
 def _above_noise(over: Numbers, above: Numbers, views: Rows) -> Numbers:
@@ -177,21 +207,24 @@ def _above_noise(over: Numbers, above: Numbers, views: Rows) -> Numbers:
     return np.maximum(_LEAST_ABOVE_NOISE, _ABOVE_NOISE / seen)
 
 
-def _told(windows: Numbers, looked_at: Numbers, views: Rows, ground: Ground) -> Leaks:
+def _found(windows: Numbers, looked_at: Numbers, views: Rows, ground: Ground) -> tuple[Leaks, list[Asked]]:
+    """What is found in each window, whatever it is, and what is asked of it that takes more than a look."""
     held = np.where(np.isfinite(looked_at), envelope(looked_at), np.nan)
     bucket_hours = HOURS_OF[views]
     rate, low, high = (slope / bucket_hours for slope in slopes(held))
     now, begin = np.fmax.reduce(held, axis=1), np.fmin.reduce(held, axis=1)
     first, last = first_and_last(held)
     hours = (last - first) * bucket_hours
-    told = (low > 0.5 * rate) & _evidence(hours, now - begin, begin, bend(held, ground.resolutions), views, ground)
+    asked = [
+        more_than("the slope at least, by its interval", "rate", low, 0.5 * rate),
+        *_asked_of_size(_Rise(hours, now - begin, begin, bend(held, ground.resolutions)), views, ground),
+    ]
     ages = ages_of(windows.shape[1], views, ground)
     peak, peak_age = now + np.nan_to_num(ground.peaks), ages[np.arange(len(last)), last]
     used = np.column_stack([windows, peak, ground.newest])
     ages = np.column_stack([ages, peak_age, np.zeros(len(last))])
     left, soonest, latest = (hours_left(used, ages, each, ground.limits) for each in (rate, high, low))
-    values = Leaks(rate, low, high, left, soonest, latest, hours * 60, now - begin)
-    return Leaks(*(np.where(told, value, np.nan) for value in values))
+    return Leaks(rate, low, high, left, soonest, latest, hours * 60, now - begin), asked
 
 
 def ages_of(buckets: int, views: Rows, ground: Ground) -> Numbers:
@@ -201,37 +234,78 @@ def ages_of(buckets: int, views: Rows, ground: Ground) -> Numbers:
     return ages
 
 
-def _evidence(hours: Numbers, grown: Numbers, begin: Numbers, bent: Bend, views: Rows, ground: Ground) -> Truths:
-    """Whether growth of this size and shape over so many hours is more than any healthy rise.
+def _asked_of_size(rise: _Rise, views: Rows, ground: Ground) -> list[Asked]:
+    """That growth of this size and shape over so many hours is more than any healthy rise, and would end memory.
 
     A tooth of a saw stays below `_TOOTH` of the free memory, a daily cycle below its sine; smaller growth must be news
     to a boot that is known for long, or straighter than a wave of 24 hours can be, or on a series that never gives
     anything back, or go on over days.
     """
+    grown, begin, bent = rise.grown, rise.begin, rise.bent
     part, left = grown / (ground.limits - begin), ground.limits - begin - grown
     ratio = np.minimum(1, bent.ratio) - _ERRORS * bent.ratio_error
+    slowly, surely = _to_come(grown, ratio), np.fmax(_to_come(grown, ratio), _to_come(grown, bent.ratio))
+    ends = at_least("what is to come, if it goes on slowing down so", "size", surely, left)
+    ends_at_worst = at_least("what is to come, if it slows down by an error more", "size", slowly, left)
+    steady = at_least("growth, of what was free", "percent", part, _STEADY_PART)
+    choices = [
+        all_of("large for its time", [_asked_to_be_large(rise, part, ground), ends]),
+        all_of("over days", [_asked_of_days(part, views), ends]),
+        all_of("straight, or long", [steady, _asked_of_shape(rise), ends_at_worst]),
+        all_of("quiet: memory never fell", [*_asked_of_quiet(rise, ground), ends_at_worst]),
+        all_of("of unknown limit", _asked_of_unlimited(rise, ratio, ground)),
+    ]
+    of_ratchets = at_least("growth, of what was free, where a counter never falls", "percent", part, _RATCHET_PART)
+    is_free = ~(ground.ratchets > 0)
+    return [one_of("more than healthy memory does", choices), of_ratchets.or_unknown().unless(is_free)]
+
+
+def _asked_to_be_large(rise: _Rise, part: Numbers, ground: Ground) -> Asked:
+    hours, age_hours = rise.hours, ground.age_ms / HOUR_MS
     wave = _LARGEST_WAVE * np.sin(np.pi * np.minimum(hours, 24) / 24)
-    age_hours = ground.age_ms / HOUR_MS
-    known = (age_hours >= _KNOWN_FOR * hours) & (age_hours >= _KNOWN_DAY_H) & ~(begin + grown <= ground.ceilings)
-    large = part >= np.where(known, _NEWS_PART, np.maximum(_TOOTH, wave))
-    straight = bent.deviation + _STRAIGHT_ERRORS * bent.deviation_error < bend_of_a_day(hours)
-    quiet_for = ground.quiet_ms >= np.maximum(_QUIET_FROM_MS, hours * HOUR_MS)
-    quiet = quiet_for & (ground.quiet_samples >= _QUIET_SAMPLES) & (grown >= _QUIET_PART * ground.limits)
-    steady = straight & (hours >= _STRAIGHT_FROM_H)
-    days = is_daily(views) & (part >= _DAILY_PART)
-    enough = large | quiet | days | ((steady | (hours >= _LONG_H)) & (part >= _STEADY_PART))
-    long = large | days
-    will_end = (enough & _will_end(grown, ratio, left)) | (long & _will_end(grown, bent.ratio, left))
-    unlimited = np.isnan(ground.limits) & (grown >= _UNLIMITED_PART * begin) & (ratio >= _UNLIMITED_RATIO)
-    told: Truths = (will_end | unlimited) & ~((ground.ratchets > 0) & (part < _RATCHET_PART))
-    return told
+    known = (age_hours >= _KNOWN_FOR * hours) & (age_hours >= _KNOWN_DAY_H)
+    known = known & ~(rise.begin + rise.grown <= ground.ceilings)
+    wanted = np.where(known, _NEWS_PART, np.maximum(_TOOTH, wave))
+    return at_least("growth, of what was free", "percent", part, wanted)
 
 
-def _will_end(grown: Numbers, ratio: Numbers, left: Numbers) -> Truths:
-    """Whether what is left would be used up though growth slows down by `ratio` from half window to half window."""
+def _asked_of_days(part: Numbers, views: Rows) -> Asked:
+    of_days = np.where(is_daily(views), part, np.nan)
+    return at_least("growth in the least of 24 hours, of what was free", "percent", of_days, _DAILY_PART)
+
+
+def _asked_of_shape(rise: _Rise) -> Asked:
+    bends = rise.bent.deviation + _STRAIGHT_ERRORS * rise.bent.deviation_error
+    straight = [
+        less_than("how far it bends, beside a wave of 24 hours", "percent", bends, bend_of_a_day(rise.hours)),
+        at_least("how long it is straight", "hours", rise.hours, _STRAIGHT_FROM_H),
+    ]
+    long = at_least("how long it lasts", "hours", rise.hours, _LONG_H)
+    return one_of("straight, or long", [all_of("straight", straight), long])
+
+
+def _asked_of_quiet(rise: _Rise, ground: Ground) -> list[Asked]:
+    return [
+        at_least("for how long it never fell", "hours", ground.quiet_ms / HOUR_MS,
+                 np.maximum(_QUIET_FROM_MS / HOUR_MS, rise.hours)),
+        at_least("samples since", "number", ground.quiet_samples, _QUIET_SAMPLES),
+        at_least("growth, of all memory", "size", rise.grown, _QUIET_PART * ground.limits),
+    ]  # fmt: skip
+
+
+def _asked_of_unlimited(rise: _Rise, ratio: Numbers, ground: Ground) -> list[Asked]:
+    grown = np.where(np.isnan(ground.limits), rise.grown, np.nan)
+    return [
+        at_least("growth without a limit, of what was used", "size", grown, _UNLIMITED_PART * rise.begin),
+        at_least("its second half to its first, by an error less", "ratio", ratio, _UNLIMITED_RATIO),
+    ]
+
+
+def _to_come(grown: Numbers, ratio: Numbers) -> Numbers:
+    """What is to come where growth slows down by `ratio` from half window to half window, bytes; less than nothing
+    where it has turned."""
     to_come = np.where(ratio < 1, grown * ratio / (1 + ratio) * ratio / (1 - ratio), math.inf)
-    will_end: Truths = (ratio > 0) & (to_come >= left)
-    return will_end
+    return np.where(ratio > 0, to_come, -math.inf)
 
 
 def goes_on(windows: Numbers, views: Rows, *, flat: bool = False) -> Truths:

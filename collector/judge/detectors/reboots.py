@@ -17,8 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from collector.judge.columns import BEFORE_RESET, REBOOT_COLUMNS
+from collector.judge.detectors.conditions import Asked, at_least, one_of
 from collector.judge.detectors.memory import Memory
 from collector.judge.expression import Numbers
+from collector.judge.reasons import span
 from collector.judge.series import Table, grown
 
 KEPT = len(BEFORE_RESET)
@@ -89,6 +91,21 @@ class Reboots:
         if len(rows):
             for name, column in _columns(self.state[rows], now_ms).items():
                 devices.column(name)[rows] = column
+
+    def asked(self, row: int, now_ms: int) -> list[Asked]:
+        """Whether the device restarted unasked, and whether memory was the reason of one of these restarts."""
+        line = self.state[row : row + 1] if row < len(self.state) else np.full((1, self.state.shape[1]), np.nan)
+        count = at_least(
+            "restarts within a day that nobody asked for", "number", _columns(line, now_ms)["resets_24h"], 1
+        )
+        fills, by_memory = (line[:, _USED] / line[:, _LIMIT]).T, (line[:, _MEMORY] > 0).T
+        reasons = [
+            Asked(f"used before that of {span((now_ms - at) / 1000)} ago, or told by an allocation, a kill, the device",
+                  "percent", fill, "at least", _NEARLY_FULL, told)
+            for at, fill, told in zip(line[0, _AT], fills, by_memory, strict=True)
+            if np.isfinite(at)
+        ]  # fmt: skip
+        return [count, one_of("memory was the reason", reasons)] if reasons else [count]
 
     def restore(self, row: int, state: bytes) -> None:
         """Put back the line of a device; one of another version is left out."""

@@ -68,7 +68,7 @@ def asked_of_line(hours: Numbers, used: Numbers) -> list[Asked]:
         correlation = np.corrcoef(hours, used)[0, 1:]
     return [
         enough,
-        at_most("the largest fall meanwhile", "size", -np.diff(used).min(keepdims=True), _FALL * grown),
+        at_most("the largest fall meanwhile", "size", np.fmax(0, -np.diff(used).min(keepdims=True)), _FALL * grown),
         at_least("the pace of the later half", "rate", late, _ALIKE * early),
         at_least("correlation with a straight line", "ratio", correlation, _ON_A_LINE),
     ]

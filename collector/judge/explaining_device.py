@@ -1,0 +1,87 @@
+"""Why the judge says of a device what it says, and why not: every question it asks of each of its series. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from collector.judge.columns import FRAGMENT_LEVEL, PEER_KINDS, RATCHETS, STEP_LEVEL
+from collector.judge.detectors.boots import asked_across_boots
+from collector.judge.detectors.conditions import at_least
+from collector.judge.detectors.fragmentation import asked_of_fragmentation
+from collector.judge.detectors.history import History
+from collector.judge.detectors.look import ground_of, night_of, of_nights
+from collector.judge.detectors.peers import LEAST_PEERS
+from collector.judge.detectors.rush import LONGEST_VIEW, asked_of_line, asked_of_rise, rise_of
+from collector.judge.detectors.step import asked_of_step, may_show
+from collector.judge.detectors.views import LEVEL_OF
+from collector.judge.engine import Judge
+from collector.judge.explaining import Explanation, conditions_of, explain_leak
+from collector.judge.explaining_night import explain_night
+from collector.judge.explaining_rules import explain_rule
+from collector.judge.expression import Numbers
+from collector.judge.rules import BREACH
+from collector.judge.series import Rows, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One question about one series, and whether the answer is yes."""
+
+    device: str
+    kind: str
+    names: tuple[str, ...]
+    told: bool
+    why: Explanation
+
+
+def explain_device(judge: Judge, device: str) -> Iterator[Explained]:
+    """How each series of the device looks now: each detector's view of its present boot, then each rule on it."""
+    board = judge.board
+    for kind, row in board.series_of.get(device, ()):
+        table = board.tables[kind]
+        said = list(_detectors(table, board.histories[kind], row)) if kind in board.histories else []
+        if kind == "device":
+            said.append(Explanation("restarts", conditions_of(judge.reboots.asked(row, judge.hearing.tick_ms))))
+        rules = (one for one in judge.alerts_on(kind) if one.rule.state == BREACH and one.selected[row])
+        for why in (*said, *(explain_rule(alerts, table, row) for alerts in rules)):
+            yield Explained(device, kind, table.names[row], why.told, why)
+
+
+def _detectors(table: Table, history: History, row: int) -> Iterator[Explanation]:
+    """What each detector makes of one series, in each view of which something is known, the shortest if none."""
+    rows, limits = np.array([row]), table.view(np.array([row]))["limit"]
+    known = [view for view in range(len(LEVEL_OF)) if np.isfinite(_window(history, rows, view)).any()] or [0]
+    for view in known:
+        yield explain_leak(_window(history, rows, view), view, ground_of(table, history, np.array([view]), rows))
+    for view in range(LONGEST_VIEW + 1):
+        yield _explain_rush(table, history, rows, view)
+    yield Explanation("boots", conditions_of(asked_across_boots(history.boots(rows), limits)[1]))
+    if len(of_nights(history, rows)):
+        yield explain_night(night_of(table, history, rows))
+    for view in known:
+        used = _window(history, rows, view)
+        if table.has(FRAGMENT_LEVEL):
+            outside = history.windows(rows, LEVEL_OF[[view]], layer=1)
+            asked = asked_of_fragmentation(used, outside, np.array([view]), limits)[1]
+            yield Explanation("fragmentation", conditions_of(asked))
+        if table.has(STEP_LEVEL) and may_show(view):
+            ratchet = table.kind in RATCHETS
+            yield Explanation("step", conditions_of(asked_of_step(used, view, limits, ratchet=ratchet)))
+    if table.kind in PEER_KINDS:
+        peers = table.column("peers")[rows]
+        asked = [at_least("peers of its board, firmware, size and age of boot", "number", peers, LEAST_PEERS)]
+        yield Explanation("peers", conditions_of(asked))
+
+
+def _window(history: History, rows: Rows, view: int) -> Numbers:
+    return history.windows(rows, LEVEL_OF[[view]])
+
+
+def _explain_rush(table: Table, history: History, rows: Rows, view: int) -> Explanation:
+    views = np.array([view])
+    samples = history.samples(rows, LEVEL_OF[views])
+    asked = asked_of_rise(samples, views, ground_of(table, history, views, rows))
+    return Explanation("rush", conditions_of([*asked, *asked_of_line(*rise_of(samples[0], view))]))
