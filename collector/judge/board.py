@@ -9,7 +9,7 @@ import numpy as np
 
 from collector.judge.columns import GROWING_KINDS, RATCHETS, limit_of
 from collector.judge.detectors.history import History
-from collector.judge.detectors.look import look, look_across_boots, look_at_nights
+from collector.judge.detectors.look import leaks_of_ended, look, look_across_boots, look_at_nights
 from collector.judge.expression import Numbers
 from collector.judge.hearing import LIVE_MS
 from collector.judge.inbox import NOT_JUDGED
@@ -158,10 +158,11 @@ class Board:
             now = np.flatnonzero(phases == phase)
             for part in parts_of(rows[now]):
                 self._add(table, history, [column[now[part]] for column in (rows, *others)], over)
-            for row in over.tolist():
-                history.forget(row)
             if len(over):
-                look_across_boots(table, history, over)
+                ended = leaks_of_ended(table, history, over)
+                for row in over.tolist():
+                    history.forget(row)
+                look_across_boots(table, history, over, ended)
 
     def _add(self, table: Table, history: History, columns: Sequence[Any], over: RowNumbers) -> None:
         rows, times, uptimes, used = columns

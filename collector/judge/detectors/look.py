@@ -18,6 +18,7 @@ from collector.judge.columns import (
 )
 from collector.judge.detectors.blocks import CLOSE_MS, WIDTH_MS
 from collector.judge.detectors.boots import find_leaks_across_boots
+from collector.judge.detectors.ended import find_leaks_of_ended
 from collector.judge.detectors.fragmentation import find_fragmentation, may_have_shrunk
 from collector.judge.detectors.history import (
     BORN_MS,
@@ -30,6 +31,7 @@ from collector.judge.detectors.history import (
     PERIOD_MS,
     QUIET_MS,
     QUIET_SAMPLES,
+    RISE,
     STARTING_MS,
     History,
 )
@@ -115,9 +117,23 @@ def _look_for_leaks(table: Table, history: History, rows: Rows, views: Rows, win
     _write(table, rows, columns, (views.astype(np.float64), *leaks, boots), told, goes_on(windows, views))
 
 
-def look_across_boots(table: Table, history: History, rows: Rows) -> None:
-    """Look at rows whose device has just begun a new boot."""
+def leaks_of_ended(table: Table, history: History, rows: Rows) -> Leaks:
+    """What the boots of these rows tell that are over now: to be asked before the history forgets them."""
+    found = Leaks(*np.full((len(Leaks._fields), len(rows)), np.nan))
+    close = np.flatnonzero(history.mark(rows, PERIOD_MS) <= CLOSE_MS)
+    close = close[np.isfinite(history.blocks.begin_ms(rows[close]))]
+    if len(close):
+        highest = np.fmax(history.mark(rows[close], RISE), history.mark(rows[close], CEILING))
+        leaks = find_leaks_of_ended(night_of(table, history, rows[close]), highest)
+        for column, value in zip(found, leaks, strict=True):
+            column[close] = value
+    return found
+
+
+def look_across_boots(table: Table, history: History, rows: Rows, ended: Leaks) -> None:
+    """Look at rows whose device has just begun a new boot; `ended` is what the boot before it tells by itself."""
     leaks, boots = find_leaks_across_boots(history.boots(rows), table.view(rows)["limit"])
+    leaks = Leaks(*(np.where(np.isnan(leaks.rate), one, several) for one, several in zip(ended, leaks, strict=True)))
     here, never = np.full(len(rows), float(ACROSS_BOOTS)), np.zeros(len(rows), dtype=np.bool_)
     columns = (LEAK_LEVEL, *LEAK_COLUMNS, LEAK_BOOTS)
     _write(table, rows, columns, (here, *leaks, boots), ~np.isnan(leaks.rate), never)

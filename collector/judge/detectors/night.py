@@ -22,30 +22,33 @@ import numpy as np
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.line import Line, line_through, mean_of
 from collector.judge.detectors.shape import first_and_last
-from collector.judge.detectors.sights import Points, Tooth, error_of, feet, floors, mixed, only_tooth, teeth
+from collector.judge.detectors.sights import Points, floors, mixed
+from collector.judge.detectors.teeth import Feet, Tooth, error_of, feet, only_tooth, saws
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows
 
-NIGHT_H, LEAST_KNOWN = 7.65, 50
-"""A night of eight hours, less ten minutes of starting up and a block at either end; and of how many blocks."""
+NIGHT_H, LEAST_KNOWN = 7.9, 36
+"""A night of eight hours, less the block that is still open; and how many blocks of it must be known."""
+STARTING = 4
+"""Blocks at most that are not known because the board was starting up: they are of the night."""
 FLOORS_OF = (1, 2, 4, 8, 12)
 SURE, LEAST_POINTS = 4.0, 8
 """Normal deviates, and how many points a line needs to be believed by them."""
-SURE_OF_FEET, FOOT_ERRORS = 5.0, 2.0
-"""Deviates of the rise of feet by the error of a foot, which is twice that of a block: it has fewer samples."""
+SURE_OF_FEET = 5.0
+"""Deviates of the rise of feet by their own errors."""
 FEW_FEET, FEW_AGREE, MORE_AGREE = 3, 1.5, 2.0
 """How many there must be, and by how many deviates so many of them, and more, must lie on a line."""
-KEPT, ALIKE = 0.2, 2.0
-"""The part of a single tooth that was not given back; by which factor memory may rise faster or slower after it."""
+KEPT, KEPT_OF_FEET, ALIKE = 0.15, 0.1, 2.0
+"""The part of a single tooth that was not given back, and of few of them; by which factor memory may rise faster or
+slower after a single one."""
 WORTH, WORTH_PART, GRAINS = 2048.0, 0.01, 4.0
 """Bytes of growth that are worth a word, or part of a small memory; steps of the counter."""
 MARGIN, LEVEL_BLOCKS = 0.25, 12
 """By which part of the growth it must be above all that stood before, in the least value of the last hour."""
 FALL_ERRORS, FALL_PART, END_BLOCKS = 6.0, 0.25, 2
 """What lies below the line at its end by so many errors, and by that part of the growth, has been given back."""
-SLOWS, SLOWS_ERRORS, BLURRED, RACES = 0.05, 4.0, 0.08, 3.0
-"""What the ratio of halves may lack of 1: so much, or so many errors of it beyond what is a sharp one. And by how much
-it may exceed it."""
+SLOWS, SLOWS_ERRORS, BLURRED, RACES = 0.06, 1.5, 0.0, 3.0
+"""What the ratio of halves may lack of 1: so much, or so many of its errors. And by how much it may exceed it."""
 STAYS = 2.0
 """Deviates by which a leak that was told must still rise, lest it be taken back."""
 Z = 1.96
@@ -97,15 +100,16 @@ def find_night_leaks(night: Night) -> tuple[Leaks, Truths]:
         places = choose(sights)
         told = tells(part, sights, places)
         stays[rows] = np.any([sight.line.deviates > STAYS for sight in sights], axis=0)
-        for column, value in zip(found, _leaks(part, sights, places), strict=True):
+        for column, value in zip(found, leaks_of(part, sights, places), strict=True):
             column[rows] = np.where(told, value, np.nan)
     return found, stays
 
 
 def span_hours(night: Night) -> Numbers:
-    """From the first known block to the last."""
+    """From the first known block, or the boot shortly before it, to the last."""
     first, last = first_and_last(night.least)
-    hours: Numbers = np.where(np.isfinite(night.least).any(axis=1), last - first + 1, 0) * night.block_hours
+    begin = np.where(first - night.boots_at <= STARTING, np.fmin(night.boots_at, first), first)
+    hours: Numbers = np.where(np.isfinite(night.least).any(axis=1), last - begin + 1, 0) * night.block_hours
     return hours
 
 
@@ -118,12 +122,12 @@ def look_at(night: Night) -> list[Sight]:
     """All sights."""
     least, mean = night.least, night.mean
     hours = np.broadcast_to(np.arange(least.shape[1]) * night.block_hours, least.shape)
-    blend, ends = mixed(hours, least, mean), teeth(least, mean)
+    blend, found = mixed(hours, least, mean), saws(mean, night.boots_at)
     return [
         _sight("mixed", blend, blend.used, night),
         *(_sight(f"floors of {blocks}", floors(hours, least, blocks), least, night) for blocks in FLOORS_OF),
-        _sight_of_feet(feet(hours, least, night.boots_at, ends), night),
-        _sight_of_tooth(only_tooth(hours, least, mean, night.boots_at, ends), night),
+        _sight_of_feet(feet(found, len(least), night.block_hours), night),
+        _sight_of_tooth(only_tooth(found, len(least), night.block_hours), night),
     ]
 
 
@@ -181,26 +185,27 @@ def _sight(name: str, points: Points, blocks: Numbers, night: Night) -> Sight:
     return Sight(name, points, line, rises, _holds(line, points, blocks, night), _goes_on(line))
 
 
-def _sight_of_feet(points: Points, night: Night) -> Sight:
-    """Of feet the error is known by the blocks beside them, so that few are enough if they agree."""
+def _sight_of_feet(found: Feet, night: Night) -> Sight:
+    """Of feet the error is known by the teeth that they begin, so that few are enough if they agree."""
+    points = Points(found.hours, found.used)
     line = line_through(*points)
     count = np.isfinite(points.used).sum(axis=1)
     apart = points.hours - mean_of(points.hours)[:, None]
-    error = FOOT_ERRORS * error_of(night.least) / np.sqrt(np.nansum(apart**2, axis=1))
-    agree = line.deviates > np.where(count > FEW_FEET, MORE_AGREE, FEW_AGREE)
-    few = (count >= FEW_FEET) & agree & (line.slope > SURE_OF_FEET * error)
-    sure = few | ((count >= LEAST_POINTS) & (line.deviates > SURE))
+    error = np.sqrt(np.nansum((apart * found.errors) ** 2, axis=1)) / np.nansum(apart**2, axis=1)
+    kept = line.grown > KEPT_OF_FEET * found.heights
+    few = (count >= FEW_FEET) & (count < LEAST_POINTS) & kept
+    agree = few & (line.deviates > np.where(count > FEW_FEET, MORE_AGREE, FEW_AGREE))
+    sure = (agree | ((count > FEW_FEET) & (line.deviates > SURE))) & (line.slope > SURE_OF_FEET * error)
     return Sight("feet", points, line, sure & (line.grown > worth(night)), np.ones_like(sure), _goes_on(line))
 
 
 def _sight_of_tooth(tooth: Tooth, night: Night) -> Sight:
     """One tooth: a line from the boot to its foot."""
     kept, endless = tooth.foot - tooth.boot, np.full(len(tooth.boot), np.inf)
-    error = np.sqrt(2) * FOOT_ERRORS * error_of(night.least)
     points = Points(np.stack([0 * tooth.hours, tooth.hours], axis=1), np.stack([tooth.boot, tooth.foot], axis=1))
     line = Line(
-        kept / tooth.hours, error / tooth.hours, kept / error, kept, tooth.hours, tooth.rise_after / tooth.rise,
-        endless, 0 * points.used,
+        kept / tooth.hours, tooth.error / tooth.hours, kept / tooth.error, kept, tooth.hours,
+        tooth.rise_after / tooth.rise, endless, 0 * points.used,
     )  # fmt: skip
     rises = (line.deviates > SURE_OF_FEET) & (kept > KEPT * (tooth.height - tooth.boot)) & (kept > worth(night))
     alike = (line.ratio > 1 / ALIKE) & (line.ratio < ALIKE)
@@ -225,7 +230,8 @@ def _goes_on(line: Line) -> Truths:
     return goes_on
 
 
-def _leaks(night: Night, sights: list[Sight], places: Rows) -> Leaks:
+def leaks_of(night: Night, sights: list[Sight], places: Rows) -> Leaks:
+    """The numbers of a leak by the sights that count."""
     slope, error, hours, grown = (
         np.choose(places, [getattr(sight.line, name) for sight in sights])
         for name in ("slope", "error", "hours", "grown")
