@@ -28,8 +28,9 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import LIMIT_S
+
 HOST = "127.0.0.1"
-START_S = 60.0
 FIRST_PORT, PORTS_A_WORKER, WORKERS = 12_000, 5_000, 4
 """Below the ports that the kernel gives to outgoing connections."""
 
@@ -86,9 +87,9 @@ class Server:
         return self._process is not None
 
     def start(self) -> None:
-        """Start it, on the port it had before if any, and wait until it answers."""
-        tries = 1 if self.port else 5  # a free port may be taken by another program before the server binds it
-        for _ in range(tries):
+        """Start it, on the port it had before if any, and wait until it answers. One that ends at once is tried on
+        another port: a free one may be taken by another program before the server binds it."""
+        for _ in range(1 if self.port else 5):
             port = self.port or free_port()
             with self.log.open("ab") as log:
                 self._process = subprocess.Popen(
@@ -97,12 +98,15 @@ class Server:
             if self._ready(port):
                 self.port = port
                 return
+            hangs = self._process.poll() is None
             self.kill()
+            if hangs:
+                break
         pytest.fail(f"{self._command(0)[0]} does not answer; its log ends:\n{self.log.read_text()[-2000:]}")
 
     def _ready(self, port: int) -> bool:
         assert self._process is not None
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + LIMIT_S
         while time.monotonic() < deadline and self._process.poll() is None:
             if self.answers(port):
                 return self._process.poll() is None
