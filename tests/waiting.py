@@ -39,6 +39,11 @@ def step_until(step: Callable[[], object], holds: Callable[[], T], what: str, *,
     return wait_until(after_a_step, what, limit_s=limit_s, pause_s=0)
 
 
+def said(log: Path) -> str:
+    """All that a log says by now; what is looked for may be far from its end by the time somebody looks."""
+    return log.read_text(errors="replace") if log.exists() else ""
+
+
 def tail(log: Path) -> str:
     """The end of a log, for messages of failing tests."""
-    return log.read_text(errors="replace")[-2000:] if log.exists() else "(no log)"
+    return said(log)[-2000:] or "(nothing is said)"

@@ -16,7 +16,7 @@ from collector.web.status import statuses, unready
 from telemetry.clock import wall_ms
 from tests.faults.rig import Rig, rig
 from tests.faults.run import Report, drained, verdict, wait_for_acks
-from tests.waiting import tail, wait_until
+from tests.waiting import said, tail, wait_until
 
 DISK_MB = 96
 
@@ -65,13 +65,13 @@ def test_a_full_disk_stops_acks_is_said_and_ends_by_itself(tmp_path: Path) -> No
         intake = under_test.children["intake"]
         lives = intake.own_deaths
 
-        def said() -> bool:
+        def stands_still() -> bool:
             fill(data)
             reasons = unready(statuses(data, (), wall_ms()), wall_ms())
             return any("intake has written nothing" in reason for reason in reasons)
 
-        wait_until(said, "it is said")
-        assert "nothing is acknowledged until it can be written again" in tail(intake.log)
+        wait_until(stands_still, "it is said")
+        assert "nothing is acknowledged until it can be written again" in said(intake.log)
         held = under_test.oracle.acked()
         (data / "filler").unlink()
         wait_for_acks(under_test, held + 1)

@@ -12,7 +12,7 @@ from telemetry.journal import START, JournalReader
 from telemetry.wire import Rows, decode_body
 from tests.memfleet.running import Collector, Terminal, memfleet, processes_of
 from tests.servers import InfluxDB, Mosquitto, influxd, mosquitto
-from tests.waiting import tail, wait_until
+from tests.waiting import said, wait_until
 
 READINGS = 600
 SEED = 20_261_120
@@ -40,7 +40,7 @@ def test_a_killed_collector_misses_nothing(tmp_path: Path) -> None:
         terminal = Terminal()
         agent_log = tmp_path / "agent.log"
         with memfleet(*agent(broker, tmp_path, terminal), log=agent_log):
-            wait_until(lambda: ": open" in tail(agent_log), "the port is opened")
+            wait_until(lambda: ": open" in said(agent_log), "the port is opened")
             for round_number in range(3):
                 with collector.running():
                     first, last = READINGS * round_number // 4, READINGS * (round_number + 1) // 4
@@ -59,7 +59,7 @@ def test_a_killed_collector_misses_nothing(tmp_path: Path) -> None:
 def _accounted(collector: Collector) -> bool:
     """Whether each process counted every reading once, and the agent's own beside them; a doubled one stays counted."""
     counts = collector.counters()
-    reports = len(collector.get("/api/v1/points?device=rig&kind=agent&max_points=10000")["t"])
+    reports = len(collector.answer("/api/v1/points?device=rig&kind=agent&max_points=10000")["t"])
     intake = counts["intake"]
     known = sum(intake.get(name, 0) for name in ("accepted_rows", "duplicate_rows", "quarantined_rows"))
     written = (intake["accepted_rows"], counts["series"]["series_rows"], counts["store:influx"]["stored_rows"])
@@ -73,7 +73,7 @@ def test_a_killed_agent_has_what_it_committed(tmp_path: Path) -> None:
         words = agent(broker, tmp_path, terminal)
         log = tmp_path / "agent.log"
         with memfleet(*words, log=log):
-            wait_until(lambda: ": open" in tail(log), "the port is opened")
+            wait_until(lambda: ": open" in said(log), "the port is opened")
             _print(terminal, range(100), pause_s=0.001)
             outbox = tmp_path / "agent" / "outbox.journal"  # nobody has taken them off the agent's hands yet
             wait_until(lambda: _committed(outbox) == list(range(100)), "all are committed", log)

@@ -123,6 +123,10 @@ class Collector:
         """An answer of the API, None while it gives none."""
         return get(f"http://127.0.0.1:{self.port}{path}")
 
+    def answer(self, path: str) -> Any:
+        """The same, once there is one: a file that is busy just then is not told."""
+        return wait_until(lambda: self.get(path), f"{path} is answered", self.log)
+
     def counters(self) -> dict[str, dict[str, int]]:
         """The counters of every process. A file that is busy just then is not told: ask again."""
 

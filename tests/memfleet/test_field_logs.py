@@ -18,7 +18,7 @@ from emulators.consoles import DeviceConsole
 from telemetry.clock import wall_ms
 from tests.memfleet.running import Collector, Terminal, memfleet
 from tests.servers import Mosquitto, mosquitto
-from tests.waiting import tail, wait_until
+from tests.waiting import said, wait_until
 
 LIFE_MS = 120_000
 STEP_MS = 5_000
@@ -61,7 +61,7 @@ class Story:
         terminal, log = Terminal(), self.folder / "agent.log"
         words = ["--fleet", "live", "--name", "gateway", "--broker", self.broker.url, "--data", str(self.gateway)]
         with memfleet("agent", *words, "--port", terminal.path, "--device", "pump", log=log):
-            wait_until(lambda: ": open" in tail(log), "the port is opened", log)
+            wait_until(lambda: ": open" in said(log), "the port is opened", log)
             for piece in printed():
                 terminal.print(piece)
                 time.sleep(PACE_S)
@@ -88,18 +88,18 @@ def logs(collector: Collector) -> list[dict[str, Any]]:
 def readings(collector: Collector) -> dict[str, Any]:
     """Every number of every memory series, in order, without the times."""
     found = {}
-    for one in collector.get("/api/v1/devices/pump/series")["series"]:
+    for one in collector.answer("/api/v1/devices/pump/series")["series"]:
         if one["kind"] in ("heap", "stack", "task", "process", "pool"):
             names = "".join(f"&name={quote(name)}" for name in one["names"])
             path = f"/api/v1/points?device=pump&kind={one['kind']}{names}&start=0&end={wall_ms() + 60_000}"
-            answer = collector.get(f"{path}&max_points=5000")
+            answer = collector.answer(f"{path}&max_points=5000")
             found[f"{one['kind']} {one['names']}"] = answer["values"]
     return found
 
 
 def alerts(collector: Collector) -> set[str]:
     """Everything that fired."""
-    return {alert["key"] for alert in collector.get("/api/v1/alerts?active=false")["alerts"]}
+    return {alert["key"] for alert in collector.answer("/api/v1/alerts?active=false")["alerts"]}
 
 
 def settle(collector: Collector) -> None:

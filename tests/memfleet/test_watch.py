@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.memfleet.running import Terminal, get, memfleet, processes_of, run
 from tests.servers import free_port
-from tests.waiting import LIMIT_S, tail, wait_until
+from tests.waiting import LIMIT_S, said, tail, wait_until
 
 LINES = 8
 LINE = (
@@ -50,22 +50,28 @@ def test_a_board_on_the_desk_is_on_the_page(tmp_path: Path) -> None:
     terminal = Terminal()
     desk = Desk(tmp_path, terminal.path, "--relay")
     with desk.running() as today:
-        wait_until(lambda: "Watching" in tail(desk.log), "watch comes up", desk.log)
+        wait_until(lambda: "Watching" in said(desk.log), "watch comes up", desk.log)
         wait_until(lambda: _greet(terminal, desk.url), "the board is heard")
         for number in range(LINES):
             terminal.print(LINE.format(free=8000 - 112 * number, used=108 * number).encode())
         points = wait_until(lambda: _points(desk.url), "the heap is on the page", desk.log)
         assert points["free"] == [8000 - 112 * number for number in range(LINES)]
-        device = get(f"{desk.url}/devices/bench-7")
+        device = wait_until(lambda: get(f"{desk.url}/devices/bench-7"), "the page answers")
         assert device["platform"] == "zephyr"
         relay = desk.kept / "agent" / "relay" / "bench-7"
         relay.write_bytes(b"kernel heap\r")
-        assert wait_until(terminal.typed, "what is typed at the relay reaches the board").startswith(b"kernel heap")
+        typed = bytearray()  # it may come in pieces
+
+        def typed_at_the_board() -> bool:
+            typed.extend(terminal.typed())
+            return b"kernel heap" in typed
+
+        wait_until(typed_at_the_board, "what is typed at the relay reaches the board")
         assert (desk.kept / "logs" / "broker.log").exists()
-        assert f"http://127.0.0.1:{desk.port}" in tail(desk.log)
+        assert f"http://127.0.0.1:{desk.port}" in said(desk.log)
         with desk.running(tmp_path / "second.log") as second:
             assert second.wait(LIMIT_S) == 2
-        assert "another `memfleet watch` keeps its data in" in tail(tmp_path / "second.log")
+        assert "another `memfleet watch` keeps its data in" in said(tmp_path / "second.log")
         wait_until(lambda: len(processes_of(desk.kept)) >= 7, "watch, broker and the parts of a collector run")
         today.kill()
         wait_until(lambda: not processes_of(desk.kept), "what is killed leaves nobody behind")
