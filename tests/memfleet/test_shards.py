@@ -51,6 +51,7 @@ class Talker:
             self.agent.take([reading(self.name, self._said, self._start_ms)])
             if self._said % 10 == 0:
                 self.step(0.06)
+        self.agent.commit()  # only what is committed counts as not delivered
 
     def step(self, seconds: float = 0.01) -> None:
         deadline = time.monotonic() + seconds
