@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tomllib
 from pathlib import Path
@@ -15,6 +16,7 @@ from emulators.fleet import Fleet
 from emulators.ports import BUFFER_BYTES, Port, Ports
 from telemetry.readings import Reading
 from telemetry.settings import convert
+from tests.waiting import LIMIT_S, wait_until
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "fleet.toml"
 
@@ -34,7 +36,7 @@ def test_a_serial_program_reads_what_the_board_prints_byte_for_byte() -> None:
     port = Port(EmulatedConsole("zephyr", "tutorial-leak", seed=3), clock=clock)
     expected = EmulatedConsole("zephyr", "tutorial-leak", seed=3)
     begin = expected.advance(0)
-    with serial.Serial(port.path, 115200, timeout=5) as desk:
+    with serial.Serial(port.path, 115200, timeout=LIMIT_S) as desk:
         for _ in range(30):
             clock.now_ms += 700
             port.step()
@@ -47,7 +49,7 @@ def test_a_serial_program_reads_what_the_board_prints_byte_for_byte() -> None:
 def test_a_board_may_live_faster_than_real_time() -> None:
     clock = Clock()
     port = Port(EmulatedConsole("zephyr", "tutorial-leak"), speed=60.0, clock=clock)
-    with serial.Serial(port.path, timeout=5) as desk:
+    with serial.Serial(port.path, timeout=LIMIT_S) as desk:
         clock.now_ms += 1000
         port.step()
         text = b""
@@ -73,11 +75,11 @@ def test_nobody_reading_loses_the_oldest_bytes_and_counts_them() -> None:
 def test_what_is_typed_does_not_come_back() -> None:
     clock = Clock()
     port = Port(EmulatedConsole("zephyr", "steady"), clock=clock)
-    with serial.Serial(port.path, timeout=5) as desk:
+    with serial.Serial(port.path, timeout=LIMIT_S) as desk:
         desk.write(b"kernel heap\r\n")
         clock.now_ms += 100
         port.step()
-        assert b"kernel heap" not in desk.read(100)
+        assert b"kernel heap" not in desk.read(100)  # the board prints far more
     port.close()
 
 
@@ -91,9 +93,14 @@ def test_each_device_of_a_fleet_has_a_port() -> None:
     clock.now_ms += 1000
     ports.step()
     for name, reader in readers.items():
-        parser = Console()
-        parser.feed(os.read(reader, 65536))
-        assert parser.system == ("zephyr" if name.startswith("sensor") else "esp32")
+        parser, wanted = Console(), "zephyr" if name.startswith("sensor") else "esp32"
+
+        def is_known(reader: int = reader, parser: Console = parser, wanted: str = wanted) -> bool:
+            with contextlib.suppress(BlockingIOError):  # the kernel hands on in its own time
+                parser.feed(os.read(reader, 65536))
+            return parser.system == wanted
+
+        wait_until(is_known, f"{name} prints as {wanted} does")
         os.close(reader)
     ports.close()
 
