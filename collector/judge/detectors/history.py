@@ -30,7 +30,7 @@ _FORGOTTEN_A_BUCKET = 0.9
 """What remains of the largest fall with each bucket of `_PEAK_LEVEL`."""
 _APART = 2.0**34
 """More than any device's memory: keeps the rows of one running maximum apart."""
-_PEAK_LEVEL = 4
+_PEAK_LEVEL, _LONG_LEVEL = 4, 5
 STARTING_MS = 600_000
 """For so long at most after a boot programs take memory that they keep."""
 _PERIOD_KEPT = 0.9
@@ -115,6 +115,17 @@ class History:
         before = ((numbers + 1) * widths[:, None] <= begins_ms[:, None, None]) & coarser[:, :, None]
         highest: Numbers = np.fmax.reduce(np.where(before, values, np.nan), axis=(1, 2)).astype(np.float64)
         return highest
+
+    def heard_since_ms(self, rows: Rows) -> Numbers:
+        """Since when this boot has been heard, to within 80 minutes: the end of the oldest bucket of the long levels.
+
+        The boot may be older by far, but what it did before nobody knows.
+        """
+        widths = np.array(WIDTHS_MS[_LONG_LEVEL:])
+        numbers = self.newest[rows, _LONG_LEVEL:, None] - np.arange(BUCKETS)
+        known = np.isfinite(np.take_along_axis(self.least[rows, 0, _LONG_LEVEL:], numbers % BUCKETS, axis=2))
+        since: Numbers = np.min(np.where(known, (numbers + 1) * widths[:, None], np.inf), axis=(1, 2))
+        return since
 
     def begin_open_ms(self, rows: Rows, levels: Rows) -> Numbers:
         """When the bucket began that comes after the window of each row on that level."""

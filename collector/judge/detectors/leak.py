@@ -15,7 +15,6 @@ A leak is told when, over the closed buckets of one view of the history,
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +31,7 @@ from collector.judge.detectors.shape import (
     excursions,
     first_and_last,
     slopes,
+    to_come,
 )
 from collector.judge.detectors.views import HOURS_OF, is_daily, watched
 from collector.judge.expression import Numbers, Truths
@@ -56,8 +56,8 @@ _PEAKS, _PEAKS_DAILY = 0.5, 0.25
 _TOOTH, _LARGEST_WAVE = 0.45, 0.5
 """Parts of the free memory: a tooth of a saw, and a daily cycle from its trough to its crest, stay below."""
 _KNOWN_FOR, _NEWS_PART, _KNOWN_DAY_H = 4.0, 0.20, 30.0
-"""A boot that lasts so many times the rise, and longer than a day, would have shown its teeth and waves before: it
-has, where memory fell from a level that the rise has not reached."""
+"""A boot that was heard for so many times the rise, and longer than a day, would have shown its teeth and waves: it
+has, where memory fell from a level that the rise has not reached. Its own uptime says nothing of that."""
 _STEADY_PART, _LONG_H = 0.3, 24.0
 _STRAIGHT_FROM_H, _STRAIGHT_ERRORS = 12.0, 1.5
 """Growth that goes on for longer than a day, or is straight for longer than a wave of 24 hours rises."""
@@ -76,8 +76,8 @@ class Ground(NamedTuple):
     `limits` bytes (NaN: unknown); `ceilings` highest peaks from which memory fell (NaN: it never did) and
     `ceiling_ages_ms` how long ago; `held_before` the highest least value of any span before the window; `peaks` how
     much comes and goes from sample to sample; `resolutions` bytes; `quiet_ms` and `quiet_samples` for how long it never
-    fell, 0 where the counter cannot fall; `age_ms` for how long the boot lasts; `ratchets` 1 where it is one of
-    these counters; `newest` the newest value, bytes, and `open_ms` how long after the end of the window it was read.
+    fell, 0 where the counter cannot fall; `heard_ms` for how long the boot has been heard; `ratchets` 1 where it is one
+    of these counters; `newest` the newest value, bytes, and `open_ms` how long after the end of the window it was read.
     """
 
     limits: Numbers
@@ -88,7 +88,7 @@ class Ground(NamedTuple):
     resolutions: Numbers
     quiet_ms: Numbers
     quiet_samples: Numbers
-    age_ms: Numbers
+    heard_ms: Numbers
     ratchets: Numbers
     newest: Numbers
     open_ms: Numbers
@@ -244,7 +244,7 @@ def _asked_of_size(rise: _Rise, views: Rows, ground: Ground) -> list[Asked]:
     grown, begin, bent = rise.grown, rise.begin, rise.bent
     part, left = grown / (ground.limits - begin), ground.limits - begin - grown
     ratio = np.minimum(1, bent.ratio) - _ERRORS * bent.ratio_error
-    slowly, surely = _to_come(grown, ratio), np.fmax(_to_come(grown, ratio), _to_come(grown, bent.ratio))
+    slowly, surely = to_come(grown, ratio), np.fmax(to_come(grown, ratio), to_come(grown, bent.ratio))
     ends = at_least("what is to come, if it goes on slowing down so", "size", surely, left)
     ends_at_worst = at_least("what is to come, if it slows down by an error more", "size", slowly, left)
     steady = at_least("growth, of what was free", "percent", part, _STEADY_PART)
@@ -261,9 +261,9 @@ def _asked_of_size(rise: _Rise, views: Rows, ground: Ground) -> list[Asked]:
 
 
 def _asked_to_be_large(rise: _Rise, part: Numbers, ground: Ground) -> Asked:
-    hours, age_hours = rise.hours, ground.age_ms / HOUR_MS
+    hours, heard_hours = rise.hours, ground.heard_ms / HOUR_MS
     wave = _LARGEST_WAVE * np.sin(np.pi * np.minimum(hours, 24) / 24)
-    known = (age_hours >= _KNOWN_FOR * hours) & (age_hours >= _KNOWN_DAY_H)
+    known = (heard_hours >= _KNOWN_FOR * hours) & (heard_hours >= _KNOWN_DAY_H)
     known = known & ~(rise.begin + rise.grown <= ground.ceilings)
     wanted = np.where(known, _NEWS_PART, np.maximum(_TOOTH, wave))
     return at_least("growth, of what was free", "percent", part, wanted)
@@ -299,13 +299,6 @@ def _asked_of_unlimited(rise: _Rise, ratio: Numbers, ground: Ground) -> list[Ask
         at_least("growth without a limit, of what was used", "size", grown, _UNLIMITED_PART * rise.begin),
         at_least("its second half to its first, by an error less", "ratio", ratio, _UNLIMITED_RATIO),
     ]
-
-
-def _to_come(grown: Numbers, ratio: Numbers) -> Numbers:
-    """What is to come where growth slows down by `ratio` from half window to half window, bytes; less than nothing
-    where it has turned."""
-    to_come = np.where(ratio < 1, grown * ratio / (1 + ratio) * ratio / (1 - ratio), math.inf)
-    return np.where(ratio > 0, to_come, -math.inf)
 
 
 def goes_on(windows: Numbers, views: Rows, *, flat: bool = False) -> Truths:

@@ -65,7 +65,7 @@ def ground_of(table: Table, history: History, views: Rows, rows: Rows) -> Ground
         table.resolution[rows].astype(np.float64),
         np.zeros(len(rows)) if table.kind in RATCHETS else quiet_ms,
         history.mark(rows, QUIET_SAMPLES),
-        history.mark(rows, LAST_MS) - history.mark(rows, BORN_MS),
+        history.mark(rows, LAST_MS) - history.heard_since_ms(rows),
         np.full(len(rows), float(table.kind in RATCHETS)),
         history.mark(rows, LAST),
         history.mark(rows, LAST_MS) - history.begin_open_ms(rows, LEVEL_OF[views]),

@@ -120,6 +120,13 @@ def bend(held: Numbers, resolution: Numbers) -> Bend:
     )
 
 
+def to_come(grown: Numbers, ratio: Numbers) -> Numbers:
+    """What is to come where growth slows down by `ratio` from half window to half window: the sum of a geometric
+    series, bytes; less than nothing where it has turned."""
+    for_ever = np.where(ratio < 1, grown * ratio / (1 + ratio) * ratio / (1 - ratio), np.inf)
+    return np.where(ratio > 0, for_ever, -np.inf)
+
+
 def bend_of_a_day(hours: Numbers) -> Numbers:
     """The largest distance from a straight line of a wave of 24 hours, where it bends least, over so many hours."""
     angle = np.pi * np.minimum(hours, 12.0) / 24

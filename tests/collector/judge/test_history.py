@@ -12,6 +12,7 @@ from collector.judge.detectors.history import (
     BORN_MS,
     BUCKETS,
     CEILING,
+    HOUR_MS,
     LAST,
     LAST_MS,
     QUIET_MS,
@@ -98,3 +99,14 @@ def test_where_samples_stand_alone_the_open_bucket_counts_as_closed() -> None:
     windows = history.windows(np.zeros(2, dtype=np.int64), np.array([1, 3]))
     assert windows[0, -1] == 2_900
     assert np.nanmax(windows[1]) == 2_200  # of 320 s: the open one has several samples, and may get more
+
+
+def test_a_boot_is_known_since_it_was_heard_not_since_it_began() -> None:
+    history = History()
+    history.make_room(1)
+    for hour in range(60):
+        time = np.array([1_790_000_000_000 + hour * HOUR_MS])
+        history.add(np.array([0]), time, np.array([[5_000.0]]), np.array([(400.0 + hour) * HOUR_MS]))
+        heard = (time - history.heard_since_ms(np.array([0])))[0] / HOUR_MS
+        assert hour - 4 / 3 <= heard <= hour or (hour > 40 and hour - 3 <= heard <= hour)
+    assert history.mark(np.array([0]), BORN_MS)[0] < time[0] - 400 * HOUR_MS

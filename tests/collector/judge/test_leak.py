@@ -116,7 +116,14 @@ def ground(rows: int = 1, **known: float) -> Ground:
         "peaks": 0,
         "resolutions": 1,
     } | known
-    values = {"quiet_ms": 0, "quiet_samples": 1000, "age_ms": 0, "ratchets": 0, "newest": np.nan, "open_ms": 0} | values
+    values |= {
+        "quiet_ms": 0,
+        "quiet_samples": 1000,
+        "heard_ms": 0,
+        "ratchets": 0,
+        "newest": np.nan,
+        "open_ms": 0,
+    } | known
     return Ground(**{name: np.full(rows, value, dtype=np.float64) for name, value in values.items()})
 
 
@@ -183,10 +190,19 @@ def test_a_small_growth_is_told_on_a_quiet_series_after_half_an_hour() -> None:
 
 def test_what_may_be_the_first_tooth_is_told_where_a_long_boot_has_shown_none() -> None:
     window = line(150)
-    assert np.isnan(find_leaks(window, 2, ground(age_ms=3 * HOUR_MS)).rate[0])
-    assert find_leaks(window, 2, ground(age_ms=100 * HOUR_MS)).rate[0] > 0
-    fell_from = ground(age_ms=100 * HOUR_MS, ceilings=15_000, ceiling_ages_ms=100_000)
+    assert np.isnan(find_leaks(window, 2, ground(heard_ms=3 * HOUR_MS)).rate[0])
+    assert find_leaks(window, 2, ground(heard_ms=100 * HOUR_MS)).rate[0] > 0
+    fell_from = ground(heard_ms=100 * HOUR_MS, ceilings=15_000, ceiling_ages_ms=100_000)
     assert np.isnan(find_leaks(window, 2, fell_from).rate[0])
+
+
+def test_the_first_half_tooth_of_a_boot_that_is_old_but_new_to_us_is_no_leak() -> None:
+    bench = Bench(RULE)
+    for second in range(0, 900, 10):
+        used, up = int(saw(840, 9_000)(second + 400)), 4 * 24 * HOUR_MS + 1000 * second
+        bench.second(rows("b", "heap", ("main",), bench.now_ms + 9_900, {"size": SIZE, "used": used}, uptime_ms=up),
+                     seconds=10)  # fmt: skip
+    assert bench.findings == []
 
 
 @pytest.mark.parametrize("phase", range(0, 24, 2))
