@@ -7,7 +7,8 @@
 Also `board`, `os` and labels in `texts`, `limits` (bytes), `resolution` (bytes) and `flags` where there are any. A line
 may leave out all but device, kind and time_s; the fields may also stand in an object `fields`. One reading a line, in
 any order. What others write is taken as far as it can be: a device may have any name up to 128 characters, or a number;
-an unknown value may be null or NaN; fields that a kind has not are left out.
+an unknown value may be null or NaN; fields that a kind has not are left out. What was meant otherwise is refused: text
+where a number belongs ("12 KiB"), a time in milliseconds.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ _TEXTS = ("platform", "firmware", "board")
 _TAKEN = frozenset((*_BASE, *_TEXTS))
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
-_MOST_SECONDS = 2**53 / 1000
+_MOST_SECONDS = 1e11
+"""Five thousand years: a time above it was written in milliseconds."""
 _LONGEST_NAME = 128
 _NUMBERS = (int, float)
 """Types of a number in JSON: by type, since a truth is an int too."""
@@ -87,7 +89,8 @@ def decode(line: bytes) -> tuple[About, Reading]:
     table = _table(line)
     device, kind = _device(table.get("device")), table.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
-        raise UsageError(f"kind {str(kind)[:80]!r} is none of {', '.join(KINDS)}")
+        said = "is missing; give one" if kind is None else f"{str(kind)[:80]!r} is none"
+        raise UsageError(f"kind {said} of {', '.join(KINDS)}")
     uptime_s = None if _is_unknown(table.get("uptime_s")) else _number(table, "uptime_s")
     boot = -1 if _is_unknown(table.get("boot")) else int(_number(table, "boot"))
     reading = Reading(
@@ -130,8 +133,17 @@ def _is_unknown(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
+def _is_unknown_number(value: Any) -> bool:
+    """Whether it says that there is no value: null, NaN or infinite, or beyond what any counter holds."""
+    return value is None or type(value) in _NUMBERS
+
+
 def _number(table: Mapping[str, Any], key: str) -> float:
     value: Any = table.get(key)
+    if value is None:
+        raise UsageError(f"{key} is missing")
+    if type(value) in _NUMBERS and value >= _MOST_SECONDS and key.endswith("_s"):
+        raise UsageError(f"{key}: {value} is too large for seconds; are these milliseconds?")
     if type(value) not in _NUMBERS or not 0 <= value < _MOST_SECONDS:
         raise UsageError(f"{key}: {str(value)[:80]!r} is no number from 0 on")
     return float(value)
@@ -166,6 +178,8 @@ def _fields(table: Mapping[str, Any], kind: str) -> dict[str, Value]:
                 values[key] = round(value)
             elif isinstance(value, str) and (key in known.texts or known.open_fields):
                 values[key] = value
+            elif key in known.numbers and not _is_unknown_number(value):
+                raise UsageError(f"{key}: {str(value)[:80]!r} is no number")
     return values  # what else stands in the line is somebody else's
 
 

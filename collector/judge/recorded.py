@@ -12,7 +12,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
@@ -20,10 +20,11 @@ from statistics import median
 from typing import IO, NamedTuple, cast
 
 from collector.judge.batches import Batch
+from collector.judge.rhythm import Rhythms
 from collector.records import Arrival
 from telemetry.errors import EnvironmentFault, UsageError
 from telemetry.ndjson import decode
-from telemetry.readings import About, Reading
+from telemetry.readings import KINDS, MEMORY_KINDS, SILENT_AFTER, About, Reading, fault_of
 from telemetry.wire import Rows, flag_bits
 
 AGENT = "recorded"
@@ -36,6 +37,8 @@ _LOOKED_AT = 20_000
 _ARRIVALS_MS = 60_000
 _LONGEST_SILENCE_MS = 6 * 3_600_000
 _GZIP = b"\x1f\x8b"
+_WIDE_CHARACTERS = (b"\xff\xfe", b"\xfe\xff")
+_MARK = b"\xef\xbb\xbf"
 
 Entry = tuple[int, int, bytes]
 """A line with its time, wall ms, and its number in the file."""
@@ -83,15 +86,19 @@ class Recording:
             newest[thing] = time_ms
         return int(median(gaps)) if gaps else 0
 
-    def readings(self) -> Iterator[tuple[About, Reading]]:
-        """All readings in order of time; what cannot be read is noted and left out."""
+    def readings(self, rhythms: Rhythms | None = None) -> Iterator[tuple[About, Reading]]:
+        """All readings in order of time; what cannot be read, or no source can have printed, is noted and left out.
+        With `rhythms`, each device may be silent for as long as it usually is, or for longer by its own account."""
         boots = _Boots()
         for _, number, line in self.entries():
             try:
                 about, reading = decode(line)
+                _check(reading)
             except UsageError as error:
                 self._refuse(f"line {number}: {error}")
                 continue
+            if rhythms is not None:
+                about = _with_silence(about, rhythms.allowed_s(reading.device, reading.time_ms))
             yield boots.settle(about, reading)
 
     def _refuse(self, why: str) -> None:
@@ -131,12 +138,16 @@ def record(lines: Iterable[bytes], files: ExitStack, time_of: Callable[[bytes], 
 
 
 def open_lines(path: Path, files: ExitStack) -> Iterator[bytes]:
-    """The lines of a file, unpacked when it begins as gzip does; EnvironmentFault when it cannot be read, or not
-    to its end."""
+    """The lines of a file, unpacked when it begins as gzip does, without the mark of UTF-8; UsageError when it is
+    UTF-16, EnvironmentFault when it cannot be read, or not to its end."""
     try:
         plain = files.enter_context(path.open("rb"))
-        packed = plain.peek(2)[:2] == _GZIP
-        yield from cast(IO[bytes], gzip.GzipFile(fileobj=plain)) if packed else plain
+        begins = plain.peek(3)
+        if begins.startswith(_WIDE_CHARACTERS):
+            raise UsageError(f"{path} is UTF-16; write it as UTF-8")
+        if begins.startswith(_MARK):
+            plain.read(len(_MARK))
+        yield from cast(IO[bytes], gzip.GzipFile(fileobj=plain)) if begins.startswith(_GZIP) else plain
     except OSError as error:
         raise EnvironmentFault(f"{path}: {error.strerror or error}", retry=False) from None
     except (EOFError, zlib.error) as error:
@@ -194,6 +205,21 @@ class _Boots:
 
 
 _UPTIME_SLACK_MS = 2_000
+
+
+def _check(reading: Reading) -> None:
+    """UsageError when nothing of it can be judged, or when intake would refuse it."""
+    kind = KINDS[reading.kind]
+    if not reading.values and kind.name in MEMORY_KINDS:
+        raise UsageError(f"has none of the fields of {kind.name}: {', '.join(kind.numbers)}")
+    fault = fault_of(reading.kind, reading.values, reading.flags, reading.resolution)
+    if fault is not None:
+        raise UsageError(f"no source can have printed that: {fault} (docs/readings.md, sanity)")
+
+
+def _with_silence(about: About, allowed_s: int) -> About:
+    own_s = about.limits.get(SILENT_AFTER, 0)
+    return replace(about, limits={**about.limits, SILENT_AFTER: max(own_s, allowed_s)})
 
 
 def _with_boot(reading: Reading, boot: int) -> Reading:

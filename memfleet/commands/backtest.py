@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Described = tuple[About, Reading]
 
-_SILENT_S, _GAPS = 300.0, 4
+_SILENT_S = 300.0
 
 
 def command(
@@ -40,7 +40,7 @@ def command(
         str, typer.Option(help="How far ticks stand apart; auto: 1s for hours, a minute or more for weeks.")
     ] = "auto",
     silent_after: Annotated[
-        str, typer.Option(help="A device that says nothing for so long is silent; auto: 5m, or four usual gaps.")
+        str, typer.Option(help="A device that says nothing for so long is silent; auto: 5m, or four of its usual gaps.")
     ] = "auto",
     explain: Annotated[
         str | None, typer.Option(help="Say instead what is told of this device at the end, what is not, and why.")
@@ -61,6 +61,7 @@ def command(
 
     from collector.judge.backtest import Backtest
     from collector.judge.recorded import batches, open_lines, record
+    from collector.judge.rhythm import Rhythms
     from collector.judge.rules import load_rules
     from telemetry.ndjson import time_of
 
@@ -70,9 +71,11 @@ def command(
             open_lines(file, files) if file else _stored(Client(url, token_file), start, end, files)
         )
         recording = record(lines, files, time_of)
-        step_ms, silent_s = _pace(recording, tick, silent_after)
-        test = Backtest(judged, silent_s, step_ms)
-        readings = recording.readings()
+        if file and not recording.numbered:
+            raise UsageError(f"{source}: there is no line in it; `memfleet export` writes such files")
+        step_ms = _step_ms(recording, tick)
+        test = Backtest(judged, _SILENT_S if silent_after == "auto" else seconds(silent_after), step_ms)
+        readings = recording.readings(Rhythms() if silent_after == "auto" else None)
         if explain is not None:
             end_ms = recording.end_ms if end == "now" else moment_ms(end, wall_ms())
             readings = _of_device(readings, explain, end_ms)
@@ -95,16 +98,6 @@ def _of_device(readings: Iterable[Described], device: str, end_ms: int) -> Itera
             yield about, reading
     if flagged:
         sys.stderr.write(f"{flagged} readings carry the flag debugger or unreliable: they are shown, not judged\n")
-
-
-def _pace(recording: Recording, tick: str, silent_after: str) -> tuple[int, float]:
-    """How far ticks stand apart, ms, and after how many seconds a device is silent: as told, or by the readings."""
-    from collector.judge.recorded import tick_step_ms
-
-    sampling_ms, span_ms = recording.sampling_ms(), recording.end_ms - recording.start_ms
-    step_ms = tick_step_ms(span_ms, sampling_ms) if tick == "auto" else _step_ms(tick)
-    silent_s = max(_SILENT_S, _GAPS * sampling_ms / 1000) if silent_after == "auto" else seconds(silent_after)
-    return step_ms, silent_s
 
 
 def _print_explained(found: list[Explained], device: str, as_json: bool) -> None:
@@ -135,8 +128,13 @@ def _stored(client: Client, start: str, end: str, files: ExitStack) -> Iterator[
     return files.enter_context(client.lines("export", start=moment_ms(start, now_ms), end=moment_ms(end, now_ms)))
 
 
-def _step_ms(text: str) -> int:
-    step_ms = round(seconds(text) * 1000)
+def _step_ms(recording: Recording, tick: str) -> int:
+    """How far ticks stand apart: as told, or by the readings."""
+    from collector.judge.recorded import tick_step_ms
+
+    if tick == "auto":
+        return tick_step_ms(recording.end_ms - recording.start_ms, recording.sampling_ms())
+    step_ms = round(seconds(tick) * 1000)
     if not 1 <= step_ms <= 300_000:
-        raise UsageError(f"--tick {text}: from 1ms to 5m")
+        raise UsageError(f"--tick {tick}: from 1ms to 5m")
     return step_ms

@@ -76,3 +76,13 @@ def test_nobody_can_be_explained_who_is_not_there(recording: Path) -> None:
     done = run("backtest", "--input", recording, "--explain", "nobody")
     assert done.returncode == 2
     assert "nothing is known of nobody" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"\n \n", "there is no line in it"), ("{}".encode("utf-16"), "write it as UTF-8")]
+)
+def test_a_file_that_holds_no_readings_says_so(content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "odd.ndjson").write_bytes(content)
+    done = run("backtest", "--input", tmp_path / "odd.ndjson")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr

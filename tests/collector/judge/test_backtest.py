@@ -15,6 +15,7 @@ from collector.judge import recorded
 from collector.judge.backtest import Backtest, Shelf
 from collector.judge.engine import Judge
 from collector.judge.recorded import batches, open_lines, record, tick_step_ms
+from collector.judge.rhythm import Rhythms
 from collector.judge.rules import Rule, load_rules, parse_rules
 from collector.records import Arrival, Finding
 from telemetry import ndjson
@@ -119,6 +120,32 @@ def test_a_silent_device_is_told_while_others_speak() -> None:
     rules = tuple(rule for rule in load_rules(None) if rule.name == "silent")
     silent = [one for one in judged(lines, rules, silent_s=120) if one["type"] == "alert"]
     assert [(one["device"], one["status"]) for one in silent] == [("falls-silent", "firing")]
+
+
+def test_a_device_that_speaks_seldom_is_not_silent_between_two_words_of_others() -> None:
+    hours = range(0, 40 * 3600, 3600)
+    lines = [line("seldom", s, 5000) for s in hours if s < 20 * 3600] + [
+        line("often", s, 5000) for s in range(0, hours.stop, 60)
+    ]
+    rules = tuple(rule for rule in load_rules(None) if rule.name == "silent")
+    with ExitStack() as files:
+        recording = record(lines, files, ndjson.time_of)
+        readings = recording.readings(Rhythms())
+        said = list(Backtest(rules, 300, 60_000).run(batches(readings, recording.start_ms, 60_000)))
+    fired = [one for one in said if one["type"] == "alert" and one["status"] == "firing"]
+    assert [one["device"] for one in fired] == ["seldom"]
+    assert (fired[0]["detected_at"] - START_MS / 1000) / 3600 == pytest.approx(19 + 4, abs=0.1)
+
+
+def test_what_intake_would_refuse_is_left_out_here_too() -> None:
+    lines = [line("a", 1, -5), line("a", 2, 2**32 - 100), line("a", 3, 5, largest_free=4000)]
+    lines.append(json.dumps({"device": "a", "kind": "heap", "name": "main", "time_s": 4, "heap_free": 9}).encode())
+    with ExitStack() as files:
+        recording = record(lines, files, ndjson.time_of)
+        assert not list(recording.readings())
+    words = ("none of the fields of heap: size, free", "negative", "underflow", "largest_above_free")
+    assert recording.refusals == 4
+    assert all(word in said for word, said in zip(words, recording.refused, strict=True))
 
 
 def test_boots_are_told_apart_by_uptime_where_lines_do_not() -> None:
