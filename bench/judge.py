@@ -6,8 +6,9 @@ All times are CPU seconds, so that other work on the machine does not count; med
 One batch is what comes in between two ticks, and the tick: here one new reading of each series, fifty series a frame.
 `batch_s` is what judging it takes: `hear_s` to take in the readings, `tick_s` for histories, detectors and rules. What
 comes before and after stands beside it: `decode_s`, to decode the frames as the journal holds them; `commit_s`, to
-write the state of all series to disk. `idle_tick_s`: a tick without an arrival. `bytes_a_series`: growth of the
-process' memory by series, the batch itself included.
+bring the state on disk up to it, the log folded into the file. `idle_tick_s`: a tick without an arrival. `restore_s`:
+to give a new judge the state of the last commit. `bytes_a_series`: growth of the process' memory by series, the batch
+itself included; `disk_bytes_a_series`: of the file; `written_bytes_a_series`: what a commit writes.
 """
 
 from __future__ import annotations
@@ -49,6 +50,17 @@ def arrivals(series: int, now_ms: int) -> list[Arrival]:
     return [Arrival(now_ms - 100, "agent", blocks[at : at + 50]) for at in range(0, len(blocks), 50)]
 
 
+def new_judge(journal: Journal) -> Judge:
+    """A judge by the default rules."""
+    return Judge(load_rules(None), DeviceBook(journal.db), 300)
+
+
+def commit(journal: Journal, kept: state.StateFile) -> None:
+    """Everything that changed, in one transaction."""
+    with journal.transaction() as db:
+        kept.save(db)
+
+
 def take_in(judge: Judge, taken: list[Arrival]) -> None:
     """Hand all arrivals to the judge."""
     for arrival in taken:
@@ -70,11 +82,13 @@ def main() -> None:
     parser.add_argument("--ticks", type=int, default=5)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        journal = Journal(Path(directory) / "findings.journal", tables=state.TABLES)
-        judge = Judge(load_rules(None), DeviceBook(journal.db), 300)
+        path = Path(directory) / "findings.journal"
+        journal = Journal(path, tables=state.TABLES, steps=state.STEPS)
+        judge = new_judge(journal)
+        kept = state.StateFile(journal.db, judge)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         judge.batch(arrivals(chosen.series, START_MS), START_MS)
-        hearing, ticks, idle = [], [], []
+        hearing, ticks, idle, commits, written = [], [], [], [], []
         now = START_MS
         for _ in range(chosen.ticks + 16):  # the first sixteen fill the histories
             now += 5_000
@@ -82,9 +96,12 @@ def main() -> None:
             hearing.append(seconds(lambda: take_in(judge, taken)))  # noqa: B023 - called at once
             ticks.append(seconds(lambda: judge.batch([], now)))  # noqa: B023 - called at once
             idle.append(seconds(lambda: judge.batch([], now)))  # noqa: B023 - called at once
+            commits.append(seconds(lambda: commit(journal, kept)))
+            written.append(path.with_name(path.name + "-wal").stat().st_size)
+            commits[-1] += seconds(journal.checkpoint)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        with journal.transaction() as db:
-            commit = seconds(lambda: state.save(db, judge))
+        on_disk = path.stat().st_size
+        restoring = seconds(lambda: state.StateFile(journal.db, new_judge(journal)))
         journal.close()
     frames = [encode_arrival(one.received_ms, one.agent, 0, encode_body(one.blocks)) for one in taken]
     decoding = seconds(lambda: [decode(frame) for frame in frames])
@@ -96,8 +113,11 @@ def main() -> None:
         "tick_s": round(tick, 3),
         "idle_tick_s": round(median(idle[-chosen.ticks :]), 4),
         "decode_s": round(decoding, 3),
-        "commit_s": round(commit, 3),
+        "commit_s": round(median(commits[-chosen.ticks :]), 3),
+        "restore_s": round(restoring, 3),
         "bytes_a_series": memory * 1024 // chosen.series,
+        "disk_bytes_a_series": on_disk // chosen.series,
+        "written_bytes_a_series": round(median(written[-chosen.ticks :])) // chosen.series,
     }
     print(json.dumps(result))
 

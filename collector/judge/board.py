@@ -13,18 +13,15 @@ from collector.judge.detectors.look import leaks_of_ended, look, look_across_boo
 from collector.judge.expression import Numbers
 from collector.judge.hearing import LIVE_MS
 from collector.judge.inbox import NOT_JUDGED
+from collector.judge.samples import Part, Samples
 from collector.judge.series import Rows as RowNumbers
 from collector.judge.series import Table
 from telemetry.readings import FLAGS, KINDS, About
 from telemetry.wire import Rows
 
 _GUESSED = 1 << FLAGS.index("guess")
-_AT_ONCE = 4_000
 _WARM_UP_MS = 20_000
 """Start-up is no leak: used memory is not looked at for so long after a boot, where the uptime is known."""
-
-
-Used = tuple[RowNumbers, RowNumbers, RowNumbers, Numbers, Numbers]
 
 
 class Book(Protocol):
@@ -34,29 +31,12 @@ class Book(Protocol):
     def about(self, device: str) -> About: ...
 
 
-class Samples:
-    """Used memory that came in since the last tick, by kind.
-
-    `boots` says how many boots each row has begun meanwhile. `parts` are columns: for each sample how many boots its
-    row had begun by then, its row, its time, its uptime and its used memory by layer.
-    """
-
-    def __init__(self) -> None:
-        self.boots: dict[int, int] = {}
-        self.parts: list[Used] = []
-
-    def columns(self) -> Used:
-        """All parts as one."""
-        if len(self.parts) == 1:
-            return self.parts[0]
-        nothing = np.zeros(0, dtype=np.int64)
-        empty: Used = (nothing, nothing, nothing, np.zeros(0), np.zeros((0, 1)))
-        phases, rows, times, uptimes, values = map(np.concatenate, zip(*(self.parts or [empty]), strict=True))
-        return phases, rows, times, uptimes, values
-
-
 class Board:
-    """One table a kind, one history a growing kind. `restarted` collects the rows whose device began a new boot."""
+    """One table a kind, one history a growing kind.
+
+    `added` and `restarted` collect the rows that are new, and those whose device began a new boot; `unsaved` what the
+    histories took in since it was last on disk, by kind: None where nothing is kept there.
+    """
 
     def __init__(self, describe: Callable[[str], About]) -> None:
         self._describe = describe
@@ -68,6 +48,7 @@ class Board:
         self.series_of: dict[str, list[tuple[str, int]]] = {}
         self.added: list[tuple[str, int]] = []
         self.restarted: list[tuple[str, int]] = []
+        self.unsaved: list[tuple[str, Samples]] | None = None
         self._samples = {kind: Samples() for kind in GROWING_KINDS}
 
     def add_series(self, kind: str, device: str, names: tuple[str, ...]) -> int:
@@ -106,8 +87,7 @@ class Board:
             table.begin_boot(row, block.boot)
             table.outdated[row] = False
             if block.kind in self.histories:
-                boots = self._samples[block.kind].boots
-                boots[row] = boots.get(row, 0) + 1
+                self._samples[block.kind].begin_boot(row)
         return row
 
     def take(self, row: int, block: Rows, last: Sequence[Any], received_ms: int) -> None:
@@ -133,39 +113,34 @@ class Board:
 
     def take_used(self, kind: str, rows: RowNumbers, times: RowNumbers, uptimes: Numbers, used: Numbers) -> None:
         """Used memory for the histories; what is not known, and what is of a start-up, is left out."""
-        samples = self._samples[kind]
         counts = ~np.isnan(used[:, 0]) & ~(uptimes < _WARM_UP_MS)
         if not counts.all():
             rows, times, uptimes, used = rows[counts], times[counts], uptimes[counts], used[counts]
-        phases = np.zeros(len(rows), dtype=np.int64)
-        if samples.boots:
-            phases[:] = [samples.boots.get(row, 0) for row in rows.tolist()]
         if len(rows):
-            samples.parts.append((phases, rows, times, uptimes, used))
+            self._samples[kind].add(rows, times, uptimes, used)
 
     def tick(self) -> None:
         """Look at all series that closed a bucket since the last tick, and at those whose device began a new boot."""
         for kind, samples in self._samples.items():
-            if samples.parts or samples.boots:
+            if samples:
                 self._samples[kind] = Samples()
                 self._take_in(self.tables[kind], self.histories[kind], samples)
+                if self.unsaved is not None:
+                    self.unsaved.append((kind, samples))
 
     def _take_in(self, table: Table, history: History, samples: Samples) -> None:
         """Boot by boot: what a boot that is over still said belongs to its shape, and is not looked at any more."""
-        phases, rows, *others = samples.columns()
-        for phase in range(max(samples.boots.values(), default=0) + 1):
-            over = np.array(sorted(row for row, count in samples.boots.items() if count > phase), dtype=np.int64)
-            now = np.flatnonzero(phases == phase)
-            for part in parts_of(rows[now]):
-                self._add(table, history, [column[now[part]] for column in (rows, *others)], over)
+        for parts, over in samples.by_boot():
+            for part in parts:
+                self._add(table, history, part, over)
             if len(over):
                 ended = leaks_of_ended(table, history, over)
                 for row in over.tolist():
                     history.forget(row)
                 look_across_boots(table, history, over, ended)
 
-    def _add(self, table: Table, history: History, columns: Sequence[Any], over: RowNumbers) -> None:
-        rows, times, uptimes, used = columns
+    def _add(self, table: Table, history: History, part: Part, over: RowNumbers) -> None:
+        rows, times, uptimes, used = part
         closed, levels = history.add(rows, times, used, uptimes)
         nights = history.blocks.take_closed()
         if len(over):
@@ -199,14 +174,3 @@ class Board:
 
 def _newest(rows: Sequence[Sequence[Any]], place: int) -> Any:
     return next((cells[place] for cells in reversed(rows) if cells[place] is not None), None)
-
-
-def parts_of(rows: RowNumbers) -> Iterator[RowNumbers]:
-    """The places of so many rows as a processor's cache has room for at once; all places of a row are in one part."""
-    order = np.argsort(rows, kind="stable")
-    start = 0
-    while start < len(rows):
-        last = rows[order[min(start + _AT_ONCE, len(rows)) - 1]]
-        end = int(np.searchsorted(rows, last, side="right", sorter=order))
-        yield order[start:end]
-        start = end

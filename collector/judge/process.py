@@ -37,10 +37,10 @@ class JudgeProcess:
         settle_ms: int = _SETTLE_MS,
     ) -> None:
         tables = state.TABLES + incident_state.TABLES
-        self.journal = Journal(directory / FINDINGS, tables=tables, quota_bytes=quota_bytes)
+        self.journal = Journal(directory / FINDINGS, tables=tables, steps=state.STEPS, quota_bytes=quota_bytes)
         self.judge = Judge(rules, DeviceBook(self.journal.db), silent_after_s)
         self.incidents = Incidents(settle_ms)
-        state.restore(self.journal.db, self.judge)
+        self._state = state.StateFile(self.journal.db, self.judge)
         incident_state.restore(self.journal.db, self.incidents)
         self._batches = Batches(self.journal.db, directory / READINGS)
         self._resolve_orphans()
@@ -56,7 +56,7 @@ class JudgeProcess:
             self.journal.count({"ticks": len(batches), "arrivals": sum(len(batch.arrivals) for batch in batches)})
             self.journal.count({"undecodable_frames": self._batches.take_undecodable()})
             incident_state.save(db, self.incidents)
-            state.save(db, self.judge)
+            self._state.save(db)
             self._batches.save(db)
         return True
 

@@ -7,22 +7,20 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
+from collector.judge import archive
 from collector.judge.alerts import FIRING, IDLE, AlertState
+from collector.judge.archive import Archive
 from collector.judge.engine import Judge
 from collector.judge.hearing import Agent
+from collector.judge.pages import ROWS, Array, packed, pages_of, rows_of, unpack
 from collector.judge.series import Table
 
-TABLES = """
+_TABLES = """
 CREATE TABLE IF NOT EXISTS judge_series(
     kind TEXT, number INTEGER, device TEXT NOT NULL, names TEXT NOT NULL, PRIMARY KEY(kind, number)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS judge_values(
-    kind TEXT, number INTEGER, texts TEXT NOT NULL, time_ms INTEGER NOT NULL, heard_ms INTEGER NOT NULL,
-    resolution INTEGER NOT NULL, boot INTEGER NOT NULL, outdated INTEGER NOT NULL, numbers BLOB NOT NULL,
-    least BLOB, newest BLOB, peaks BLOB, PRIMARY KEY(kind, number)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS judge_blocks(
-    kind TEXT, number INTEGER, blocks BLOB NOT NULL, PRIMARY KEY(kind, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS judge_pages(
+    kind TEXT, page INTEGER, texts TEXT NOT NULL, heads BLOB NOT NULL, numbers BLOB NOT NULL,
+    PRIMARY KEY(kind, page)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS judge_alerts(
     rule TEXT, kind TEXT, number INTEGER, status INTEGER NOT NULL, since_ms INTEGER NOT NULL,
     pending_tick INTEGER NOT NULL, clear_tick INTEGER NOT NULL, PRIMARY KEY(rule, kind, number)) WITHOUT ROWID;
@@ -34,46 +32,44 @@ CREATE TABLE IF NOT EXISTS judge_agents(
 CREATE TABLE IF NOT EXISTS judge_time(
     only INTEGER PRIMARY KEY, tick_ms INTEGER NOT NULL, deaf_until_ms INTEGER NOT NULL);
 """
+TABLES = _TABLES + archive.TABLES
+
+STEPS = ("DROP TABLE IF EXISTS judge_values; DROP TABLE IF EXISTS judge_blocks;",)
+"""What leads from one version of the tables to the next. To 2: values and histories, kept by the row, are learned anew.
+"""
 
 
-def save(db: sqlite3.Connection, judge: Judge) -> None:
-    """Write what differs from the disk, inside the judge's transaction."""
-    for kind, table in judge.board.tables.items():
-        new = range(table.saved, len(table))
-        names = ((kind, row, table.devices[row], json.dumps(table.names[row])) for row in new)
-        _replace(db, "judge_series", names)
-        changed = sorted(table.changed)
-        _replace(db, "judge_values", (_values_row(judge, kind, table, row) for row in changed))
-        if kind in judge.board.histories:
-            held = ((row, judge.board.histories[kind].blocks.saved(row)) for row in changed)
-            _replace(db, "judge_blocks", ((kind, row, blocks) for row, blocks in held if blocks is not None))
-        table.changed.clear()
-        table.saved = len(table)
-    _save_alerts(db, judge)
-    _save_hearing(db, judge)
-    reboots = judge.reboots
-    _replace(db, "judge_reboots", ((row, reboots.state[row].tobytes()) for row in sorted(reboots.changed)))
-    reboots.changed.clear()
+class StateFile:
+    """Gives a new judge the state of the last commit, and keeps it from then on."""
 
+    def __init__(self, db: sqlite3.Connection, judge: Judge) -> None:
+        self._judge = judge
+        self._archive = Archive(judge.board.histories)
+        for kind, _, device, names in db.execute("SELECT * FROM judge_series ORDER BY kind, number").fetchall():
+            judge.add_series(kind, device, tuple(json.loads(names)))
+        for page in db.execute("SELECT * FROM judge_pages").fetchall():
+            _restore_page(judge, *page)
+        for table in judge.board.tables.values():
+            table.saved = len(table)
+        self._archive.restore(db)
+        judge.board.unsaved = []
+        _restore_hearing(db, judge)
+        for number, reboots in db.execute("SELECT * FROM judge_reboots").fetchall():
+            judge.reboots.restore(number, reboots)
+        _restore_alerts(db, judge)
 
-def restore(db: sqlite3.Connection, judge: Judge) -> None:
-    """Give a new judge the state of the last commit."""
-    for kind, _, device, names in db.execute("SELECT * FROM judge_series ORDER BY kind, number").fetchall():
-        judge.add_series(kind, device, tuple(json.loads(names)))
-    for row in db.execute("SELECT * FROM judge_values").fetchall():
-        _restore_values(judge, *row)
-    for kind, row, blocks in db.execute("SELECT * FROM judge_blocks ORDER BY kind, number").fetchall():
-        judge.board.histories[kind].blocks.restore(row, blocks)
-    for table in judge.board.tables.values():
-        table.saved = len(table)
-    _restore_hearing(db, judge)
-    for number, reboots in db.execute("SELECT * FROM judge_reboots").fetchall():
-        judge.reboots.restore(number, reboots)
-    for rule, kind, number, *state in db.execute("SELECT * FROM judge_alerts").fetchall():
-        alerts = judge.alerts.get(rule)
-        if alerts is not None and alerts.rule.kind == kind:
-            alerts.make_room(judge.board.tables[kind].capacity)
-            alerts.restore(number, AlertState(*state))
+    def save(self, db: sqlite3.Connection) -> None:
+        """Write what differs from the disk, inside the judge's transaction."""
+        judge = self._judge
+        for kind, table in judge.board.tables.items():
+            _save_table(db, kind, table)
+        unsaved, judge.board.unsaved = judge.board.unsaved or [], []
+        self._archive.save(db, unsaved)
+        _save_alerts(db, judge)
+        _save_hearing(db, judge)
+        reboots = judge.reboots
+        _replace(db, "judge_reboots", ((row, reboots.state[row].tobytes()) for row in sorted(reboots.changed)))
+        reboots.changed.clear()
 
 
 def firing_without_rule(db: sqlite3.Connection, judge: Judge) -> list[tuple[str, str, int, int]]:
@@ -85,38 +81,39 @@ def firing_without_rule(db: sqlite3.Connection, judge: Judge) -> list[tuple[str,
     return [row[:4] for row in gone if row[4] == FIRING]
 
 
-def _values_row(judge: Judge, kind: str, table: Table, row: int) -> tuple[Any, ...]:
-    history = judge.board.histories.get(kind)
-    buckets = (
-        (history.least[row].tobytes(), history.newest[row].tobytes(), history.peaks[row].tobytes())
-        if history
-        else (None, None, None)
-    )
-    return (
-        kind, row, json.dumps(table.texts[row]) if table.texts[row] else "{}",
-        int(table.time_ms[row]), int(table.heard_ms[row]), int(table.resolution[row]), int(table.boot[row]),
-        int(table.outdated[row]), table.values[row].tobytes(), *buckets,
-    )  # fmt: skip
+def _save_table(db: sqlite3.Connection, kind: str, table: Table) -> None:
+    new = range(table.saved, len(table))
+    _replace(db, "judge_series", ((kind, row, table.devices[row], json.dumps(table.names[row])) for row in new))
+    table.saved = len(table)
+    _replace(db, "judge_pages", (_page_of(kind, table, page) for page in pages_of(table.changed.rows())))
+    table.changed.clear()
 
 
-def _restore_values(judge: Judge, kind: str, row: int, texts: str, *columns: Any) -> None:
-    time_ms, heard_ms, resolution, boot, outdated, numbers, least, newest, peaks = columns
+def _page_of(kind: str, table: Table, page: int) -> tuple[Any, ...]:
+    texts = table.texts[page * ROWS : (page + 1) * ROWS]
+    said = json.dumps(texts) if any(texts) else "[]"
+    return kind, page, said, packed(_heads(table), page), packed([table.values], page)
+
+
+def _restore_page(judge: Judge, kind: str, page: int, texts: str, heads: bytes, numbers: bytes) -> None:
+    """What was written by another version and does not fit is left out: the next readings say it again."""
     table = judge.board.tables[kind]
-    table.texts[row] = json.loads(texts)
-    table.time_ms[row], table.heard_ms[row], table.resolution[row] = time_ms, heard_ms, resolution
-    table.boot[row], table.outdated[row] = boot, outdated
-    values = np.frombuffer(numbers)
-    if len(values) == len(table.columns):  # else written by another version: the next readings say it again
-        table.values[row] = values
-    history = judge.board.histories.get(kind)
-    if history is None or least is None:
-        return
-    held = (history.least[row], history.newest[row], history.peaks[row])
-    known = zip((least, newest, peaks), held, strict=True)
-    if all(len(blob) == array.nbytes for blob, array in known):  # else as above
-        history.least[row] = np.frombuffer(least, dtype=np.float32).reshape(history.least.shape[1:])
-        history.newest[row] = np.frombuffer(newest, dtype=np.int64)
-        history.peaks[row] = np.frombuffer(peaks)
+    for row, said in zip(rows_of(page).tolist(), json.loads(texts), strict=False):
+        table.texts[row].update(said)
+    unpack(heads, _heads(table), page)
+    unpack(numbers, [table.values], page)
+
+
+def _heads(table: Table) -> Sequence[Array]:
+    return table.time_ms, table.heard_ms, table.resolution, table.boot, table.outdated
+
+
+def _restore_alerts(db: sqlite3.Connection, judge: Judge) -> None:
+    for rule, kind, number, *state in db.execute("SELECT * FROM judge_alerts").fetchall():
+        alerts = judge.alerts.get(rule)
+        if alerts is not None and alerts.rule.kind == kind:
+            alerts.make_room(judge.board.tables[kind].capacity)
+            alerts.restore(number, AlertState(*state))
 
 
 def _save_alerts(db: sqlite3.Connection, judge: Judge) -> None:

@@ -95,23 +95,23 @@ class Blocks:
         )
         return least, mean
 
-    def saved(self, row: int) -> bytes | None:
-        """What the disk has to hold of a row; None when it has no blocks."""
-        place = self._place_of[row]
-        if place < 0:
-            return None
-        parts = (self.newest[place], self.least[place], self.mean[place])
-        return b"".join(part.tobytes() for part in parts)
+    def saved(self, rows: Rows) -> bytes:
+        """What the disk has to hold of these rows: which of them have blocks, and those."""
+        has = self._place_of[rows] >= 0
+        places = self._place_of[rows[has]]
+        return b"".join(part.tobytes() for part in (has, self.newest[places], self.least[places], self.mean[places]))
 
-    def restore(self, row: int, saved: bytes) -> None:
-        """Put back what `saved` gave; what another version gave is left out."""
-        sizes = (self.newest[0].nbytes, self.least[0].nbytes, self.mean[0].nbytes)
-        if len(saved) != sum(sizes):
+    def restore(self, rows: Rows, saved: bytes) -> None:
+        """Put back what `saved` gave of these rows; what another version gave is left out."""
+        has = np.frombuffer(saved[: len(rows)], dtype=np.bool_)
+        count, ring = int(has.sum()), len(rows) + self.newest[0].nbytes * int(has.sum())
+        if len(has) != len(rows) or len(saved) != ring + 2 * self.least[0].nbytes * count:
             return
-        self._give_place(row)
-        place, rings = self._place_of[row], sizes[0]
-        self.newest[place] = np.frombuffer(saved[:rings])
-        self.least[place], self.mean[place] = np.frombuffer(saved[rings:], dtype=np.float32).reshape(2, BLOCKS)
+        for row in rows[has].tolist():
+            self._give_place(row)
+        places = self._place_of[rows[has]]
+        self.newest[places] = np.frombuffer(saved[len(rows) : ring]).reshape(count, self.newest.shape[1])
+        self.least[places], self.mean[places] = np.frombuffer(saved[ring:], np.float32).reshape(2, count, BLOCKS)
 
     def _give_places(self, rows: Rows, times: Rows, last_ms: Numbers) -> None:
         """To rows whose samples came close together, among themselves or after the one before."""

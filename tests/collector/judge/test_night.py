@@ -130,11 +130,11 @@ def test_blocks_hold_least_values_and_means_of_close_samples_only() -> None:
     assert least[0, -2:].tolist() == [100, 100]  # the first block lost the sample that nothing came before
     assert mean[0, -1] == pytest.approx(245)
     assert np.isnan(least[1]).all()
-    assert blocks.saved(1) is None
+    assert blocks.saved(both) == b"\1\0" + blocks.saved(both[:1])[1:]
     assert blocks.take_closed().tolist() == [0]
     again = Blocks()
     again.make_room(2)
-    again.restore(0, blocks.saved(0) or b"")
+    again.restore(both, blocks.saved(both))
     assert np.array_equal(again.closed(both)[1], mean, equal_nan=True)
 
 

@@ -131,7 +131,7 @@ def test_kills_between_and_within_commits_give_the_same_bytes(
 ) -> None:
     directory = _beside(recorded, tmp_path / "kills")
     chance = random.Random(4)
-    save, kills = state.save, 0
+    save, kills = state.StateFile.save, 0
 
     def save_or_die(*arguments: object) -> None:
         nonlocal kills
@@ -140,7 +140,7 @@ def test_kills_between_and_within_commits_give_the_same_bytes(
             kills += 1
             raise RuntimeError("killed inside the transaction")
 
-    monkeypatch.setattr(state, "save", save_or_die)
+    monkeypatch.setattr(state.StateFile, "save", save_or_die)
     worked = True
     while worked:
         judge = _open(directory)  # the one before was dropped without close(), as a kill leaves it

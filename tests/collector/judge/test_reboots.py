@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from collector.judge import state
 from collector.judge.backtest import Shelf
 from collector.judge.engine import Judge
 from collector.judge.rules import load_rules
+from collector.judge.state import TABLES, StateFile
 from collector.records import Finding
 from telemetry.readings import About
 from telemetry.wire import Rows
@@ -159,14 +159,15 @@ def test_a_reading_of_long_ago_says_nothing(board: Board) -> None:
 
 
 def test_what_is_known_outlives_the_judge(board: Board) -> None:
+    db = sqlite3.connect(":memory:")
+    db.executescript(TABLES)
+    kept = StateFile(db, board.judge)
     for _ in range(3):
         board.live([30_000, 96_000])
         board.restart("TG1WDT_SYS_RESET", told="reset")
-    db = sqlite3.connect(":memory:")
-    db.executescript(state.TABLES)
-    state.save(db, board.judge)
+    kept.save(db)
     board.judge = new_judge()
-    state.restore(db, board.judge)
+    StateFile(db, board.judge)
     board.restart("TG1WDT_SYS_RESET", told="reset")
     assert [one.rule for one in board.fired()] == ["rebooted-by-memory", "reboot-loop"]
 
