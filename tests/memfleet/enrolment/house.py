@@ -56,7 +56,6 @@ class House:
         """The shipped configuration with paths and port of this test; with certificates the lines that it comments."""
         text = (DEPLOY / "mosquitto.conf").read_text()
         if self.certificates:
-            text = text.replace("use_username_as_clientid true\n", "")
             text = text.replace("password_file /mosquitto/secrets/passwords\n", "")
             passwords, heading, certificates = text.partition("# Certificates instead of passwords")
             text = passwords + heading + certificates.replace("\n# ", "\n")
@@ -88,18 +87,22 @@ def reload(server: Server) -> None:
 
 
 class Client:
-    """One MQTT 5 client with the login of `name` (empty: none); `heard` is what it was sent."""
+    """One MQTT 5 client with the login of `name` (empty: none); `heard` is what it was sent, `session` how it calls
+    itself: as nobody else, unless a test wants that."""
 
     _numbers = itertools.count()
 
-    def __init__(self, house: House, port: int, name: str, *, will: str = "", password: str = "") -> None:
+    def __init__(
+        self, house: House, port: int, name: str, *, will: str = "", password: str = "", session: str = ""
+    ) -> None:
+        self.session = session or f"client-{next(self._numbers)}"
         self.reason = ""
         self.heard: list[tuple[str, bytes]] = []
         self._granted = 0
         self._client = mqtt.Client(
             mqtt.CallbackAPIVersion.VERSION2,
             protocol=mqtt.MQTTv5,
-            client_id=f"client-{next(self._numbers)}",
+            client_id=self.session,
             reconnect_on_failure=False,
         )
         self._client.tls_set_context(tls(house, name if house.certificates else ""))

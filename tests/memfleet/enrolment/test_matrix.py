@@ -149,10 +149,9 @@ def test_strangers_do_not_get_in(house: House, server: Server) -> None:
 
 def test_a_name_is_not_a_session(house: House, server: Server) -> None:
     """Whoever calls itself as another client does not push that one out: a session belongs to its login."""
-    victim, thief = Client(house, server.port, "gw-1"), None
+    victim = Client(house, server.port, "gw-1")
     victim.subscribe(str(Topic.of(FLEET, "gw-1", "ack")))
-    Client._numbers = iter([0, *range(10_000, 20_000)])  # the very client id of the first client of this module
-    thief = Client(house, server.port, "gw-2")
+    thief = Client(house, server.port, "gw-2", session=victim.session)
     collector = Client(house, server.port, "collector-1")
     collector.publish(str(Topic.of(FLEET, "gw-1", "ack")), b"still here")
     wait_until(lambda: victim.heard, "the victim is connected still")
