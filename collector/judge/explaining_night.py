@@ -13,7 +13,10 @@ from collector.judge.detectors.night import Night, Sight
 from collector.judge.explaining import Explanation, Window, conditions_of, listed
 from collector.judge.expression import Truths
 
-_SIGHTS = {"mixed": "least and mean of each block", "feet": "feet of the teeth", "one tooth": "foot of the only tooth"}
+_SIGHTS = {
+    "mixed": "least and mean of each block", "smooth": "means over an hour", "feet": "feet of the teeth",
+    "one tooth": "foot of the only tooth",
+}  # fmt: skip
 
 
 def explain_night(night: Night) -> Explanation:
@@ -63,8 +66,8 @@ def _asked_of_rise(night: Night, sight: Sight) -> list[Asked]:
 def _asked_of_course(night: Night, sight: Sight) -> list[Asked]:
     line = sight.line
     level = detector.level_of(night)
-    lack = np.fmax(detector.SLOWS, detector.SLOWS_ERRORS * (line.ratio_error - detector.BLURRED))
-    goes_on = at_least("its second half to its first: no cache, nor just begun", "ratio", line.ratio, 1 - lack)
+    wanted = detector.least_ratio(line)
+    goes_on = at_least("its second half to its first: no cache, nor just begun", "ratio", line.ratio, wanted)
     before = night.stood_before + detector.MARGIN * line.grown
     nothing = np.full(len(level), np.nan)
     return [

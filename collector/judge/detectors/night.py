@@ -22,7 +22,8 @@ import numpy as np
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.line import Line, line_through, mean_of
 from collector.judge.detectors.shape import first_and_last
-from collector.judge.detectors.sights import Points, floors, mixed
+from collector.judge.detectors.sights import Points, floors, mixed, smooth
+from collector.judge.detectors.stairs import rises_in_steps
 from collector.judge.detectors.teeth import Feet, Tooth, error_of, feet, only_tooth, saws
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows
@@ -47,8 +48,11 @@ MARGIN, LEVEL_BLOCKS = 0.25, 12
 """By which part of the growth it must be above all that stood before, in the least value of the last hour."""
 FALL_ERRORS, FALL_PART, END_BLOCKS = 6.0, 0.25, 2
 """What lies below the line at its end by so many errors, and by that part of the growth, has been given back."""
-SLOWS, SLOWS_ERRORS, BLURRED, RACES = 0.06, 1.5, 0.0, 3.0
+SLOWS, SLOWS_ERRORS, RACES = 0.06, 1.5, 3.0
 """What the ratio of halves may lack of 1: so much, or so many of its errors. And by how much it may exceed it."""
+BEND_OF_FEET, BEND_OF_FEW = 3.9, 1 / 3
+"""The error of the ratio of halves in errors of the slope, as a part of it: 3.5 of three points, 3.9 of many; and what
+it is at least of few feet, of which the first may be of a tooth that began some time after the boot."""
 STAYS = 2.0
 """Deviates by which a leak that was told must still rise, lest it be taken back."""
 Z = 1.96
@@ -123,21 +127,25 @@ def look_at(night: Night) -> list[Sight]:
     least, mean = night.least, night.mean
     hours = np.broadcast_to(np.arange(least.shape[1]) * night.block_hours, least.shape)
     blend, found = mixed(hours, least, mean), saws(mean, night.boots_at)
+    lowest = [_sight(f"floors of {blocks}", floors(hours, least, blocks), least, night) for blocks in FLOORS_OF]
+    smoothed = _sight("smooth", smooth(hours, mean), mean, night)
     return [
         _sight("mixed", blend, blend.used, night),
-        *(_sight(f"floors of {blocks}", floors(hours, least, blocks), least, night) for blocks in FLOORS_OF),
+        smoothed._replace(holds=lowest[0].holds),  # where means swing, only floors show a fall
+        *lowest,
         _sight_of_feet(feet(found, len(least), night.block_hours), night),
         _sight_of_tooth(only_tooth(found, len(least), night.block_hours), night),
     ]
 
 
 def choose(sights: list[Sight]) -> Rows:
-    """For each series the place of the sight that counts: the first if it rises, since it knows most; else, of those
-    that rise, the one whose bend is known best."""
-    first = sights[0].rises
-    rises, places, sharpest = first.copy(), np.zeros(len(first), dtype=np.int64), sights[0].line.ratio_error
-    for place, sight in enumerate(sights[1:], start=1):
-        here = sight.rises & ~first & (~rises | (sight.line.ratio_error < sharpest))
+    """For each series the place of the sight that counts. If it rises, the last: other lines lead across the fall of an
+    only tooth; else the first, since it knows most; else, of those that rise, the one whose bend is known best."""
+    first, last = sights[0].rises, sights[-1].rises
+    rises, sharpest = first.copy(), sights[0].line.ratio_error
+    places = np.where(last, len(sights) - 1, 0)
+    for place, sight in enumerate(sights[1:-1], start=1):
+        here = sight.rises & ~first & ~last & (~rises | (sight.line.ratio_error < sharpest))
         places[here], rises = place, rises | here
         sharpest = np.where(here, sight.line.ratio_error, sharpest)
     return places
@@ -148,7 +156,18 @@ def tells(night: Night, sights: list[Sight], places: Rows) -> Truths:
     grown = np.choose(places, [sight.line.grown for sight in sights])
     good = np.choose(places, [sight.rises & sight.holds & sight.goes_on for sight in sights])
     told: Truths = good & is_night(night) & is_news(night, grown)
+    told[told] = ~is_staircase(sights, places, np.flatnonzero(told))
     return told
+
+
+def is_staircase(sights: list[Sight], places: Rows, rows: Rows) -> Truths:
+    """Whether what these rows show in the sight that counts is a few steps: dear, so asked last."""
+    found = np.zeros(len(rows), dtype=np.bool_)
+    for place in np.unique(places[rows]).tolist():
+        here = places[rows] == place
+        points, line = sights[place].points, sights[place].line
+        found[here] = rises_in_steps(points.used[rows[here]], line.rest[rows[here]])
+    return found
 
 
 def is_night(night: Night) -> Truths:
@@ -196,6 +215,8 @@ def _sight_of_feet(found: Feet, night: Night) -> Sight:
     few = (count >= FEW_FEET) & (count < LEAST_POINTS) & kept
     agree = few & (line.deviates > np.where(count > FEW_FEET, MORE_AGREE, FEW_AGREE))
     sure = (agree | ((count > FEW_FEET) & (line.deviates > SURE))) & (line.slope > SURE_OF_FEET * error)
+    own = np.fmax(BEND_OF_FEW, BEND_OF_FEET * error / np.abs(line.slope))
+    line = line._replace(ratio_error=np.where(np.isinf(line.ratio_error), own, line.ratio_error))
     return Sight("feet", points, line, sure & (line.grown > worth(night)), np.ones_like(sure), _goes_on(line))
 
 
@@ -223,10 +244,15 @@ def _holds(line: Line, points: Points, blocks: Numbers, night: Night) -> Truths:
     return holds
 
 
+def least_ratio(line: Line) -> Numbers:
+    """How much the second half must have grown, as a part of the first."""
+    least: Numbers = 1 - np.fmax(SLOWS, SLOWS_ERRORS * line.ratio_error)
+    return least
+
+
 def _goes_on(line: Line) -> Truths:
     """Whether growth neither slows down nor has just begun."""
-    lack = np.fmax(SLOWS, SLOWS_ERRORS * (line.ratio_error - BLURRED))
-    goes_on: Truths = (line.ratio >= 1 - lack) & ~(line.ratio - 2 * line.ratio_error > RACES)
+    goes_on: Truths = (line.ratio >= least_ratio(line)) & ~(line.ratio - 2 * line.ratio_error > RACES)
     return goes_on
 
 

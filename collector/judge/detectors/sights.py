@@ -4,6 +4,7 @@ Traffic rises from a floor, clients come and go, teeth of a saw return to their 
 seen best in
 
 * `mixed`: of each block that mixture of its least value and its mean which scatters least around a parabola;
+* `smooth`: means over an hour, in which short teeth and waves cancel out (von Hann's window);
 * `floors`: the least of so many blocks, and where it was: one of each tooth that is not longer.
 
 Of longer teeth the feet are looked at (`teeth.py`).
@@ -17,6 +18,9 @@ import numpy as np
 
 from collector.judge.detectors.line import fit
 from collector.judge.expression import Numbers
+
+_SMOOTH, _SMOOTH_KNOWN = 12, 0.8
+"""Blocks of an hour, and the part of their weights that must be known."""
 
 
 class Points(NamedTuple):
@@ -33,6 +37,17 @@ def mixed(hours: Numbers, least: Numbers, mean: Numbers) -> Points:
     apart = low - middle
     part = np.clip(-(middle * apart).sum(axis=1) / ((apart**2).sum(axis=1) + 1e-9), 0, 1)[:, None]
     return Points(hours, part * least + (1 - part) * mean)
+
+
+def smooth(hours: Numbers, mean: Numbers) -> Points:
+    """The weighted mean of each so many blocks, twice as often; those of which much is unknown are left out."""
+    weights = np.sin(np.pi * (np.arange(_SMOOTH) + 0.5) / _SMOOTH) ** 2
+    begins = np.arange(mean.shape[1] - _SMOOTH, -1, -_SMOOTH // 2)[::-1]
+    places = begins[:, None] + np.arange(_SMOOTH)
+    known = np.isfinite(mean[:, places]) * weights
+    total = known.sum(axis=2)
+    at, used = (np.where(known > 0, values[:, places] * known, 0).sum(axis=2) / total for values in (hours, mean))
+    return Points(at, np.where(total > _SMOOTH_KNOWN * weights.sum(), used, np.nan))
 
 
 def floors(hours: Numbers, least: Numbers, blocks: int) -> Points:

@@ -29,7 +29,7 @@ _MIDDLE = 0.5
 
 
 class Feet(NamedTuple):
-    """Where teeth begin: hours, bytes, and the standard errors of these, series x feet, NaN where there is none; and the
+    """Where teeth begin: hours, bytes, and standard errors of these, series x feet, NaN where there is none; and the
     median height of each series' teeth, bytes."""
 
     hours: Numbers

@@ -1,0 +1,49 @@
+"""Whether points rise by a few steps rather than on a line: then something was taken for good, no leak. Pure.
+
+An allocator takes another page, a table doubles, a module is loaded: a line through that rises beyond doubt. The best
+staircase is found by dynamic programming (Bellman 1961), and compared with the line by the information criterion of
+Schwarz (1978), to which each level and each edge is one parameter.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from collector.judge.expression import Numbers, Truths
+
+MOST_LEVELS = 4
+_LEAST_OF_LEVEL, _LEAST_POINTS = 3, 20
+"""Points on a level; and in all, below which a staircase is not told from a line."""
+
+
+def rises_in_steps(used: Numbers, rest: Numbers) -> Truths:
+    """Of series x points, oldest first (NaN: none), and what a line leaves of each."""
+    known = np.isfinite(used)
+    return np.array([_by_steps(own[here], left[here]) for own, left, here in zip(used, rest, known, strict=True)])
+
+
+def _by_steps(used: Numbers, rest: Numbers) -> bool:
+    count = len(used)
+    if count < _LEAST_POINTS:
+        return False
+    line = float((rest**2).sum()) + 1e-6
+    term = np.log(count)
+    lacks = [
+        count * np.log((left + 1e-6) / line) + (2 * levels - 3) * term  # 2 * levels - 1 parameters less 2 of a line
+        for levels, left in enumerate(_left_by_stairs(used - used.mean()), start=2)
+    ]
+    return bool(min(lacks) < -term)
+
+
+def _left_by_stairs(used: Numbers) -> list[float]:
+    """Sums of squares that the best staircases of two, three, ... levels leave."""
+    sums, squares = (np.concatenate([[0.0], np.cumsum(values)]) for values in (used, used**2))
+    places = np.arange(len(sums))
+    length = places - places[:, None]
+    one = squares - squares[:, None] - (sums - sums[:, None]) ** 2 / np.maximum(1, length)
+    one = np.where(length >= _LEAST_OF_LEVEL, one, np.inf)  # from a row's place to a column's
+    best, left = one[0], []
+    for _ in range(MOST_LEVELS - 1):
+        best = (best[:, None] + one).min(axis=0)
+        left.append(float(best[-1]))
+    return left
