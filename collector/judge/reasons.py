@@ -27,7 +27,8 @@ class TemplateError(Exception):
 def size(bytes_: float) -> str:
     """Bytes as people say them: `512 bytes`, `22.0 KiB`, `3.9 MiB`."""
     if abs(bytes_) < _KIB:
-        return f"{bytes_:.0f} byte{'' if bytes_ == 1 else 's'}"
+        whole = round(bytes_)  # an int has no -0
+        return f"{whole} byte{'' if whole == 1 else 's'}"
     if abs(bytes_) < _KIB * _KIB:
         return f"{bytes_ / _KIB:.1f} KiB"
     return f"{bytes_ / _KIB / _KIB:.1f} MiB"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,9 +25,11 @@ _Z = 1.96
 class Line:
     """One thing of one device over the time asked for.
 
-    `boots` that were seen; `slope`, `slope_low`, `slope_high` in bytes/hour of its last boot, with the 95 % interval;
+    `boots` that were seen; `slope`, `slope_low`, `slope_high` in bytes/hour of its last boot, with the 95 % interval,
+    or where that was too short those of the verdict;
     `verdict` is what the judge last said of it, `fine` when it had nothing to say, or `unclear` with the reason in
-    `why`; `suspect` is the task whose memory grows most; `hours_left` as the judge forecasts; `gaps` are stretches
+    `why`; `suspect` is the task whose memory grows most; `hours_left` at the end of the time, of what the judge
+    forecast (0: it was due); `gaps` are stretches
     without readings, five times as long as usual or more, `longest_gap_s` the longest.
     """
 
@@ -51,6 +53,7 @@ class Line:
 class _Alert:
     rule: str
     reason: str
+    slope: tuple[float, float, float] | None
     hours_left: float | None
 
 
@@ -109,9 +112,8 @@ def _line(
     suspect: str,
 ) -> Line:
     last = boots[-1]
-    slope = slope_of(last.times, last.used)
-    middle, low, high = slope or (None, None, None)
-    alert = alerts.get(thing)
+    slope, alert = slope_of(last.times, last.used), alerts.get(thing)
+    middle, low, high = slope or (alert and alert.slope) or (None, None, None)
     gaps, longest_s = gaps_of(boot.times for boot in boots)
     verdict, why = ("fine", "") if slope else ("unclear", _why(last))
     if alert is not None:
@@ -144,12 +146,20 @@ def _alerts(db: sqlite3.Connection, span_ms: tuple[int, int]) -> dict[tuple[str,
     """The worst alert of each thing that fired at some time of the span: open ones before those that are over."""
     found: dict[tuple[str, str, tuple[str, ...]], _Alert] = {}
     rows = db.execute(
-        "SELECT device, kind, names, rule, reason, numbers FROM alerts WHERE since_ms <= :end"
+        "SELECT device, kind, names, rule, reason, numbers, status, at_ms FROM alerts WHERE since_ms <= :end"
         " AND (status = 'firing' OR at_ms >= :start) ORDER BY status,"
         " CASE severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, since_ms",
         {"start": span_ms[0], "end": span_ms[1]},
     )
-    for device, kind, names, rule, reason, numbers in rows:
-        left = msgspec.json.decode(numbers).get("leak_hours_left")
-        found.setdefault((device, kind, tuple(msgspec.json.decode(names))), _Alert(rule, reason, left))
+    for device, kind, names, rule, reason, numbers, status, at_ms in rows:
+        known = msgspec.json.decode(numbers)
+        left = known.get("leak_hours_left") if status == "firing" else None
+        alert = _Alert(rule, reason, _slope_told(known), left and max(0.0, left - (span_ms[1] - at_ms) / _HOUR_MS))
+        found.setdefault((device, kind, tuple(msgspec.json.decode(names))), alert)
     return found
+
+
+def _slope_told(numbers: Mapping[str, float]) -> tuple[float, float, float] | None:
+    """The slope that a verdict gives, with its interval."""
+    rate, low, high = (numbers.get(name) for name in ("leak_rate", "leak_rate_low", "leak_rate_high"))
+    return None if rate is None or low is None or high is None else (rate, low, high)

@@ -42,7 +42,7 @@ def add_acting(api: APIRouter, services: Services) -> None:
 
     @api.post("/alerts/acknowledge", status_code=202, response_model=answers.Accepted)
     async def acknowledge(seen: Acknowledgement, request: Request) -> Response:
-        """Mark an alert or an incident as seen: it stays open and stops to page."""
+        """Mark an alert or an incident as seen: it stays open, and nobody is told of it again."""
         services.desk.acknowledge(seen.key, seen.by or caller(request))
         return json_answer({"accepted": seen.key}, 202)
 

@@ -55,7 +55,7 @@ def acknowledge(
     url: UrlOption = DEFAULT_URL,
     token_file: TokenOption = None,
 ) -> None:
-    """Say that you have seen an alert: it stays open and stops to page.
+    """Say that you have seen an alert: it stays open, and nobody is told of it again while it lasts.
 
     Example: [bold]memfleet alerts acknowledge 'user_mode_limit|kitchen-1|process|'[/bold]
     """

@@ -25,7 +25,9 @@ from telemetry.settings import load
 
 def command(
     config: Annotated[Path | None, typer.Option(help="Configuration file; `memfleet init` writes one.")] = None,
-    only: Annotated[str | None, typer.Option(help="Run one part alone, as a service unit does.")] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Run one part alone: intake, series, judge, notify, page or store:NAME.")
+    ] = None,
     shards: Annotated[str | None, typer.Option(help="Shards to own, as 00-7f; all when not given.")] = None,
     adopt_: Annotated[
         list[Path] | None, typer.Option("--adopt", help="Folder of a dead collector to run besides; may be repeated.")

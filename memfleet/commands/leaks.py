@@ -11,8 +11,10 @@ import typer
 from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
 from memfleet.spans import span_text
 from memfleet.tables import clock, kib, print_json, print_table, state
+from telemetry.clock import wall_ms
 
 _MOST = 10_000
+_HOUR_MS = 3_600_000
 
 
 def command(
@@ -22,7 +24,7 @@ def command(
     token_file: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List what leaks, with bytes an hour and the hours that are left, the shortest first.
+    """List what leaks, with KiB an hour and the time that is left of the forecast, the shortest first.
 
     Exit status 1 when something does.
 
@@ -30,6 +32,7 @@ def command(
     """
     found = Client(url, token_file).get("alerts", active=not everything, device=device, limit=_MOST)["alerts"]
     leaks = sorted((one for one in found if "leak_rate" in one["numbers"]), key=_urgency)
+    now_ms = wall_ms()
     if as_json:
         print_json(leaks)
     else:
@@ -41,7 +44,7 @@ def command(
                     one["device"],
                     " ".join((one["kind"], *one["names"])),
                     kib(one["numbers"]["leak_rate"]),
-                    _left(one["numbers"]),
+                    _left(one, now_ms),
                     clock(one["since_ms"]),
                     one["reason"],
                 )
@@ -54,10 +57,16 @@ def command(
 
 
 def _urgency(alert: Mapping[str, Any]) -> tuple[float, float]:
-    numbers = alert["numbers"]
-    return numbers.get("leak_hours_left", math.inf), -numbers["leak_rate"]
+    return _ends_ms(alert), -alert["numbers"]["leak_rate"]
 
 
-def _left(numbers: Mapping[str, float]) -> str:
-    hours = numbers.get("leak_hours_left")
-    return "" if hours is None else span_text(hours * 3600)
+def _ends_ms(alert: Mapping[str, Any]) -> float:
+    """When memory ends by the forecast of the time at which it was told."""
+    return float(alert["at_ms"] + alert["numbers"].get("leak_hours_left", math.inf) * _HOUR_MS)
+
+
+def _left(alert: Mapping[str, Any], now_ms: int) -> str:
+    left_s = (_ends_ms(alert) - now_ms) / 1000
+    if alert["status"] != "firing" or math.isinf(left_s):
+        return ""
+    return span_text(left_s) if left_s > 0 else "due by now"

@@ -15,8 +15,8 @@ def command(
     device: Annotated[str, typer.Argument(help="Name of the device.")],
     kind: Annotated[str, typer.Argument(help="process, heap, task, stack, pool, device or agent.")],
     name: Annotated[list[str] | None, typer.Argument(help="The heap, the thread, or the task and its heap.")] = None,
-    start: Annotated[str, typer.Option(help="From: an age (10m, 2h, 3d), a date with time, or ms since 1970.")] = "1h",
-    end: Annotated[str, typer.Option(help="To: the same, or 'now'.")] = "now",
+    start: Annotated[str, typer.Option("--from", help="From: an age (10m, 2h, 3d), a date with time, or ms.")] = "1h",
+    end: Annotated[str, typer.Option("--to", help="To: the same, or 'now'.")] = "now",
     points: Annotated[int, typer.Option(min=2, max=100_000, help="Most points; least and most are kept.")] = 1000,
     url: UrlOption = DEFAULT_URL,
     token_file: TokenOption = None,
@@ -24,7 +24,7 @@ def command(
 ) -> None:
     """Print the readings of one series, oldest first.
 
-    Example: [bold]memfleet query kitchen-1 process --start 6h[/bold]
+    Example: [bold]memfleet query kitchen-1 process --from 6h[/bold]
     """
     now_ms = wall_ms()
     answer = Client(url, token_file).get(

@@ -51,8 +51,12 @@ def _row(line: dict[str, Any]) -> tuple[Any, ...]:
         line["verdict"], line["device"], line["kind"], " / ".join(name for name in line["names"] if name),
         line["boots"], kib(line["slope"]) if known else "",
         f"{kib(line['slope_low'])} to {kib(line['slope_high'])}" if known else "", line["suspect"],
-        "" if line["hours_left"] is None else span_text(line["hours_left"] * 3600), gaps, line["why"],
+        _left(line["hours_left"]), gaps, line["why"],
     )  # fmt: skip
+
+
+def _left(hours: float | None) -> str:
+    return "" if hours is None else span_text(hours * 3600) if hours > 0 else "due by now"
 
 
 def _fared(channels: dict[str, str]) -> str:

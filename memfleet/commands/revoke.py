@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from memfleet.commands.enroll import AclOption, AuthorityOption, PasswordsOption
 from memfleet.enrolment import passwords, rights
 from memfleet.enrolment.certificates import Authority
 from memfleet.enrolment.files import merge
@@ -15,9 +15,11 @@ from telemetry.errors import UsageError
 
 def command(
     name: Annotated[str, typer.Argument(help="The agent (or collector).")],
-    acl: AclOption = None,
-    password_file: PasswordsOption = None,
-    authority: AuthorityOption = None,
+    acl: Annotated[Path | None, typer.Option(help="The broker's access list, to be taken out of.")] = None,
+    password_file: Annotated[
+        Path | None, typer.Option("--passwords", help="The broker's password file, to be taken out of.")
+    ] = None,
+    authority: Annotated[Path | None, typer.Option(help="Folder of the certificate authority.")] = None,
 ) -> None:
     """Withdraw the rights and credentials of an agent: out of the broker's files, its certificates onto the list.
 

@@ -106,7 +106,7 @@ def test_an_incident_of_two_collectors_is_one(shared: Shared) -> None:
     expect(cards.get_by_role("link", name="heap-leak")).to_have_count(1)
     expect(cards).to_contain_text("on 3 devices")
     expect(cards).to_contain_text("on 2 collectors")
-    expect(cards).to_contain_text("3.0 KiB/hour, 2 d 12 h left")
+    expect(cards).to_contain_text("3.0 KiB/hour, 2 d 12 h left when told")
     cards.get_by_role("link", name="heap-leak").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("heap-leak on 3 devices")
     devices = page.get_by_role("region", name="Devices")

@@ -9,7 +9,7 @@ from fastapi import Request
 from nicegui import ui
 
 from collector.series.rows import AlertRow, DeviceRow
-from collector.web.fleet import STATES, Fleet, fullness, hours_left
+from collector.web.fleet import STATES, Fleet, fullness, memory_ends_ms
 from collector.web.page import text
 from collector.web.page.frame import PATIENCE_S, frame
 from collector.web.page.parts import field, markup, switch, turn_switch
@@ -144,7 +144,7 @@ def row_html(device: DeviceRow, alert: AlertRow | None, now_ms: int) -> str:
         f"{escape(text.platform_name(device.platform))}<small>{escape(device.board or '')}</small>",
         escape(device.firmware or "–"),
         memory_html(device),
-        outlook_html(alert),
+        outlook_html(alert, now_ms),
         f'<span class="number">{text.ago(device.last_seen_ms, now_ms)}</span>',
     )
     return "".join(f'<td class="reason">{cell}</td>' if i == 5 else f"<td>{cell}</td>" for i, cell in enumerate(cells))
@@ -164,13 +164,13 @@ def memory_html(device: DeviceRow) -> str:
     return f'{numbers}<div class="bar {level}" aria-hidden="true"><i style="width:{min(share, 1):.0%}"></i></div>'
 
 
-def outlook_html(alert: AlertRow | None) -> str:
-    """Hours left and the reason of the worst alert."""
+def outlook_html(alert: AlertRow | None, now_ms: int) -> str:
+    """The time that is left, and the reason of the worst alert."""
     if alert is None:
         return ""
-    left = hours_left(alert)
-    hours = f"<b>{text.hours(left)}</b> " if left is not None else ""
-    return f'<span title="{escape(alert.reason)}">{hours}{escape(alert.reason)}</span>'
+    ends_ms = memory_ends_ms(alert)
+    left = f"<b>{text.left(ends_ms - now_ms)}</b> " if ends_ms is not None else ""
+    return f'<span title="{escape(alert.reason)}">{left}{escape(alert.reason)}</span>'
 
 
 def _empty_html(broker: str) -> str:

@@ -23,6 +23,7 @@ from collector.web.services import Services
 from telemetry.errors import EnvironmentFault
 
 _MOST_SHOWN = 200
+_HOUR_MS = 3_600_000
 _MOST_ASKED = 1_000
 
 
@@ -124,8 +125,8 @@ def quiet_parts(one: Folded, now_ms: int) -> Sequence[str]:
 
 
 def growth_words(numbers: object) -> str:
-    """Growth and the time that is left, as far as they are known."""
+    """Growth and the time that was left when it was told, as far as they are known."""
     known = numbers if isinstance(numbers, dict) else {}
     rate, left = known.get("leak_rate"), hours_left(known)
     words = [f"{text.kib(rate)} KiB/hour"] if rate is not None else []
-    return ", ".join(words + ([text.hours(left)] if left is not None else []))
+    return ", ".join(words + ([f"{text.left(left * _HOUR_MS)} when told"] if left is not None else []))

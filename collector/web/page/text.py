@@ -49,9 +49,9 @@ def span(length_ms: int | None) -> str:
     return f"{length_ms // _MINUTE} min" if length_ms >= _MINUTE else f"{length_ms // _SECOND} s"
 
 
-def hours(left: float) -> str:
+def left(length_ms: float) -> str:
     """A forecast: how long until memory ends."""
-    return span(int(left * _HOUR)) + " left"
+    return f"{span(int(length_ms))} left" if length_ms > 0 else "due by now"
 
 
 def platform_name(platform: str) -> str:

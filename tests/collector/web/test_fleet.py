@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from collector.series.rows import AlertRow, DeviceRow
-from collector.web.fleet import build_fleet, fullness
+from collector.web.fleet import build_fleet, fullness, memory_ends_ms
 
 _DEVICE = DeviceRow("d", "esp32", "board", "1.0", "gateway", "ok", 10, 100, "heap", 0, 1, 1, 1)
 _ALERT = AlertRow("k", "k@1", "firing", "leak", "critical", "d", "esp32", "1.0", "heap", (), 1, 1, "why", {}, 0, "", 0)
@@ -27,6 +27,15 @@ def test_worst_first() -> None:
     ]
     order = [device.device for device in build_fleet(devices, alerts).devices]
     assert order == ["sooner", "later", "warned", "silent", "fuller", "a-fine", "b-fine"]
+
+
+def test_the_forecast_that_ends_first_is_worst_whenever_it_was_told() -> None:
+    devices = [replace(_DEVICE, device=name, state="critical") for name in ("new", "old")]
+    old = replace(_ALERT, device="old", numbers={"leak_hours_left": 9.0})
+    new = replace(_ALERT, device="new", numbers={"leak_hours_left": 5.0}, at_ms=old.at_ms + 6 * 3_600_000)
+    fleet = build_fleet(devices, [new, old])
+    assert [device.device for device in fleet.devices] == ["old", "new"]
+    assert memory_ends_ms(fleet.worst["old"]) == old.at_ms + 9 * 3_600_000
 
 
 def test_nearly_the_same_fill_keeps_the_order_by_name() -> None:
