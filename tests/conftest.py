@@ -1,9 +1,12 @@
-"""What holds for every test: the Hypothesis profiles. A server that is missing fails its tests (`tests/servers.py`).
+"""What holds for every test: the Hypothesis profiles, the size of the terminal. A server that is missing fails its tests
+(`tests/servers.py`).
 
 A run of the tests tries the same inputs each time, however slow the machine is; `make fuzz` draws new ones.
 """
 
 from __future__ import annotations
+
+import os
 
 from hypothesis import HealthCheck, settings
 
@@ -12,3 +15,5 @@ _ANY_PACE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]
 settings.register_profile("test", _ANY_PACE, max_examples=50, derandomize=True, database=None)
 settings.register_profile("fuzz", _ANY_PACE, max_examples=500)
 settings.load_profile("test")
+
+os.environ.update(COLUMNS="80", LINES="24")  # whatever terminal the tests are run in
