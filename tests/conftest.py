@@ -1,4 +1,4 @@
-"""What holds for every test: the Hypothesis profiles, the size of the terminal. A server that is missing fails its tests
+"""What holds for every test: Hypothesis' profiles, the terminal's size. A server that is missing fails its tests
 (`tests/servers.py`).
 
 A run of the tests tries the same inputs each time, however slow the machine is; `make fuzz` draws new ones.
