@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from agent.bridge import Bridge
@@ -32,7 +32,7 @@ class Agent:
     `commits` counts.
 
     `now_ms` is the clock that stamps readings: wall time, or the monotonic clock where the gateway's is not trusted.
-    Every half minute it adds a reading of itself; `count_ports` tells it how many consoles can be read just now.
+    Every half minute it adds a reading of itself; `tell_of_consoles` gives the fields that tell of these.
     """
 
     def __init__(self, config: AgentConfig, directory: Path, version: str = "") -> None:
@@ -46,7 +46,7 @@ class Agent:
         self._framer = Framer(Clock(self._boot_id, None) if monotonic else None)
         self._waiting: list[tuple[bytes, int]] = []
         self.commits = 0
-        self.count_ports: Callable[[], int] | None = None
+        self.tell_of_consoles: Callable[[], Mapping[str, int]] = dict
         clock_state = untrusted_clock_state if monotonic else system_clock_state
         self._report = Report(config.name, version, self.outbox, clock_state)
         self._directory = directory
@@ -62,8 +62,7 @@ class Agent:
         now = monotonic_ms()
         if now >= self._next_report:
             self._next_report = now + PERIOD_MS
-            ports = self.count_ports() if self.count_ports else None
-            self.take([self._report.reading(self.now_ms(), self._directory, ports)])
+            self.take([self._report.reading(self.now_ms(), self._directory, self.tell_of_consoles())])
         if now >= self._next_commit:
             self._next_commit = now + self._commit_ms
             self.commit()
@@ -106,7 +105,7 @@ class Gateway:
         self.agent = Agent(config, directory, version)
         outbox, now_ms = self.agent.outbox, self.agent.now_ms
         self.stations = Stations(config, directory, outbox, now_ms)
-        self.agent.count_ports = lambda: len(config.ports) - len(self.ports.trouble)
+        self.agent.tell_of_consoles = self.stations.told
         self.sources = [
             MapSource(source, f"{config.name}-{number}", outbox, now_ms)
             for number, source in enumerate(config.sources, start=1)

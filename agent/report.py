@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from agent.outbox import Outbox
@@ -33,8 +33,8 @@ class Report:
         outbox.set_boot(_own(name), self._boot)
         self._started_ms: int | None = None
 
-    def reading(self, now_ms: int, folder: Path, ports: int | None = None) -> Reading:
-        """The agent at `now_ms` (the clock that stamps its readings); `ports` are the consoles that it can read now."""
+    def reading(self, now_ms: int, folder: Path, consoles: Mapping[str, int] | None = None) -> Reading:
+        """The agent at `now_ms` (the clock that stamps its readings); `consoles` is what it has to say of these."""
         if self._started_ms is None:
             self._started_ms = now_ms
         values: dict[str, Value] = {
@@ -44,9 +44,8 @@ class Report:
             "disk_free": shutil.disk_usage(folder).free,
             "clock": self._clock_state(),
             "version": self._version,
+            **(consoles or {}),
         }
-        if ports is not None:
-            values["ports"] = ports
         uptime_ms = max(0, now_ms - self._started_ms)
         return Reading(self._name, "agent", (), now_ms, values, self._boot, uptime_ms)
 

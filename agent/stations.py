@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -155,6 +156,13 @@ class Stations:
     def bridges(self) -> dict[str, Bridge]:
         """The bridge of each port."""
         return {name: station.bridge for name, station in self._stations.items()}
+
+    def told(self) -> dict[str, int]:
+        """What the agent has to say of its consoles: how many can be read, and what was not believed of them."""
+        told = Counter({"ports": len(self._stations) - len(self.ports.trouble)})
+        for bridge in self.bridges.values():
+            told.update(bridge.console.refused)
+        return dict(told)
 
     def step(self) -> Items:
         """What came."""

@@ -1,6 +1,8 @@
-"""What to say to somebody whose board prints no memory: what to print or switch on, for the system it runs."""
+"""What to say of a console that was read: how much was understood; what to switch on where nothing was."""
 
 from __future__ import annotations
+
+from agent.consoles import Console
 
 _ADVICE = {
     "zephyr": (
@@ -22,6 +24,12 @@ _ANY = (
     "The system was not recognised. Is the speed right (--baud)? "
     "Known are Azure Sphere, ESP-IDF and Arduino on it, FreeRTOS and Zephyr; --system names it."
 )
+
+
+def read_of(console: Console) -> str:
+    """How much of a console was read, and how much of it was not believed."""
+    refused = ", ".join(f"{reason.replace('_', ' ')} {count}" for reason, count in console.refused.items() if count)
+    return f"{console.lines} lines, {console.understood} understood{f' (not believed: {refused})' if refused else ''}"
 
 
 def no_memory_yet(waited_s: float, lines: int, understood: int, system: str | None) -> str:

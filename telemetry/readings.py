@@ -53,7 +53,15 @@ KINDS: Mapping[str, Kind] = {
         Kind("pool", ("pool",), ("size", "used", "max_used", "block_size", "blocks_free")),
         Kind("device", (), ("uptime", "boots"), ("reset_reason", "firmware", "board", "os")),
         Kind("event", ("type",), ("size", "address", "code"), ("reason", "caller", "text"), open_fields=True),
-        Kind("agent", (), ("outbox_depth", "oldest_age_ms", "evicted", "disk_free", "ports"), ("clock", "version")),
+        Kind(
+            "agent",
+            (),
+            (
+                "outbox_depth", "oldest_age_ms", "evicted", "disk_free",
+                "ports", "cut_numbers", "cut_names", "long_lines",
+            ),
+            ("clock", "version"),
+        ),
         Kind("log", (), (), ("level", "module", "text")),
     )
 }  # fmt: skip

@@ -10,7 +10,7 @@ What a line needs of this is seen beforehand (`agent.consoles.dispatch`): most h
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from agent.consoles import azure_sphere, esp_idf, freertos, zephyr
 from agent.consoles.dispatch import Dispatch, Look, shape
@@ -27,6 +27,7 @@ from agent.consoles.unfolding import FOLDED_FROM, unfold
 
 FORMS: tuple[type[Form], ...] = (*zephyr.FORMS, *azure_sphere.FORMS, *freertos.FORMS, *esp_idf.FORMS)
 
+LONG_LINES = "long_lines"
 _DISPATCH = Dispatch(FORMS)
 _TOUCHED = Look((), alone=False, bare=False, prefixed=True)
 LONGEST = 2_000
@@ -41,8 +42,9 @@ _WHOLE_WITHOUT_LINE_FEED = re.compile(r"(?:\bbytes|\d ?[KMk]?i?[Bb]|[).:%*])$")
 class Console:
     """One port's parser: takes the stream in any split, gives facts. Recognises the system by itself, or is told.
 
-    `lines` and `understood` count the lines read and those that a form knew; `system` is what was recognised (or
-    told), None until then. Facts come in the order of the stream; those of a boot come before the next boot's first.
+    `lines` and `understood` count the lines read and those that a form knew, `refused` what was not believed; `system`
+    is what was recognised (or told), None until then. Facts come in the order of the stream; those of a boot come
+    before the next boot's first.
     """
 
     def __init__(self, system: str | None = None, patterns: Sequence[Pattern] = ()) -> None:
@@ -64,6 +66,11 @@ class Console:
     def system(self) -> str | None:
         """The system on this port, None until it has shown itself."""
         return self._session.system
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """How many numbers and names were not believed since they looked cut, and how many lines were too long."""
+        return {**self._session.cuts.refused, LONG_LINES: self.oversized}
 
     @property
     def oversized(self) -> int:

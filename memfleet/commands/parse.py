@@ -15,6 +15,7 @@ from agent.consoles import Console, Fact
 from agent.consoles.fact import SYSTEMS
 from agent.patternfile import load_patterns
 from agent.symbols import Symbols
+from memfleet.advice import read_of
 from memfleet.logfile import log_bytes, log_chunks
 from memfleet.trying import report
 from telemetry.errors import UsageError
@@ -106,7 +107,7 @@ def _table(facts: Iterator[Fact], console: Console) -> Table:
         key = fact.kind, "/".join(fact.names)
         pair = seen.setdefault(key, [fact, fact])
         pair[1] = fact
-    table = Table(title=f"{console.system or 'unknown system'}: {console.lines} lines, {console.understood} understood")
+    table = Table(title=f"{console.system or 'unknown system'}: {read_of(console)}")
     for heading in ("kind", "name", "first line", "last line", "first", "last"):
         table.add_column(heading, overflow="fold")
     for (kind, name), (first, last) in seen.items():

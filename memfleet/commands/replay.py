@@ -18,6 +18,7 @@ from agent.capture import Entry, read_capture
 from agent.capture.segment import entries_of
 from agent.config import AgentConfig
 from agent.process import Agent
+from memfleet.advice import read_of
 from memfleet.lifeline import stop_on_signals
 from memfleet.logfile import log_bytes
 from memfleet.spans import seconds
@@ -63,7 +64,7 @@ def command(
     finally:
         agent.close()
     console = bridge.console
-    sys.stdout.write(f"{console.lines} lines, {console.understood} understood, {count} readings delivered\n")
+    sys.stdout.write(f"{read_of(console)}, {count} readings delivered\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ def test_it_tells_of_outbox_disk_clock_and_ports(tmp_path: Path) -> None:
     assert report.reading(T0, tmp_path).values["oldest_age_ms"] == 0
     put(outbox, T0 + 1_000)
     put(outbox, T0 + 5_000)
-    reading = report.reading(T0 + 31_000, tmp_path, ports=3)
+    reading = report.reading(T0 + 31_000, tmp_path, {"ports": 3, "cut_numbers": 1})
     disk_free = reading.values["disk_free"]
     assert isinstance(disk_free, int)
     assert disk_free > 0
@@ -49,6 +49,7 @@ def test_it_tells_of_outbox_disk_clock_and_ports(tmp_path: Path) -> None:
             "clock": "synchronised",
             "version": "1.2.3",
             "ports": 3,
+            "cut_numbers": 1,
         },
         boot=1,
         uptime_ms=31_000,

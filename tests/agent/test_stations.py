@@ -63,6 +63,16 @@ class Bench:
         return [entry.data for entry in read_capture(self.folder / "capture" / device)]
 
 
+def test_what_consoles_refused_is_added_up_for_the_agent(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, 2)
+    for board in bench.boards:
+        for free in (58_312, 5_831):
+            board.print(b"free:           %d\nallocated:      100\nmax. allocated: 200\n" % free)
+    bench.wait(lambda: bench.stations.told()["cut_numbers"] == 2, "both consoles are read")
+    assert bench.stations.told() == {"ports": 2, "cut_numbers": 2, "cut_names": 0, "long_lines": 0}
+    bench.stations.close()
+
+
 def test_a_hundred_ports_of_which_some_vanish_and_some_print_garbage(tmp_path: Path) -> None:
     bench = Bench(tmp_path, PORTS)
     vanishing, noisy, healthy = bench.boards[:10], bench.boards[10:20], bench.boards[20:]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 
-from agent.consoles.cuts import is_cut_name
 from agent.consoles.fact import Fact
 from agent.consoles.form import PATIENCE, Form, Numbers, Session
 from agent.consoles.line import Line
@@ -67,7 +66,7 @@ class StackLineForm(Form):
         if match := _TUTORIAL.match(body):
             return [self.fact("stack", ("main",), {"min_free": int(match[1])}, line)]
         if "| " in body and (match := _TUTORIAL_THREAD.match(body)):
-            if is_cut_name(match, 1, "|", _THREAD_WIDTH):
+            if self.session.cuts.is_cut_name(match, 1, "|", _THREAD_WIDTH):
                 return []
             return self._stack(match[1], *map(int, match.groups()[1:]), line=line, first=line)
         return self._join(line)
@@ -89,7 +88,7 @@ class StackLineForm(Form):
         return None
 
     def _analyzer(self, match: re.Match[str], line: Line, first: Line) -> list[Fact]:
-        if _TWO_ROWS in match[1] or is_cut_name(match, 1, ":", _ANALYZER_WIDTH):
+        if _TWO_ROWS in match[1] or self.session.cuts.is_cut_name(match, 1, ":", _ANALYZER_WIDTH):
             return []
         unused, used, size, percent = map(int, match.groups()[2:])
         name = f"{match[1]} (privileged)" if match[2] else match[1]
@@ -139,7 +138,7 @@ class ShellThreadForm(Form):
         match = _SHELL_STACK.search(line.text, max(place, 0))
         if match is None:
             return None
-        if match[2] and is_cut_name(match, 2, "(", _SHELL_WIDTHS):
+        if match[2] and self.session.cuts.is_cut_name(match, 2, "(", _SHELL_WIDTHS):
             return []
         size, unused, used, usage_of, percent = map(int, match.groups()[2:])
         return self._stack(match[1], match[2], (usage_of, unused, used, percent), line) if size == usage_of else []
