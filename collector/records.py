@@ -10,10 +10,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgpack
 import msgspec
+from msgspec.structs import replace
 
 from telemetry.errors import WireError
 from telemetry.readings import About

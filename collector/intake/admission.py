@@ -11,7 +11,8 @@ In rows: received = accepted + duplicate + quarantined. Frames out of order are 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from collector.intake.state import IntakeState, Refused
 from collector.records import encode_arrival, encode_hole

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from collector.intake import state as intake_state
 from collector.intake.admission import Admission
@@ -116,7 +117,7 @@ def test_an_undecodable_body_is_quarantined_and_does_not_jam(desk: Desk) -> None
 def test_a_newer_agents_frame_waits_in_quarantine_and_holds_up_nothing(
     desk: Desk, newer: dict[str, int], body: bytes
 ) -> None:
-    whole = seal(replace(Header(7, 1, 1, 0), **newer), body)
+    whole = seal(dataclasses.replace(Header(7, 1, 1, 0), **newer), body)
     assert desk.take(whole) == ("a1", 7)
     assert desk.state.contig["a1", 7] == 1
     assert [(kept.reason, kept.body) for kept in desk.state.refused] == [("version", whole)]
