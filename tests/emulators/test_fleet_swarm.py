@@ -14,9 +14,10 @@ from telemetry.wire import HEADER_BYTES, MAX_FRAME, Rows, decode_body
 BOARD = BOARDS["esp32c3"]
 
 
-def test_threads_change_nothing() -> None:
+@pytest.mark.parametrize("threads", [2, 4])
+def test_threads_change_nothing(threads: int) -> None:
     alone, together = Swarm(BOARD, 3 * CHUNK + 5, seed=4), Swarm(BOARD, 3 * CHUNK + 5, seed=4)
-    with ThreadPoolExecutor(2) as executor:
+    with ThreadPoolExecutor(threads) as executor:
         for _ in range(3):
             one, other = alone.step(), together.step(executor)
             for name in REPORTED:

@@ -28,6 +28,7 @@ def test_twenty_thousand_hostile_payloads_raise_only_what_is_declared() -> None:
     assert report["memory_growth_mib"] <= 32, report
     assert report["ms_a_refusal"] <= 1.0, report
     assert report["wire_p99_ms"] <= 5.0, report
+    assert report["largest_p99_ms"] <= 50.0, report  # 64 KiB that say 4,500 readings: no more than their size explains
     assert report["payloads"] == 20_000
 
 
