@@ -15,6 +15,15 @@ from telemetry.readings import About
 from telemetry.wire import Rows, encode_body, flag_bits
 
 START_MS = 1_790_000_000_000
+LEAK_RULE = """
+[[rule]]
+name = "heap-leak"
+kind = "heap"
+severity = "critical"
+when = "leak_rate > 0"
+keep_firing_for = "5m"
+reason = "{leak_rate:rate} {leak_hours_left:hours}[, {leak_boots:number} boots]"
+"""
 
 
 def rows(device: str, kind: str, names: tuple[str, ...], time_ms: int, values: dict[str, Any], **more: Any) -> Rows:

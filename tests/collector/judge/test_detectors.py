@@ -14,16 +14,8 @@ from collector.judge.detectors.rush import find_rushes
 from collector.judge.detectors.shape import bend, bend_of_a_day, least_of_day
 from collector.judge.detectors.step import find_steps
 from collector.judge.detectors.views import HOURS_OF, VIEWS
-from tests.collector.judge.stream import Bench, rows, told
+from tests.collector.judge.stream import LEAK_RULE, Bench, rows, told
 
-RULE = """
-[[rule]]
-name = "heap-leak"
-kind = "heap"
-severity = "critical"
-when = "leak_rate > 0"
-reason = "{leak_rate:rate}, {leak_hours_left:hours}[, {leak_boots:number} boots]"
-"""
 SIZE = 100_000.0
 LIMITS = np.array([SIZE])
 HOURS = np.arange(BUCKETS - 1.0)[None, :]
@@ -216,7 +208,7 @@ def test_a_stack_ever_deeper_is_told_and_rare_records_are_not() -> None:
 
 
 def test_a_heap_that_tells_only_what_is_free_is_measured_against_what_was_free_at_first() -> None:
-    bench = Bench(RULE)
+    bench = Bench(LEAK_RULE)
     started_ms = bench.now_ms
     for minute in range(60):
         bench.second(rows("b", "heap", ("main",), bench.now_ms, {"free": 24_000 - 300 * minute}), seconds=60)
@@ -228,7 +220,7 @@ def test_a_heap_that_tells_only_what_is_free_is_measured_against_what_was_free_a
 
 
 def test_what_the_last_boot_still_said_is_not_taken_for_the_new_one() -> None:
-    bench = Bench(RULE)
+    bench = Bench(LEAK_RULE)
     for boot in range(1, 6):
         last_ms = bench.now_ms + 120_000
         blocks = [

@@ -15,20 +15,10 @@ from collector.judge.detectors.history import HOUR_MS
 from collector.judge.detectors.leak import Ground, find_leaks
 from collector.judge.detectors.shape import envelope
 from collector.judge.detectors.views import HOURS_OF, VIEWS
-from tests.collector.judge.stream import Bench, rows
+from tests.collector.judge.stream import LEAK_RULE, Bench, rows
 
 SIZE = 22_528
 BASE = 4_000
-
-RULE = """
-[[rule]]
-name = "heap-leak"
-kind = "heap"
-severity = "critical"
-when = "leak_rate > 0"
-keep_firing_for = "5m"
-reason = "{leak_rate:rate} {leak_hours_left:hours}"
-"""
 
 Shape = Callable[[float], float]
 
@@ -79,7 +69,7 @@ HEALTHY: dict[str, Shape] = {
 @pytest.fixture(scope="module")
 def told_after() -> dict[str, float]:
     """Half an hour of all shapes together; when each one was first told, seconds."""
-    bench = Bench(RULE)
+    bench = Bench(LEAK_RULE)
     shapes = {name: shape for name, (shape, _) in LEAKS.items()} | HEALTHY
     noises = {name: noisy(number) for number, name in enumerate(shapes)}
     started = bench.now_ms
@@ -197,7 +187,7 @@ def test_what_may_be_the_first_tooth_is_told_where_a_long_boot_has_shown_none() 
 
 
 def test_the_first_half_tooth_of_a_boot_that_is_old_but_new_to_us_is_no_leak() -> None:
-    bench = Bench(RULE)
+    bench = Bench(LEAK_RULE)
     for second in range(0, 900, 10):
         used, up = int(saw(840, 9_000)(second + 400)), 4 * 24 * HOUR_MS + 1000 * second
         bench.second(rows("b", "heap", ("main",), bench.now_ms + 9_900, {"size": SIZE, "used": used}, uptime_ms=up),
