@@ -2,9 +2,9 @@
 
     "Free heap is {free:size}[, {fill:percent} of it used][ in {names}]."
 
-`{column:format}` is replaced; a part in [brackets] is left out when a value in it is unknown. Formats: size (bytes),
-percent (of a ratio), ratio, rate (bytes/hour), hours, seconds, minutes, number. Texts: `{names}`, and an event's own
-texts.
+`{column:format}` is replaced; a part in [brackets] is left out when a value in it is unknown or has no end. Formats:
+size (bytes), percent (of a ratio), ratio, rate (bytes/hour), hours, seconds, minutes, number. Texts: `{names}`, and an
+event's own texts.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def size(bytes_: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """A span as people say it: `45 s`, `12 min`, `3.5 hours`, `9 days`."""
+    """A span as people say it: `45 s`, `12 min`, `3.5 hours`, `9.2 days`."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     if seconds < 2 * 3600:
         return f"{seconds / 60:.0f} min"
     if seconds < 48 * 3600:
         return f"{seconds / 3600:.1f} hours"
-    return f"{seconds / 86400:.0f} days"
+    return f"{seconds / 86400:.1f}".removesuffix(".0") + " days"
 
 
 _FORMATS: Mapping[str, Callable[[float], str]] = {
@@ -109,4 +109,4 @@ def written(value: float | None, form: str) -> str:
 
 
 def _is_known(value: Value | None) -> bool:
-    return bool(value) if isinstance(value, str) else value is not None and not math.isnan(value)
+    return bool(value) if isinstance(value, str) else value is not None and math.isfinite(value)

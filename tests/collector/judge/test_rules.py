@@ -121,6 +121,8 @@ def test_spans(text: str, expected: int) -> None:
         ("failed[ in {caller}].", {"caller": "f{x}[0]"}, "failed in f(x)(0)."),
         ("{rate:rate}, {x:number}", {"rate": 3 * 2**20 * 1.0}, "3.0 MiB/h, unknown"),
         ("{a:seconds} {b:minutes} {c:hours}", {"a": 30.0, "b": 90.0, "c": 72.0}, "30 s 90 min 3 days"),
+        ("{a:hours} to {b:hours}, {c:rate}", {"a": 50.4, "b": 55.2, "c": -0.2}, "2.1 days to 2.3 days, 0 bytes/h"),
+        ("It grows[ until {a:hours}].", {"a": float("inf")}, "It grows."),
     ],
 )
 def test_sentences(template: str, values: dict[str, float | str], sentence: str) -> None:
