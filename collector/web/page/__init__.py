@@ -10,6 +10,11 @@ from collector.web.page.frame import add_head
 from collector.web.services import Services
 
 
+_RECONNECT_S = 30.0
+"""For so long a view waits for its browser to come back before it is forgotten, and then loaded anew: what was typed,
+sorted and selected is lost with it. A browser that does not answer for two fifths of that counts as gone."""
+
+
 def install(app: FastAPI, services: Services) -> None:
     """Put the page under the application's other routes; once a process, since the page's framework is one."""
     add_head()
@@ -23,6 +28,7 @@ def install(app: FastAPI, services: Services) -> None:
         language="en-US",
         tailwind=False,
         binding_refresh_interval=None,
+        reconnect_timeout=_RECONNECT_S,
         show_welcome_message=False,
     )
 

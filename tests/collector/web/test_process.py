@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from collector.config import CollectorConfig, Page
 from collector.web.process import run
 from telemetry.errors import ConfigError, EnvironmentFault
+from tests.collector.web.conftest import Running
 from tests.collector.web.server import client_of, page_process
 
 
@@ -42,3 +44,9 @@ def test_without_series_the_api_says_so_and_the_page_still_comes(tmp_path: Path)
         assert "series is not running yet" in http.get("/readyz").text
         assert http.get("/metrics").status_code == 200
     assert not (tmp_path / "page.port").exists()
+
+
+def test_a_browser_that_is_busy_for_ten_seconds_keeps_its_view(running: Running) -> None:
+    """One that counts as gone gets the view anew: what was typed, sorted and selected in it is lost."""
+    opened = running.http.get("/_nicegui_ws/socket.io/?EIO=4&transport=polling").text
+    assert json.loads(opened.removeprefix("0"))["pingTimeout"] >= 10_000
