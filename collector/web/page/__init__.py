@@ -9,7 +9,6 @@ from collector.web.page import agents, alerts, device, firmware, fleet, incident
 from collector.web.page.frame import add_head
 from collector.web.services import Services
 
-
 _RECONNECT_S = 30.0
 """For so long a view waits for its browser to come back before it is forgotten, and then loaded anew: what was typed,
 sorted and selected is lost with it. A browser that does not answer for two fifths of that counts as gone."""
