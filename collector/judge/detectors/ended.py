@@ -1,8 +1,11 @@
-"""A boot that has ended with its memory full: whether it grew all the while until then. Pure, by column.
+"""A boot that has ended, of a board that is sampled every few seconds: whether it grew until then. Pure, by column.
 
-Who rises for hours may be a tooth that falls back before the night is over: so no night is told before its end
-(`night.py`). A boot that rose until hardly anything was free, and then began anew, did not fall back: it ran out. What
-counts is the highest value, not what grew: traffic and clients take what a leak has left them.
+What rises for hours may be a tooth that falls back before the night is over, so no night is told before its end
+(`night.py`). Of a boot that is over nothing more will come. It is told by what a night is told by
+
+* when it lasted for most of a night;
+* or for two hours, if it grew by a good part of what was free, and hardly anything was free at its highest: it did not
+  fall back, it ran out. Traffic and clients take what a leak has left them.
 """
 
 from __future__ import annotations
@@ -10,36 +13,38 @@ from __future__ import annotations
 import numpy as np
 
 from collector.judge.detectors.leak import Leaks
-from collector.judge.detectors.night import Night, choose, leaks_of, look_at, span_hours
+from collector.judge.detectors.night import NIGHT_H, Night, choose, leaks_of, look_at, shows_leak, span_hours
 from collector.judge.expression import Numbers
 
+_MOST_OF_A_NIGHT_H, _MOST_KNOWN = NIGHT_H * 2 / 3, 36
 _LEAST_H, _LEAST_KNOWN = 2.0, 20
-"""How long it must have been seen, and in how many blocks."""
+"""How long a boot must have been seen, and in how many blocks."""
 _GROWN, _FILLED = 0.2, 0.75
-"""Parts of what was free: by so much it grew, and so much was taken at its highest. One sample in ten seconds sees few
-of the peaks at which memory ends."""
+"""Parts of what was free: by so much it grew, and so much was taken at its highest. A sample in ten seconds sees few of
+the peaks at which memory ends."""
 
 
 def find_leaks_of_ended(night: Night, highest: Numbers) -> Leaks:
-    """Judge boots that are over; `highest` is the highest value of each, bytes. Hours left are those of a boot."""
+    """Judge boots that are over; `highest` is the highest value of each, bytes. Hours left count from a
+    boot on."""
     found = Leaks(*np.full((len(Leaks._fields), len(highest)), np.nan))
+    hours, known = span_hours(night), np.isfinite(night.least).sum(axis=1)
+    rows = np.flatnonzero((hours >= _LEAST_H) & (known >= _LEAST_KNOWN))
+    if not len(rows):
+        return found
     with np.errstate(all="ignore"):
-        begin = np.fmin.reduce(night.least, axis=1)
-        filled = highest - begin >= _FILLED * (night.limits - begin)
-        seen = (span_hours(night) >= _LEAST_H) & (np.isfinite(night.least).sum(axis=1) >= _LEAST_KNOWN)
-        rows = np.flatnonzero(seen & filled)
-        if not len(rows):
-            return found
-        part = night.of(rows)
-        sights = look_at(part)
+        night, highest, hours, known = night.of(rows), highest[rows], hours[rows], known[rows]
+        sights = look_at(night)
         places = choose(sights)
-        leaks = leaks_of(part, sights, places)
-        steady = np.choose(places, [sight.rises & sight.holds & sight.goes_on for sight in sights])
-        told = steady & (leaks.grown >= _GROWN * (part.limits - begin[rows]))
-        lasted = span_hours(part)
-        leaks = leaks._replace(
-            hours_left=lasted, hours_low=lasted * leaks.rate / leaks.high, hours_high=lasted * leaks.rate / leaks.low
-        )
-        for column, value in zip(found, leaks, strict=True):
-            column[rows] = np.where(told, value, np.nan)
+        leaks = leaks_of(night, sights, places)
+        begin = np.fmin.reduce(night.least, axis=1)
+        free = night.limits - begin
+        ran_out = (leaks.grown >= _GROWN * free) & (highest - begin >= _FILLED * free)
+        long = (hours >= _MOST_OF_A_NIGHT_H) & (known >= _MOST_KNOWN)
+        told = shows_leak(night, sights, places, ran_out | long)
+        room = np.maximum(0, night.limits - highest)
+        left, soonest, latest = (hours + room / each for each in (leaks.rate, leaks.high, leaks.low))
+    leaks = leaks._replace(hours_left=left, hours_low=soonest, hours_high=latest)
+    for column, value in zip(found, leaks, strict=True):
+        column[rows] = np.where(told, value, np.nan)
     return found

@@ -39,6 +39,8 @@ SURE_OF_FEET = 5.0
 """Deviates of the rise of feet by their own errors."""
 FEW_FEET, FEW_AGREE, MORE_AGREE = 3, 1.5, 2.0
 """How many there must be, and by how many deviates so many of them, and more, must lie on a line."""
+OF_TEETH = 2
+"""The last sights: of feet, and of an only tooth."""
 KEPT, KEPT_OF_FEET, ALIKE = 0.15, 0.1, 2.0
 """The part of a single tooth that was not given back, and of few of them; by which factor memory may rise faster or
 slower after a single one."""
@@ -102,7 +104,7 @@ def find_night_leaks(night: Night) -> tuple[Leaks, Truths]:
         part = night.of(rows)
         sights = look_at(part)
         places = choose(sights)
-        told = tells(part, sights, places)
+        told = shows_leak(part, sights, places, is_night(part))
         stays[rows] = np.any([sight.line.deviates > STAYS for sight in sights], axis=0)
         for column, value in zip(found, leaks_of(part, sights, places), strict=True):
             column[rows] = np.where(told, value, np.nan)
@@ -151,22 +153,20 @@ def choose(sights: list[Sight]) -> Rows:
     return places
 
 
-def tells(night: Night, sights: list[Sight], places: Rows) -> Truths:
-    """Whether the sight that counts tells a leak."""
+def shows_leak(night: Night, sights: list[Sight], places: Rows, long_enough: Truths) -> Truths:
+    """Whether the sight that counts tells a leak, where what was seen is long enough."""
     grown = np.choose(places, [sight.line.grown for sight in sights])
     good = np.choose(places, [sight.rises & sight.holds & sight.goes_on for sight in sights])
-    told: Truths = good & is_night(night) & is_news(night, grown)
+    told: Truths = good & long_enough & is_news(night, grown)
     told[told] = ~is_staircase(sights, places, np.flatnonzero(told))
     return told
 
 
 def is_staircase(sights: list[Sight], places: Rows, rows: Rows) -> Truths:
-    """Whether what these rows show in the sight that counts is a few steps: dear, so asked last."""
-    found = np.zeros(len(rows), dtype=np.bool_)
-    for place in np.unique(places[rows]).tolist():
-        here = places[rows] == place
-        points, line = sights[place].points, sights[place].line
-        found[here] = rises_in_steps(points.used[rows[here]], line.rest[rows[here]])
+    """Whether these rows rise in a few steps, seen in all blocks, unless by the feet of teeth: dear, so asked last."""
+    found = places[rows] < len(sights) - OF_TEETH
+    blocks = sights[0]
+    found[found] = rises_in_steps(blocks.points.used[rows[found]], blocks.line.rest[rows[found]])
     return found
 
 

@@ -19,7 +19,8 @@ _LEAST_OF_LEVEL, _LEAST_POINTS = 3, 20
 def rises_in_steps(used: Numbers, rest: Numbers) -> Truths:
     """Of series x points, oldest first (NaN: none), and what a line leaves of each."""
     known = np.isfinite(used)
-    return np.array([_by_steps(own[here], left[here]) for own, left, here in zip(used, rest, known, strict=True)])
+    by_steps = [_by_steps(own[here], left[here]) for own, left, here in zip(used, rest, known, strict=True)]
+    return np.array(by_steps, dtype=np.bool_)
 
 
 def _by_steps(used: Numbers, rest: Numbers) -> bool:

@@ -2,62 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
-from collector.judge.detectors.blocks import BLOCKS, WIDTH_MS, Blocks
-from collector.judge.detectors.night import Night, find_night_leaks
+from collector.judge.detectors.blocks import WIDTH_MS, Blocks
+from collector.judge.detectors.night import find_night_leaks
+from collector.judge.detectors.teeth import feet, saws
 from collector.judge.explaining_night import explain_night
+from tests.collector.judge.nights import BASE, HOURS, NIGHTS, Shape, cache, clients, night, teeth, told, traffic
 from tests.collector.judge.stream import Bench, rows
-
-LIMIT, BASE, NIGHTS = 300_000.0, 120_000.0, 20
-SAMPLES = 30
-"""In a block: one every ten seconds."""
-HOURS = np.arange((BLOCKS - 1) * SAMPLES) / 360
-Shape = Callable[[np.random.Generator], np.ndarray]
-
-
-def traffic(chance: np.random.Generator) -> np.ndarray:
-    return 8_000 * chance.beta(2, 3, len(HOURS))
-
-
-def clients(chance: np.random.Generator) -> np.ndarray:
-    return traffic(chance) + 3_000.0 * chance.poisson(3, len(HOURS))
-
-
-def teeth(hours: float, height: float = 40_000) -> Shape:
-    def drawn(chance: np.random.Generator) -> np.ndarray:
-        begun = HOURS + chance.uniform(0, 0.05)
-        return traffic(chance) + height * (begun / hours % 1)
-
-    return drawn
-
-
-def cache(tau_h: float) -> Shape:
-    return lambda chance: traffic(chance) + 80_000 * (1 - np.exp(-HOURS / tau_h))
-
-
-def night(shape: Shape, lost: float = 0.0, seed: int = 1, **known: float) -> Night:
-    """So many nights of one kind, which all lose so many bytes in eight hours."""
-    chance = np.random.default_rng(seed)
-    used = np.stack([BASE + shape(chance) + lost * HOURS / 8 for _ in range(NIGHTS)])
-    blocks = used.reshape(NIGHTS, BLOCKS - 1, SAMPLES)
-    values = {"boots_at": -2.0, "stood_before": np.nan, "limits": LIMIT, "peaks": 0.0, "resolutions": 1.0} | known
-    columns = {name: np.full(NIGHTS, value) for name, value in values.items()}
-    return Night(blocks.min(axis=2), blocks.mean(axis=2), 1 / 12, **columns)
-
-
-def told(of: Night) -> int:
-    return int(np.isfinite(find_night_leaks(of)[0].rate).sum())
 
 
 @pytest.mark.parametrize(
     ("shape", "lost"),
     [
-        (traffic, 15_000), (clients, 16_000), (teeth(0.05), 12_000), (teeth(0.4), 12_000), (teeth(1.5), 12_000),
-        (teeth(3), 20_000), (teeth(5), 40_000),
+        (traffic, 4_096), (clients, 16_000), (teeth(0.05), 12_000), (teeth(0.4), 12_000), (teeth(0.9), 8_000),
+        (teeth(1.5), 12_000), (teeth(3), 20_000), (teeth(5), 40_000), (teeth(3, 20_000), 120_000),
     ],
 )  # fmt: skip
 def test_a_leak_beneath_traffic_clients_and_teeth_is_told(shape: Shape, lost: float) -> None:
@@ -72,6 +32,26 @@ def test_teeth_are_left_alone(hours: float) -> None:
 @pytest.mark.parametrize("shape", [traffic, clients, cache(0.2), cache(3), cache(12), cache(24)])
 def test_steady_memory_and_caches_are_left_alone(shape: Shape) -> None:
     assert told(night(shape)) == 0
+
+
+def test_what_is_taken_in_a_few_steps_is_no_leak() -> None:
+    def steps(chance: np.random.Generator) -> np.ndarray:
+        at = np.sort(chance.uniform(0.5, 7.5, 3))
+        return traffic(chance) + 8_000 * np.searchsorted(at, HOURS)
+
+    assert told(night(steps)) == 0
+    assert told(night(traffic, 24_000)) == NIGHTS
+
+
+def test_feet_of_long_teeth_are_known_as_exactly_as_their_errors_say() -> None:
+    nights = night(teeth(0.9), boots_at=-20)
+    found = feet(saws(nights.mean, nights.boots_at), NIGHTS, nights.block_hours)
+    known = np.isfinite(found.used)
+    assert (known.sum(axis=1) >= 7).all()
+    about = found.used - np.nanmedian(found.used)
+    assert np.nanstd(about / found.errors) == pytest.approx(1, abs=0.25)
+    assert np.nanmax(found.errors) < 600  # of teeth of 40,000 bytes, in traffic of 8,000
+    assert found.heights == pytest.approx(40_000, rel=0.03)
 
 
 def test_rate_and_interval_are_right() -> None:

@@ -1,0 +1,50 @@
+"""Nights at the desk: blocks of boards of one kind, as the detector of nights gets them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from collector.judge.detectors.blocks import BLOCKS
+from collector.judge.detectors.night import Night, find_night_leaks
+
+LIMIT, BASE, NIGHTS = 300_000.0, 120_000.0, 20
+SAMPLES = 30
+"""In a block: one every ten seconds."""
+HOURS = np.arange((BLOCKS - 1) * SAMPLES) / 360
+Shape = Callable[[np.random.Generator], np.ndarray]
+
+
+def traffic(chance: np.random.Generator) -> np.ndarray:
+    return 8_000 * chance.beta(2, 3, len(HOURS))
+
+
+def clients(chance: np.random.Generator) -> np.ndarray:
+    return np.asarray(traffic(chance) + 3_000.0 * chance.poisson(3, len(HOURS)))
+
+
+def teeth(hours: float, height: float = 40_000) -> Shape:
+    def drawn(chance: np.random.Generator) -> np.ndarray:
+        begun = HOURS + chance.uniform(0, 0.05)
+        return traffic(chance) + height * (begun / hours % 1)
+
+    return drawn
+
+
+def cache(tau_h: float) -> Shape:
+    return lambda chance: traffic(chance) + 80_000 * (1 - np.exp(-HOURS / tau_h))
+
+
+def night(shape: Shape, lost: float = 0.0, seed: int = 1, **known: float) -> Night:
+    """So many nights of one kind, which all lose so many bytes in eight hours."""
+    chance = np.random.default_rng(seed)
+    used = np.stack([BASE + shape(chance) + lost * HOURS / 8 for _ in range(NIGHTS)])
+    blocks = used.reshape(NIGHTS, BLOCKS - 1, SAMPLES)
+    values = {"boots_at": -2.0, "stood_before": np.nan, "limits": LIMIT, "peaks": 0.0, "resolutions": 1.0} | known
+    columns = {name: np.full(NIGHTS, value) for name, value in values.items()}
+    return Night(blocks.min(axis=2), blocks.mean(axis=2), 1 / 12, **columns)
+
+
+def told(of: Night) -> int:
+    return int(np.isfinite(find_night_leaks(of)[0].rate).sum())

@@ -1,0 +1,74 @@
+"""Boots that are over: which of them had lost memory until they ended."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from collector.judge.detectors.ended import find_leaks_of_ended
+from collector.judge.detectors.night import Night
+from tests.collector.judge.nights import BASE, LIMIT, NIGHTS, Shape, cache, clients, night, teeth, traffic
+from tests.collector.judge.stream import Bench, rows
+
+
+def lasted(hours: float, shape: Shape, lost: float) -> Night:
+    """Boots that ended after so many hours, and would have lost so much in eight."""
+    whole = night(shape, lost, boots_at=0)
+    over = np.arange(whole.least.shape[1]) >= hours * 12
+    return whole._replace(least=np.where(over, np.nan, whole.least), mean=np.where(over, np.nan, whole.mean))
+
+
+def told(boots: Night, highest: float) -> int:
+    return int(np.isfinite(find_leaks_of_ended(boots, np.full(NIGHTS, highest)).rate).sum())
+
+
+def test_a_boot_that_ran_out_of_memory_is_told() -> None:
+    ran_out = lasted(4, clients, 160_000)
+    assert told(ran_out, LIMIT - 5_000) >= 0.9 * NIGHTS
+    assert told(ran_out, BASE + 0.5 * (LIMIT - BASE)) == 0
+    leaks = find_leaks_of_ended(ran_out, np.full(NIGHTS, LIMIT))
+    assert np.nanmedian(leaks.rate) == pytest.approx(20_000, rel=0.05)
+    assert np.nanmedian(leaks.hours_left) == pytest.approx(4, abs=0.1)
+
+
+def test_a_boot_that_lasted_for_most_of_a_night_is_told() -> None:
+    assert told(lasted(6, traffic, 20_000), LIMIT - 100_000) >= 0.9 * NIGHTS
+    assert told(lasted(4, traffic, 20_000), LIMIT - 100_000) == 0
+
+
+@pytest.mark.parametrize("shape", [traffic, clients, cache(1), cache(6), teeth(0.3), teeth(2.5)])
+def test_a_healthy_boot_that_was_full_is_left_alone(shape: Shape) -> None:
+    assert told(lasted(6, shape, 0), LIMIT - 5_000) == 0
+
+
+def test_the_next_boot_brings_the_alert() -> None:
+    rule = """
+[[rule]]
+name = "heap-leak"
+kind = "heap"
+severity = "critical"
+when = "leak_rate > 0"
+reason = "{leak_grown:size} in {leak_minutes:minutes}"
+"""
+    bench, chance = Bench(rule), np.random.default_rng(3)
+    for boot, hours in ((1, 3), (2, 1)):
+        for seconds in range(0, hours * 3600, 300):
+            bench.second(
+                *(
+                    rows(
+                        "b",
+                        "heap",
+                        (name,),
+                        bench.now_ms + ms,
+                        {"size": 300_000, "free": free},
+                        boot=boot,
+                        uptime_ms=seconds * 1000 + ms,
+                    )
+                    for name, rate in (("leaks", 6.0), ("well", 0.0))
+                    for ms in range(0, 300_000, 30_000)
+                    if (free := int(180_000 - rate * (seconds + ms / 1000) - 110_000 * chance.uniform()))
+                ),
+                seconds=300,
+            )
+        found = {finding.names for finding in bench.findings}
+        assert found == (set() if boot == 1 else {("leaks",)})
