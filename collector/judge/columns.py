@@ -90,6 +90,13 @@ def is_said(kind: str, name: str) -> bool:
     return name in KINDS[kind].numbers or name in others
 
 
+def form_of(name: str) -> str:
+    """How numbers of that column are written (`collector.judge.reasons`): sizes, unless the name says otherwise."""
+    if name in _COUNTS:
+        return "number"
+    return next((form for part, form in _FORM_OF_PART.items() if part in name), "size")
+
+
 def verdict_of(kind: str, name: str) -> str:
     """Which detector writes that column, in a word; "" for what is said."""
     if name in (*LEAK_COLUMNS, LEAK_BOOTS):
@@ -152,6 +159,22 @@ def _fill(stored: Columns, columns: Columns) -> Numbers:
         filled: Numbers = columns["used"] / columns["limit"]
     return filled
 
+
+_COUNTS = frozenset(
+    (
+        "alloc_blocks", "free_blocks", "blocks", "blocks_free", "alive", "caps", "uptime", "boots", "address", "code",
+        "leak_boots", "resets_1h", "resets_24h", "memory_resets_24h", "peers", "peer_distance", "peer_growth_distance",
+        *KINDS["agent"].numbers,
+    )
+)  # fmt: skip
+_FORM_OF_PART: Mapping[str, str] = {
+    "fill": "percent",
+    "rate": "rate",
+    "growth": "rate",
+    "hours": "hours",
+    "minutes": "minutes",
+    "silent": "seconds",
+}
 
 _WAYS: Mapping[str, Mapping[str, Callable[[Columns, Columns], Numbers]]] = {
     "process": {

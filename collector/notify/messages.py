@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from collector.judge.reasons import span
+from collector.judge.columns import form_of
+from collector.judge.reasons import span, written
 from collector.notify.ledger import Known, is_worse
 from collector.records import Finding
 
@@ -70,7 +71,8 @@ def _block(notice: Notice, page: str) -> str:
     if news == "grown":
         lines.append(f"It was {notice.known.told_devices} when last told.")
     if incident.numbers and news != "over":
-        lines.append("numbers: " + ", ".join(f"{name} {number:g}" for name, number in incident.numbers.items()))
+        said = ", ".join(f"{name} {written(number, form_of(name))}" for name, number in incident.numbers.items())
+        lines.append(f"numbers: {said}")
     lines += [f"  {line}" for line in notice.log_lines]
     if page:
         lines.append(f"{page}/device/{quote(incident.worst)}")

@@ -155,6 +155,17 @@ def test_what_was_before_a_restart_is_said_to_be_over() -> None:
     assert not over.told
 
 
+def test_an_event_is_explained_by_its_having_happened() -> None:
+    bench = Bench()
+    bench.second(rows("board-1", "event", ("alloc_failed",), bench.now_ms + 900, {"size": 100}))
+    bench.heap(12_000)
+    (failed,) = said_of(bench)["rule allocation-failed"]
+    assert (failed.told, failed.why.state) == (True, "firing")
+    bench.wait(310)
+    (failed,) = said_of(bench)["rule allocation-failed"]
+    assert (failed.told, failed.why.state) == (False, "")
+
+
 def test_restarts_for_want_of_memory_are_explained_by_what_was_used_before_each() -> None:
     bench = Bench()
     for boot in (1, 2, 3):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from collector.judge import reasons
+from collector.judge.columns import form_of, rule_columns
 from collector.judge.rules import load_rules, milliseconds, parse_rules
 from telemetry.errors import ConfigError
 from telemetry.readings import About
@@ -109,6 +110,13 @@ def test_selectors() -> None:
 @pytest.mark.parametrize(("text", "expected"), [("250ms", 250), ("5s", 5000), ("2m", 120_000), ("1d", 86_400_000)])
 def test_spans(text: str, expected: int) -> None:
     assert milliseconds(text) == expected
+
+
+def test_numbers_are_written_elsewhere_as_the_sentences_of_the_shipped_rules_write_them() -> None:
+    for rule in load_rules(None):
+        for name, form in reasons.forms_in(rule.reason):
+            if name in rule_columns(rule.kind):
+                assert form_of(name) == form, f"{rule.name}: {name}"
 
 
 @pytest.mark.parametrize(
