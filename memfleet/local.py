@@ -113,10 +113,10 @@ class LocalCollector:
                 return False
             if (_answers(self.broker.port) and self.get("/healthz") is not None) or stop.wait(0.1):
                 return True
-        tail = supervisor.log_tail("page", 500).strip() or "nothing"
+        late = "page" if _answers(self.broker.port) else "broker"
         raise EnvironmentFault(
-            f"the page did not come up in {START_S / 60:.0f} minutes: is the machine very busy, or the disk of "
-            f"{self.directory} very slow? It said: {tail}",
+            f"the {late} did not come up in {START_S / 60:.0f} minutes: is the machine very busy, or the disk of "
+            f"{self.directory} very slow? It said: {supervisor.log_tail(late, 500).strip() or 'nothing'}",
             retry=False,
         )
 

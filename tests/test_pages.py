@@ -21,7 +21,7 @@ from tests.newcomer import PORTS, ROOT, WALKS
 from tests.walk import Block, Walk, appears, blocks
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)  # for what never comes; without a network of its own one page is walked after the other
 def test_every_printed_command_works_on_a_clean_machine(tmp_path: Path) -> None:
     network = own_network()
     if not network and not all(map(is_free, PORTS.values())):
