@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 import pytest
 
+from collector.judge.process import FINDINGS
+from collector.notify.heartbeat import last_tick_ms
 from emulators.config import Group
 from emulators.consoles import DeviceConsole
 from telemetry.clock import wall_ms
@@ -103,17 +105,10 @@ def alerts(collector: Collector) -> set[str]:
 
 
 def settle(collector: Collector) -> None:
-    """Wait until the judge has seen everything: nothing changes for longer than any rule here waits (`for`, 10 s)."""
-    last, since = alerts(collector), time.monotonic()
-
-    def still() -> bool:
-        nonlocal last, since
-        now = alerts(collector)
-        if now != last:
-            last, since = now, time.monotonic()
-        return time.monotonic() - since > LONGEST_FOR_S + 2
-
-    wait_until(still, "the alerts settle")
+    """Wait until the judge has seen more time after what came than any rule here waits (`for`, 10 s): by its own ticks,
+    for it may be behind."""
+    until_ms = wall_ms() + 1000 * (LONGEST_FOR_S + 2)
+    wait_until(lambda: last_tick_ms(collector.data / FINDINGS) >= until_ms, "it is judged", collector.log)
 
 
 @pytest.fixture(scope="module")
