@@ -12,7 +12,7 @@ import numpy as np
 
 from collector.judge.detectors.conditions import Asked
 from collector.judge.detectors.leak import Ground, asked_of_leaks
-from collector.judge.detectors.shape import envelope, slopes
+from collector.judge.detectors.shape import envelope, onset, since, slopes
 from collector.judge.detectors.views import HOURS_OF, is_daily, watched
 from collector.judge.expression import Numbers
 
@@ -36,10 +36,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What was looked at: the least used bytes of each bucket (None where nothing was read), what the envelope makes of
-    them, and the slope of that in bytes/hour with its 95 % interval. `kept` are the buckets that lie on the envelope;
-    the others were given back later. Of a night (`explaining_night`) buckets are its blocks, the envelope is the line
-    through the points of the `sight` that counts."""
+    """What was looked at: the least used bytes of each bucket (None where nothing was read, and before growth began),
+    what the envelope makes of them, and the slope of that in bytes/hour with its 95 % interval. `kept` are the buckets
+    that lie on the envelope; the others were given back later. Of a night (`explaining_night`) buckets are its blocks,
+    the envelope is the line through the points of the `sight` that counts."""
 
     bucket_hours: float
     of_whole_days: bool
@@ -85,6 +85,7 @@ def explain_leak(window: Numbers, view: int, ground: Ground) -> Explanation:
     with np.errstate(all="ignore"):
         looked_at = watched(window, views)
         held = envelope(looked_at)
+        looked_at = np.where(since(onset(held), held), looked_at, np.nan)
         points = np.where(np.isfinite(looked_at), held, np.nan)
         slope, low, high = (float(one[0] / HOURS_OF[view]) for one in slopes(points))
         conditions = conditions_of(asked_of_leaks(window, views, ground))

@@ -1,7 +1,8 @@
 """Leak: memory that is taken steadily and never given back. Pure, by column.
 
 Looked at is the envelope of used memory: at each instant the least value from then on, so what was never given back;
-on the three longest levels that of the least value of each 24 hours, so that a daily cycle is flat.
+on the three longest levels that of the least value of each 24 hours, so that a daily cycle is flat. Where it is flat at
+first it is looked at from where it rises on: what begins late need not fill a window first.
 
 A leak is told when, over the closed buckets of one view of the history,
 * the envelope rose at least so often, in every third of the time alike: no single step, no last tooth, no plateau;
@@ -21,7 +22,7 @@ import numpy as np
 
 from collector.judge.detectors.conditions import Asked, all_held, all_of, at_least, less_than, more_than, one_of
 from collector.judge.detectors.forecast import hours_left
-from collector.judge.detectors.history import HOUR_MS
+from collector.judge.detectors.history import DAY_MS, HOUR_MS
 from collector.judge.detectors.shape import (
     Bend,
     at_part,
@@ -30,6 +31,8 @@ from collector.judge.detectors.shape import (
     envelope,
     excursions,
     first_and_last,
+    onset,
+    since,
     slopes,
     to_come,
 )
@@ -114,6 +117,22 @@ class Leaks(NamedTuple):
     grown: Numbers
 
 
+class _Seen(NamedTuple):
+    """One view of each row: all its buckets, and how far each lies above their envelope; those that are looked at,
+    since growth began, and the envelope of these."""
+
+    windows: Numbers
+    over: Numbers
+    looked_at: Numbers
+    held: Numbers
+    views: Rows
+
+    def of(self, rows: Rows) -> _Seen:
+        """Of those rows only."""
+        windows, over, looked_at, held, views = self
+        return _Seen(windows[rows], over[rows], looked_at[rows], held[rows], views[rows])
+
+
 class _Rise(NamedTuple):
     """What grew: over so many hours, by so many bytes, from how many; and how it bends."""
 
@@ -128,11 +147,11 @@ def find_leaks(windows: Numbers, views: int | Rows, ground: Ground) -> Leaks:
     found = Leaks(*np.full((len(Leaks._fields), len(windows)), np.nan))
     view = np.broadcast_to(np.asarray(views), len(windows))
     with np.errstate(all="ignore"):
-        looked_at = watched(windows, view)
-        chosen = np.flatnonzero(all_held(_asked_of_rise(windows, looked_at, view, ground)))
+        seen = _seen(windows, view)
+        chosen = np.flatnonzero(all_held(_asked_of_rise(seen, ground)))
         for start in range(0, len(chosen), _CHUNK):
             part = chosen[start : start + _CHUNK]
-            values, asked = _found(windows[part], looked_at[part], view[part], ground.of(part))
+            values, asked = _found(seen.of(part), ground.of(part))
             told = all_held(asked)
             for column, value in zip(found, values, strict=True):
                 column[part] = np.where(told, value, np.nan)
@@ -142,8 +161,8 @@ def find_leaks(windows: Numbers, views: int | Rows, ground: Ground) -> Leaks:
 def asked_of_leaks(windows: Numbers, views: Rows, ground: Ground) -> list[Asked]:
     """All that must hold of a window of each row for a leak to be told."""
     with np.errstate(all="ignore"):
-        looked_at = watched(windows, views)
-        return [*_asked_of_rise(windows, looked_at, views, ground), *_found(windows, looked_at, views, ground)[1]]
+        seen = _seen(windows, views)
+        return [*_asked_of_rise(seen, ground), *_found(seen, ground)[1]]
 
 
 def may_have_grown(windows: Numbers, views: Rows, limits: Numbers, resolutions: Numbers) -> Truths:
@@ -157,9 +176,18 @@ def may_have_grown(windows: Numbers, views: Rows, limits: Numbers, resolutions: 
     return may_have
 
 
-def _asked_of_rise(windows: Numbers, looked_at: Numbers, views: Rows, ground: Ground) -> list[Asked]:
+def _seen(windows: Numbers, views: Rows) -> _Seen:
+    of_view = watched(windows, views)
+    held = envelope(of_view)
+    rising = since(onset(held), held)
+    looked_at, rising_held = (np.where(rising, one, np.nan) for one in (of_view, held))
+    return _Seen(windows, windows - held, looked_at, rising_held, views)
+
+
+def _asked_of_rise(seen: _Seen, ground: Ground) -> list[Asked]:
     """Enough points and rises, every third alike, no tooth."""
-    daily, held = is_daily(views), envelope(looked_at)
+    _, _, looked_at, held, views = seen
+    daily = is_daily(views)
     first, last = first_and_last(looked_at)
     begin, third, two_thirds, end = (at_part(held, part) for part in (0, 1 / 3, 2 / 3, 1))
     grown, known = end - begin, np.isfinite(looked_at).sum(axis=1)
@@ -179,18 +207,20 @@ def _asked_of_rise(windows: Numbers, looked_at: Numbers, views: Rows, ground: Gr
         at_least("times that it rose: no step", "number", rises, least_rises),
         at_least("growth in its slowest third: no plateau", "size", slowest, _THIRD * grown / 3),
         at_least("growth, beside falls from sample to sample", "size", grown, peaks).unless(views < _LONG_VIEWS),
-        *(one.unless(daily) for one in _asked_of_teeth(windows, held, views, ground)),
+        *(one.unless(daily) for one in _asked_of_teeth(seen, ground)),
     ]
 
 
-def _asked_of_teeth(windows: Numbers, held: Numbers, views: Rows, ground: Ground) -> list[Asked]:
+def _asked_of_teeth(seen: _Seen, ground: Ground) -> list[Asked]:
     """That it is no tooth of a saw: of days nothing of that is asked."""
+    windows, over, _, held, views = seen
     first, _ = first_and_last(held)
     begin, end = at_part(held, 0), at_part(held, 1)
-    grown, above = end - begin, np.fmax.reduce(windows - held, axis=1)
+    grown, above = end - begin, np.fmax.reduce(over, axis=1)
+    held_before = np.fmax(ground.held_before, np.fmax.reduce(np.where(since(first, windows), np.nan, windows), axis=1))
     within = ground.ceiling_ages_ms / HOUR_MS <= (windows.shape[1] - first - _BESIDE) * HOURS_OF[views]
-    ceilings = np.where(within, ground.held_before, np.fmax(ground.ceilings, ground.held_before))
-    noise, kept = _above_noise(windows - held, above, views) * above, end - _GIVEN_BACK * grown
+    ceilings = np.where(within, held_before, np.fmax(ground.ceilings, held_before))
+    noise, kept = _above_noise(over, above, views) * above, end - _GIVEN_BACK * grown
     return [
         at_least("growth, beside what rose and was given back", "size", grown, noise),
         at_least("the newest value: most of the growth is kept", "size", ground.newest, kept).or_unknown(),
@@ -207,9 +237,10 @@ def _above_noise(over: Numbers, above: Numbers, views: Rows) -> Numbers:
     return np.maximum(_LEAST_ABOVE_NOISE, _ABOVE_NOISE / seen)
 
 
-def _found(windows: Numbers, looked_at: Numbers, views: Rows, ground: Ground) -> tuple[Leaks, list[Asked]]:
+def _found(seen: _Seen, ground: Ground) -> tuple[Leaks, list[Asked]]:
     """What is found in each window, whatever it is, and what is asked of it that takes more than a look."""
-    held = np.where(np.isfinite(looked_at), envelope(looked_at), np.nan)
+    windows, _, looked_at, held, views = seen
+    held = np.where(np.isfinite(looked_at), held, np.nan)
     bucket_hours = HOURS_OF[views]
     rate, low, high = (slope / bucket_hours for slope in slopes(held))
     now, begin = np.fmax.reduce(held, axis=1), np.fmin.reduce(held, axis=1)
@@ -221,7 +252,8 @@ def _found(windows: Numbers, looked_at: Numbers, views: Rows, ground: Ground) ->
     ]
     ages = ages_of(windows.shape[1], views, ground)
     peak, peak_age = now + np.nan_to_num(ground.peaks), ages[np.arange(len(last)), last]
-    used = np.column_stack([windows, peak, ground.newest])
+    begins = first - np.where(is_daily(views), DAY_MS / HOUR_MS / bucket_hours, 0)
+    used = np.column_stack([np.where(since(begins, windows), windows, np.nan), peak, ground.newest])
     ages = np.column_stack([ages, peak_age, np.zeros(len(last))])
     left, soonest, latest = (hours_left(used, ages, each, ground.limits) for each in (rate, high, low))
     return Leaks(rate, low, high, left, soonest, latest, hours * 60, now - begin), asked
@@ -249,7 +281,8 @@ def _asked_of_size(rise: _Rise, views: Rows, ground: Ground) -> list[Asked]:
     ends_at_worst = at_least("what is to come, if it slows down by an error more", "size", slowly, left)
     steady = at_least("growth, of what was free", "percent", part, _STEADY_PART)
     choices = [
-        all_of("large for its time", [_asked_to_be_large(rise, part, ground), ends]),
+        all_of("large for its time", [_asked_to_be_large(rise, part), ends]),
+        all_of("news to a boot that is known", [*_asked_to_be_news(rise, part, ground), ends_at_worst]),
         all_of("over days", [_asked_of_days(part, views), ends]),
         all_of("straight, or long", [steady, _asked_of_shape(rise), ends_at_worst]),
         all_of("quiet: memory never fell", [*_asked_of_quiet(rise, ground), ends_at_worst]),
@@ -260,13 +293,19 @@ def _asked_of_size(rise: _Rise, views: Rows, ground: Ground) -> list[Asked]:
     return [one_of("more than healthy memory does", choices), of_ratchets.or_unknown().unless(is_free)]
 
 
-def _asked_to_be_large(rise: _Rise, part: Numbers, ground: Ground) -> Asked:
-    hours, heard_hours = rise.hours, ground.heard_ms / HOUR_MS
-    wave = _LARGEST_WAVE * np.sin(np.pi * np.minimum(hours, 24) / 24)
-    known = (heard_hours >= _KNOWN_FOR * hours) & (heard_hours >= _KNOWN_DAY_H)
-    known = known & ~(rise.begin + rise.grown <= ground.ceilings)
-    wanted = np.where(known, _NEWS_PART, np.maximum(_TOOTH, wave))
-    return at_least("growth, of what was free", "percent", part, wanted)
+def _asked_to_be_large(rise: _Rise, part: Numbers) -> Asked:
+    wave = _LARGEST_WAVE * np.sin(np.pi * np.minimum(rise.hours, 24) / 24)
+    return at_least("growth, of what was free", "percent", part, np.maximum(_TOOTH, wave))
+
+
+def _asked_to_be_news(rise: _Rise, part: Numbers, ground: Ground) -> list[Asked]:
+    heard_hours, least_hours = ground.heard_ms / HOUR_MS, np.maximum(_KNOWN_FOR * rise.hours, _KNOWN_DAY_H)
+    end = rise.begin + rise.grown
+    return [
+        at_least("for how long the boot has been heard", "hours", heard_hours, least_hours),
+        more_than("level, to be above what it fell from", "size", end, ground.ceilings).or_unknown(),
+        at_least("growth, of what was free", "percent", part, _NEWS_PART),
+    ]
 
 
 def _asked_of_days(part: Numbers, views: Rows) -> Asked:
@@ -286,6 +325,7 @@ def _asked_of_shape(rise: _Rise) -> Asked:
 
 def _asked_of_quiet(rise: _Rise, ground: Ground) -> list[Asked]:
     return [
+        at_least("how long it lasts", "hours", rise.hours, _QUIET_FROM_MS / HOUR_MS),
         at_least("for how long it never fell", "hours", ground.quiet_ms / HOUR_MS,
                  np.maximum(_QUIET_FROM_MS / HOUR_MS, rise.hours)),
         at_least("samples since", "number", ground.quiet_samples, _QUIET_SAMPLES),

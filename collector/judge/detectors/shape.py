@@ -13,6 +13,9 @@ _Z = 1.96
 _CORRELATED = 1.5
 """Neighbours on an envelope err alike: errors of a fit are this many times larger than if each erred for itself."""
 
+_FLAT_LEVEL, _FLAT_PART = 0.1, 0.25
+"""An envelope is flat at first where it takes that part of the time to rise by that part of its growth."""
+
 
 class Bend(NamedTuple):
     """How far a window is from a straight line.
@@ -32,6 +35,21 @@ def envelope(windows: Numbers) -> Numbers:
     held = np.fmin.accumulate(windows[:, ::-1], axis=1)[:, ::-1]
     known: Truths = np.logical_or.accumulate(np.isfinite(windows), axis=1)
     return np.where(known, held, np.nan)
+
+
+def onset(held: Numbers) -> Numbers:
+    """The place from which each envelope rises, where it is flat at first; else that of its first known bucket."""
+    first, last = first_and_last(held)
+    begin, end = at_part(held, 0), at_part(held, 1)
+    low = held <= (begin + _FLAT_LEVEL * (end - begin))[:, None]
+    last_low = held.shape[1] - 1 - low[:, ::-1].argmax(axis=1)
+    return np.where(last_low - first >= _FLAT_PART * (last - first), last_low, first)
+
+
+def since(begins: Numbers, windows: Numbers) -> Truths:
+    """Which buckets of each row do not lie before that place."""
+    not_before: Truths = np.arange(windows.shape[1]) >= begins[:, None]
+    return not_before
 
 
 def least_of_day(windows: Numbers, a_day: int) -> Numbers:

@@ -45,11 +45,11 @@ def step(at: float, height: float) -> Shape:
 
 
 LEAKS: dict[str, tuple[Shape, float]] = {  # used bytes over seconds, and by when it must be told
-    "fast": (leak(100), 120),
-    "fast, 20 a second": (leak(20), 550),
-    "slower": (leak(20 / 3), 1600),
+    "fast": (leak(100), 100),
+    "fast, 20 a second": (leak(20), 480),
+    "slower": (leak(20 / 3), 1480),
     "late": (lambda t: BASE + 60 * max(0, t - 200), 360),
-    "under a saw": (saw(17, 3000, 40), 330),
+    "under a saw": (saw(17, 3000, 40), 180),
 }
 HEALTHY: dict[str, Shape] = {
     "plateau": lambda t: BASE,
@@ -176,6 +176,23 @@ def test_a_small_growth_is_told_on_a_quiet_series_after_half_an_hour() -> None:
     window = line(10)  # 10 bytes in 80 seconds: 300 bytes, 1.3 % of the heap, in 40 minutes
     assert np.isnan(find_leaks(window, 2, ground(quiet_ms=1_500_000)).rate[0])
     assert find_leaks(window, 2, ground(quiet_ms=2_500_000)).rate[0] == pytest.approx(450)
+
+
+def test_a_ramp_of_minutes_after_quiet_hours_is_not_told_yet() -> None:
+    window = line(80)  # 10 % of the heap in two and a half minutes
+    assert np.isnan(find_leaks(window, 0, ground(quiet_ms=3 * HOUR_MS)).rate[0])
+
+
+def test_a_leak_that_begins_late_is_looked_at_from_there_on() -> None:
+    known = ground(heard_ms=100 * HOUR_MS)
+    window = BASE + 400 * np.maximum(0, np.arange(31.0) - 17)[None, :]
+    found = find_leaks(window, 3, known)
+    assert found.rate[0] == pytest.approx(400 / HOURS_OF[3])
+    assert found.minutes[0] == pytest.approx(60 * 12 * HOURS_OF[3])  # from where a tenth had come
+    assert found.hours_left[0] == pytest.approx((SIZE - window[0, -1]) / found.rate[0] - HOURS_OF[3] / 2)
+    assert np.isnan(find_leaks(window, 3, ground(heard_ms=3 * HOUR_MS)).rate[0])
+    window[0, 4:9] = window[0, -1]  # it stood there before: the next tooth
+    assert np.isnan(find_leaks(window, 3, known).rate[0])
 
 
 def test_what_may_be_the_first_tooth_is_told_where_a_long_boot_has_shown_none() -> None:
