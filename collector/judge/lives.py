@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from math import nan
+from typing import Any
 
 from collector.judge.board import Board
-from collector.judge.detectors.memory import Memory, Rooms
-from collector.judge.detectors.reboots import Reboots
+from collector.judge.detectors.memory import Rooms
+from collector.judge.detectors.reboots import Begun, Reboots
 from telemetry.readings import FLAGS, About
-from telemetry.resets import is_deliberate, is_for_want_of_memory
+from telemetry.resets import is_deliberate, is_for_want_of_memory, reset_class
 from telemetry.wire import Rows
 
 PORT_OPENED = "port opened"
@@ -20,15 +21,6 @@ _STARTS = (("boot",), ("reset",))
 _KILLED, _NEAR_LIMIT = "killed", 0.90
 """An application that was killed with so much of its limit used was killed for that; below, nobody knows."""
 _GUESSED = 1 << FLAGS.index("guess")
-
-
-class Begun(NamedTuple):
-    """A boot that has begun: which, when, and what memory was just before."""
-
-    device: str
-    boot: int
-    start_ms: int
-    before: Memory | None
 
 
 class Lives:
@@ -44,15 +36,17 @@ class Lives:
         known = self._board.boots.get(block.device)
         if known is None or block.boot <= known or block.flags & _GUESSED or not block.rows:
             return None
-        time_ms, uptime_ms = block.t0 + block.rows[0][0], block.rows[0][1]
+        time_ms, uptime_ms, heard_ms = block.t0 + block.rows[0][0], block.rows[0][1], nan
         if block.u0 is not None and uptime_ms is not None:
             time_ms -= block.u0 + uptime_ms
-        return Begun(block.device, block.boot, time_ms, self._rooms.last(block.device, known, time_ms))
+            if block.boot == known + 1:
+                heard_ms = self._rooms.heard_ms(block.device, known)
+        return Begun(block.device, block.boot, time_ms, self._rooms.last(block.device, known, time_ms), heard_ms)
 
     def begin(self, row: int, begun: Begun, received_ms: int) -> None:
         """The board has taken in the block: where it holds that boot by now, a restart is noted."""
         if self._board.boots.get(begun.device) == begun.boot:
-            self._reboots.begin(row, begun.boot, begun.start_ms, received_ms, begun.before)
+            self._reboots.begin(row, begun, received_ms)
 
     def describe(self, known: About, now: About) -> None:
         """Another firmware than before: whoever installed it wanted the restart."""
@@ -83,6 +77,8 @@ class Lives:
             self._reboots.blame(row, boot)
         elif is_deliberate(reason):
             self._reboots.want(row, boot)
+        elif reset_class(reason) not in ("", "unknown"):
+            self._reboots.accuse(row, boot)
 
     def _tells_shortage(self, block: Rows, time_ms: int, said: str) -> bool:
         if block.names[:1] == (_KILLED,):

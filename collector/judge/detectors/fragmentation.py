@@ -1,8 +1,12 @@
 """Fragmentation: the largest free block shrinks while free memory does not. Pure, by column.
 
 Looked at are two envelopes over the same buckets: of used memory, and of what lies outside of the largest free block
-(limit - largest). Told when the second grew by a large part of the largest block, in most thirds of the time, while
-the first grew by little of that; and most of what is free is no longer in one piece.
+(limit - largest). Told when the second grew by a large part of the largest block, in most thirds of the time and still
+in the last, while the first grew by little of that; most of what is free is no longer in one piece; and even slowing
+down as it did it will be less: every allocator's largest block shrinks after a boot, and then stays where it is.
+
+One block that lies badly halves the largest one and may be gone in an hour: within a day it must have been halved
+twice.
 """
 
 from __future__ import annotations
@@ -12,16 +16,18 @@ from typing import NamedTuple
 import numpy as np
 
 from collector.judge.detectors.conditions import Asked, all_held, at_least, at_most
-from collector.judge.detectors.shape import at_part, envelope, first_and_last
+from collector.judge.detectors.shape import at_part, bend, envelope, first_and_last, to_come
 from collector.judge.detectors.views import HOURS_OF, is_daily, watched
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows
 
 _LEAST_KNOWN, _DAILY_KNOWN, _LEAST_RISES = 10, 5, 4
-_PART, _EARLY_PART, _EARLY_H = 0.25, 0.45, 6.0
-"""By which part of the largest block it must have shrunk; in the first hours more: load comes and goes."""
+_LEAST_H = 1.0
+_PART, _EARLY_PART, _EARLY_H = 0.4, 0.75, 24.0
+"""By which part of the largest block it must have shrunk; within hours more: load comes and goes."""
 _USED_PART = 0.3
-_IN_ONE_PIECE = 0.6
+_IN_ONE_PIECE, _AT_LAST = 0.5, 0.4
+"""Parts of the free memory: the largest block at most, now and when it has slowed down for ever."""
 _THIRD, _MOST_OF_IT = 0.15, 0.8
 """Of what it shrank by: what counts in a third of the time, and what one third may have of it."""
 
@@ -64,15 +70,20 @@ def asked_of_fragmentation(
         hours = (last - first) * HOURS_OF[views]
         thirds = np.stack([third - begin, two_thirds - third, end - two_thirds])
         part = np.where(hours < _EARLY_H, _EARLY_PART, _PART)
+        free = limits - at_part(used, 1)
+        at_last = limits - end - to_come(grown, bend(held, np.zeros(len(held))).ratio)
         known, rises = np.isfinite(outside).sum(axis=1), np.sum(np.diff(held, axis=1) > 0, axis=1)
         least_known = np.where(daily, _DAILY_KNOWN, _LEAST_KNOWN)
         asked = [
             at_least("buckets in which the largest free block is known", "number", known, least_known),
+            at_least("hours from the first of them to the last", "hours", hours, _LEAST_H),
             at_least("times that the largest free block shrank for good", "number", rises, _LEAST_RISES),
             at_least("by how much it shrank", "size", grown, part * (limits - begin)),
             at_most("growth of used memory meanwhile", "size", used_grown, _USED_PART * grown),
             at_least("thirds of the time in which it shrank", "number", np.sum(thirds >= _THIRD * grown, axis=0), 2),
+            at_least("by how much in the last of them: it has not settled", "size", thirds[-1], _THIRD * grown),
             at_most("by how much in the worst third: no step", "size", thirds.max(axis=0), _MOST_OF_IT * grown),
-            at_most("the largest free block now", "size", limits - end, _IN_ONE_PIECE * (limits - at_part(used, 1))),
+            at_most("the largest free block now", "size", limits - end, _IN_ONE_PIECE * free),
+            at_most("the largest free block at last, slowing down as it does", "size", at_last, _AT_LAST * free),
         ]
     return Fragmentation(limits - begin, limits - end, hours), asked

@@ -56,6 +56,11 @@ class Rooms(NamedTuple):
         ]
         return max(found, key=lambda memory: (memory.consumed, memory.limit), default=None)
 
+    def heard_ms(self, device: str, boot: int) -> float:
+        """When that boot was heard last; NaN where it was not."""
+        here = [(self.tables[kind], row) for kind, row in self.series_of.get(device, ()) if kind != "device"]
+        return max((float(table.time_ms[row]) for table, row in here if table.boot[row] == boot), default=float("nan"))
+
     def tracked(self, device: str, boot: int, time_ms: int) -> float:
         """What HeapTracker last counted on that boot, bytes; NaN when it did not."""
         row = self.tables["heap"].find(device, TRACKED_HEAP)

@@ -2,7 +2,7 @@
 
 Counted is every new boot but those that somebody wanted: power or the reset pin, our opening of the port, the end of a
 deep sleep, an update (the description names another firmware). Reasons come shortly after the boot, so a restart counts
-once it is five seconds old.
+once it is five seconds old. Where none comes, a device that was away for far longer than it had been awake has slept.
 
 Memory was the reason when the device says so; when an allocation failed or an application was killed near its limit
 within two minutes before; or when the last reading before found a heap or process nearly full (95 %) that had less
@@ -12,6 +12,7 @@ than half as much free as at its best in that boot. A heap that is always full i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,37 +30,56 @@ SHORTAGE_MS = 120_000
 _NEARLY_FULL, _OF_ITS_BEST = 0.95, 0.5
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 
-_NOTED, _BOOT, _WANTED, _SHORT = range(4)
-_HEAD = 4
+_SLEPT_MS, _SLEPT_TIMES = 60_000, 10
+"""Away for so long, and for so many times as long as it had been awake: nothing crashes to that rhythm."""
+
+_NOTED, _BOOT, _WANTED, _SHORT, _WOKEN, _START = range(6)
+_HEAD = 6
 _AT, _USED, _LIMIT, _MEMORY = (slice(_HEAD + KEPT * part, _HEAD + KEPT * (part + 1)) for part in range(4))
 _RINGS = (_AT, _USED, _LIMIT, _MEMORY)
+
+
+class Begun(NamedTuple):
+    """A boot that has begun: which, when, and what memory was just before. `heard_ms` is when the boot before it was
+    heard last; NaN where that was not the one before, or `start_ms` is not known by an uptime."""
+
+    device: str
+    boot: int
+    start_ms: int
+    before: Memory | None
+    heard_ms: float
 
 
 class Reboots:
     """The last restarts of every device, newest first. `changed` are the rows that differ from what is on disk.
 
     `state` has a line a device: when the newest restart was noted and which boot it began, the boot that is known to be
-    wanted, when memory last was short; then times, used bytes and limits just before, and whether memory was the
-    reason, of KEPT restarts each. NaN where there is none.
+    wanted, when memory last was short, the boot that seems to end a sleep, and when the newest boot began; then times,
+    used bytes and limits just before, and whether memory was the reason, of KEPT restarts each. NaN: there is none.
     """
 
     def __init__(self) -> None:
         self.state: npt.NDArray[np.float64] = np.zeros((0, _HEAD + len(_RINGS) * KEPT))
         self.changed: set[int] = set()
 
-    def begin(self, row: int, boot: int, start_ms: int, noted_ms: int, before: Memory | None) -> None:
-        """A boot began at `start_ms`, of which we heard at `noted_ms`; `before` is what memory was just before."""
+    def begin(self, row: int, begun: Begun, noted_ms: int) -> None:
+        """A boot began, of which we heard at `noted_ms`. It does not count where the device seems to have slept."""
         mine = self._line(row)
-        if mine[_WANTED] == boot:
+        away_ms, awake_ms = begun.start_ms - begun.heard_ms, begun.heard_ms - mine[_START]
+        mine[_START] = begun.start_ms
+        if mine[_WANTED] == begun.boot:
             return
-        for ring in _RINGS:
-            mine[ring] = np.concatenate([[np.nan], mine[ring][:-1]])
-        mine[_NOTED], mine[_BOOT] = noted_ms, boot
-        mine[_AT.start] = start_ms
-        if before is not None:
-            mine[_USED.start], mine[_LIMIT.start] = before.used, before.limit
-        short = 0 <= start_ms - mine[_SHORT] <= SHORTAGE_MS
-        mine[_MEMORY.start] = short or (before is not None and was_exhausted(before))
+        if away_ms >= _SLEPT_MS and away_ms >= _SLEPT_TIMES * awake_ms:
+            mine[_WOKEN] = begun.boot
+            return
+        self._note(mine, begun, noted_ms)
+
+    def accuse(self, row: int, boot: int) -> None:
+        """The device names a reason for that boot that nobody wants: it did not sleep."""
+        mine = self._line(row)
+        if mine[_WOKEN] == boot:
+            start_ms, mine[_WOKEN] = int(mine[_START]), np.nan
+            self._note(mine, Begun("", boot, start_ms, None, np.nan), start_ms)
 
     def want(self, row: int, boot: int) -> None:
         """Somebody wanted that boot: it does not count."""
@@ -74,6 +94,7 @@ class Reboots:
 
     def blame(self, row: int, boot: int) -> None:
         """The device says that it restarted for want of memory."""
+        self.accuse(row, boot)
         mine = self._line(row)
         if mine[_BOOT] == boot:
             mine[_MEMORY.start] = True
@@ -113,6 +134,16 @@ class Reboots:
         if len(values) == self.state.shape[1]:
             self._line(row)[:] = values
         self.changed.discard(row)
+
+    def _note(self, mine: Numbers, begun: Begun, noted_ms: int) -> None:
+        for ring in _RINGS:
+            mine[ring] = np.concatenate([[np.nan], mine[ring][:-1]])
+        mine[_NOTED], mine[_BOOT] = noted_ms, begun.boot
+        mine[_AT.start] = begun.start_ms
+        if begun.before is not None:
+            mine[_USED.start], mine[_LIMIT.start] = begun.before.used, begun.before.limit
+        short = 0 <= begun.start_ms - mine[_SHORT] <= SHORTAGE_MS
+        mine[_MEMORY.start] = short or (begun.before is not None and was_exhausted(begun.before))
 
     def _line(self, row: int) -> Numbers:
         if row >= len(self.state):

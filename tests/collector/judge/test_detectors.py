@@ -39,6 +39,20 @@ def test_a_largest_block_that_comes_back_is_none() -> None:
     assert np.isnan(find_fragmentation(used, outside.astype(float), LEVEL, LIMITS).now[0])
 
 
+def test_a_largest_block_that_settles_after_a_boot_is_none() -> None:
+    """As that of every heap does."""
+    used, outside = np.full((1, 31), 20_000.0), 22_000 + 35_000 * (1 - np.exp(-HOURS / 8))
+    for upto in range(12, 32):
+        assert np.isnan(find_fragmentation(used[:, :upto], outside[:, :upto], LEVEL, LIMITS).now[0])
+
+
+def test_one_block_that_lies_badly_for_hours_is_none() -> None:
+    used, outside = np.full((1, 31), 40_000.0), 45_000 + 900 * HOURS
+    hourly = VIEWS.index((WIDTHS_MS.index(1_280_000), False))
+    assert np.isnan(find_fragmentation(used, outside, hourly, LIMITS).now[0])
+    assert find_fragmentation(used, outside + 700 * HOURS, hourly, LIMITS).now[0] > 0
+
+
 def test_a_jump_between_two_flat_days_is_a_step() -> None:
     window = 40_000 + 9_000.0 * (HOURS >= 14)
     found = find_steps(window, LEVEL, LIMITS, ratchet=False)
