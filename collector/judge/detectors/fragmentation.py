@@ -71,7 +71,7 @@ def asked_of_fragmentation(
         thirds = np.stack([third - begin, two_thirds - third, end - two_thirds])
         part = np.where(hours < _EARLY_H, _EARLY_PART, _PART)
         free = limits - at_part(used, 1)
-        at_last = limits - end - to_come(grown, bend(held, np.zeros(len(held))).ratio)
+        at_last = np.clip(limits - end - to_come(grown, bend(held, np.zeros(len(held))).ratio), 0, limits)
         known, rises = np.isfinite(outside).sum(axis=1), np.sum(np.diff(held, axis=1) > 0, axis=1)
         least_known = np.where(daily, _DAILY_KNOWN, _LEAST_KNOWN)
         asked = [
