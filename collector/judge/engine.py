@@ -30,13 +30,19 @@ from telemetry.wire import Rows
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """The rows of a table that are judged at a tick: their times, which had news, all their columns."""
+    """The rows of a table that are judged at a tick: their times, which had news, whose boot is over, all columns."""
 
     table: Table
     rows: RowNumbers
     times: RowNumbers
     touched: Truths
+    outdated: Truths
     columns: Columns
+
+
+def sight_of(table: Table, rows: RowNumbers, times: RowNumbers, touched: Truths) -> Sight:
+    """Those rows as they stand now."""
+    return Sight(table, rows, times, touched, table.outdated[rows], table.view(rows))
 
 
 class Judge:
@@ -175,10 +181,11 @@ class Judge:
 
     def _judge_kind(self, kind: str, now: int) -> list[Finding]:
         table, on_kind = self.board.tables[kind], self.alerts_on(kind)
+        if not len(table) or not on_kind:
+            table.touched.clear()
+            return []
         touched = table.touched.marks(table.capacity)
         table.touched.clear()
-        if not len(table) or not on_kind:
-            return []
         if kind == "device":
             rows = np.flatnonzero(~np.isnan(table.column("silent_s")))
             times = self.hearing.newest_ms[rows]
@@ -190,7 +197,7 @@ class Judge:
             if kind != "event":  # what has no news is neither good nor bad; only events end by themselves
                 rows = rows[(now - table.heard_ms[rows] <= self.hearing.live_ms) | table.outdated[rows]]
             times = table.time_ms[rows]
-        sight = Sight(table, rows, times, touched[rows], table.view(rows)) if len(rows) else None
+        sight = sight_of(table, rows, times, touched[rows]) if len(rows) else None
         findings: list[Finding] = []
         for alerts in on_kind:
             if alerts.rule.state == NO_DATA:
@@ -210,20 +217,22 @@ class Judge:
         rows = np.flatnonzero(missing | (alerts.status[:count] != IDLE))
         if not len(rows):
             return []
-        sight = Sight(table, rows, heard[rows], np.zeros(len(rows), dtype=np.bool_), table.view(rows))
+        sight = sight_of(table, rows, heard[rows], np.zeros(len(rows), dtype=np.bool_))
         fired, resolved = alerts.advance(rows, missing[rows], ~missing[rows], sight.times, now)
         findings = [self._finding(alerts, sight, int(row), "firing") for row in fired]
         return findings + [self._finding(alerts, sight, int(row), "resolved") for row in resolved]
 
     def _judge_rule(self, alerts: Alerts, sight: Sight, now: int) -> list[Finding]:
         rule, columns, count = alerts.rule, sight.columns, len(sight.rows)
+        selected, over = alerts.selected[sight.rows], sight.outdated
+        is_active = alerts.status[sight.rows].any()
+        if not is_active and not selected.any():
+            return []
         breach = rule.when(columns, count) if rule.when else np.ones(count, dtype=np.bool_)
         if rule.kind == "event":  # an event is over as soon as it has happened
             breach = breach & sight.touched
-        over = sight.table.outdated[sight.rows]
-        selected = alerts.selected[sight.rows]
         breach = breach & selected & ~over
-        if not breach.any() and not alerts.status[sight.rows].any():
+        if not is_active and not breach.any():
             return []
         clear = (rule.clear(columns, count) if rule.clear else ~breach) | over | ~selected
         fired, resolved = alerts.advance(sight.rows, breach, clear, sight.times, now)

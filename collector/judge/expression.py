@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,8 @@ class Expression:
     def __call__(self, columns: Columns, rows: int) -> Truths:
         """One truth a row, for columns of that many rows."""
         with np.errstate(all="ignore"):  # unknown is NaN here, and x / 0 compares as it should
-            return np.broadcast_to(np.asarray(self._evaluate(columns), dtype=np.bool_), (rows,))
+            truths = np.asarray(self._evaluate(columns), dtype=np.bool_)
+        return truths if truths.ndim else np.full(rows, truths)  # a condition on numbers alone has one truth for all
 
 
 def compile_expression(text: str, names: Collection[str]) -> Expression:
@@ -97,7 +99,7 @@ class _Compiler:
         if isinstance(node, ast.BoolOp):
             parts = [self._condition(value) for value in node.values]
             join = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
-            return lambda columns: join.reduce(np.broadcast_arrays(*[part(columns) for part in parts]))
+            return lambda columns: reduce(join, [part(columns) for part in parts])
         if isinstance(node, ast.Compare):
             return self._comparison(node)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _TESTS:
