@@ -18,17 +18,22 @@ _SIGHTS = {
     "one tooth": "foot of the only tooth",
 }  # fmt: skip
 
+_STEPS = "the line is closer to the blocks than a few steps are"
+
 
 def explain_night(night: Night) -> Explanation:
     """Explain the night of one series (arrays of one row)."""
     known = np.isfinite(night.least[0])
     with np.errstate(all="ignore"):
         sights = detector.look_at(night)
-        sight = sights[int(detector.choose(sights)[0])]
+        places = detector.choose(sights)
+        sight = sights[int(places[0])]
         line = sight.line
         blocks = np.arange(len(known)) * night.block_hours
         drawn = np.where(known, _level_at_start(sight) + float(line.slope[0]) * blocks, np.nan)
+        steps = detector.is_staircase(sights, places, np.arange(1))
         asked = [*_asked_of_time(night), *_asked_of_rise(night, sight), *_asked_of_course(night, sight)]
+        asked.append(_asked(_STEPS, ~steps))
     slope, error = float(line.slope[0]), detector.Z * float(line.error[0])
     kept = tuple(bool(one) for one in known)
     seen = Window(
@@ -69,14 +74,19 @@ def _asked_of_course(night: Night, sight: Sight) -> list[Asked]:
     wanted = detector.least_ratio(line)
     goes_on = at_least("its second half to its first: no cache, nor just begun", "ratio", line.ratio, wanted)
     before = night.stood_before + detector.MARGIN * line.grown
-    nothing = np.full(len(level), np.nan)
     return [
-        Asked("the last blocks are on the line, no end of a tooth", "number", nothing, "", nothing, sight.holds),
+        _asked("the last blocks are on the line, no end of a tooth", sight.holds),
         _as_said(goes_on, sight.goes_on),
         _as_said(
             more_than("level, above all before the night", "size", level, before), detector.is_news(night, line.grown)
         ),
     ]
+
+
+def _asked(what: str, held: Truths) -> Asked:
+    """A condition that has no two numbers."""
+    nothing = np.full(len(held), np.nan)
+    return Asked(what, "number", nothing, "", nothing, held)
 
 
 def _as_said(asked: Asked, held: Truths) -> Asked:

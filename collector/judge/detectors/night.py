@@ -1,13 +1,13 @@
 """Night: a leak on a board that is sampled every few seconds, told when one night has gone by. Pure, by column.
 
-Looked at is what `sights.py` makes of the blocks of eight hours. A leak is told when they are of seven and a half hours
-at least and the line through one of these sights (`line.py`)
+Looked at is what `sights.py` and `teeth.py` make of the blocks of eight hours. A leak is told when they are a night,
+and the line through one of the sights (`line.py`)
 
 * rises beyond doubt, by more than is worth a word, and what is held at the end stood nowhere before the night;
 * does not end in a fall: what comes back to where it was is a tooth as long as the night;
-* does not slow down from the first half to the second beyond what its error explains; and where that error is small it
-  must go on almost unchanged, since a cache that fills for days slows down by no more. Nor may it race away: what
-  begins within the night is not yet known.
+* does not slow down from the first half to the second beyond what its error explains, or by hardly anything: a cache
+  that fills for days slows down by no more. Nor may it race away: what begins within the night is not yet known;
+* is closer to the blocks than a staircase of a few levels is (`stairs.py`).
 
 Of feet of teeth, which are few, less is asked of the line and more of each foot, whose error is known. If there was one
 tooth only, its foot lies higher than the boot by a good part of the tooth, and memory rises on as it did before.
@@ -44,8 +44,9 @@ OF_TEETH = 2
 KEPT, KEPT_OF_FEET, ALIKE = 0.15, 0.1, 2.0
 """The part of a single tooth that was not given back, and of few of them; by which factor memory may rise faster or
 slower after a single one."""
-WORTH, WORTH_PART, GRAINS = 2048.0, 0.01, 4.0
-"""Bytes of growth that are worth a word, or part of a small memory; steps of the counter."""
+WORTH, WORTH_PART, GRAINS = 2048.0, 0.05, 4.0
+"""Bytes of growth that are worth a word, or part of a small memory; steps of the counter. Less would not end memory for
+weeks, and modules, tables and slow caches take that much in their first night."""
 MARGIN, LEVEL_BLOCKS = 0.25, 12
 """By which part of the growth it must be above all that stood before, in the least value of the last hour."""
 FALL_ERRORS, FALL_PART, END_BLOCKS = 6.0, 0.25, 2
