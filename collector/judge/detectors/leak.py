@@ -58,9 +58,11 @@ _PEAKS, _PEAKS_DAILY = 0.5, 0.25
 
 _TOOTH, _LARGEST_WAVE = 0.45, 0.5
 """Parts of the free memory: a tooth of a saw, and a daily cycle from its trough to its crest, stay below."""
-_KNOWN_FOR, _NEWS_PART, _KNOWN_DAY_H = 4.0, 0.20, 30.0
+_KNOWN_FOR, _KNOWN_DAY_H, _KNOWN_WEEK_H = 4.0, 30.0, 168.0
 """A boot that was heard for so many times the rise, and longer than a day, would have shown its teeth and waves: it
 has, where memory fell from a level that the rise has not reached. Its own uptime says nothing of that."""
+_NEWS_PART, _NEWS_OF_DAYS_PART = 0.20, 0.30
+"""What happens each other day, as a queue that fills while the uplink is away, is known only after a week."""
 _STEADY_PART, _LONG_H = 0.3, 24.0
 _STRAIGHT_FROM_H, _STRAIGHT_ERRORS = 12.0, 1.5
 """Growth that goes on for longer than a day, or is straight for longer than a wave of 24 hours rises."""
@@ -300,11 +302,11 @@ def _asked_to_be_large(rise: _Rise, part: Numbers) -> Asked:
 
 def _asked_to_be_news(rise: _Rise, part: Numbers, ground: Ground) -> list[Asked]:
     heard_hours, least_hours = ground.heard_ms / HOUR_MS, np.maximum(_KNOWN_FOR * rise.hours, _KNOWN_DAY_H)
-    end = rise.begin + rise.grown
+    end, news = rise.begin + rise.grown, np.where(heard_hours >= _KNOWN_WEEK_H, _NEWS_PART, _NEWS_OF_DAYS_PART)
     return [
         at_least("for how long the boot has been heard", "hours", heard_hours, least_hours),
         more_than("level, to be above what it fell from", "size", end, ground.ceilings).or_unknown(),
-        at_least("growth, of what was free", "percent", part, _NEWS_PART),
+        at_least("growth, of what was free", "percent", part, news),
     ]
 
 

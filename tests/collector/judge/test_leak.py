@@ -184,7 +184,7 @@ def test_a_ramp_of_minutes_after_quiet_hours_is_not_told_yet() -> None:
 
 
 def test_a_leak_that_begins_late_is_looked_at_from_there_on() -> None:
-    known = ground(heard_ms=100 * HOUR_MS)
+    known = ground(heard_ms=200 * HOUR_MS)
     window = BASE + 400 * np.maximum(0, np.arange(31.0) - 17)[None, :]
     found = find_leaks(window, 3, known)
     assert found.rate[0] == pytest.approx(400 / HOURS_OF[3])
@@ -198,8 +198,10 @@ def test_a_leak_that_begins_late_is_looked_at_from_there_on() -> None:
 def test_what_may_be_the_first_tooth_is_told_where_a_long_boot_has_shown_none() -> None:
     window = line(150)
     assert np.isnan(find_leaks(window, 2, ground(heard_ms=3 * HOUR_MS)).rate[0])
-    assert find_leaks(window, 2, ground(heard_ms=100 * HOUR_MS)).rate[0] > 0
-    fell_from = ground(heard_ms=100 * HOUR_MS, ceilings=15_000, ceiling_ages_ms=100_000)
+    assert find_leaks(window, 2, ground(heard_ms=200 * HOUR_MS)).rate[0] > 0
+    assert np.isnan(find_leaks(window, 2, ground(heard_ms=45 * HOUR_MS)).rate[0])  # a queue, the uplink being away
+    assert find_leaks(1.3 * window, 2, ground(heard_ms=45 * HOUR_MS)).rate[0] > 0
+    fell_from = ground(heard_ms=200 * HOUR_MS, ceilings=15_000, ceiling_ages_ms=100_000)
     assert np.isnan(find_leaks(window, 2, fell_from).rate[0])
 
 
