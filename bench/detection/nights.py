@@ -120,7 +120,8 @@ def _cache(random: Random, times: Array) -> Array:
 def _pages(random: Random, times: Array) -> Array:
     """An allocator that takes another page when a record is asked for, ever more seldom, and keeps it."""
     records = np.unique(np.maximum.accumulate(random.gumbel(size=len(times))), return_index=True)[1]
-    used: Array = random.uniform(0.002, 0.02) * np.searchsorted(records, np.arange(len(times)), side="right")
+    steps = np.searchsorted(records, np.arange(len(times)), side="right")
+    used: Array = float(random.uniform(0.002, 0.02)) * steps.astype(np.float64)
     return used
 
 
