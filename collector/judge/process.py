@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from collector.config import CollectorConfig
@@ -24,7 +25,19 @@ READINGS, FINDINGS = "readings.journal", "findings.journal"
 _FRAMES_AT_ONCE = 2_000
 _CHECKPOINT_MS = 1_000
 _SETTLE_MS = 600_000
-_OBJECTS_A_SEARCH, _SEARCHES_OF_ALL = 50_000, 50
+
+
+@contextmanager
+def garbage_left() -> Iterator[None]:
+    """Do not search for garbage meanwhile. A batch brings objects by the hundred thousand, all in use until they are
+    judged: Python's search for cycles among every 700 of them finds none, and costs twice what decoding them does."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class JudgeProcess:
@@ -47,6 +60,7 @@ class JudgeProcess:
         self._batches = Batches(self.journal.db, directory / READINGS)
         self._resolve_orphans()
 
+    @garbage_left()
     def step(self, frames_at_once: int = _FRAMES_AT_ONCE) -> bool:
         """Judge what has come; everything made of it commits at once. Whether there was anything."""
         batches = self._batches.poll(frames_at_once)
@@ -82,15 +96,8 @@ class JudgeProcess:
             incident_state.save(db, self.incidents)
 
 
-def search_garbage_seldom() -> None:
-    """Set up this process for ticks that bring readings by the hundred thousand: all are in use until they are judged,
-    and Python's search for cycles among every 700 of them finds none, and costs twice what decoding them does."""
-    gc.set_threshold(_OBJECTS_A_SEARCH, _SEARCHES_OF_ALL)
-
-
 def run(config: CollectorConfig, directory: Path, stop: Stop, clock_ms: Callable[[], int] = monotonic_ms) -> None:
     """Judge until stopped. ConfigError when the rules are wrong."""
-    search_garbage_seldom()
     rules = load_rules(Path(config.judging.rules_file) if config.judging.rules_file else None)
     quota_bytes, settle_ms = config.retention.journal_max_mb * 2**20, config.judging.settle_s * 1000
     process = JudgeProcess(directory, rules, config.silent_after_s, quota_bytes, settle_ms)
