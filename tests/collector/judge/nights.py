@@ -8,6 +8,7 @@ import numpy as np
 
 from collector.judge.detectors.blocks import BLOCKS
 from collector.judge.detectors.night import Night, find_night_leaks
+from tests.collector.judge.stream import Bench, rows
 
 LIMIT, BASE, NIGHTS = 300_000.0, 120_000.0, 20
 SAMPLES = 30
@@ -48,3 +49,17 @@ def night(shape: Shape, lost: float = 0.0, seed: int = 1, **known: float) -> Nig
 
 def told(of: Night) -> int:
     return int(np.isfinite(find_night_leaks(of)[0].rate).sum())
+
+
+def five_minutes(bench: Bench, seconds: int, lost_a_second: float, rest: Callable[[], float], boot: int = 1) -> None:
+    """A tick with a reading each half minute, from that uptime on, of two heaps: `leaks`, and `well` beside it."""
+    blocks = [
+        rows(
+            "b", "heap", (name,), bench.now_ms + ms,
+            {"size": 300_000, "free": int(180_000 - rate * (seconds + ms / 1000) - rest())},
+            boot=boot, uptime_ms=seconds * 1000 + ms,
+        )
+        for name, rate in (("leaks", lost_a_second), ("well", 0.0))
+        for ms in range(0, 300_000, 30_000)
+    ]  # fmt: skip
+    bench.second(*blocks, seconds=300)

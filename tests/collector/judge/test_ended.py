@@ -7,8 +7,8 @@ import pytest
 
 from collector.judge.detectors.ended import find_leaks_of_ended
 from collector.judge.detectors.night import Night
-from tests.collector.judge.nights import BASE, LIMIT, NIGHTS, Shape, cache, clients, night, teeth, traffic
-from tests.collector.judge.stream import Bench, rows
+from tests.collector.judge.nights import BASE, LIMIT, NIGHTS, Shape, cache, clients, five_minutes, night, teeth, traffic
+from tests.collector.judge.stream import LEAK_RULE, Bench
 
 
 def lasted(hours: float, shape: Shape, lost: float) -> Night:
@@ -42,33 +42,9 @@ def test_a_healthy_boot_that_was_full_is_left_alone(shape: Shape) -> None:
 
 
 def test_the_next_boot_brings_the_alert() -> None:
-    rule = """
-[[rule]]
-name = "heap-leak"
-kind = "heap"
-severity = "critical"
-when = "leak_rate > 0"
-reason = "{leak_grown:size} in {leak_minutes:minutes}"
-"""
-    bench, chance = Bench(rule), np.random.default_rng(3)
+    bench, chance = Bench(LEAK_RULE), np.random.default_rng(3)
     for boot, hours in ((1, 3), (2, 1)):
         for seconds in range(0, hours * 3600, 300):
-            bench.second(
-                *(
-                    rows(
-                        "b",
-                        "heap",
-                        (name,),
-                        bench.now_ms + ms,
-                        {"size": 300_000, "free": free},
-                        boot=boot,
-                        uptime_ms=seconds * 1000 + ms,
-                    )
-                    for name, rate in (("leaks", 6.0), ("well", 0.0))
-                    for ms in range(0, 300_000, 30_000)
-                    if (free := int(180_000 - rate * (seconds + ms / 1000) - 110_000 * chance.uniform()))
-                ),
-                seconds=300,
-            )
+            five_minutes(bench, seconds, 6.0, lambda: 110_000 * chance.uniform(), boot)
         found = {finding.names for finding in bench.findings}
         assert found == (set() if boot == 1 else {("leaks",)})

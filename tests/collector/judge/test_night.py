@@ -9,8 +9,20 @@ from collector.judge.detectors.blocks import WIDTH_MS, Blocks
 from collector.judge.detectors.night import find_night_leaks
 from collector.judge.detectors.teeth import feet, saws
 from collector.judge.explaining_night import explain_night
-from tests.collector.judge.nights import BASE, HOURS, NIGHTS, Shape, cache, clients, night, teeth, told, traffic
-from tests.collector.judge.stream import Bench, rows
+from tests.collector.judge.nights import (
+    BASE,
+    HOURS,
+    NIGHTS,
+    Shape,
+    cache,
+    clients,
+    five_minutes,
+    night,
+    teeth,
+    told,
+    traffic,
+)
+from tests.collector.judge.stream import LEAK_RULE, Bench
 
 
 @pytest.mark.parametrize(
@@ -134,24 +146,8 @@ def test_a_gap_leaves_blocks_blank_and_a_boot_all() -> None:
 
 
 def test_a_night_of_readings_ends_in_an_alert() -> None:
-    rule = """
-[[rule]]
-name = "heap-leak"
-kind = "heap"
-severity = "critical"
-when = "leak_rate > 0"
-reason = "{leak_grown:size} in {leak_minutes:minutes}"
-"""
-    bench, chance = Bench(rule), np.random.default_rng(3)
+    bench, chance = Bench(LEAK_RULE), np.random.default_rng(3)
     for seconds in range(0, 8 * 3600, 300):
-        blocks = [
-            rows(
-                "b", "heap", (name,), bench.now_ms + ms, {"size": 300_000, "free": free}, uptime_ms=seconds * 1000 + ms
-            )
-            for name, rate in (("leaks", 0.5), ("well", 0.0))
-            for ms in range(0, 300_000, 30_000)
-            if (free := int(180_000 - rate * (seconds + ms / 1000) - 8_000 * chance.beta(2, 3)))
-        ]
-        bench.second(*blocks, seconds=300)
+        five_minutes(bench, seconds, 0.5, lambda: 8_000 * chance.beta(2, 3))
     assert {finding.names for finding in bench.findings} == {("leaks",)}
     assert bench.findings[0].at_ms - 1_790_000_000_000 > 7.6 * 3_600_000

@@ -93,20 +93,15 @@ def test_what_somebody_wanted_is_no_loop(board: Board, reason: str, cause: str) 
     assert board.fired() == []
 
 
-def test_a_device_that_sleeps_and_wakes_without_a_reason_is_no_loop(board: Board) -> None:
-    for _ in range(6):
-        board.live([30_000], every_s=3)
-        board.second(seconds=300)
-        board.restart("")
-    assert board.fired() == []
-
-
-def test_a_device_that_names_its_crash_has_not_slept(board: Board) -> None:
+@pytest.mark.parametrize(("reason", "told"), [("", []), ("Interrupt watchdog", ["reboot-loop"])])
+def test_a_device_that_was_away_for_long_has_slept_unless_it_names_a_crash(
+    board: Board, reason: str, told: list[str]
+) -> None:
     for _ in range(4):
         board.live([30_000], every_s=3)
         board.second(seconds=300)
-        board.restart("Interrupt watchdog")
-    assert [one.rule for one in board.fired()] == ["reboot-loop"]
+        board.restart(reason)
+    assert [one.rule for one in board.fired()] == told
 
 
 def test_an_update_is_known_by_the_firmware(board: Board) -> None:
