@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from collector.judge.detectors.conditions import Asked
-from collector.judge.detectors.leak import Ground, asked_of_leaks
-from collector.judge.detectors.shape import envelope, onset, since, slopes
-from collector.judge.detectors.views import HOURS_OF, is_daily, watched
+from collector.judge.detectors.leak import Ground, asked_of_leaks, seen_in
+from collector.judge.detectors.views import HOURS_OF, is_daily
 from collector.judge.expression import Numbers
 
 
@@ -83,16 +82,14 @@ def explain_leak(window: Numbers, view: int, ground: Ground) -> Explanation:
     """Explain one window (1 x buckets, oldest first) of that view."""
     views = np.array([view])
     with np.errstate(all="ignore"):
-        looked_at = watched(window, views)
-        held = envelope(looked_at)
-        looked_at = np.where(since(onset(held), held), looked_at, np.nan)
-        points = np.where(np.isfinite(looked_at), held, np.nan)
-        slope, low, high = (float(one[0] / HOURS_OF[view]) for one in slopes(points))
-        conditions = conditions_of(asked_of_leaks(window, views, ground))
-    kept = tuple(bool(one) for one in np.isclose(looked_at[0], held[0]))
+        seen = seen_in(window, views)
+    found, asked = asked_of_leaks(seen, ground)
+    looked_at, envelope = seen.looked_at[0], np.where(np.isfinite(seen.looked_at[0]), seen.held[0], np.nan)
+    kept = tuple(bool(one) for one in np.isclose(looked_at, envelope))
+    slope, low, high = (float(one[0]) for one in (found.rate, found.low, found.high))
     bucket_hours, daily = float(HOURS_OF[view]), bool(is_daily(views)[0])
-    seen = Window(bucket_hours, daily, listed(looked_at[0]), listed(points[0]), kept, slope, low, high)
-    return Explanation("leak", conditions, seen if np.isfinite(looked_at).any() else None)
+    shown = Window(bucket_hours, daily, listed(looked_at), listed(envelope), kept, slope, low, high)
+    return Explanation("leak", conditions_of(asked), shown if np.isfinite(looked_at).any() else None)
 
 
 def listed(values: Numbers) -> tuple[float | None, ...]:

@@ -119,9 +119,9 @@ class Leaks(NamedTuple):
     grown: Numbers
 
 
-class _Seen(NamedTuple):
+class Seen(NamedTuple):
     """One view of each row: all its buckets, and how far each lies above their envelope; those that are looked at,
-    since growth began, and the envelope of these."""
+    since growth began, and the envelope of these. NaN where nothing was read."""
 
     windows: Numbers
     over: Numbers
@@ -129,10 +129,10 @@ class _Seen(NamedTuple):
     held: Numbers
     views: Rows
 
-    def of(self, rows: Rows) -> _Seen:
+    def of(self, rows: Rows) -> Seen:
         """Of those rows only."""
         windows, over, looked_at, held, views = self
-        return _Seen(windows[rows], over[rows], looked_at[rows], held[rows], views[rows])
+        return Seen(windows[rows], over[rows], looked_at[rows], held[rows], views[rows])
 
 
 class _Rise(NamedTuple):
@@ -149,7 +149,7 @@ def find_leaks(windows: Numbers, views: int | Rows, ground: Ground) -> Leaks:
     found = Leaks(*np.full((len(Leaks._fields), len(windows)), np.nan))
     view = np.broadcast_to(np.asarray(views), len(windows))
     with np.errstate(all="ignore"):
-        seen = _seen(windows, view)
+        seen = seen_in(windows, view)
         chosen = np.flatnonzero(all_held(_asked_of_rise(seen, ground)))
         for start in range(0, len(chosen), _CHUNK):
             part = chosen[start : start + _CHUNK]
@@ -160,11 +160,11 @@ def find_leaks(windows: Numbers, views: int | Rows, ground: Ground) -> Leaks:
     return found
 
 
-def asked_of_leaks(windows: Numbers, views: Rows, ground: Ground) -> list[Asked]:
-    """All that must hold of a window of each row for a leak to be told."""
+def asked_of_leaks(seen: Seen, ground: Ground) -> tuple[Leaks, list[Asked]]:
+    """What is found in one view of each row, whatever it is, and all that must hold for it to be told."""
     with np.errstate(all="ignore"):
-        seen = _seen(windows, views)
-        return [*_asked_of_rise(seen, ground), *_found(seen, ground)[1]]
+        found, asked = _found(seen, ground)
+        return found, [*_asked_of_rise(seen, ground), *asked]
 
 
 def may_have_grown(windows: Numbers, views: Rows, limits: Numbers, resolutions: Numbers) -> Truths:
@@ -178,15 +178,16 @@ def may_have_grown(windows: Numbers, views: Rows, limits: Numbers, resolutions: 
     return may_have
 
 
-def _seen(windows: Numbers, views: Rows) -> _Seen:
+def seen_in(windows: Numbers, views: Rows) -> Seen:
+    """That view of each window, which has one line a row."""
     of_view = watched(windows, views)
     held = envelope(of_view)
     rising = since(onset(held), held)
     looked_at, rising_held = (np.where(rising, one, np.nan) for one in (of_view, held))
-    return _Seen(windows, windows - held, looked_at, rising_held, views)
+    return Seen(windows, windows - held, looked_at, rising_held, views)
 
 
-def _asked_of_rise(seen: _Seen, ground: Ground) -> list[Asked]:
+def _asked_of_rise(seen: Seen, ground: Ground) -> list[Asked]:
     """Enough points and rises, every third alike, no tooth."""
     _, _, looked_at, held, views = seen
     daily = is_daily(views)
@@ -213,7 +214,7 @@ def _asked_of_rise(seen: _Seen, ground: Ground) -> list[Asked]:
     ]
 
 
-def _asked_of_teeth(seen: _Seen, ground: Ground) -> list[Asked]:
+def _asked_of_teeth(seen: Seen, ground: Ground) -> list[Asked]:
     """That it is no tooth of a saw: of days nothing of that is asked."""
     windows, over, _, held, views = seen
     first, _ = first_and_last(held)
@@ -239,7 +240,7 @@ def _above_noise(over: Numbers, above: Numbers, views: Rows) -> Numbers:
     return np.maximum(_LEAST_ABOVE_NOISE, _ABOVE_NOISE / seen)
 
 
-def _found(seen: _Seen, ground: Ground) -> tuple[Leaks, list[Asked]]:
+def _found(seen: Seen, ground: Ground) -> tuple[Leaks, list[Asked]]:
     """What is found in each window, whatever it is, and what is asked of it that takes more than a look."""
     windows, _, looked_at, held, views = seen
     held = np.where(np.isfinite(looked_at), held, np.nan)
