@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from agent.maps.held import Held
 from agent.maps.life import Life, Verdict
 from agent.maps.names import Memory, Names
-from agent.maps.pace import Pace
 from agent.maps.report import Measure, Report
+from telemetry.pace import Pace
 from telemetry.readings import MT3620_LIMIT, SILENT_AFTER, About, Reading, Value
 
 NO_SIZE = 2**63

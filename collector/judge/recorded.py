@@ -20,10 +20,10 @@ from statistics import median
 from typing import IO, NamedTuple, cast
 
 from collector.judge.batches import Batch
-from collector.judge.rhythm import Rhythms
 from collector.records import Arrival
 from telemetry.errors import EnvironmentFault, UsageError
 from telemetry.ndjson import decode
+from telemetry.pace import Pace
 from telemetry.readings import KINDS, MEMORY_KINDS, SILENT_AFTER, About, Reading, fault_of
 from telemetry.wire import Rows, flag_bits
 
@@ -86,10 +86,10 @@ class Recording:
             newest[thing] = time_ms
         return int(median(gaps)) if gaps else 0
 
-    def readings(self, rhythms: Rhythms | None = None) -> Iterator[tuple[About, Reading]]:
+    def readings(self, *, paced: bool = False) -> Iterator[tuple[About, Reading]]:
         """All readings in order of time; what cannot be read, or no source can have printed, is noted and left out.
-        With `rhythms`, each device may be silent for as long as it usually is, or for longer by its own account."""
-        boots = _Boots()
+        Where `paced`, each device may be silent for some of its own periods, or for longer by its own account."""
+        boots, paces = _Boots(), _Paces()
         for _, number, line in self.entries():
             try:
                 about, reading = decode(line)
@@ -97,8 +97,8 @@ class Recording:
             except UsageError as error:
                 self._refuse(f"line {number}: {error}")
                 continue
-            if rhythms is not None:
-                about = _with_silence(about, rhythms.allowed_s(reading.device, reading.time_ms))
+            if paced:
+                about = paces.settle(about, reading)
             yield boots.settle(about, reading)
 
     def _refuse(self, why: str) -> None:
@@ -205,6 +205,8 @@ class _Boots:
 
 
 _UPTIME_SLACK_MS = 2_000
+_SAME_WORD_MS = 1_000
+"""What a device says of its heaps and tasks within that time it says at once."""
 
 
 def _check(reading: Reading) -> None:
@@ -217,9 +219,22 @@ def _check(reading: Reading) -> None:
         raise UsageError(f"no source can have printed that: {fault} (docs/readings.md, sanity)")
 
 
-def _with_silence(about: About, allowed_s: int) -> About:
-    own_s = about.limits.get(SILENT_AFTER, 0)
-    return replace(about, limits={**about.limits, SILENT_AFTER: max(own_s, allowed_s)})
+class _Paces:
+    """Learns how often each device speaks, so that one that reports every hour is not silent between two reports,
+    whatever stands beside it in the file. Until a gap is known a period of hours is assumed."""
+
+    def __init__(self) -> None:
+        self._paces: dict[str, Pace] = {}
+        self._heard_ms: dict[str, int] = {}
+
+    def settle(self, about: About, reading: Reading) -> About:
+        pace = self._paces.setdefault(reading.device, Pace(_LONGEST_SILENCE_MS))
+        heard_ms = self._heard_ms.get(reading.device)
+        if heard_ms is None or reading.time_ms - heard_ms >= _SAME_WORD_MS:
+            pace.heard(reading.time_ms, 0)
+            self._heard_ms[reading.device] = reading.time_ms
+        silent_after_s = max(about.limits.get(SILENT_AFTER, 0), pace.silent_after_s)
+        return replace(about, limits={**about.limits, SILENT_AFTER: silent_after_s})
 
 
 def _with_boot(reading: Reading, boot: int) -> Reading:

@@ -40,7 +40,8 @@ def command(
         str, typer.Option(help="How far ticks stand apart; auto: 1s for hours, a minute or more for weeks.")
     ] = "auto",
     silent_after: Annotated[
-        str, typer.Option(help="A device that says nothing for so long is silent; auto: 5m, or four of its usual gaps.")
+        str,
+        typer.Option(help="A device that says nothing for so long is silent; auto: 5m, or three of its own periods."),
     ] = "auto",
     explain: Annotated[
         str | None, typer.Option(help="Say instead what is told of this device at the end, what is not, and why.")
@@ -61,7 +62,6 @@ def command(
 
     from collector.judge.backtest import Backtest
     from collector.judge.recorded import batches, open_lines, record
-    from collector.judge.rhythm import Rhythms
     from collector.judge.rules import load_rules
     from telemetry.ndjson import time_of
 
@@ -75,7 +75,7 @@ def command(
             raise UsageError(f"{source}: there is no line in it; `memfleet export` writes such files")
         step_ms = _step_ms(recording, tick)
         test = Backtest(judged, _SILENT_S if silent_after == "auto" else seconds(silent_after), step_ms)
-        readings = recording.readings(Rhythms() if silent_after == "auto" else None)
+        readings = recording.readings(paced=silent_after == "auto")
         if explain is not None:
             end_ms = recording.end_ms if end == "now" else moment_ms(end, wall_ms())
             readings = _of_device(readings, explain, end_ms)

@@ -15,11 +15,11 @@ from collector.judge import recorded
 from collector.judge.backtest import Backtest, Shelf
 from collector.judge.engine import Judge
 from collector.judge.recorded import batches, open_lines, record, tick_step_ms
-from collector.judge.rhythm import Rhythms
 from collector.judge.rules import Rule, load_rules, parse_rules
 from collector.records import Arrival, Finding
 from telemetry import ndjson
 from telemetry.errors import EnvironmentFault
+from telemetry.pace import PERIODS
 from telemetry.readings import About, Reading
 from tests.collector.judge.stream import START_MS, rows
 
@@ -130,11 +130,11 @@ def test_a_device_that_speaks_seldom_is_not_silent_between_two_words_of_others()
     rules = tuple(rule for rule in load_rules(None) if rule.name == "silent")
     with ExitStack() as files:
         recording = record(lines, files, ndjson.time_of)
-        readings = recording.readings(Rhythms())
+        readings = recording.readings(paced=True)
         said = list(Backtest(rules, 300, 60_000).run(batches(readings, recording.start_ms, 60_000)))
     fired = [one for one in said if one["type"] == "alert" and one["status"] == "firing"]
     assert [one["device"] for one in fired] == ["seldom"]
-    assert (fired[0]["detected_at"] - START_MS / 1000) / 3600 == pytest.approx(19 + 4, abs=0.1)
+    assert (fired[0]["detected_at"] - START_MS / 1000) / 3600 == pytest.approx(19 + PERIODS, abs=0.1)
 
 
 def test_what_intake_would_refuse_is_left_out_here_too() -> None:
