@@ -82,7 +82,7 @@ def commands_page() -> str:
     context: Any = None
     parts = [_COMMANDS_HEAD]
     for name in sorted(COMMANDS):
-        _, command, _ = group.resolve_command(context, [name])  # type: ignore[attr-defined]
+        _, command, _ = group.resolve_command(context, [name])  # type: ignore[attr-defined]  # a group has it
         parts += _command(command, f"memfleet {name}")
     return "\n".join(parts)
 

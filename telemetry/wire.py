@@ -87,7 +87,7 @@ class Rows(msgspec.Struct, frozen=True, eq=False, array_like=True, tag=_ROWS, gc
     rows: list[list[Any]]
     plain: bool = False
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # what Python wants of things that may change
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Rows) and _listed(self) == _listed(other)

@@ -46,7 +46,7 @@ class Connection:
             timeout=timeout,
             auth_basic=bool(config.username),
         )
-        self._writer: Any = WriteService(self._client.api_client)  # type: ignore[no-untyped-call]
+        self._writer: Any = WriteService(self._client.api_client)  # type: ignore[no-untyped-call]  # untyped there
         self._bearer = secret(config.token_file) if config.api == 3 else ""
 
     def post_lines(self, path: str, parameters: Sequence[tuple[str, str]], lines: bytes) -> Answer:
