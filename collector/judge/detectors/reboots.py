@@ -72,14 +72,14 @@ class Reboots:
         if away_ms >= _SLEPT_MS and away_ms >= _SLEPT_TIMES * awake_ms:
             mine[_WOKEN] = begun.boot
             return
-        self._note(mine, begun, noted_ms)
+        _note(mine, begun.boot, begun.start_ms, noted_ms, begun.before)
 
     def accuse(self, row: int, boot: int) -> None:
         """The device names a reason for that boot that nobody wants: it did not sleep."""
         mine = self._line(row)
         if mine[_WOKEN] == boot:
-            start_ms, mine[_WOKEN] = int(mine[_START]), np.nan
-            self._note(mine, Begun("", boot, start_ms, None, np.nan), start_ms)
+            mine[_WOKEN] = np.nan
+            _note(mine, boot, mine[_START], mine[_START], None)
 
     def want(self, row: int, boot: int) -> None:
         """Somebody wanted that boot: it does not count."""
@@ -135,22 +135,24 @@ class Reboots:
             self._line(row)[:] = values
         self.changed.discard(row)
 
-    def _note(self, mine: Numbers, begun: Begun, noted_ms: int) -> None:
-        for ring in _RINGS:
-            mine[ring] = np.concatenate([[np.nan], mine[ring][:-1]])
-        mine[_NOTED], mine[_BOOT] = noted_ms, begun.boot
-        mine[_AT.start] = begun.start_ms
-        if begun.before is not None:
-            mine[_USED.start], mine[_LIMIT.start] = begun.before.used, begun.before.limit
-        short = 0 <= begun.start_ms - mine[_SHORT] <= SHORTAGE_MS
-        mine[_MEMORY.start] = short or (begun.before is not None and was_exhausted(begun.before))
-
     def _line(self, row: int) -> Numbers:
         if row >= len(self.state):
             self.state = grown(self.state, max(64, 2 * row), np.nan)
         self.changed.add(row)
         line: Numbers = self.state[row]
         return line
+
+
+def _note(mine: Numbers, boot: int, start_ms: float, noted_ms: float, before: Memory | None) -> None:
+    """Put a restart before the others of a device's line."""
+    for ring in _RINGS:
+        mine[ring] = np.concatenate([[np.nan], mine[ring][:-1]])
+    mine[_NOTED], mine[_BOOT] = noted_ms, boot
+    mine[_AT.start] = start_ms
+    if before is not None:
+        mine[_USED.start], mine[_LIMIT.start] = before.used, before.limit
+    short = 0 <= start_ms - mine[_SHORT] <= SHORTAGE_MS
+    mine[_MEMORY.start] = short or (before is not None and was_exhausted(before))
 
 
 def _columns(state: Numbers, now_ms: int) -> Mapping[str, Numbers]:
