@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from collector.judge.detectors.conditions import Asked
-from collector.judge.detectors.leak import Ground, asked_of_leaks, seen_in
+from collector.judge.detectors.ground import Ground
+from collector.judge.detectors.leak import asked_of_leaks, seen_in
 from collector.judge.detectors.views import HOURS_OF, is_daily
 from collector.judge.expression import Numbers
 

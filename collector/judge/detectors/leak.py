@@ -11,7 +11,7 @@ A leak is told when, over the closed buckets of one view of the history,
 * its slope (`shape.slopes`) has an interval above half of it;
 * even slowing down as it did from the first half to the second (by q, so for ever by q + q^2 + ...) it would reach the
   limit: a cache that warms up would not. q is taken low by its error (`shape.bend`);
-* and it grew by a part of what was free that no healthy rise of such length reaches (`_asked_of_size`).
+* and it grew by a part of what was free that no healthy rise of such length reaches (`evidence.py`).
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from collector.judge.detectors.conditions import Asked, all_held, all_of, at_least, less_than, more_than, one_of
+from collector.judge.detectors.conditions import Asked, all_held, at_least, more_than
+from collector.judge.detectors.evidence import Rise, asked_of_size
 from collector.judge.detectors.forecast import hours_left
+from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import DAY_MS, HOUR_MS
 from collector.judge.detectors.shape import (
-    Bend,
     at_part,
     bend,
-    bend_of_a_day,
     envelope,
     excursions,
     first_and_last,
     onset,
     since,
     slopes,
-    to_come,
 )
 from collector.judge.detectors.views import HOURS_OF, is_daily, watched
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows
 
 _LEAST_KNOWN, _LEAST_POINTS = 7, 3
-_LEAST_SPAN, _LEAST_RISES = 8, 6
+_LEAST_SPAN, _LEAST_RISES, _RATCHET_RISES = 8, 6, 8
+"""Counters that never fall rise with each new record, less and less often: of them more is asked."""
 _SHORT_VIEWS, _SHORT_SPAN = 3, 12
 _DAILY_SPAN, _DAILY_RISES, _DAILY_FROM_H = 5, 4, 12
 _THIRD = 0.5
@@ -55,52 +55,7 @@ _ABOVE_NOISE, _LEAST_ABOVE_NOISE, _LONG_VIEWS = 1.5, 0.3, 4
 
 _PEAKS, _PEAKS_DAILY = 0.5, 0.25
 """What it must have grown as a part of what comes and goes from sample to sample: least values are not that exact."""
-
-_TOOTH, _LARGEST_WAVE = 0.45, 0.5
-"""Parts of the free memory: a tooth of a saw, and a daily cycle from its trough to its crest, stay below."""
-_KNOWN_FOR, _KNOWN_DAY_H, _KNOWN_WEEK_H = 4.0, 30.0, 168.0
-"""A boot that was heard for so many times the rise, and longer than a day, would have shown its teeth and waves: it
-has, where memory fell from a level that the rise has not reached. Its own uptime says nothing of that."""
-_NEWS_PART, _NEWS_OF_DAYS_PART = 0.20, 0.30
-"""What happens each other day, as a queue that fills while the uplink is away, is known only after a week."""
-_STEADY_PART, _LONG_H = 0.3, 24.0
-_STRAIGHT_FROM_H, _STRAIGHT_ERRORS = 12.0, 1.5
-"""Growth that goes on for longer than a day, or is straight for longer than a wave of 24 hours rises."""
-_QUIET_FROM_MS, _QUIET_PART, _QUIET_SAMPLES = 1_800_000, 0.01, 100
-_DAILY_PART = 0.3
-_UNLIMITED_PART, _UNLIMITED_RATIO = 0.25, 0.8
-_RATCHET_PART, _RATCHET_RISES = 0.3, 8
-"""Counters that never fall creep with each new record, less and less often: of them more is asked."""
-_ERRORS = 1.0
 _CHUNK = 2048
-
-
-class Ground(NamedTuple):
-    """What is known of the series beside their windows: one value a row.
-
-    `limits` bytes (NaN: unknown); `ceilings` highest peaks from which memory fell (NaN: it never did) and
-    `ceiling_ages_ms` how long ago; `held_before` the highest least value of any span before the window; `peaks` how
-    much comes and goes from sample to sample; `resolutions` bytes; `quiet_ms` and `quiet_samples` for how long it never
-    fell, 0 where the counter cannot fall; `heard_ms` for how long the boot has been heard; `ratchets` 1 where it is one
-    of these counters; `newest` the newest value, bytes, and `open_ms` how long after the end of the window it was read.
-    """
-
-    limits: Numbers
-    ceilings: Numbers
-    ceiling_ages_ms: Numbers
-    held_before: Numbers
-    peaks: Numbers
-    resolutions: Numbers
-    quiet_ms: Numbers
-    quiet_samples: Numbers
-    heard_ms: Numbers
-    ratchets: Numbers
-    newest: Numbers
-    open_ms: Numbers
-
-    def of(self, rows: Rows) -> Ground:
-        """Of those rows only."""
-        return Ground(*(column[rows] for column in self))
 
 
 class Leaks(NamedTuple):
@@ -133,15 +88,6 @@ class Seen(NamedTuple):
         """Of those rows only."""
         windows, over, looked_at, held, views = self
         return Seen(windows[rows], over[rows], looked_at[rows], held[rows], views[rows])
-
-
-class _Rise(NamedTuple):
-    """What grew: over so many hours, by so many bytes, from how many; and how it bends."""
-
-    hours: Numbers
-    grown: Numbers
-    begin: Numbers
-    bent: Bend
 
 
 def find_leaks(windows: Numbers, views: int | Rows, ground: Ground) -> Leaks:
@@ -251,7 +197,7 @@ def _found(seen: Seen, ground: Ground) -> tuple[Leaks, list[Asked]]:
     hours = (last - first) * bucket_hours
     asked = [
         more_than("the slope at least, by its interval", "rate", low, 0.5 * rate),
-        *_asked_of_size(_Rise(hours, now - begin, begin, bend(held, ground.resolutions)), views, ground),
+        *asked_of_size(Rise(hours, now - begin, begin, bend(held, ground.resolutions)), views, ground),
     ]
     ages = ages_of(windows.shape[1], views, ground)
     peak, peak_age = now + np.nan_to_num(ground.peaks), ages[np.arange(len(last)), last]
@@ -267,81 +213,6 @@ def ages_of(buckets: int, views: Rows, ground: Ground) -> Numbers:
     open_hours = np.nan_to_num(ground.open_ms) / HOUR_MS
     ages: Numbers = open_hours[:, None] + (np.arange(buckets, 0, -1) - 0.5) * HOURS_OF[views][:, None]
     return ages
-
-
-def _asked_of_size(rise: _Rise, views: Rows, ground: Ground) -> list[Asked]:
-    """That growth of this size and shape over so many hours is more than any healthy rise, and would end memory.
-
-    A tooth of a saw stays below `_TOOTH` of the free memory, a daily cycle below its sine; smaller growth must be news
-    to a boot that is known for long, or straighter than a wave of 24 hours can be, or on a series that never gives
-    anything back, or go on over days.
-    """
-    grown, begin, bent = rise.grown, rise.begin, rise.bent
-    part, left = grown / (ground.limits - begin), ground.limits - begin - grown
-    ratio = np.minimum(1, bent.ratio) - _ERRORS * bent.ratio_error
-    slowly, surely = to_come(grown, ratio), np.fmax(to_come(grown, ratio), to_come(grown, bent.ratio))
-    ends = at_least("what is to come, if it goes on slowing down so", "size", surely, left)
-    ends_at_worst = at_least("what is to come, if it slows down by an error more", "size", slowly, left)
-    steady = at_least("growth, of what was free", "percent", part, _STEADY_PART)
-    choices = [
-        all_of("large for its time", [_asked_to_be_large(rise, part), ends]),
-        all_of("news to a boot that is known", [*_asked_to_be_news(rise, part, ground), ends_at_worst]),
-        all_of("over days", [_asked_of_days(part, views), ends]),
-        all_of("straight, or long", [steady, _asked_of_shape(rise), ends_at_worst]),
-        all_of("quiet: memory never fell", [*_asked_of_quiet(rise, ground), ends_at_worst]),
-        all_of("of unknown limit", _asked_of_unlimited(rise, ratio, ground)),
-    ]
-    of_ratchets = at_least("growth, of what was free, where a counter never falls", "percent", part, _RATCHET_PART)
-    is_free = ~(ground.ratchets > 0)
-    return [one_of("more than healthy memory does", choices), of_ratchets.or_unknown().unless(is_free)]
-
-
-def _asked_to_be_large(rise: _Rise, part: Numbers) -> Asked:
-    wave = _LARGEST_WAVE * np.sin(np.pi * np.minimum(rise.hours, 24) / 24)
-    return at_least("growth, of what was free", "percent", part, np.maximum(_TOOTH, wave))
-
-
-def _asked_to_be_news(rise: _Rise, part: Numbers, ground: Ground) -> list[Asked]:
-    heard_hours, least_hours = ground.heard_ms / HOUR_MS, np.maximum(_KNOWN_FOR * rise.hours, _KNOWN_DAY_H)
-    end, news = rise.begin + rise.grown, np.where(heard_hours >= _KNOWN_WEEK_H, _NEWS_PART, _NEWS_OF_DAYS_PART)
-    return [
-        at_least("for how long the boot has been heard", "hours", heard_hours, least_hours),
-        more_than("level, to be above what it fell from", "size", end, ground.ceilings).or_unknown(),
-        at_least("growth, of what was free", "percent", part, news),
-    ]
-
-
-def _asked_of_days(part: Numbers, views: Rows) -> Asked:
-    of_days = np.where(is_daily(views), part, np.nan)
-    return at_least("growth in the least of 24 hours, of what was free", "percent", of_days, _DAILY_PART)
-
-
-def _asked_of_shape(rise: _Rise) -> Asked:
-    bends = rise.bent.deviation + _STRAIGHT_ERRORS * rise.bent.deviation_error
-    straight = [
-        less_than("how far it bends, beside a wave of 24 hours", "percent", bends, bend_of_a_day(rise.hours)),
-        at_least("how long it is straight", "hours", rise.hours, _STRAIGHT_FROM_H),
-    ]
-    long = at_least("how long it lasts", "hours", rise.hours, _LONG_H)
-    return one_of("straight, or long", [all_of("straight", straight), long])
-
-
-def _asked_of_quiet(rise: _Rise, ground: Ground) -> list[Asked]:
-    return [
-        at_least("how long it lasts", "hours", rise.hours, _QUIET_FROM_MS / HOUR_MS),
-        at_least("for how long it never fell", "hours", ground.quiet_ms / HOUR_MS,
-                 np.maximum(_QUIET_FROM_MS / HOUR_MS, rise.hours)),
-        at_least("samples since", "number", ground.quiet_samples, _QUIET_SAMPLES),
-        at_least("growth, of all memory", "size", rise.grown, _QUIET_PART * ground.limits),
-    ]  # fmt: skip
-
-
-def _asked_of_unlimited(rise: _Rise, ratio: Numbers, ground: Ground) -> list[Asked]:
-    grown = np.where(np.isnan(ground.limits), rise.grown, np.nan)
-    return [
-        at_least("growth without a limit, of what was used", "size", grown, _UNLIMITED_PART * rise.begin),
-        at_least("its second half to its first, by an error less", "ratio", ratio, _UNLIMITED_RATIO),
-    ]
 
 
 def goes_on(windows: Numbers, views: Rows, *, flat: bool = False) -> Truths:

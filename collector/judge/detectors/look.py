@@ -20,6 +20,7 @@ from collector.judge.detectors.blocks import CLOSE_MS, WIDTH_MS
 from collector.judge.detectors.boots import find_leaks_across_boots
 from collector.judge.detectors.ended import find_leaks_of_ended
 from collector.judge.detectors.fragmentation import find_fragmentation, may_have_shrunk
+from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import (
     BORN_MS,
     CEILING,
@@ -35,7 +36,7 @@ from collector.judge.detectors.history import (
     STARTING_MS,
     History,
 )
-from collector.judge.detectors.leak import Ground, Leaks, find_leaks, goes_on, may_have_grown
+from collector.judge.detectors.leak import Leaks, find_leaks, goes_on, may_have_grown
 from collector.judge.detectors.night import NIGHT_H, Night, find_night_leaks
 from collector.judge.detectors.rush import find_rushes
 from collector.judge.detectors.step import find_steps

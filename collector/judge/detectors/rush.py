@@ -10,7 +10,8 @@ import numpy as np
 
 from collector.judge.detectors.conditions import Asked, all_held, at_least, at_most, more_than
 from collector.judge.detectors.forecast import hours_left
-from collector.judge.detectors.leak import Ground, Leaks, ages_of
+from collector.judge.detectors.ground import Ground
+from collector.judge.detectors.leak import Leaks, ages_of
 from collector.judge.detectors.shape import pair_slopes, ranked_slopes
 from collector.judge.detectors.views import HOURS_OF
 from collector.judge.expression import Numbers

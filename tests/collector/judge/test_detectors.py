@@ -8,8 +8,8 @@ import pytest
 from collector.judge.detectors.boots import find_leaks_across_boots
 from collector.judge.detectors.forecast import hours_left
 from collector.judge.detectors.fragmentation import find_fragmentation
+from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import BUCKETS, HOUR_MS, WIDTHS_MS, History
-from collector.judge.detectors.leak import Ground
 from collector.judge.detectors.rush import find_rushes
 from collector.judge.detectors.shape import bend, bend_of_a_day, least_of_day
 from collector.judge.detectors.step import find_steps

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from collector.judge.detectors.conditions import all_held
+from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import HOUR_MS
-from collector.judge.detectors.leak import Ground, find_leaks
+from collector.judge.detectors.leak import find_leaks
 from collector.judge.detectors.rush import asked_of_line, asked_of_rise, find_rushes, rise_of
 from collector.judge.detectors.step import asked_of_step, find_steps
 from collector.judge.detectors.views import HOURS_OF, VIEWS

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import HOUR_MS
-from collector.judge.detectors.leak import Ground, find_leaks
+from collector.judge.detectors.leak import find_leaks
 from collector.judge.detectors.shape import envelope
 from collector.judge.detectors.views import HOURS_OF, VIEWS
 from tests.collector.judge.stream import LEAK_RULE, Bench, rows

@@ -1,0 +1,116 @@
+"""Evidence: that growth is more than healthy memory does, by its size and shape, and would end it. Pure, by column."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from collector.judge.detectors.conditions import Asked, all_of, at_least, less_than, more_than, one_of
+from collector.judge.detectors.ground import Ground
+from collector.judge.detectors.history import HOUR_MS
+from collector.judge.detectors.shape import Bend, bend_of_a_day, to_come
+from collector.judge.detectors.views import is_daily
+from collector.judge.expression import Numbers
+from collector.judge.series import Rows
+
+_TOOTH, _LARGEST_WAVE = 0.45, 0.5
+"""Parts of the free memory: a tooth of a saw, and a daily cycle from its trough to its crest, stay below."""
+_KNOWN_FOR, _KNOWN_DAY_H, _KNOWN_WEEK_H = 4.0, 30.0, 168.0
+"""A boot that was heard for so many times the rise, and longer than a day, would have shown its teeth and waves: it
+has, where memory fell from a level that the rise has not reached. Its own uptime says nothing of that."""
+_NEWS_PART, _NEWS_OF_DAYS_PART = 0.20, 0.30
+"""What happens each other day, as a queue that fills while the uplink is away, is known only after a week."""
+_STEADY_PART, _LONG_H = 0.3, 24.0
+_STRAIGHT_FROM_H, _STRAIGHT_ERRORS = 12.0, 1.5
+"""Growth that goes on for longer than a day, or is straight for longer than a wave of 24 hours rises."""
+_QUIET_FROM_MS, _QUIET_PART, _QUIET_SAMPLES = 1_800_000, 0.01, 100
+_DAILY_PART = 0.3
+_UNLIMITED_PART, _UNLIMITED_RATIO = 0.25, 0.8
+_RATCHET_PART = 0.3
+"""Counters that never fall creep with each new record: of them more is asked."""
+_ERRORS = 1.0
+
+
+class Rise(NamedTuple):
+    """What grew: over so many hours, by so many bytes, from how many; and how it bends."""
+
+    hours: Numbers
+    grown: Numbers
+    begin: Numbers
+    bent: Bend
+
+
+def asked_of_size(rise: Rise, views: Rows, ground: Ground) -> list[Asked]:
+    """That growth of this size and shape over so many hours is more than any healthy rise, and would end memory.
+
+    A tooth of a saw stays below `_TOOTH` of the free memory, a daily cycle below its sine; smaller growth must be news
+    to a boot that is known for long, or straighter than a wave of 24 hours can be, or on a series that never gives
+    anything back, or go on over days.
+    """
+    grown, begin, bent = rise.grown, rise.begin, rise.bent
+    part, left = grown / (ground.limits - begin), ground.limits - begin - grown
+    ratio = np.minimum(1, bent.ratio) - _ERRORS * bent.ratio_error
+    slowly, surely = to_come(grown, ratio), np.fmax(to_come(grown, ratio), to_come(grown, bent.ratio))
+    ends = at_least("what is to come, if it goes on slowing down so", "size", surely, left)
+    ends_at_worst = at_least("what is to come, if it slows down by an error more", "size", slowly, left)
+    steady = at_least("growth, of what was free", "percent", part, _STEADY_PART)
+    choices = [
+        all_of("large for its time", [_asked_to_be_large(rise, part), ends]),
+        all_of("news to a boot that is known", [*_asked_to_be_news(rise, part, ground), ends_at_worst]),
+        all_of("over days", [_asked_of_days(part, views), ends]),
+        all_of("straight, or long", [steady, _asked_of_shape(rise), ends_at_worst]),
+        all_of("quiet: memory never fell", [*_asked_of_quiet(rise, ground), ends_at_worst]),
+        all_of("of unknown limit", _asked_of_unlimited(rise, ratio, ground)),
+    ]
+    of_ratchets = at_least("growth, of what was free, where a counter never falls", "percent", part, _RATCHET_PART)
+    is_free = ~(ground.ratchets > 0)
+    return [one_of("more than healthy memory does", choices), of_ratchets.or_unknown().unless(is_free)]
+
+
+def _asked_to_be_large(rise: Rise, part: Numbers) -> Asked:
+    wave = _LARGEST_WAVE * np.sin(np.pi * np.minimum(rise.hours, 24) / 24)
+    return at_least("growth, of what was free", "percent", part, np.maximum(_TOOTH, wave))
+
+
+def _asked_to_be_news(rise: Rise, part: Numbers, ground: Ground) -> list[Asked]:
+    heard_hours, least_hours = ground.heard_ms / HOUR_MS, np.maximum(_KNOWN_FOR * rise.hours, _KNOWN_DAY_H)
+    end, news = rise.begin + rise.grown, np.where(heard_hours >= _KNOWN_WEEK_H, _NEWS_PART, _NEWS_OF_DAYS_PART)
+    return [
+        at_least("for how long the boot has been heard", "hours", heard_hours, least_hours),
+        more_than("level, to be above what it fell from", "size", end, ground.ceilings).or_unknown(),
+        at_least("growth, of what was free", "percent", part, news),
+    ]
+
+
+def _asked_of_days(part: Numbers, views: Rows) -> Asked:
+    of_days = np.where(is_daily(views), part, np.nan)
+    return at_least("growth in the least of 24 hours, of what was free", "percent", of_days, _DAILY_PART)
+
+
+def _asked_of_shape(rise: Rise) -> Asked:
+    bends = rise.bent.deviation + _STRAIGHT_ERRORS * rise.bent.deviation_error
+    straight = [
+        less_than("how far it bends, beside a wave of 24 hours", "percent", bends, bend_of_a_day(rise.hours)),
+        at_least("how long it is straight", "hours", rise.hours, _STRAIGHT_FROM_H),
+    ]
+    long = at_least("how long it lasts", "hours", rise.hours, _LONG_H)
+    return one_of("straight, or long", [all_of("straight", straight), long])
+
+
+def _asked_of_quiet(rise: Rise, ground: Ground) -> list[Asked]:
+    return [
+        at_least("how long it lasts", "hours", rise.hours, _QUIET_FROM_MS / HOUR_MS),
+        at_least("for how long it never fell", "hours", ground.quiet_ms / HOUR_MS,
+                 np.maximum(_QUIET_FROM_MS / HOUR_MS, rise.hours)),
+        at_least("samples since", "number", ground.quiet_samples, _QUIET_SAMPLES),
+        at_least("growth, of all memory", "size", rise.grown, _QUIET_PART * ground.limits),
+    ]  # fmt: skip
+
+
+def _asked_of_unlimited(rise: Rise, ratio: Numbers, ground: Ground) -> list[Asked]:
+    grown = np.where(np.isnan(ground.limits), rise.grown, np.nan)
+    return [
+        at_least("growth without a limit, of what was used", "size", grown, _UNLIMITED_PART * rise.begin),
+        at_least("its second half to its first, by an error less", "ratio", ratio, _UNLIMITED_RATIO),
+    ]

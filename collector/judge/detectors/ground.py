@@ -1,0 +1,36 @@
+"""What is known of a series beside its windows: the ground on which leaks are judged."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from collector.judge.expression import Numbers
+from collector.judge.series import Rows
+
+
+class Ground(NamedTuple):
+    """What is known of the series beside their windows: one value a row.
+
+    `limits` bytes (NaN: unknown); `ceilings` highest peaks from which memory fell (NaN: it never did) and
+    `ceiling_ages_ms` how long ago; `held_before` the highest least value of any span before the window; `peaks` how
+    much comes and goes from sample to sample; `resolutions` bytes; `quiet_ms` and `quiet_samples` for how long it never
+    fell, 0 where the counter cannot fall; `heard_ms` for how long the boot has been heard; `ratchets` 1 where it is one
+    of these counters; `newest` the newest value, bytes, and `open_ms` how long after the end of the window it was read.
+    """
+
+    limits: Numbers
+    ceilings: Numbers
+    ceiling_ages_ms: Numbers
+    held_before: Numbers
+    peaks: Numbers
+    resolutions: Numbers
+    quiet_ms: Numbers
+    quiet_samples: Numbers
+    heard_ms: Numbers
+    ratchets: Numbers
+    newest: Numbers
+    open_ms: Numbers
+
+    def of(self, rows: Rows) -> Ground:
+        """Of those rows only."""
+        return Ground(*(column[rows] for column in self))
