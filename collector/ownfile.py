@@ -6,7 +6,6 @@ in `damaged_files`, and the journals are read again from their oldest frame.
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from telemetry.errors import EnvironmentFault
 from telemetry.journal import add_counts, connect, make_folder
 from telemetry.migration import bring_up
+from telemetry.salvage import set_aside
 
 COUNTERS = "CREATE TABLE IF NOT EXISTS counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;\n"
 
@@ -30,7 +30,7 @@ def open_own(path: Path, tables: str, steps: Sequence[str] = ()) -> sqlite3.Conn
     except sqlite3.OperationalError as error:  # no permission, locked, disk full
         raise EnvironmentFault(f"{path}: {error}", retry=False) from None
     except sqlite3.DatabaseError:
-        _set_aside(path)
+        set_aside(path)
         db = _open(path, tables, steps)
         add_counts(db, {"damaged_files": 1})
         return db
@@ -44,12 +44,3 @@ def _open(path: Path, tables: str, steps: Sequence[str]) -> sqlite3.Connection:
         db.close()
         raise
     return db
-
-
-def _set_aside(path: Path) -> None:
-    number = 1
-    while (kept := path.with_name(f"{path.name}.damaged-{number}")).exists():
-        number += 1
-    for suffix in ("", "-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(kept.with_name(kept.name + suffix))

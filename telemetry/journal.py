@@ -27,6 +27,7 @@ from typing import NamedTuple
 from telemetry.claim import Claim
 from telemetry.errors import EnvironmentFault, JournalError
 from telemetry.migration import bring_up, table_names
+from telemetry.salvage import copy_readable, open_damaged, readable_frames, set_aside
 
 SCHEMA = 1
 
@@ -44,11 +45,6 @@ CREATE TABLE IF NOT EXISTS cursors(
 
 
 _BUSY_MS = 10_000
-_WALK = 1_000_000
-"""Most ids that a salvage tries one by one."""
-_HEADER_PAGES = 28
-"""Where SQLite's header keeps the number of pages; 0 there means: see the file's length."""
-
 _SURROUNDINGS = {
     sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
@@ -170,24 +166,19 @@ class Journal:
 
         Frames are numbered anew: to those who count, a new generation begins at 1 and has no holes.
         """
-        kept_as = _free_name(self.path)
-        self.path.rename(kept_as)
-        for suffix in ("-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                self.path.with_name(self.path.name + suffix).rename(kept_as.with_name(kept_as.name + suffix))
+        kept_as = set_aside(self.path)
         db = self._open()
         saved = lost = 0
-        with contextlib.closing(_open_damaged(kept_as)) as old:
+        with contextlib.closing(open_damaged(kept_as)) as old:
             db.execute("BEGIN")
-            for frame in _readable_frames(old):
+            for frame in readable_frames(old):
                 if frame is None:
                     lost += 1
                 else:
-                    row = (frame.rows, zlib.crc32(frame.data), frame.data)
-                    db.execute("INSERT INTO frames(rows, crc, data) VALUES(?, ?, ?)", row)
+                    db.execute("INSERT INTO frames(rows, crc, data) VALUES(?, ?, ?)", frame)
                     saved += 1
             for table in ("counters", *table_names(self._tables)):
-                _copy_readable(old, db, table)
+                copy_readable(old, db, table)
             add_counts(db, {"damaged_files": 1, "damaged_frames": lost})
             db.execute("COMMIT")
         self.damage = Damage(saved, lost, kept_as)
@@ -361,7 +352,7 @@ class JournalReader:
             return None
         if self._db is None or self._inode != inode:  # set aside after damage: the path is another file now
             self.close()
-            self._db, self._inode = connect(self.path), inode
+            self._db, self._inode = _open_file(self.path), inode
             self._db.execute("PRAGMA query_only = ON")
         return self._db
 
@@ -378,11 +369,11 @@ def make_folder(path: Path) -> None:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection as every file of ours is opened: WAL, on disk at commit, transactions begun by hand."""
-    try:
-        db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_MS / 1000)
-    except sqlite3.OperationalError as error:
-        raise EnvironmentFault(f"{path}: {error}", retry=False) from None
+    """A connection for the one who writes a file: WAL, on disk at commit, transactions begun by hand.
+
+    Of two who switch a new file to WAL, the second fails at once, whatever its patience: so who reads never does.
+    """
+    db = _open_file(path)
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
@@ -392,17 +383,16 @@ def connect(path: Path) -> sqlite3.Connection:
     return db
 
 
+def _open_file(path: Path) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(path, isolation_level=None, timeout=_BUSY_MS / 1000)
+    except sqlite3.OperationalError as error:
+        raise EnvironmentFault(f"{path}: {error}", retry=False) from None
+
+
 def _free_bytes(folder: Path) -> int:
     room = os.statvfs(folder)
     return room.f_bavail * room.f_frsize
-
-
-def _open_damaged(path: Path) -> sqlite3.Connection:
-    """For reading what is left. A file that was cut is as long as it is, whatever its header says."""
-    with path.open("r+b") as file:
-        file.seek(_HEADER_PAGES)
-        file.write(bytes(4))
-    return sqlite3.connect(path, isolation_level=None)
 
 
 def add_counts(db: sqlite3.Connection, counts: Mapping[str, int]) -> None:
@@ -440,50 +430,3 @@ def save_cursor(db: sqlite3.Connection, journal: str, cursor: Cursor) -> None:
 def _checked(found: list[tuple[int, int, int, bytes]]) -> tuple[list[Frame], int]:
     frames = [Frame(id_, rows, data) for id_, rows, crc, data in found if zlib.crc32(data) == crc]
     return frames, len(found) - len(frames)
-
-
-def _readable_frames(old: sqlite3.Connection) -> Iterator[Frame | None]:
-    """Frames of a damaged file one by one; None for each that is known to have been there and cannot be read."""
-    ids: Sequence[int] = sorted(_reachable_ids(old))
-    if ids and ids[-1] - ids[0] < _WALK:  # beyond that an id itself has been hit
-        ids = range(ids[0], ids[-1] + 1)  # a journal has no gaps, so what the walks did not reach was there
-    for id_ in ids:
-        try:
-            row = old.execute("SELECT id, rows, crc, data FROM frames WHERE id = ?", (id_,)).fetchone()
-        except sqlite3.DatabaseError:
-            row = None
-        whole = row is not None and isinstance(row[3], bytes) and zlib.crc32(row[3]) == row[2]
-        yield Frame(row[0], row[1], row[3]) if whole else None
-
-
-def _reachable_ids(old: sqlite3.Connection) -> set[int]:
-    """Ids from both ends inwards until damage stops the walk."""
-    seen: set[int] = set()
-    for order in ("ASC", "DESC"):
-        with contextlib.suppress(sqlite3.DatabaseError):
-            rows = old.execute(f"SELECT id FROM frames ORDER BY id {order}")  # noqa: S608 - one of two words of ours
-            for (id_,) in rows:
-                seen.add(id_)
-    with contextlib.suppress(sqlite3.DatabaseError, TypeError):
-        (last,) = old.execute("SELECT seq FROM sqlite_sequence WHERE name = 'frames'").fetchone()
-        return {id_ for id_ in seen if 0 < id_ <= last}
-    return seen
-
-
-def _copy_readable(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> None:
-    """Columns by name: the damaged file may be of an earlier version."""
-    with contextlib.suppress(sqlite3.DatabaseError):
-        held = [row[1] for row in old.execute(f"PRAGMA table_info({table})")]
-        known = {row[1] for row in new.execute(f"PRAGMA table_info({table})")}
-        columns = ", ".join(name for name in held if name in known)
-        rows = old.execute(f"SELECT {columns} FROM {table}").fetchall()  # noqa: S608 - names of ours
-        if rows:
-            marks = ", ".join("?" * len(rows[0]))
-            new.executemany(f"INSERT OR REPLACE INTO {table}({columns}) VALUES({marks})", rows)
-
-
-def _free_name(path: Path) -> Path:
-    number = 1
-    while (candidate := path.with_name(f"{path.name}.damaged-{number}")).exists():
-        number += 1
-    return candidate

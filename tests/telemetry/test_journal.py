@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -50,6 +51,14 @@ def test_reading_before_there_is_a_journal_or_a_frame_gives_nothing(tmp_path: Pa
     write(journal, "a")
     assert [frame.data for frame in reader.read(START)[0]] == [b"a"]
     assert reader.restarts == 0
+
+
+def test_a_reader_leaves_a_file_that_is_being_made_as_it_is(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "j")) as being_made:
+        being_made.execute("CREATE TABLE something(n INTEGER)")
+    before = (tmp_path / "j").read_bytes()
+    assert read_all(tmp_path / "j") == []
+    assert (tmp_path / "j").read_bytes() == before
 
 
 def test_what_fails_inside_a_transaction_leaves_nothing(tmp_path: Path) -> None:
