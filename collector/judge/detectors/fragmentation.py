@@ -40,12 +40,13 @@ class Fragmentation(NamedTuple):
     hours: Numbers
 
 
-def may_have_shrunk(outside: Numbers, views: Rows, limits: Numbers) -> Truths:
-    """The cheapest part, for all: the newest of the bytes outside above the least by what is worth a look."""
+def may_have_shrunk(outside: Numbers, limits: Numbers) -> Truths:
+    """The cheapest part, for all that is `watched`: the newest of the bytes outside above the least by what is worth a
+    look."""
     least = np.fmin.reduce(outside, axis=1)
     grown = outside[np.arange(len(outside)), first_and_last(outside)[1]] - least
     with np.errstate(all="ignore"):
-        may_have: Truths = is_daily(views) | (grown >= _PART * np.fmax(0, limits - least))
+        may_have: Truths = grown >= _PART * np.fmax(0, limits - least)
     return may_have
 
 

@@ -113,15 +113,21 @@ def asked_of_leaks(seen: Seen, ground: Ground) -> tuple[Leaks, list[Asked]]:
         return found, [*_asked_of_rise(seen, ground), *asked]
 
 
-def may_have_grown(windows: Numbers, views: Rows, limits: Numbers, resolutions: Numbers) -> Truths:
-    """The cheapest part, for all: some points, and the newest above the least by what is worth a look."""
-    least = np.fmin.reduce(windows, axis=1)
-    grown = windows[np.arange(len(windows)), first_and_last(windows)[1]] - least
+def may_have_grown(of_views: Numbers, limits: Numbers, resolutions: Numbers) -> Truths:
+    """The cheapest part, for all that is `watched`: points, and the newest above the least by what is worth a look."""
+    least = np.fmin.reduce(of_views, axis=1)
+    grown = of_views[np.arange(len(of_views)), first_and_last(of_views)[1]] - least
     with np.errstate(all="ignore"):
-        may_have: Truths = (np.isfinite(windows).sum(axis=1) >= _LEAST_POINTS) & (
-            is_daily(views) | ((grown > 2 * resolutions) & (grown >= np.nan_to_num(_LEAST_PART * (limits - least))))
-        )
+        worth = (grown > 2 * resolutions) & (grown >= np.nan_to_num(_LEAST_PART * (limits - least)))
+        may_have: Truths = (np.isfinite(of_views).sum(axis=1) >= _LEAST_POINTS) & worth
     return may_have
+
+
+def may_rise(of_views: Numbers, views: Rows, ratchets: Numbers) -> Truths:
+    """The next cheapest: whether the envelope of all that is `watched` rose often enough."""
+    with np.errstate(all="ignore"):
+        rises: Truths = _rises(envelope(of_views)) >= _least_rises(views, ratchets)
+    return rises
 
 
 def seen_in(windows: Numbers, views: Rows) -> Seen:
@@ -141,8 +147,6 @@ def _asked_of_rise(seen: Seen, ground: Ground) -> list[Asked]:
     begin, third, two_thirds, end = (at_part(held, part) for part in (0, 1 / 3, 2 / 3, 1))
     grown, known = end - begin, np.isfinite(looked_at).sum(axis=1)
     slowest = np.minimum.reduce([third - begin, two_thirds - third, end - two_thirds])
-    rises = np.sum(np.diff(held, axis=1) > 0, axis=1)
-    least_rises = np.where(ground.ratchets > 0, _RATCHET_RISES, np.where(daily, _DAILY_RISES, _LEAST_RISES))
     days = np.maximum(_DAILY_SPAN, _DAILY_FROM_H / HOURS_OF[views])
     span = np.where(daily, days, np.where(views < _SHORT_VIEWS, _SHORT_SPAN, _LEAST_SPAN))
     hours, least_hours = (buckets * HOURS_OF[views] for buckets in (last - first, span))
@@ -153,11 +157,21 @@ def _asked_of_rise(seen: Seen, ground: Ground) -> list[Asked]:
         at_least("from the first to the last", "hours", hours, least_hours),
         more_than("growth of the envelope, in steps of the counter", "size", grown, 2 * ground.resolutions),
         at_least("growth of the envelope, to be worth a word", "size", grown, worth),
-        at_least("times that it rose: no step", "number", rises, least_rises),
+        at_least("times that it rose: no step", "number", _rises(held), _least_rises(views, ground.ratchets)),
         at_least("growth in its slowest third: no plateau", "size", slowest, _THIRD * grown / 3),
         at_least("growth, beside falls from sample to sample", "size", grown, peaks).unless(views < _LONG_VIEWS),
         *(one.unless(daily) for one in _asked_of_teeth(seen, ground)),
     ]
+
+
+def _rises(held: Numbers) -> Numbers:
+    rises: Numbers = np.sum(held[:, 1:] > held[:, :-1], axis=1, dtype=np.float64)
+    return rises
+
+
+def _least_rises(views: Rows, ratchets: Numbers) -> Numbers:
+    least = np.where(ratchets > 0, _RATCHET_RISES, np.where(is_daily(views), _DAILY_RISES, _LEAST_RISES))
+    return least.astype(np.float64)
 
 
 def _asked_of_teeth(seen: Seen, ground: Ground) -> list[Asked]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -36,11 +36,11 @@ from collector.judge.detectors.history import (
     STARTING_MS,
     History,
 )
-from collector.judge.detectors.leak import Leaks, find_leaks, goes_on, may_have_grown
+from collector.judge.detectors.leak import Leaks, find_leaks, goes_on, may_have_grown, may_rise
 from collector.judge.detectors.night import NIGHT_H, Night, find_night_leaks
-from collector.judge.detectors.rush import find_rushes
+from collector.judge.detectors.rush import find_rushes, may_rush
 from collector.judge.detectors.step import find_steps
-from collector.judge.detectors.views import LEVEL_OF, VIEWS, views_of
+from collector.judge.detectors.views import LEVEL_OF, VIEWS, views_of, watched
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows, Table
 
@@ -81,9 +81,9 @@ def look(table: Table, history: History, closed: Rows, levels: Rows) -> None:
     _look_for_leaks(table, history, rows, views, windows)
     if not table.has(STEP_LEVEL):
         return
-    never, here = np.zeros(len(rows), dtype=np.bool_), views.astype(np.float64)
+    here = views.astype(np.float64)
     steps = find_steps(windows, views, limits, ratchet=table.kind in RATCHETS)
-    _write(table, rows, (STEP_LEVEL, *STEP_COLUMNS), (here, *steps), ~np.isnan(steps.size), never)
+    _write(table, rows, (STEP_LEVEL, *STEP_COLUMNS), (here, *steps), ~np.isnan(steps.size), _never)
     if table.has(FRAGMENT_LEVEL):
         _look_for_fragments(table, history, rows, views, windows)
 
@@ -92,19 +92,17 @@ def _look_for_fragments(table: Table, history: History, rows: Rows, views: Rows,
     outside = history.windows(rows, LEVEL_OF[views], layer=1)
     limits = table.view(rows)["limit"]
     told_here = table.column(FRAGMENT_LEVEL)[rows] == views
-    chosen = np.flatnonzero(may_have_shrunk(outside, views, limits) | told_here)
+    chosen = np.flatnonzero(may_have_shrunk(watched(outside, views), limits) | told_here)
     if not len(chosen):
         return
     rows, views, outside = rows[chosen], views[chosen], outside[chosen]
     fragments = find_fragmentation(windows[chosen], outside, views, limits[chosen])
     columns, values = (FRAGMENT_LEVEL, *FRAGMENT_COLUMNS), (views.astype(np.float64), *fragments)
-    _write(table, rows, columns, values, ~np.isnan(fragments.now), _still(outside, views))
+    _write(table, rows, columns, values, ~np.isnan(fragments.now), lambda some: _still(outside[some], views[some]))
 
 
 def _look_for_leaks(table: Table, history: History, rows: Rows, views: Rows, windows: Numbers) -> None:
-    limits, resolutions = table.view(rows)["limit"], table.resolution[rows].astype(np.float64)
-    told_here = table.column(LEAK_LEVEL)[rows] == views
-    chosen = np.flatnonzero(may_have_grown(windows, views, limits, resolutions) | told_here)
+    chosen = _worth_a_look(table, rows, views, windows)
     if not len(chosen):
         return
     rows, views, windows = rows[chosen], views[chosen], windows[chosen]
@@ -114,8 +112,19 @@ def _look_for_leaks(table: Table, history: History, rows: Rows, views: Rows, win
     leaks = Leaks(*(np.where(np.isnan(leaks.rate), rush, leak) for rush, leak in zip(rushes, leaks, strict=True)))
     told = ~np.isnan(leaks.rate)
     columns = (LEAK_LEVEL, *LEAK_COLUMNS, LEAK_BOOTS)
-    boots = np.full(len(rows), np.nan)
-    _write(table, rows, columns, (views.astype(np.float64), *leaks, boots), told, goes_on(windows, views))
+    values = (views.astype(np.float64), *leaks, np.full(len(rows), np.nan))
+    _write(table, rows, columns, values, told, lambda some: goes_on(windows[some], views[some]))
+
+
+def _worth_a_look(table: Table, rows: Rows, views: Rows, windows: Numbers) -> Rows:
+    """Which of these may be a leak, or were told as one: few of a healthy fleet, so this is what looking costs."""
+    limits, resolutions = table.view(rows)["limit"], table.resolution[rows].astype(np.float64)
+    of_views = watched(windows, views)
+    worth = may_have_grown(of_views, limits, resolutions)
+    some = np.flatnonzero(worth)
+    ratchets = np.full(len(some), float(table.kind in RATCHETS))
+    worth[some] = may_rise(of_views[some], views[some], ratchets) | may_rush(windows[some], views[some])
+    return np.flatnonzero(worth | (table.column(LEAK_LEVEL)[rows] == views))
 
 
 def leaks_of_ended(table: Table, history: History, rows: Rows) -> Leaks:
@@ -135,9 +144,9 @@ def look_across_boots(table: Table, history: History, rows: Rows, ended: Leaks) 
     """Look at rows whose device has just begun a new boot; `ended` is what the boot before it tells by itself."""
     leaks, boots = find_leaks_across_boots(history.boots(rows), table.view(rows)["limit"])
     leaks = Leaks(*(np.where(np.isnan(leaks.rate), one, several) for one, several in zip(ended, leaks, strict=True)))
-    here, never = np.full(len(rows), float(ACROSS_BOOTS)), np.zeros(len(rows), dtype=np.bool_)
+    here = np.full(len(rows), float(ACROSS_BOOTS))
     columns = (LEAK_LEVEL, *LEAK_COLUMNS, LEAK_BOOTS)
-    _write(table, rows, columns, (here, *leaks, boots), ~np.isnan(leaks.rate), never)
+    _write(table, rows, columns, (here, *leaks, boots), ~np.isnan(leaks.rate), _never)
 
 
 def night_of(table: Table, history: History, rows: Rows) -> Night:
@@ -171,7 +180,7 @@ def look_at_nights(table: Table, history: History, rows: Rows) -> None:
         some = rows[start : start + _AT_ONCE]
         leaks, stays = find_night_leaks(night_of(table, history, some))
         here, boots = np.full(len(some), float(A_NIGHT)), np.full(len(some), np.nan)
-        _write(table, some, columns, (here, *leaks, boots), ~np.isnan(leaks.rate), stays)
+        _write(table, some, columns, (here, *leaks, boots), ~np.isnan(leaks.rate), stays.take)
 
 
 def _still(outside: Numbers, views: Rows) -> Truths:
@@ -180,18 +189,34 @@ def _still(outside: Numbers, views: Rows) -> Truths:
 
 
 def _write(
-    table: Table, rows: Rows, names: Sequence[str], values: Sequence[Numbers], told: Truths, stays: Truths
+    table: Table,
+    rows: Rows,
+    names: Sequence[str],
+    values: Sequence[Numbers],
+    told: Truths,
+    stays: Callable[[Rows], Truths],
 ) -> None:
-    """Put verdicts into columns, the first being the level: it takes back only what it has told, unless that stays.
+    """Put verdicts into columns, the first being the level: it takes back only what it has told, unless that stays,
+    which is asked of those alone.
 
     Where several views tell a thing of one row, the longest is kept.
     """
-    takes_back = ~told & ~stays & (table.column(names[0])[rows] == values[0])
+    takes_back = ~told & (table.column(names[0])[rows] == values[0])
+    doubtful = np.flatnonzero(takes_back)
+    if len(doubtful):
+        takes_back[doubtful] = ~stays(doubtful)
+    news = rows[told | takes_back]
+    if not len(news):
+        return
     order = np.flatnonzero(told)[np.argsort(values[0][told], kind="stable")]
     for name, column in zip(names, values, strict=True):
         own = table.column(name)
         own[rows[takes_back]] = np.nan
         own[rows[order]] = column[order]
-    news = rows[told | takes_back].tolist()
     table.touched.update(news)
     table.changed.update(news)
+
+
+def _never(rows: Rows) -> Truths:
+    """What is not told any more is taken back."""
+    return np.zeros(len(rows), dtype=np.bool_)

@@ -14,7 +14,7 @@ from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.leak import Leaks, ages_of
 from collector.judge.detectors.shape import pair_slopes, ranked_slopes
 from collector.judge.detectors.views import HOURS_OF
-from collector.judge.expression import Numbers
+from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows
 
 LEAST_KNOWN, MOST_KNOWN, LONGEST_VIEW = 4, 12, 3
@@ -38,6 +38,12 @@ def find_rushes(samples: Numbers, views: Rows, ground: Ground) -> Leaks:
             for column, value in zip(found, told, strict=True):
                 column[row] = value[0]
     return found
+
+
+def may_rush(windows: Numbers, views: Rows) -> Truths:
+    """The cheapest part, for all: few enough samples, as far as the closed buckets tell."""
+    few: Truths = (np.isfinite(windows).sum(axis=1) <= MOST_KNOWN) & (views <= LONGEST_VIEW)
+    return few
 
 
 def asked_of_rise(samples: Numbers, views: Rows, ground: Ground) -> list[Asked]:

@@ -57,10 +57,13 @@ def least_of_day(windows: Numbers, a_day: int) -> Numbers:
 
     Unknown before a whole day is known.
     """
-    views = np.lib.stride_tricks.sliding_window_view(windows, a_day, axis=1)
+    least, buckets = windows, 1
+    while buckets < a_day:  # the least of twice as many, up to all
+        further = min(buckets, a_day - buckets)
+        least, buckets = np.fmin(least[:, further:], least[:, :-further]), buckets + further
     known = np.isfinite(windows)
-    whole = np.arange(views.shape[1]) >= np.where(known.any(axis=1), known.argmax(axis=1), windows.shape[1])[:, None]
-    return np.where(whole, np.fmin.reduce(views, axis=2), np.nan)
+    whole = np.arange(least.shape[1]) >= np.where(known.any(axis=1), known.argmax(axis=1), windows.shape[1])[:, None]
+    return np.where(whole, least, np.nan)
 
 
 def excursions(over: Numbers, height: Numbers) -> Numbers:

@@ -20,6 +20,7 @@ HOURS_OF = np.array([WIDTHS_MS[level] for level, _ in VIEWS]) / HOUR_MS
 """How long a bucket of each view is."""
 
 _DAILY = np.array([daily for _, daily in VIEWS])
+_DAILY_VIEWS = np.flatnonzero(_DAILY).tolist()
 _VIEWS_OF = [[view for view, (one, _) in enumerate(VIEWS) if one == level] for level in range(len(WIDTHS_MS))]
 
 
@@ -39,10 +40,12 @@ def is_daily(views: Rows) -> Truths:
 def watched(windows: Numbers, views: Rows) -> Numbers:
     """What is looked at: the buckets, or the least of 24 hours up to each, unknown before a whole day is known."""
     looked_at = windows
-    for view in np.unique(views[is_daily(views)]):
+    for view in _DAILY_VIEWS:
+        rows = np.flatnonzero(views == view)
+        if not len(rows):
+            continue
         if looked_at is windows:
             looked_at = windows.copy()
-        rows = np.flatnonzero(views == view)
         of_days = least_of_day(windows[rows], round(DAY_MS / WIDTHS_MS[LEVEL_OF[view]]))
         looked_at[rows] = np.nan
         looked_at[rows, -of_days.shape[1] :] = of_days
