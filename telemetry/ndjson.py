@@ -124,6 +124,8 @@ def _with_nan(line: bytes) -> dict[str, Any] | None:
 
 def _device(name: Any) -> str:
     text = str(name) if isinstance(name, int) and not isinstance(name, bool) else name
+    if name is None:
+        raise UsageError("device is missing")
     if not isinstance(text, str) or not 0 < len(text) <= _LONGEST_NAME or not text.isprintable():
         raise UsageError(f"device: {str(name)[:80]!r} is no name of 1 to {_LONGEST_NAME} characters")
     return text

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Described = tuple[About, Reading]
 
 _SILENT_S = 300.0
+_MOST_NAMED = 8
 
 
 def command(
@@ -65,6 +66,7 @@ def command(
     from collector.judge.rules import load_rules
     from telemetry.ndjson import time_of
 
+    _refuse_recording(rules)
     judged, source = load_rules(rules), str(file or url)
     with ExitStack() as files:
         lines: Iterable[bytes] = (
@@ -76,38 +78,55 @@ def command(
         step_ms = _step_ms(recording, tick)
         test = Backtest(judged, _SILENT_S if silent_after == "auto" else seconds(silent_after), step_ms)
         readings = recording.readings(paced=silent_after == "auto")
+        others: set[str] = set()
         if explain is not None:
             end_ms = recording.end_ms if end == "now" else moment_ms(end, wall_ms())
-            readings = _of_device(readings, explain, end_ms)
+            readings = _of_device(readings, explain, end_ms, others)
         for said in test.run(batches(readings, recording.start_ms, step_ms)):
             if explain is None:
                 sys.stdout.write(msgspec.json.encode(said).decode() + "\n")
         if explain is not None:
-            _print_explained(list(test.explain(explain)), explain, as_json)
+            found = list(test.explain(explain))
+            if not found:
+                raise UsageError(_nothing_of(explain, source, others))
+            _print_explained(found, as_json)
     _report_refused(recording, source)
 
 
-def _of_device(readings: Iterable[Described], device: str, end_ms: int) -> Iterator[Described]:
-    """The readings of one device until then; says at the end how many of them the judge leaves alone."""
+def _refuse_recording(rules: Path | None) -> None:
+    """UsageError when readings stand where the file of rules belongs."""
+    if rules is not None and {".ndjson", ".jsonl", ".gz"} & set(rules.suffixes):
+        raise UsageError(f"{rules} holds no rules by its name; for readings say: memfleet backtest --input {rules}")
+
+
+def _of_device(readings: Iterable[Described], device: str, end_ms: int, others: set[str]) -> Iterator[Described]:
+    """The readings of one device until then; notes who else has some, and says at the end how many of them the judge
+    leaves alone."""
     from collector.judge.inbox import NOT_JUDGED
 
     flagged = 0
     for about, reading in readings:
-        if reading.device == device and reading.time_ms <= end_ms:
+        if reading.device != device:
+            others.add(reading.device)
+        elif reading.time_ms <= end_ms:
             flagged += bool(flag_bits(reading.flags) & NOT_JUDGED)
             yield about, reading
     if flagged:
         sys.stderr.write(f"{flagged} readings carry the flag debugger or unreliable: they are shown, not judged\n")
 
 
-def _print_explained(found: list[Explained], device: str, as_json: bool) -> None:
+def _nothing_of(device: str, source: str, others: set[str]) -> str:
+    named = ", ".join(sorted(others)[:_MOST_NAMED])
+    more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
+    return f"{source} has nothing of {device} in that time" + (f"; it speaks of {named}{more}" if named else "")
+
+
+def _print_explained(found: list[Explained], as_json: bool) -> None:
     from memfleet.explained import sentences
 
     if as_json:
         print_json(json.loads(encode(found)))  # msgspec writes null for what has no end
         return
-    if not found:
-        raise UsageError(f"nothing is known of {device} in that time; `memfleet devices` lists the names")
     for line in sentences(found):
         sys.stdout.write(line + "\n")
 

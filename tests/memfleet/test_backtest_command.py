@@ -75,7 +75,13 @@ def test_what_a_debugger_inflated_is_said_to_be_left_alone(tmp_path: Path) -> No
 def test_nobody_can_be_explained_who_is_not_there(recording: Path) -> None:
     done = run("backtest", "--input", recording, "--explain", "nobody")
     assert done.returncode == 2
-    assert "nothing is known of nobody" in done.stderr
+    assert "has nothing of nobody in that time; it speaks of room 1/leaks, steady" in " ".join(done.stderr.split())
+
+
+def test_readings_in_the_place_of_rules_are_told_apart(recording: Path) -> None:
+    done = run("backtest", recording)
+    assert done.returncode == 2
+    assert f"memfleet backtest --input {recording}" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,7 @@ def test_unknown_values_may_be_written_as_programs_write_them() -> None:
     [
         (b"[1]", "no JSON object"),
         (b'{"device":"a\\tb","kind":"heap","time_s":1}', "is no name"),
+        (b'{"kind":"heap","time_s":1}', "device is missing"),
         (b'{"device":"a","kind":"heap","time_s":NaN}', "time_s"),
         (b'{"device":"a","kind":"heep","time_s":1}', "none of process"),
         (b'{"device":"a","kind":"heap","time_s":"soon"}', "time_s"),
