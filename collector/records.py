@@ -70,6 +70,8 @@ class Finding(msgspec.Struct, frozen=True, tag="finding"):
     the device's readings, or ALL_AGENTS when nobody at all is heard. `labels` are what the device's description says
     beyond platform, board, firmware and os. `state` is breach, or why the rule cannot be judged: no_data, error.
     `suspect` is who is to be looked at first, where the data names somebody: a task, a thread, a function.
+    `settle_ms` is told with the end: for how long it may come back as part of the same incident, where that is longer
+    than for any other.
     """
 
     key: str
@@ -91,6 +93,7 @@ class Finding(msgspec.Struct, frozen=True, tag="finding"):
     labels: dict[str, str] = {}
     state: str = "breach"
     suspect: str = ""
+    settle_ms: int = 0
 
 
 ALL_AGENTS = "*"
@@ -103,7 +106,8 @@ class Incident(msgspec.Struct, frozen=True, tag="incident"):
     `key` is the fault with the time of its first alert: what the incident is called for good. `status` is firing, or
     resolved once nothing of it has fired for a while (`at_ms - since_ms` is how long it was). `devices` counts those
     that it ever had, `firing` the things that fire now. `first` is the device it began on; `worst` the one that is
-    worst off, in the words of `reason` and with its `numbers`.
+    worst off, in the words of `reason` and with its `numbers`; `ended` is what was said when that ended, "" while
+    something fires.
     """
 
     key: str
@@ -122,6 +126,12 @@ class Incident(msgspec.Struct, frozen=True, tag="incident"):
     platform: str = ""
     firmware: str = ""
     numbers: dict[str, float] = {}
+    ended: str = ""
+
+
+def whole_story(reason: str, ended: str) -> str:
+    """What is said of an incident: why it began and, where nothing of it fires any more, what has become of it."""
+    return f"{reason} Since then: {ended}" if ended else reason
 
 
 class Desk(msgspec.Struct, frozen=True, tag="desk"):

@@ -102,6 +102,7 @@ def incident_line(incident: Incident, detected_ms: int, verdict: str) -> dict[st
         "kind": incident.kind,
         "name": _name(incident.names),
         "reason": incident.reason,
+        "ended": incident.ended,
         "since": incident.since_ms / 1000,
         "detected_at": detected_ms / 1000,
         "over_at": incident.at_ms / 1000 if over else None,

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from collector.judge.columns import GROWING_KINDS, RATCHETS, limit_of
-from collector.judge.detectors.history import History
+from collector.judge.detectors.history import BORN_MS, History
 from collector.judge.detectors.look import leaks_of_ended, look, look_across_boots, look_at_nights
+from collector.judge.detectors.outlived import forget_outlived
 from collector.judge.expression import Numbers
 from collector.judge.hearing import LIVE_MS
 from collector.judge.inbox import NOT_JUDGED
@@ -34,8 +35,9 @@ class Book(Protocol):
 class Board:
     """One table a kind, one history a growing kind.
 
-    `added` and `restarted` collect the rows that are new, and those whose device began a new boot; `unsaved` what the
-    histories took in since it was last on disk, by kind: None where nothing is kept there.
+    `added` and `restarted` collect the rows that are new, and those whose device began a new boot, with how long (ms)
+    the boot before it had been seen; `unsaved` what the histories took in since it was last on disk, by kind: None
+    where nothing is kept there.
     """
 
     def __init__(self, describe: Callable[[str], About]) -> None:
@@ -47,7 +49,7 @@ class Board:
         self.boots: dict[str, int] = {}
         self.series_of: dict[str, list[tuple[str, int]]] = {}
         self.added: list[tuple[str, int]] = []
-        self.restarted: list[tuple[str, int]] = []
+        self.restarted: list[tuple[str, int, int]] = []
         self.unsaved: list[tuple[str, Samples]] | None = None
         self._samples = {kind: Samples() for kind in GROWING_KINDS}
 
@@ -148,6 +150,7 @@ class Board:
             closed, levels, nights = closed[goes_on], levels[goes_on], nights[~np.isin(nights, over)]
         if len(closed):
             look(table, history, closed, levels)
+            forget_outlived(table, history, closed)
         if len(nights):
             look_at_nights(table, history, nights)
 
@@ -168,8 +171,15 @@ class Board:
             for kind, row in self.series_of.get(block.device, ()):
                 self.tables[kind].outdated[row] = kind != "device"
                 self.tables[kind].changed.add(row)
-                self.restarted.append((kind, row))
+                self.restarted.append((kind, row, self._lasted_ms(kind, row)))
         return True
+
+    def _lasted_ms(self, kind: str, row: int) -> int:
+        """From the start of its boot to the last that was heard of this row; 0 where that is not known."""
+        if kind not in self.histories:
+            return 0
+        lasted_ms = self.tables[kind].time_ms[row] - self.histories[kind].peaks[row, BORN_MS]
+        return int(max(0.0, np.nan_to_num(lasted_ms)))
 
 
 def _newest(rows: Sequence[Sequence[Any]], place: int) -> Any:

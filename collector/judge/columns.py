@@ -9,10 +9,9 @@ import numpy as np
 from collector.judge.expression import Columns, Numbers
 from telemetry.readings import KINDS, MT3620_LIMIT, About
 
+FORECAST_COLUMNS = ("leak_hours_left", "leak_hours_low", "leak_hours_high")
 LEAK_COLUMNS = (
-    "leak_rate", "leak_rate_low", "leak_rate_high",
-    "leak_hours_left", "leak_hours_low", "leak_hours_high",
-    "leak_minutes", "leak_grown",
+    "leak_rate", "leak_rate_low", "leak_rate_high", *FORECAST_COLUMNS, "leak_minutes", "leak_grown",
 )  # fmt: skip
 """Of a told leak: bytes/hour and the ends of its interval, hours until memory ends with theirs, minutes and bytes
 behind it."""

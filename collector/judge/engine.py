@@ -9,7 +9,7 @@ from operator import itemgetter
 
 import numpy as np
 
-from collector.judge.alerts import IDLE, Alerts
+from collector.judge.alerts import IDLE, Alerts, Seen
 from collector.judge.board import Board, Book
 from collector.judge.columns import GROWING_KINDS
 from collector.judge.detectors.reboots import Reboots
@@ -17,7 +17,7 @@ from collector.judge.expression import Columns, Truths
 from collector.judge.hearing import TICK_MS, Hearing
 from collector.judge.inbox import Inbox
 from collector.judge.lives import Lives
-from collector.judge.reasons import Value, fill
+from collector.judge.reasons import Value, fill, forecast
 from collector.judge.rules import BREACH, NO_DATA, Rule
 from collector.judge.series import Rows as RowNumbers
 from collector.judge.series import Table
@@ -26,6 +26,11 @@ from collector.judge.suspects import Suspect, suspect_of
 from collector.records import RETIRED, Arrival, Finding
 from telemetry.readings import About, labels_of
 from telemetry.wire import Rows
+
+_MOST_SETTLE_MS = 7 * 86_400_000
+"""What comes back more seldom than once a week may be told anew each time."""
+_RESTARTED = "The device restarted, and this has not come back since."
+_BEGUN_ANEW = "The device restarted, and only that ended it: memory began anew."
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +159,9 @@ class Judge:
         """Give new rows their states; take pending ones back where a device began a new boot."""
         for kind, row in self.board.added:
             self._select(kind, row, self._book.about(self.board.tables[kind].devices[row]))
-        for kind, row in self.board.restarted:
+        for kind, row, lasted_ms in self.board.restarted:
             for alerts in self.alerts_on(kind):
-                alerts.forget_pending(row)
+                alerts.end_boot(row, lasted_ms)
         self.board.added.clear()
         self.board.restarted.clear()
 
@@ -218,7 +223,8 @@ class Judge:
         if not len(rows):
             return []
         sight = sight_of(table, rows, heard[rows], np.zeros(len(rows), dtype=np.bool_))
-        fired, resolved = alerts.advance(rows, missing[rows], ~missing[rows], sight.times, now)
+        missing, never = missing[rows], np.zeros(len(rows), dtype=np.bool_)
+        fired, resolved = alerts.advance(Seen(rows, sight.times, missing, ~missing, never), now)
         findings = [self._finding(alerts, sight, int(row), "firing") for row in fired]
         return findings + [self._finding(alerts, sight, int(row), "resolved") for row in resolved]
 
@@ -235,7 +241,8 @@ class Judge:
         if not is_active and not breach.any():
             return []
         clear = (rule.clear(columns, count) if rule.clear else ~breach) | over | ~selected
-        fired, resolved = alerts.advance(sight.rows, breach, clear, sight.times, now)
+        at_once = (alerts.boot_ms[sight.rows] > 0) & ~over & rule.is_of_a_boot
+        fired, resolved = alerts.advance(Seen(sight.rows, sight.times, breach, clear, at_once), now)
         findings = [self._finding(alerts, sight, int(row), "firing") for row in fired]
         return findings + [self._finding(alerts, sight, int(row), "resolved") for row in resolved]
 
@@ -254,22 +261,36 @@ class Judge:
             "names": ", ".join(names),
             "lasted": (at_ms - since_ms) / 1000,
         }
+        if "leak_hours_left" in values:
+            values["forecast"] = forecast(values)
         suspect = self._suspect(rule, row, sight.columns, place) if status == "firing" else None
         if suspect is not None:
             values["suspect"] = suspect.deed
             known |= {"suspect_grown": suspect.grown} if math.isfinite(suspect.grown) else {}
-        if status == "resolved" and table.outdated[row]:
-            reason = "The device restarted, and this did not come back."
+        settle_ms = 0
+        if status == "firing":
+            reason = fill(rule.reason, values)
         else:
-            reason = fill(rule.reason if status == "firing" else rule.resolved, values)
+            reason, settle_ms = self._end(alerts, row, at_ms)
+            reason = reason or fill(rule.resolved, values)
         about = self._book.about(device)
         key = _key(rule.title, device, rule.kind, names)
         return Finding(
             key, f"{key}@{since_ms}", status, rule.name, rule.severity, device, rule.kind, names, since_ms, at_ms,
             reason, about.texts.get("platform", ""), about.texts.get("firmware", ""), known,
             agent=self.hearing.agent_behind(row) if rule.is_on_silence else "", labels=labels_of(about),
-            state=rule.state, suspect=suspect.name if suspect else "",
+            state=rule.state, suspect=suspect.name if suspect else "", settle_ms=settle_ms,
         )  # fmt: skip
+
+    def _end(self, alerts: Alerts, row: int, at_ms: int) -> tuple[str, int]:
+        """How an alert ends that a restart ended ("" where none did), and for how long it may come back: what a
+        restart took away comes back as it came, and what a detector saw as long as it saw it is to be seen no more."""
+        rule, boot_ms = alerts.rule, int(alerts.boot_ms[row])
+        if boot_ms and rule.kind != "device":
+            reason = _BEGUN_ANEW if rule.is_of_a_boot else _RESTARTED
+            return reason, min(boot_ms, _MOST_SETTLE_MS) if rule.kind in GROWING_KINDS else 0
+        stood_ms = at_ms - int(alerts.since_ms[row]) if rule.is_of_a_boot else 0
+        return "", min(stood_ms, _MOST_SETTLE_MS)
 
     def _suspect(self, rule: Rule, row: int, columns: Columns, place: int) -> Suspect | None:
         """Whom the data names, where a rule tells a leak or a creeping stack."""

@@ -13,7 +13,8 @@ CREATE TABLE IF NOT EXISTS incidents(
     calm_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS incident_members(
     number INTEGER PRIMARY KEY, incident TEXT NOT NULL, member TEXT NOT NULL, firing INTEGER NOT NULL,
-    finding BLOB NOT NULL, UNIQUE(incident, member));
+    finding BLOB NOT NULL, ended TEXT NOT NULL DEFAULT '', settle_ms INTEGER NOT NULL DEFAULT 0,
+    UNIQUE(incident, member));
 """
 
 
@@ -26,11 +27,7 @@ def save(db: sqlite3.Connection, incidents: Incidents) -> None:
     heads = [(one.key, one.fault, one.since_ms, one.joined_ms, one.calm_ms) for one in found]
     db.executemany("INSERT OR REPLACE INTO incidents VALUES(?, ?, ?, ?, ?)", heads)
     changed = {one.key: [name for name in one.members if (one.key, name) in incidents.changed] for one in found}
-    rows = [
-        (one.key, name, one.members[name].firing, encode_finding(one.members[name].finding))
-        for one in found
-        for name in changed[one.key]
-    ]
+    rows = [_row(one.key, name, one.members[name]) for one in found for name in changed[one.key]]
     db.executemany(_PUT, rows)
     incidents.changed.clear()
     incidents.closed.clear()
@@ -41,13 +38,17 @@ def restore(db: sqlite3.Connection, incidents: Incidents) -> None:
     heads = db.execute("SELECT key, fault, since_ms, joined_ms, calm_ms FROM incidents ORDER BY joined_ms, key")
     for head in heads.fetchall():
         incident = Open(*head)
-        members = "SELECT firing, finding FROM incident_members WHERE incident = ? ORDER BY number"
-        for firing, data in db.execute(members, (incident.key,)).fetchall():
+        members = "SELECT finding, firing, ended, settle_ms FROM incident_members WHERE incident = ? ORDER BY number"
+        for data, firing, ended, settle_ms in db.execute(members, (incident.key,)).fetchall():
             finding = _decoded(data)
             if finding is not None:
-                incident.put(Member(finding, bool(firing)))
+                incident.put(Member(finding, bool(firing), ended, settle_ms))
         if incident.members:
             incidents.restore(incident)
+
+
+def _row(incident: str, name: str, member: Member) -> tuple[str, str, bool, bytes, str, int]:
+    return incident, name, member.firing, encode_finding(member.finding), member.ended, member.settle_ms
 
 
 def _decoded(data: bytes) -> Finding | None:
@@ -59,6 +60,7 @@ def _decoded(data: bytes) -> Finding | None:
 
 
 _PUT = """
-INSERT INTO incident_members(incident, member, firing, finding) VALUES(?, ?, ?, ?)
-ON CONFLICT(incident, member) DO UPDATE SET firing = excluded.firing, finding = excluded.finding
+INSERT INTO incident_members(incident, member, firing, finding, ended, settle_ms) VALUES(?, ?, ?, ?, ?, ?)
+ON CONFLICT(incident, member) DO UPDATE SET firing = excluded.firing, finding = excluded.finding,
+    ended = excluded.ended, settle_ms = excluded.settle_ms
 """

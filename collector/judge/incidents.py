@@ -5,7 +5,8 @@
     key   = fault @ time of its first alert                     the same whenever the same journal is judged
 
 An alert joins the open incident of its fault. A silence does so only while the others fall silent too: a device that
-is lost weeks later is another matter. An incident is over when nothing of it has fired for `settle_ms`.
+is lost weeks later is another matter. An incident is over when nothing of it has fired for `settle_ms`, or for as long
+as one of its alerts may come back.
 """
 
 from __future__ import annotations
@@ -16,22 +17,29 @@ from typing import NamedTuple
 
 import msgspec
 
+from collector.judge.reasons import span
 from collector.records import Finding, Incident
 
 _SEVERITIES = ("info", "warning", "critical")
 
 
 class Member(NamedTuple):
-    """One thing of an incident, with what the judge last said when it fired."""
+    """One thing of an incident: what the judge last said when it fired and, where it does no more, when it ended.
+
+    `settle_ms`: for how long it ever might have come back.
+    """
 
     finding: Finding
     firing: bool
+    ended: str = ""
+    settle_ms: int = 0
 
 
 @dataclass(slots=True)
 class Open:
     """An incident that is not over. `joined_ms`: tick of the newest member; `calm_ms`: tick since which nothing fires,
-    0 while something does. `members` are by key of finding, in the order in which they joined; `firing` of them do."""
+    0 while something does. `members` are by key of finding, in the order in which they joined; `firing` of them do,
+    and one may come back for `settle_ms` after its end."""
 
     key: str
     fault: str
@@ -40,12 +48,14 @@ class Open:
     calm_ms: int = 0
     members: dict[str, Member] = field(default_factory=dict)
     firing: int = 0
+    settle_ms: int = 0
 
     def put(self, member: Member) -> None:
         """Take in a member, or how it stands now."""
         key = member.finding.key
         self.firing += member.firing - (key in self.members and self.members[key].firing)
         self.members[key] = member
+        self.settle_ms = max(self.settle_ms, member.settle_ms)
 
 
 class Incidents:
@@ -90,7 +100,8 @@ class Incidents:
             incident = self.open.setdefault(incident.key, incident)
             self._of_fault[fault] = incident.key
         incident.joined_ms, incident.calm_ms = tick_ms, 0
-        incident.put(Member(finding, True))
+        before = incident.members.get(finding.key)
+        incident.put(Member(finding, True, settle_ms=before.settle_ms if before else 0))
         self._of_member[finding.key] = incident.key
         self.changed.add((incident.key, finding.key))
         return incident.key
@@ -100,21 +111,31 @@ class Incidents:
         incident = self.open.get(key)
         if incident is None:
             return ""
-        incident.put(incident.members[finding.key]._replace(firing=False))
+        member = incident.members[finding.key]
+        settle_ms = max(member.settle_ms, finding.settle_ms)
+        incident.put(Member(member.finding, False, finding.reason, settle_ms))
         if not incident.firing:
             incident.calm_ms = tick_ms
         self.changed.add((key, finding.key))
         return key
 
     def _close(self, tick_ms: int) -> list[Incident]:
-        over = [one for one in self.open.values() if one.calm_ms and tick_ms - one.calm_ms >= self._settle_ms]
+        calm = [one for one in self.open.values() if one.calm_ms]
+        over = [one for one in calm if tick_ms - one.calm_ms >= max(self._settle_ms, one.settle_ms)]
         over.sort(key=lambda incident: incident.key)
         for incident in over:
             del self.open[incident.key]
             if self._of_fault.get(incident.fault) == incident.key:
                 del self._of_fault[incident.fault]
             self.closed.add(incident.key)
-        return [incident_of(incident, "resolved", incident.calm_ms) for incident in over]
+        return [self._over(incident, tick_ms) for incident in over]
+
+    def _over(self, incident: Open, tick_ms: int) -> Incident:
+        found = incident_of(incident, "resolved", incident.calm_ms)
+        if incident.settle_ms <= self._settle_ms:
+            return found
+        calm = f"It has not come back for {span((tick_ms - incident.calm_ms) / 1000)}."
+        return msgspec.structs.replace(found, ended=f"{found.ended} {calm}")
 
 
 def fault_of(finding: Finding) -> str:
@@ -130,10 +151,11 @@ def incident_of(incident: Open, status: str, at_ms: int) -> Incident:
     firing = [member.finding for member in incident.members.values() if member.firing]
     everyone = [member.finding for member in incident.members.values()]
     worst = min(firing or everyone, key=_urgency)
+    ended = "" if firing else incident.members[worst.key].ended
     return Incident(
         incident.key, status, worst.rule, _worst_severity(everyone), incident.since_ms, at_ms,
         len({finding.device for finding in everyone}), incident.firing, everyone[0].device, worst.device, worst.reason,
-        worst.kind, worst.names, worst.platform, worst.firmware, worst.numbers,
+        worst.kind, worst.names, worst.platform, worst.firmware, worst.numbers, ended,
     )  # fmt: skip
 
 

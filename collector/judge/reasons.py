@@ -3,8 +3,8 @@
     "Free heap is {free:size}[, {fill:percent} of it used][ in {names}]."
 
 `{column:format}` is replaced; a part in [brackets] is left out when a value in it is unknown or has no end. Formats:
-size (bytes), percent (of a ratio), ratio, rate (bytes/hour), hours, seconds, minutes, number. Texts: `{names}`, and an
-event's own texts.
+size (bytes), percent (of a ratio), ratio, rate (bytes/hour), hours, seconds, minutes, number. Texts: `{names}`, an
+event's own texts, `{suspect}`, and `{forecast}` of a leak.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import math
 import re
 import string
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 Value = float | str
 
@@ -36,13 +37,58 @@ def size(bytes_: float) -> str:
 
 def span(seconds: float) -> str:
     """A span as people say it: `45 s`, `12 min`, `3.5 hours`, `9.2 days`."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 2 * 3600:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 48 * 3600:
-        return f"{seconds / 3600:.1f} hours"
-    return f"{seconds / 86400:.1f}".removesuffix(".0") + " days"
+    unit = _unit_of(seconds)
+    return f"{unit.written(seconds)} {unit.name}"
+
+
+def forecast(values: Mapping[str, Value]) -> str:
+    """When memory ends, of the columns of a leak that was told: with its interval, in one unit, where that says more
+    than the middle; "" where nothing is known."""
+    left, low, high = (_seconds(values.get(f"leak_hours_{which}")) for which in ("left", "low", "high"))
+    if not math.isfinite(left):
+        return ""
+    if left == 0:
+        return "its peaks reach the limit already"
+    if left < _MINUTE_S:
+        return "memory ends within a minute"
+    unit = _unit_of(left)
+    middle, ends = unit.written(left), tuple(unit.written(one) for one in (low, high))
+    about = f"about {middle} {unit.name}" + _between(ends, middle, unit.name)
+    return f"memory ends {about} after a start" if _is_known(values.get("leak_boots")) else f"memory ends in {about}"
+
+
+class _Unit(NamedTuple):
+    """A unit of time, what it is called, how many decimals it is told with, and from how many seconds on."""
+
+    seconds: float
+    name: str
+    decimals: int
+    least_s: float
+
+    def written(self, seconds: float) -> str:
+        """So many seconds in that unit."""
+        number = f"{seconds / self.seconds:.{self.decimals}f}"
+        return number.removesuffix(".0") if self.name == "days" else number
+
+
+_MINUTE_S = 60.0
+_UNITS = (_Unit(86_400, "days", 1, 172_800), _Unit(3_600, "hours", 1, 7_200), _Unit(60, "min", 0, 120))
+_SECONDS = _Unit(1, "s", 0, 0)
+
+
+def _unit_of(seconds: float) -> _Unit:
+    return next((unit for unit in _UNITS if seconds >= unit.least_s), _SECONDS)
+
+
+def _between(ends: tuple[str, ...], middle: str, unit: str) -> str:
+    """The ends of an interval, where they are known and other than its middle."""
+    if not all(_is_known(float(end)) for end in ends) or set(ends) == {middle}:
+        return ""
+    return f" ({' to '.join(ends)} {unit})"
+
+
+def _seconds(hours: Value | None) -> float:
+    return hours * 3600 if isinstance(hours, float) else math.nan
 
 
 _FORMATS: Mapping[str, Callable[[float], str]] = {

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from collector.judge.columns import SILENCE_COLUMNS, is_said, rule_columns, verdict_of
+from collector.judge.columns import FORECAST_COLUMNS, SILENCE_COLUMNS, is_said, rule_columns, verdict_of
 from collector.judge.expression import Expression, ExpressionError, compile_expression
 from collector.judge.reasons import TemplateError, names_in
 from telemetry.errors import ConfigError
@@ -107,6 +107,11 @@ class Rule:
         asked = self.when.names if self.when is not None else ()
         found = [word for word in (verdict_of(self.kind, name) for name in asked) if word]
         return self.settings.verdict or (found[0] if found else "")
+
+    @property
+    def is_of_a_boot(self) -> bool:
+        """Whether it tells what a detector finds in the course of a boot: a new boot shows it anew, or not at all."""
+        return self.state == BREACH and self.verdict in ("leak", "fragmentation", "step", "stack")
 
     @property
     def is_on_silence(self) -> bool:
@@ -225,7 +230,8 @@ def _expression(text: str, kind: str, path: str, faults: list[str]) -> Expressio
 
 def _template_numbers(template: str, kind: str, path: str, faults: list[str]) -> tuple[str, ...]:
     columns = rule_columns(kind)
-    others = ("names", "lasted", "suspect", *KINDS[kind].texts)
+    ends = FORECAST_COLUMNS if FORECAST_COLUMNS[0] in columns else ()
+    others = ("names", "lasted", "suspect", *(("forecast",) if ends else ()), *KINDS[kind].texts)
     try:
         names = names_in(template)
     except TemplateError as error:
@@ -236,7 +242,7 @@ def _template_numbers(template: str, kind: str, path: str, faults: list[str]) ->
         for name in names
         if name not in columns and name not in others
     ]
-    return tuple(name for name in names if name in columns)
+    return tuple(one for name in names for one in (ends if name == "forecast" else (name,)) if one in columns)
 
 
 def milliseconds(span: str) -> int:

@@ -23,7 +23,8 @@ CREATE TABLE IF NOT EXISTS judge_pages(
     PRIMARY KEY(kind, page)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS judge_alerts(
     rule TEXT, kind TEXT, number INTEGER, status INTEGER NOT NULL, since_ms INTEGER NOT NULL,
-    pending_tick INTEGER NOT NULL, clear_tick INTEGER NOT NULL, PRIMARY KEY(rule, kind, number)) WITHOUT ROWID;
+    pending_tick INTEGER NOT NULL, clear_tick INTEGER NOT NULL, boot_ms INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY(rule, kind, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS judge_devices(
     number INTEGER PRIMARY KEY, device TEXT NOT NULL, boot INTEGER, newest_ms INTEGER NOT NULL, agent INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS judge_reboots(number INTEGER PRIMARY KEY, state BLOB NOT NULL);
@@ -34,8 +35,14 @@ CREATE TABLE IF NOT EXISTS judge_time(
 """
 TABLES = _TABLES + archive.TABLES
 
-STEPS = ("DROP TABLE IF EXISTS judge_values; DROP TABLE IF EXISTS judge_blocks;",)
+STEPS = (
+    "DROP TABLE IF EXISTS judge_values; DROP TABLE IF EXISTS judge_blocks;",
+    "ALTER TABLE judge_alerts ADD COLUMN boot_ms INTEGER NOT NULL DEFAULT 0;"
+    " ALTER TABLE incident_members ADD COLUMN ended TEXT NOT NULL DEFAULT '';"
+    " ALTER TABLE incident_members ADD COLUMN settle_ms INTEGER NOT NULL DEFAULT 0;",
+)
 """What leads from one version of the tables to the next. To 2: values and histories, kept by the row, are learned anew.
+To 3: what a restart ended may come back, in alerts and (`incident_state`) in incidents.
 """
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from collector.judge.columns import form_of
 from collector.judge.reasons import span, written
 from collector.notify.ledger import Known, is_worse
-from collector.records import Finding
+from collector.records import Finding, whole_story
 
 _LISTED = 10
 _NAMED_DEVICES = 5
@@ -65,7 +65,7 @@ def _headline(notice: Notice) -> str:
 
 def _block(notice: Notice, page: str) -> str:
     incident, news = notice.known.incident, notice.known.news
-    lines = [f"{_PREFIXES[news]}{_subject(notice)}: {incident.reason}"]
+    lines = [f"{_PREFIXES[news]}{_subject(notice)}: {whole_story(incident.reason, incident.ended)}"]
     if incident.devices > 1:
         lines.append(_devices(notice))
     if news == "grown":

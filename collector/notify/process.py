@@ -103,17 +103,16 @@ class Maker:
             self.outbox.put(message, names, SHADOW if self._config.notify.mode == "shadow" else WAITS)
             add_counts(db, {"messages": 1})
         self._ledger.note_message(now_ms)
-        repeat_ms = self._config.notify.repeat_s * 1000
         for notice in notices:
-            self._ledger.note_told(notice.known, now_ms, now_ms + repeat_ms if repeat_ms else NEVER_MS)
+            self._ledger.note_told(notice.known, now_ms, self._repeated_ms(now_ms))
             if notice.known.news == "over":
                 self._ledger.forget(notice.known.incident.key)
         add_counts(db, {"told": len(notices)})
 
     def _is_muted(self, db: sqlite3.Connection, known: Known, members: Sequence[Finding], now_ms: int) -> bool:
         incident, news = known.incident, known.news
-        if not incident.firing and news != "over":  # it may be over before anybody had to know
-            self._ledger.put_off(incident.key, NEVER_MS, held=False)
+        if not incident.firing and news != "over":  # over before anybody had to know, or calm: it may yet come back
+            self._ledger.put_off(incident.key, self._repeated_ms(now_ms), held=False)
             return True
         known_of = self._muting.is_acknowledged(incident.key, incident.since_ms) or (
             bool(members) and all(self._muting.is_acknowledged(one.key, one.since_ms) for one in members)
@@ -128,6 +127,11 @@ class Maker:
         if until_ms:
             self._ledger.put_off(incident.key, until_ms, held=True)
         return bool(until_ms)
+
+    def _repeated_ms(self, now_ms: int) -> int:
+        """When an incident is looked at again of which there is no news."""
+        repeat_ms = self._config.notify.repeat_s * 1000
+        return now_ms + repeat_ms if repeat_ms else NEVER_MS
 
     def _notice(self, known: Known, members: Sequence[Finding]) -> Notice:
         if known.news not in ("began", "worse"):

@@ -153,10 +153,20 @@ def _alerts(db: sqlite3.Connection, span_ms: tuple[int, int]) -> dict[tuple[str,
     )
     for device, kind, names, rule, reason, numbers, status, at_ms in rows:
         known = msgspec.json.decode(numbers)
-        left = known.get("leak_hours_left") if status == "firing" else None
-        alert = _Alert(rule, reason, _slope_told(known), left and max(0.0, left - (span_ms[1] - at_ms) / _HOUR_MS))
+        left = _left(known, span_ms[1] - at_ms) if status == "firing" else None
+        alert = _Alert(rule, reason, _slope_told(known), left)
         found.setdefault((device, kind, tuple(msgspec.json.decode(names))), alert)
     return found
+
+
+def _left(numbers: Mapping[str, float], passed_ms: int) -> float | None:
+    """What is left of a forecast, hours, 0 when it is due; None where there is none, or where it was for the boots of a
+    device that has restarted since."""
+    told = numbers.get("leak_hours_left")
+    if told is None:
+        return None
+    left = told - passed_ms / _HOUR_MS
+    return None if left <= 0 and "leak_boots" in numbers else max(0.0, left)
 
 
 def _slope_told(numbers: Mapping[str, float]) -> tuple[float, float, float] | None:

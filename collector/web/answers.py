@@ -87,7 +87,8 @@ class Lines(Answer):
 
 
 class Incident(Answer):
-    """An incident: `first` is the device it began on, `worst` the one in whose words it is told; `numbers` are hers."""
+    """An incident: `first` is the device it began on, `worst` the one in whose words it is told; `numbers` are hers.
+    `ended` is what was said when that ended, "" while something fires."""
 
     key: str
     status: Literal["firing", "resolved"]
@@ -106,6 +107,7 @@ class Incident(Answer):
     platform: str
     firmware: str
     numbers: dict[str, float]
+    ended: str
     acknowledged_ms: int
     acknowledged_by: str
     silenced_until_ms: int

@@ -87,6 +87,15 @@ def memory_ends_ms(alert: AlertRow | None) -> float | None:
     )
 
 
+def left_ms(alert: AlertRow | None, now_ms: int) -> float | None:
+    """How long until memory ends, as was forecast, 0 or less when it is due; None when nothing was, or when it was for
+    the boots of a device that has restarted since."""
+    ends_ms = memory_ends_ms(alert)
+    if alert is None or ends_ms is None or (ends_ms <= now_ms and "leak_boots" in alert.numbers):
+        return None
+    return ends_ms - now_ms
+
+
 def _alert_rank(alert: AlertRow) -> tuple[bool, int, int]:
     known = alert.severity in _SEVERITIES
     return bool(alert.acknowledged_ms), _SEVERITIES.index(alert.severity) if known else len(_SEVERITIES), alert.since_ms

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from collector.records import whole_story
+
 SEVERITIES = ("critical", "warning", "info")
 
 Incident = Mapping[str, Any]
@@ -104,6 +106,11 @@ def _badness(part: Part) -> tuple[int, float]:
 def hours_left(numbers: Mapping[str, float]) -> float | None:
     """When memory ends, as the rule forecasts it; None when it does not."""
     return next((value for name, value in numbers.items() if name.endswith("hours_left")), None)
+
+
+def story_of(incident: Incident) -> str:
+    """What is said of it; a peer of another version may not say how it ended."""
+    return whole_story(str(incident["reason"]), str(incident.get("ended", "")))
 
 
 def _severity(severity: str) -> int:

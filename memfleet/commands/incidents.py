@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from collector.records import whole_story
 from memfleet import desk
 from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
 from memfleet.spans import span_text
@@ -37,7 +38,7 @@ def listing(
     print_table(
         ("severity", "status", "rule", "firmware", ">devices", "first", "since", ">for", "reason", "key"),
         ((state(one["severity"]), _status(one), one["rule"], one["firmware"], one["devices"], one["first"],
-          clock(one["since_ms"]), span_text(_lasted_ms(one) / 1000), f"{one['worst']}: {one['reason']}", one["key"])
+          clock(one["since_ms"]), span_text(_lasted_ms(one) / 1000), _story(one), one["key"])
          for one in found),
         "No incident." if everything else "No open incident.",
     )  # fmt: skip
@@ -143,6 +144,10 @@ def _status(one: dict[str, Any]) -> str:
     if one["acknowledged_ms"]:
         return "acknowledged"
     return f"{one['firing']} firing" if one["firing"] else "calm"
+
+
+def _story(one: dict[str, Any]) -> str:
+    return f"{one['worst']}: {whole_story(one['reason'], one.get('ended', ''))}"
 
 
 def _lasted_ms(one: dict[str, Any]) -> int:

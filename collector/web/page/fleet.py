@@ -9,7 +9,7 @@ from fastapi import Request
 from nicegui import ui
 
 from collector.series.rows import AlertRow, DeviceRow
-from collector.web.fleet import STATES, Fleet, fullness, memory_ends_ms
+from collector.web.fleet import STATES, Fleet, fullness, left_ms
 from collector.web.page import text
 from collector.web.page.frame import PATIENCE_S, frame
 from collector.web.page.parts import field, markup, switch, turn_switch
@@ -168,8 +168,8 @@ def outlook_html(alert: AlertRow | None, now_ms: int) -> str:
     """The time that is left, and the reason of the worst alert."""
     if alert is None:
         return ""
-    ends_ms = memory_ends_ms(alert)
-    left = f"<b>{text.left(ends_ms - now_ms)}</b> " if ends_ms is not None else ""
+    time_left = left_ms(alert, now_ms)
+    left = f"<b>{text.left(time_left)}</b> " if time_left is not None else ""
     return f'<span title="{escape(alert.reason)}">{left}{escape(alert.reason)}</span>'
 
 

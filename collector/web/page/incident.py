@@ -13,7 +13,7 @@ from nicegui import ui
 
 from collector.series.lines import Asked, LineRow
 from collector.web.fleet import Fleet
-from collector.web.folding import Folded, Part
+from collector.web.folding import Folded, Part, story_of
 from collector.web.incidents import REACH_MS, incident_of, lines_of
 from collector.web.page import text
 from collector.web.page.acting import Acting
@@ -86,7 +86,7 @@ class IncidentView:
         state = text.state_html(one.severity if is_open else "resolved")
         self._head.content = f"<h1>{escape(one.worst.incident['rule'])} on {devices_words(one)}</h1>{state}"
         self._facts.content = facts_html(one, now_ms)
-        reason = f"<p>{device_html(one.worst, 'worst')}: {escape(one.worst.incident['reason'])}</p>"
+        reason = f"<p>{device_html(one.worst, 'worst')}: {escape(story_of(one.worst.incident))}</p>"
         reason += text.silenced_html(one.silenced_until_ms) if one.silenced_until_ms > now_ms else ""
         self._card.show([Card(one.key, state, reason, case_of(one, now_ms) if is_open else None)])
         members = [row for part in one.parts for row in await self._members_of(part)]

@@ -11,7 +11,7 @@ from fastapi import Request
 from nicegui import ui
 
 from collector.web.fleet import Fleet
-from collector.web.folding import Folded, Part, fold, hours_left
+from collector.web.folding import Folded, Part, fold, hours_left, story_of
 from collector.web.incidents import incidents_of
 from collector.web.page import text
 from collector.web.page.acting import Acting, Case
@@ -79,7 +79,7 @@ def card_of(one: Folded, now_ms: int) -> Card:
     """An incident as people read it in the list."""
     is_open = one.status == "firing"
     title = f'<a href="{escape(address(one.key))}">{escape(one.worst.incident["rule"])}</a> on {devices_words(one)}'
-    reason = f"{device_html(one.worst, 'worst')}: {escape(one.worst.incident['reason'])}"
+    reason = f"{device_html(one.worst, 'worst')}: {escape(story_of(one.worst.incident))}"
     quiet = " · ".join(part for part in quiet_parts(one, now_ms) if part)
     silenced = text.silenced_html(one.silenced_until_ms) if one.silenced_until_ms > now_ms else ""
     return Card(

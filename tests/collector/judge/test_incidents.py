@@ -86,6 +86,20 @@ def test_what_comes_back_within_that_while_is_the_same_incident(incidents: Incid
     assert again.key not in keys
 
 
+def test_what_may_come_back_later_is_waited_for_as_long(incidents: Incidents) -> None:
+    (first,) = take(incidents, finding("a"))
+    ended = finding("a", "resolved", T0 + 1000, settle_ms=3 * SETTLE_MS)
+    (calm,) = take(incidents, ended, at_ms=T0 + 1000)
+    assert (calm.firing, calm.ended, first.ended) == (0, "a leaks.", "")
+    assert take(incidents, at_ms=T0 + 1000 + 3 * SETTLE_MS - 1) == []
+    (again,) = take(incidents, finding("a", at_ms=T0 + 3 * SETTLE_MS), at_ms=T0 + 3 * SETTLE_MS)
+    assert (again.key, again.ended) == (first.key, "")
+    at_ms = T0 + 4 * SETTLE_MS
+    take(incidents, finding("a", "resolved", at_ms), at_ms=at_ms)
+    (over,) = take(incidents, at_ms=at_ms + 3 * SETTLE_MS)
+    assert (over.status, over.ended) == ("resolved", "a leaks. It has not come back for 30 min.")
+
+
 def test_an_update_of_the_firmware_ends_the_alert_in_its_own_incident(incidents: Incidents) -> None:
     take(incidents, finding("a"))
     (calm,) = take(incidents, finding("a", "resolved", firmware="1.6"))
@@ -128,7 +142,9 @@ def streams(draw: some.DrawFn) -> Stream:
             device, firmware = thing
             status = "resolved" if thing in firing else "firing"
             firing ^= {thing}
-            found.append(finding(device, status, at_ms, firmware=firmware, rule=f"rule-{firmware}"))
+            settle_ms = draw(some.sampled_from((0, 3 * SETTLE_MS))) if status == "resolved" else 0
+            more = {"firmware": firmware, "rule": f"rule-{firmware}", "settle_ms": settle_ms}
+            found.append(finding(device, status, at_ms, **more))
         ticks.append((at_ms, found))
     return ticks
 

@@ -135,3 +135,35 @@ def test_numbers_are_written_elsewhere_as_the_sentences_of_the_shipped_rules_wri
 )
 def test_sentences(template: str, values: dict[str, float | str], sentence: str) -> None:
     assert reasons.fill(template, values) == sentence
+
+
+@pytest.mark.parametrize(
+    ("left", "low", "high", "words"),
+    [
+        (6.9, 4.2, 8.3, "memory ends in about 6.9 hours (4.2 to 8.3 hours)"),
+        (2.0, 106 / 60, 3.2, "memory ends in about 2.0 hours (1.8 to 3.2 hours)"),
+        (1.99, 106 / 60, 3.2, "memory ends in about 119 min (106 to 192 min)"),
+        (48.2, 47.9, 48.5, "memory ends in about 2 days"),
+        (19 * 24.0, 19 * 24.0, float("inf"), "memory ends in about 19 days"),
+        (5.5, 0.0, 16.5, "memory ends in about 5.5 hours (0.0 to 16.5 hours)"),
+        (0.0, 0.0, 0.0, "its peaks reach the limit already"),
+        (19 / 3600, 0.0, 50 / 3600, "memory ends within a minute"),
+        (float("inf"), 3.0, float("inf"), ""),
+        (float("nan"), float("nan"), float("nan"), ""),
+    ],
+)
+def test_forecasts(left: float, low: float, high: float, words: str) -> None:
+    assert reasons.forecast({"leak_hours_left": left, "leak_hours_low": low, "leak_hours_high": high}) == words
+
+
+def test_the_forecast_of_several_boots_counts_from_the_start_of_each() -> None:
+    hours = {"leak_hours_left": 33.9, "leak_hours_low": 30.2, "leak_hours_high": 37.2, "leak_boots": 6.0}
+    assert reasons.forecast(hours) == "memory ends about 33.9 hours (30.2 to 37.2 hours) after a start"
+
+
+def test_a_rule_that_tells_a_forecast_reports_its_numbers() -> None:
+    text = '[[rule]]\nname = "a"\nkind = "heap"\nseverity = "info"\nwhen = "used > 1"\nreason = "[{forecast}]"\n'
+    (rule,) = parse_rules(text)
+    assert rule.numbers == ("used", "leak_hours_left", "leak_hours_low", "leak_hours_high")
+    with pytest.raises(ConfigError, match="unknown field forecast"):
+        parse_rules(text.replace("heap", "device").replace("used", "uptime"))

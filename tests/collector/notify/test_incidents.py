@@ -121,6 +121,30 @@ def test_open_incidents_are_repeated_until_acknowledged(journals: Journals, make
     assert titles(tmp_path)[3:] == ["resolved: heap low on board-1, after 6.7 hours (lab)"]
 
 
+def test_an_incident_that_was_calm_for_a_while_is_repeated_when_it_comes_back(
+    journals: Journals, make: Make, tmp_path: Path
+) -> None:
+    maker = make(repeat_s=3600)
+
+    def say(status: str, minute: int) -> None:
+        ended = msgspec.structs.replace(finding(status=status), settle_ms=10 * 60 * MINUTE, reason=f"{status}.")
+        journals.say(ended, at_ms=NOW + minute * MINUTE)
+
+    say("firing", 0)
+    for minute in range(0, 300, 5):
+        if minute in (30, 200):
+            say("resolved" if minute == 30 else "firing", minute)
+        maker.step(NOW + minute * MINUTE)
+    assert titles(tmp_path) == ["heap low on board-1 (lab)", "still: heap low on board-1 (lab)"]
+    say("resolved", 300)
+    journals.say(at_ms=NOW + 900 * MINUTE)
+    maker.step(NOW + 900 * MINUTE)
+    maker.step(NOW + 901 * MINUTE)
+    title, body = messages(tmp_path)[-1]
+    assert title == "resolved: heap low on board-1, after 5.0 hours (lab)"
+    assert "firing. Since then: resolved. It has not come back for 10.0 hours." in body
+
+
 def test_a_channel_gets_one_message_an_interval(journals: Journals, make: Make, tmp_path: Path) -> None:
     maker = make(interval_s=60)
     for second in range(120):
