@@ -68,8 +68,9 @@ def _detectors(table: Table, history: History, row: int) -> Iterator[Explanation
             asked = asked_of_fragmentation(used, outside, np.array([view]), limits)[1]
             yield Explanation("fragmentation", conditions_of(asked))
         if table.has(STEP_LEVEL) and may_show(view):
-            ratchet = table.kind in RATCHETS
-            yield Explanation("step", conditions_of(asked_of_step(used, view, limits, ratchet=ratchet)))
+            before = history.highest_before(rows, LEVEL_OF[[view]])
+            asked = asked_of_step(used, view, limits, before, ratchet=table.kind in RATCHETS)
+            yield Explanation("step", conditions_of(asked))
     if table.kind in PEER_KINDS:
         peers = table.column("peers")[rows]
         asked = [at_least("peers of its board, firmware, size and age of boot", "number", peers, LEAST_PEERS)]

@@ -39,7 +39,7 @@ from collector.judge.detectors.history import (
 from collector.judge.detectors.leak import Leaks, find_leaks, goes_on, may_have_grown, may_rise
 from collector.judge.detectors.night import NIGHT_H, Night, find_night_leaks
 from collector.judge.detectors.rush import find_rushes, may_rush
-from collector.judge.detectors.step import find_steps
+from collector.judge.detectors.step import find_steps, is_new
 from collector.judge.detectors.views import LEVEL_OF, VIEWS, views_of, watched
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows, Table
@@ -77,15 +77,21 @@ def look(table: Table, history: History, closed: Rows, levels: Rows) -> None:
     """Look at rows that closed a bucket of those levels."""
     rows, views = views_of(closed, levels)
     windows = history.windows(rows, LEVEL_OF[views])
-    limits = table.view(rows)["limit"]
     _look_for_leaks(table, history, rows, views, windows)
-    if not table.has(STEP_LEVEL):
-        return
-    here = views.astype(np.float64)
-    steps = find_steps(windows, views, limits, ratchet=table.kind in RATCHETS)
-    _write(table, rows, (STEP_LEVEL, *STEP_COLUMNS), (here, *steps), ~np.isnan(steps.size), _never)
+    if table.has(STEP_LEVEL):
+        _look_for_steps(table, history, rows, views, windows)
     if table.has(FRAGMENT_LEVEL):
         _look_for_fragments(table, history, rows, views, windows)
+
+
+def _look_for_steps(table: Table, history: History, rows: Rows, views: Rows, windows: Numbers) -> None:
+    steps = find_steps(windows, views, table.view(rows)["limit"], ratchet=table.kind in RATCHETS)
+    found = np.flatnonzero(~np.isnan(steps.size))
+    before = history.highest_before(rows[found], LEVEL_OF[views[found]])
+    told = np.zeros(len(rows), dtype=np.bool_)
+    told[found] = is_new(steps.size[found], steps.level[found], before).held
+    here, columns = views.astype(np.float64), (STEP_LEVEL, *STEP_COLUMNS)
+    _write(table, rows, columns, (here, steps.size, steps.hours), told, _never)
 
 
 def _look_for_fragments(table: Table, history: History, rows: Rows, views: Rows, windows: Numbers) -> None:

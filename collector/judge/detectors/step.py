@@ -2,7 +2,7 @@
 
 Looked at are buckets of hours, a day at least on either side: so a step is told only after it has stood for a day. Each
 bucket is compared with those of the same hours on the other side, so that neither the day's wave nor a gap over a
-night looks like one, nor hides one.
+night looks like one, nor hides one. What stood as high before all that is load that comes and goes by the week.
 """
 
 from __future__ import annotations
@@ -34,18 +34,20 @@ _ALIKE = 0.6
 
 
 class Steps(NamedTuple):
-    """One value a row, NaN where none is told: bytes of the step, and hours since."""
+    """One value a row, NaN where none is told: bytes of the step, hours since, and the bytes used after it."""
 
     size: Numbers
     hours: Numbers
+    level: Numbers
 
 
 class _Cut(NamedTuple):
-    """A window cut in two before the bucket `at`: how much higher memory stands after it (NaN where that cannot be
-    said), and what is asked of both sides."""
+    """A window cut in two before the bucket `at`: how much higher memory stands after it and how high (NaN where that
+    cannot be said), and what is asked of both sides."""
 
     at: int
     size: float
+    level: float
     asked: list[Asked]
 
     @property
@@ -56,7 +58,7 @@ class _Cut(NamedTuple):
 
 def find_steps(windows: Numbers, views: int | Rows, limits: Numbers, *, ratchet: bool) -> Steps:
     """Judge one window a row of least used bytes; on levels shorter than a day nothing is told."""
-    found = Steps(*np.full((2, len(windows)), np.nan))
+    found = Steps(*np.full((len(Steps._fields), len(windows)), np.nan))
     view = np.broadcast_to(np.asarray(views), len(windows))
     daily = np.flatnonzero(is_daily(view))
     if not len(daily):
@@ -71,18 +73,25 @@ def find_steps(windows: Numbers, views: int | Rows, limits: Numbers, *, ratchet:
             if best is not None and best.size >= enough:
                 found.size[row] = best.size
                 found.hours[row] = (windows.shape[1] - best.at) * hours
+                found.level[row] = best.level
     return found
 
 
-def asked_of_step(window: Numbers, view: int, limits: Numbers, *, ratchet: bool) -> list[Asked]:
-    """All that must hold of one window (1 x buckets) of a view that `may_show` a step, where it is nearest to one."""
+def is_new(size: Numbers, level: Numbers, before: Numbers) -> Asked:
+    """Whether the least used memory of each half day `before` the window never stood near the level after a step."""
+    return at_most("the highest that stood before all that", "size", before, level - _ALIKE * size).or_unknown()
+
+
+def asked_of_step(window: Numbers, view: int, limits: Numbers, before: Numbers, *, ratchet: bool) -> list[Asked]:
+    """All that must hold of one window (1 x buckets) of a view that `may_show` a step, where it is nearest to one;
+    `before` as `is_new` has it."""
     with np.errstate(all="ignore"):
         worth = _worth(window, limits, ratchet=ratchet)
         rose = _rose(window, np.array([view]), worth)
         cuts = list(_cuts(window[0], round(DAY_MS / HOUR_MS / HOURS_OF[view])))
         best = max(cuts, key=lambda cut: (cut.is_step, np.nan_to_num(cut.size), cut.at))
         size = at_least("the step: the middle of all that comes after it", "size", np.array([best.size]), worth)
-    return [rose, *best.asked, size]
+    return [rose, *best.asked, size, is_new(size.measured, np.array([best.level]), before)]
 
 
 def may_show(view: int) -> bool:
@@ -121,11 +130,12 @@ def _cut(window: Numbers, at: int, a_day: int) -> _Cut:
     sides = (known & ~late, known & late)
     asked = _asked_of_sides(hour, sides, a_day)
     if not all_held(asked)[0]:
-        return _Cut(at, math.nan, asked)
+        return _Cut(at, math.nan, math.nan, asked)
     rest = window - _usual(window, sides[0], hour, a_day)
     before, after = rest[sides[0]], rest[late & np.isfinite(rest)]
     size = float(np.median(after))
-    return _Cut(at, size, [*asked, *_asked_of_rest(before, after, size, a_day)])
+    level = float(np.median(window[sides[1]]))
+    return _Cut(at, size, level, [*asked, *_asked_of_rest(before, after, size, a_day)])
 
 
 def _asked_of_sides(hour: Rows, sides: tuple[Truths, Truths], a_day: int) -> list[Asked]:

@@ -10,10 +10,12 @@ from collector.judge.detectors.forecast import hours_left
 from collector.judge.detectors.fragmentation import find_fragmentation
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import BUCKETS, HOUR_MS, WIDTHS_MS, History
+from collector.judge.detectors.look import look
 from collector.judge.detectors.rush import find_rushes
 from collector.judge.detectors.shape import bend, bend_of_a_day, least_of_day
-from collector.judge.detectors.step import find_steps
+from collector.judge.detectors.step import find_steps, is_new
 from collector.judge.detectors.views import HOURS_OF, VIEWS
+from collector.judge.series import Table
 from tests.collector.judge.stream import LEAK_RULE, Bench, rows, told
 
 SIZE = 100_000.0
@@ -68,6 +70,28 @@ def test_a_jump_is_a_step_at_any_hour_of_a_daily_wave(hour: int) -> None:
     found = find_steps(window, LEVEL, LIMITS, ratchet=False)
     assert found.size[0] == pytest.approx(9_000)
     assert found.hours[0] == pytest.approx(3 * (31 - hour))
+
+
+@pytest.mark.parametrize(("weekdays", "expected"), [(49_000.0, False), (43_000.0, True), (float("nan"), True)])
+def test_what_stood_as_high_before_is_no_step(weekdays: float, expected: bool) -> None:
+    found = find_steps(40_000 + 9_000.0 * (HOURS >= 14), LEVEL, LIMITS, ratchet=False)
+    assert found.level[0] == 49_000
+    assert is_new(found.size, found.level, np.array([weekdays])).held[0] == expected
+
+
+def test_a_load_by_working_days_makes_no_step_on_monday() -> None:
+    table, history = Table("heap"), History(2)
+    history.make_room(1)
+    table.add("board-1", ("main",))
+    table.set(0, "size", 200_000)
+    told_on = set()
+    for hour in range(24 * 16):
+        used = np.array([[140_000.0 if hour // 24 % 7 < 5 else 100_000.0, 110_000.0]])
+        uptime_ms = np.array([(hour + 500.0) * HOUR_MS])
+        look(table, history, *history.add(np.zeros(1, dtype=int), np.array([hour * HOUR_MS]), used, uptime_ms))
+        if table.get(0, "step_size") > 0:
+            told_on.add(hour // 24)
+    assert not told_on
 
 
 def test_less_than_two_days_show_no_step() -> None:

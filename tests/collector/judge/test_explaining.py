@@ -73,7 +73,7 @@ def test_it_agrees_where_a_row_is_looked_at_alone() -> None:
         window = np.where(np.arange(31)[None] >= chance.integers(31), 40_000.0 + chance.integers(60_000), 40_000.0)
         window[0, chance.random(31) < chance.choice([0, 0.2])] = np.nan
         step = find_steps(window, len(VIEWS) - 2, np.array([SIZE]), ratchet=False).size[0]
-        asked = asked_of_step(window, len(VIEWS) - 2, np.array([SIZE]), ratchet=False)
+        asked = asked_of_step(window, len(VIEWS) - 2, np.array([SIZE]), np.array([np.nan]), ratchet=False)
         assert bool(all_held(asked)[0]) == bool(np.isfinite(step))
         told[bool(np.isfinite(step))] += 1
     assert min(told.values()) > 30
