@@ -25,7 +25,7 @@ def path_without(program: str, folder: Path) -> str:
     seen = folder / "bin"
     seen.mkdir()
     for directory in os.environ["PATH"].split(os.pathsep):
-        for file in Path(directory).iterdir() if Path(directory).is_dir() else ():
+        for file in Path(directory).iterdir() if os.access(directory, os.R_OK | os.X_OK) else ():
             if file.name != program and not (seen / file.name).exists():
                 (seen / file.name).symlink_to(file)
     return str(seen)
