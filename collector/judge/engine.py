@@ -24,7 +24,7 @@ from collector.judge.series import Table
 from collector.judge.sorts import Sorts
 from collector.judge.suspects import Suspect, suspect_of
 from collector.records import RETIRED, Arrival, Finding
-from telemetry.readings import About, labels_of
+from telemetry.readings import SILENT_AFTER, About, labels_of
 from telemetry.wire import Rows
 
 _MOST_SETTLE_MS = 7 * 86_400_000
@@ -74,7 +74,7 @@ class Judge:
         """Take in everything up to a tick, then judge as of the tick."""
         for arrival in arrivals:
             self.hear(arrival)
-        self._inbox.tick()
+        self._inbox.flush()
         before_ms = self.hearing.tick_ms
         self.hearing.tick(tick_ms)
         self.board.tick()
@@ -123,9 +123,14 @@ class Judge:
         known = self._book.about(about.device)
         if known == about:
             return
-        self._inbox.flush()
         self._book.learn(about)
         described = self._book.about(about.device)
+        if _but_for_silence(known) == _but_for_silence(described):
+            row = self.board.tables["device"].find(about.device, ())
+            if row is not None:
+                self.hearing.allow(row, described)
+            return
+        self._inbox.flush()
         self._lives.describe(known, described)
         for kind, row in self.board.series_of.get(about.device, ()):
             self.board.describe_row(kind, row, described)
@@ -133,20 +138,21 @@ class Judge:
             self._select(kind, row, described)
 
     def _take(self, block: Rows, arrival: Arrival) -> None:
-        """Take in at once what is more than the next numbers of a series that is known."""
-        self._inbox.flush()
+        """Take in what is more than the next numbers of a series that is known."""
+        boot = self.board.boots.get(block.device, block.boot)
+        if boot != block.boot or block.kind not in GROWING_KINDS:
+            self._inbox.flush()  # what came before belongs to another boot, or is asked for beside an event
         row = self.board.tables["device"].find(block.device, ())
         if row is None:
             row = self.board.add_series("device", block.device, ())
             self.board.tables["device"].changed.add(row)
         last = block.rows[0] if len(block.rows) == 1 else max(block.rows, key=itemgetter(0))
         begun = self._lives.begun_by(block)
-        boot = self.board.boots.get(block.device)
         place = self.board.admit(block, block.t0 + last[0], self.hearing.newest(row))
-        if boot != self.board.boots.get(block.device):
+        if boot != self.board.boots.get(block.device, boot):
             self._inbox.forget(block.device, self.board.named(block.device))
         if place is not None and block.kind in GROWING_KINDS:
-            self._inbox.take(block, self.board.tables[block.kind], place, row)
+            self._inbox.begin(block, self.board.tables[block.kind], place, row)
         elif place is not None:
             self.board.take(place, block, last, arrival.received_ms)
         if begun is not None:
@@ -298,6 +304,12 @@ class Judge:
             return None
         minutes, grown = (float(columns[name][place]) for name in ("leak_minutes", "leak_grown"))
         return suspect_of(self.board, rule.kind, row, minutes, grown)
+
+
+def _but_for_silence(about: About) -> About:
+    """What a description says beside its boot and for how long the device may be silent, which changes by the hour."""
+    limits = {name: limit for name, limit in about.limits.items() if name != SILENT_AFTER}
+    return About(about.device, 0, about.texts, limits)
 
 
 def _key(rule: str, device: str, kind: str, names: tuple[str, ...]) -> str:

@@ -1,7 +1,7 @@
 """Readings of memory on their way into the tables: blocks wait here, and go in by columns, many at once.
 
-Only blocks of a series that is known in its present boot wait. Whatever else comes is taken in at once, and what waits
-before it: so nothing is seen out of order, however many wait.
+Only blocks of the present boot of their device wait. Whatever else comes is taken in at once, and what waits before it:
+so nothing is seen out of order, however many wait.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _AT_ONCE = 1000
 
 
 class _Form:
-    """Blocks of one kind with the same fields that wait: each with its route and the number of its arrival."""
+    """Blocks of one kind with the same fields that wait: each with its route, when it came, the number of its agent."""
 
     def __init__(self, table: Table, fields: Fields) -> None:
         self.table, self.fields = table, fields
@@ -43,7 +43,7 @@ class _Form:
         """Nothing waits."""
         self.routes: list[_Route] = []
         self.blocks: list[Rows] = []
-        self.arrivals: list[int] = []
+        self.arrivals: list[tuple[int, int]] = []
 
 
 class _Route:
@@ -65,32 +65,29 @@ class Inbox:
         self._routes: dict[tuple[str, str, Names], _Route] = {}
         self._forms: dict[tuple[str, Fields], _Form] = {}
         self._waiting: list[_Form] = []
-        self._arrivals: list[tuple[int, int]] = []
+        self._arrival = (0, 0)
 
     def arrival(self, received_ms: int, agent: int) -> None:
         """The next blocks came then, from the agent of that number."""
         if sum(len(form.blocks) for form in self._waiting) >= _AT_ONCE:
             self.flush()
-        self._arrivals.append((received_ms, agent))
+        self._arrival = (received_ms, agent)
 
     def put(self, block: Rows) -> bool:
         """Let a block wait for the tick; false where it may not, being the first of its boot, or flagged."""
         route = self._routes.get((block.device, block.kind, block.names))
         if route is None or route.boot != block.boot or block.flags & NOT_JUDGED:
             return False
-        if route.waits:  # what comes twice goes in one after the other
-            self.flush()
         self._put(block, route)
         return True
 
-    def take(self, block: Rows, table: Table, row: int, device: int) -> None:
-        """Take in a block of the present boot of the series in that row; the next of it may wait."""
+    def begin(self, block: Rows, table: Table, row: int, device: int) -> None:
+        """As `put`, of the first block of the present boot of the series in that row."""
         key = (block.device, block.kind, block.names)
         route = self._routes.get(key)
         if route is None or route.boot != block.boot:
             route = self._routes[key] = _Route(row, device, block.boot, self._form(table, block.fields))
         self._put(block, route)
-        self.flush()
 
     def forget(self, device: str, series: Iterable[tuple[str, Names]]) -> None:
         """The device began a new boot, with all its series (kind and names)."""
@@ -99,19 +96,14 @@ class Inbox:
 
     def flush(self) -> None:
         """Take in all that waits."""
-        if self._waiting:
-            arrivals = np.array(self._arrivals, dtype=np.int64)
-            for form in self._waiting:
-                self._take_in(form, arrivals)
-                form.clear()
-            self._waiting.clear()
-
-    def tick(self) -> None:
-        """Take in all that waits; the arrivals are over."""
-        self.flush()
-        self._arrivals.clear()
+        for form in self._waiting:
+            self._take_in(form)
+            form.clear()
+        self._waiting.clear()
 
     def _put(self, block: Rows, route: _Route) -> None:
+        if route.waits:  # what comes twice goes in one after the other
+            self.flush()
         form = route.form
         if form.fields != block.fields:
             form = route.form = self._form(form.table, block.fields)
@@ -120,7 +112,7 @@ class Inbox:
         route.waits = True
         form.routes.append(route)
         form.blocks.append(block)
-        form.arrivals.append(len(self._arrivals) - 1)
+        form.arrivals.append(self._arrival)
 
     def _form(self, table: Table, fields: Fields) -> _Form:
         form = self._forms.get((table.kind, fields))
@@ -130,13 +122,13 @@ class Inbox:
             form = self._forms[table.kind, fields] = _Form(table, fields)
         return form
 
-    def _take_in(self, form: _Form, arrivals: RowNumbers) -> None:
+    def _take_in(self, form: _Form) -> None:
         table, routes, cells = form.table, form.routes, Cells(form.blocks)
         for route in routes:
             route.waits = False
         rows = np.array([route.row for route in routes], dtype=np.int64)
         devices = np.array([route.device for route in routes], dtype=np.int64)
-        received_ms, agents = arrivals[form.arrivals].T
+        received_ms, agents = np.array(form.arrivals, dtype=np.int64).T
         times = cells.times[cells.last]
         self._hearing.samples(agents, devices, np.minimum(received_ms, times))
         table.resolution[rows] = [block.resolution for block in form.blocks]

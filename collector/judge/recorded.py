@@ -12,7 +12,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
@@ -234,7 +234,7 @@ class _Paces:
             pace.heard(reading.time_ms, 0)
             self._heard_ms[reading.device] = reading.time_ms
         silent_after_s = max(about.limits.get(SILENT_AFTER, 0), pace.silent_after_s)
-        return replace(about, limits={**about.limits, SILENT_AFTER: silent_after_s})
+        return About(about.device, about.boot, about.texts, {**about.limits, SILENT_AFTER: silent_after_s})
 
 
 def _with_boot(reading: Reading, boot: int) -> Reading:
