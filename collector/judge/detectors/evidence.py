@@ -19,12 +19,21 @@ _TOOTH, _LARGEST_WAVE = 0.45, 0.5
 _KNOWN_FOR, _KNOWN_DAY_H, _KNOWN_WEEK_H = 4.0, 30.0, 168.0
 """A boot that was heard for so many times the rise, and longer than a day, would have shown its teeth and waves: it
 has, where memory fell from a level that the rise has not reached. Its own uptime says nothing of that."""
-_NEWS_PART, _NEWS_OF_DAYS_PART = 0.20, 0.30
-"""What happens each other day, as a queue that fills while the uplink is away, is known only after a week."""
-_STEADY_PART, _LONG_H = 0.3, 24.0
+_NEWS_PART, _NEWS_OF_DAYS_PART, _OUTAGE_H = 0.20, 0.30, 12.0
+"""What happens each other day, as a queue that fills while the uplink is away, is known only after a week, and not even
+then where it rises for no longer than an outage may last."""
+_STEADY_PART = 0.3
 _STRAIGHT_FROM_H, _STRAIGHT_ERRORS = 12.0, 1.5
-"""Growth that goes on for longer than a day, or is straight for longer than a wave of 24 hours rises."""
+"""Straight for longer than a wave of 24 hours rises."""
+_LONG_H, _DAYS_H, _DAYS_PART, _SURE_PART = 26.0, 48.0, 0.25, 0.35
+"""What is emptied once a day, as a buffer is at midnight, rises for no longer than a day; how much is asked of growth
+that goes on for longer, and for two; and from where on it need not be sure how it bends. Parts of the room."""
+_LEAST_ROOM = 0.5
+"""Memory ends when peaks reach the limit: what they take is no room for growth, but for so much of what was free."""
 _QUIET_FROM_MS, _QUIET_PART, _QUIET_SAMPLES = 1_800_000, 0.01, 100
+_OFTEN_MS = 66_000
+"""Where samples come each minute somebody watches; else memory must not have fallen for more than a day, in which what
+gathers is emptied."""
 _DAILY_PART = 0.3
 _UNLIMITED_PART, _UNLIMITED_RATIO = 0.25, 0.8
 _RATCHET_PART = 0.3
@@ -46,20 +55,24 @@ def asked_of_size(rise: Rise, views: Rows, ground: Ground) -> list[Asked]:
 
     A tooth of a saw stays below `_TOOTH` of the free memory, a daily cycle below its sine; smaller growth must be news
     to a boot that is known for long, or straighter than a wave of 24 hours can be, or on a series that never gives
-    anything back, or go on over days.
+    anything back, or go on for longer than a day.
     """
     grown, begin, bent = rise.grown, rise.begin, rise.bent
-    part, left = grown / (ground.limits - begin), ground.limits - begin - grown
+    free = ground.limits - begin
+    part, left = grown / free, free - grown
+    room = grown / np.maximum(_LEAST_ROOM * free, free - np.nan_to_num(ground.peaks))
     ratio = np.minimum(1, bent.ratio) - _ERRORS * bent.ratio_error
     slowly, surely = to_come(grown, ratio), np.fmax(to_come(grown, ratio), to_come(grown, bent.ratio))
     ends = at_least("what is to come, if it goes on slowing down so", "size", surely, left)
     ends_at_worst = at_least("what is to come, if it slows down by an error more", "size", slowly, left)
     steady = at_least("growth, of what was free", "percent", part, _STEADY_PART)
+    ends_of_long = at_least(ends.what, "size", np.where(room >= _SURE_PART, surely, slowly), left)
     choices = [
         all_of("large for its time", [_asked_to_be_large(rise, part), ends]),
         all_of("news to a boot that is known", [*_asked_to_be_news(rise, part, ground), ends_at_worst]),
-        all_of("over days", [_asked_of_days(part, views), ends]),
-        all_of("straight, or long", [steady, _asked_of_shape(rise), ends_at_worst]),
+        all_of("over days", [_asked_of_days(room, views), ends]),
+        all_of("straight", [steady, *_asked_of_shape(rise), ends_at_worst]),
+        all_of("longer than a day", [*_asked_of_length(rise, room), ends_of_long]),
         all_of("quiet: memory never fell", [*_asked_of_quiet(rise, ground), ends_at_worst]),
         all_of("of unknown limit", _asked_of_unlimited(rise, ratio, ground)),
     ]
@@ -75,7 +88,8 @@ def _asked_to_be_large(rise: Rise, part: Numbers) -> Asked:
 
 def _asked_to_be_news(rise: Rise, part: Numbers, ground: Ground) -> list[Asked]:
     heard_hours, least_hours = ground.heard_ms / HOUR_MS, np.maximum(_KNOWN_FOR * rise.hours, _KNOWN_DAY_H)
-    end, news = rise.begin + rise.grown, np.where(heard_hours >= _KNOWN_WEEK_H, _NEWS_PART, _NEWS_OF_DAYS_PART)
+    is_known = (heard_hours >= _KNOWN_WEEK_H) & (rise.hours >= _OUTAGE_H)
+    end, news = rise.begin + rise.grown, np.where(is_known, _NEWS_PART, _NEWS_OF_DAYS_PART)
     return [
         at_least("for how long the boot has been heard", "hours", heard_hours, least_hours),
         more_than("level, to be above what it fell from", "size", end, ground.ceilings).or_unknown(),
@@ -83,29 +97,36 @@ def _asked_to_be_news(rise: Rise, part: Numbers, ground: Ground) -> list[Asked]:
     ]
 
 
-def _asked_of_days(part: Numbers, views: Rows) -> Asked:
-    of_days = np.where(is_daily(views), part, np.nan)
-    return at_least("growth in the least of 24 hours, of what was free", "percent", of_days, _DAILY_PART)
+def _asked_of_days(room: Numbers, views: Rows) -> Asked:
+    of_days = np.where(is_daily(views), room, np.nan)
+    return at_least("growth in the least of 24 hours, of the room for it", "percent", of_days, _DAILY_PART)
 
 
-def _asked_of_shape(rise: Rise) -> Asked:
+def _asked_of_shape(rise: Rise) -> list[Asked]:
     bends = rise.bent.deviation + _STRAIGHT_ERRORS * rise.bent.deviation_error
-    straight = [
+    return [
         less_than("how far it bends, beside a wave of 24 hours", "percent", bends, bend_of_a_day(rise.hours)),
         at_least("how long it is straight", "hours", rise.hours, _STRAIGHT_FROM_H),
     ]
-    long = at_least("how long it lasts", "hours", rise.hours, _LONG_H)
-    return one_of("straight, or long", [all_of("straight", straight), long])
+
+
+def _asked_of_length(rise: Rise, room: Numbers) -> list[Asked]:
+    part = np.where(rise.hours >= _DAYS_H, _DAYS_PART, _STEADY_PART)
+    return [
+        at_least("how long it lasts", "hours", rise.hours, _LONG_H),
+        at_least("growth, of the room for it", "percent", room, part),
+    ]
 
 
 def _asked_of_quiet(rise: Rise, ground: Ground) -> list[Asked]:
+    watched = ground.quiet_ms <= _OFTEN_MS * ground.quiet_samples
+    hours = np.where(watched, _QUIET_FROM_MS / HOUR_MS, _LONG_H)
     return [
         at_least("how long it lasts", "hours", rise.hours, _QUIET_FROM_MS / HOUR_MS),
-        at_least("for how long it never fell", "hours", ground.quiet_ms / HOUR_MS,
-                 np.maximum(_QUIET_FROM_MS / HOUR_MS, rise.hours)),
+        at_least("for how long it never fell", "hours", ground.quiet_ms / HOUR_MS, np.maximum(hours, rise.hours)),
         at_least("samples since", "number", ground.quiet_samples, _QUIET_SAMPLES),
         at_least("growth, of all memory", "size", rise.grown, _QUIET_PART * ground.limits),
-    ]  # fmt: skip
+    ]
 
 
 def _asked_of_unlimited(rise: Rise, ratio: Numbers, ground: Ground) -> list[Asked]:

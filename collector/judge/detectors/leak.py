@@ -40,8 +40,10 @@ from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows
 
 _LEAST_KNOWN, _LEAST_POINTS = 7, 3
-_LEAST_SPAN, _LEAST_RISES, _RATCHET_RISES = 8, 6, 8
-"""Counters that never fall rise with each new record, less and less often: of them more is asked."""
+_LEAST_SPAN, _LEAST_RISES = 8, 6
+_CREEPING_RISES, _CREEPING_PART = 8, 0.45
+"""Counters that never fall creep with each new record, less and less often: of them more rises are asked, until they
+took so much of what was free."""
 _SHORT_VIEWS, _SHORT_SPAN = 3, 12
 _DAILY_SPAN, _DAILY_RISES, _DAILY_FROM_H = 5, 4, 12
 _THIRD = 0.5
@@ -123,10 +125,10 @@ def may_have_grown(of_views: Numbers, limits: Numbers, resolutions: Numbers) -> 
     return may_have
 
 
-def may_rise(of_views: Numbers, views: Rows, ratchets: Numbers) -> Truths:
+def may_rise(of_views: Numbers, views: Rows) -> Truths:
     """The next cheapest: whether the envelope of all that is `watched` rose often enough."""
     with np.errstate(all="ignore"):
-        rises: Truths = _rises(envelope(of_views)) >= _least_rises(views, ratchets)
+        rises: Truths = _rises(envelope(of_views)) >= _least_rises(views)
     return rises
 
 
@@ -147,6 +149,8 @@ def _asked_of_rise(seen: Seen, ground: Ground) -> list[Asked]:
     begin, third, two_thirds, end = (at_part(held, part) for part in (0, 1 / 3, 2 / 3, 1))
     grown, known = end - begin, np.isfinite(looked_at).sum(axis=1)
     slowest = np.minimum.reduce([third - begin, two_thirds - third, end - two_thirds])
+    creeps = (ground.ratchets > 0) & ~(grown >= _CREEPING_PART * (ground.limits - begin))
+    least_rises = np.where(creeps, _CREEPING_RISES, _least_rises(views))
     days = np.maximum(_DAILY_SPAN, _DAILY_FROM_H / HOURS_OF[views])
     span = np.where(daily, days, np.where(views < _SHORT_VIEWS, _SHORT_SPAN, _LEAST_SPAN))
     hours, least_hours = (buckets * HOURS_OF[views] for buckets in (last - first, span))
@@ -157,7 +161,7 @@ def _asked_of_rise(seen: Seen, ground: Ground) -> list[Asked]:
         at_least("from the first to the last", "hours", hours, least_hours),
         more_than("growth of the envelope, in steps of the counter", "size", grown, 2 * ground.resolutions),
         at_least("growth of the envelope, to be worth a word", "size", grown, worth),
-        at_least("times that it rose: no step", "number", _rises(held), _least_rises(views, ground.ratchets)),
+        at_least("times that it rose: no step", "number", _rises(held), least_rises),
         at_least("growth in its slowest third: no plateau", "size", slowest, _THIRD * grown / 3),
         at_least("growth, beside falls from sample to sample", "size", grown, peaks).unless(views < _LONG_VIEWS),
         *(one.unless(daily) for one in _asked_of_teeth(seen, ground)),
@@ -169,9 +173,9 @@ def _rises(held: Numbers) -> Numbers:
     return rises
 
 
-def _least_rises(views: Rows, ratchets: Numbers) -> Numbers:
-    least = np.where(ratchets > 0, _RATCHET_RISES, np.where(is_daily(views), _DAILY_RISES, _LEAST_RISES))
-    return least.astype(np.float64)
+def _least_rises(views: Rows) -> Numbers:
+    least: Numbers = np.where(is_daily(views), _DAILY_RISES, _LEAST_RISES).astype(np.float64)
+    return least
 
 
 def _asked_of_teeth(seen: Seen, ground: Ground) -> list[Asked]:

@@ -128,8 +128,7 @@ def _worth_a_look(table: Table, rows: Rows, views: Rows, windows: Numbers) -> Ro
     of_views = watched(windows, views)
     worth = may_have_grown(of_views, limits, resolutions)
     some = np.flatnonzero(worth)
-    ratchets = np.full(len(some), float(table.kind in RATCHETS))
-    worth[some] = may_rise(of_views[some], views[some], ratchets) | may_rush(windows[some], views[some])
+    worth[some] = may_rise(of_views[some], views[some]) | may_rush(windows[some], views[some])
     return np.flatnonzero(worth | (table.column(LEAK_LEVEL)[rows] == views))
 
 

@@ -12,7 +12,9 @@ from collector.judge.detectors.shape import least_of_day
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows
 
-VIEWS = ((0, False), (1, False), (2, False), (3, False), (4, False), (5, False), (5, True), (6, True), (7, True))
+VIEWS = (
+    (0, False), (1, False), (2, False), (3, False), (4, False), (5, False), (5, True), (6, False), (6, True), (7, True),
+)  # fmt: skip
 """Each view's level of the history, and whether it is of the least of 24 hours; from the shortest to the longest."""
 
 LEVEL_OF = np.array([level for level, _ in VIEWS])

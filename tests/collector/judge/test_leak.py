@@ -179,6 +179,34 @@ def test_a_small_growth_is_told_on_a_quiet_series_after_half_an_hour() -> None:
     assert find_leaks(window, 2, ground(quiet_ms=2_500_000)).rate[0] == pytest.approx(450)
 
 
+def test_where_samples_are_seldom_a_quiet_series_must_have_outlasted_a_day() -> None:
+    window = line(10)  # 1.3 % of the heap in eleven hours: a buffer that is emptied at midnight does as much
+    of_ten_hours = ground(quiet_ms=12 * HOUR_MS, quiet_samples=144)
+    assert np.isnan(find_leaks(window, 4, of_ten_hours).rate[0])
+    assert find_leaks(window, 4, ground(quiet_ms=27 * HOUR_MS, quiet_samples=324)).rate[0] > 0
+
+
+def test_less_is_asked_of_growth_that_outlasts_two_days() -> None:
+    by_hours, by_3_hours = VIEWS.index((5, False)), VIEWS.index((6, False))
+    window = line(0.27 * (SIZE - BASE) / 30)
+    assert np.isnan(find_leaks(window, by_hours, ground()).rate[0])  # 40 hours
+    assert find_leaks(window, by_3_hours, ground()).rate[0] > 0  # 90 hours
+    assert np.isnan(find_leaks(line(0.24 * (SIZE - BASE) / 30), by_3_hours, ground()).rate[0])
+
+
+def test_what_peaks_take_is_no_room_for_growth() -> None:
+    view, window = VIEWS.index((6, False)), line(0.2 * (SIZE - BASE) / 30)
+    assert np.isnan(find_leaks(window, view, ground()).rate[0])
+    assert find_leaks(window, view, ground(peaks=0.35 * (SIZE - BASE))).rate[0] > 0
+
+
+@pytest.mark.parametrize(("part", "told"), [(0.4, False), (0.5, True)])
+def test_a_counter_that_never_falls_may_take_most_of_memory_in_six_rises(part: float, *, told: bool) -> None:
+    pages = np.repeat(np.arange(7), 5)[-31:]
+    window = (BASE + part * (SIZE - BASE) / 6 * pages)[None, :]
+    assert told == (find_leaks(window, VIEWS.index((6, False)), ground(ratchets=1)).rate[0] > 0)
+
+
 def test_a_ramp_of_minutes_after_quiet_hours_is_not_told_yet() -> None:
     window = line(80)  # 10 % of the heap in two and a half minutes
     assert np.isnan(find_leaks(window, 0, ground(quiet_ms=3 * HOUR_MS)).rate[0])
@@ -186,9 +214,9 @@ def test_a_ramp_of_minutes_after_quiet_hours_is_not_told_yet() -> None:
 
 def test_a_leak_that_begins_late_is_looked_at_from_there_on() -> None:
     known = ground(heard_ms=200 * HOUR_MS)
-    window = BASE + 400 * np.maximum(0, np.arange(31.0) - 17)[None, :]
+    window = BASE + 500 * np.maximum(0, np.arange(31.0) - 17)[None, :]
     found = find_leaks(window, 3, known)
-    assert found.rate[0] == pytest.approx(400 / HOURS_OF[3])
+    assert found.rate[0] == pytest.approx(500 / HOURS_OF[3])
     assert found.minutes[0] == pytest.approx(60 * 12 * HOURS_OF[3])  # from where a tenth had come
     assert found.hours_left[0] == pytest.approx((SIZE - window[0, -1]) / found.rate[0] - HOURS_OF[3] / 2)
     assert np.isnan(find_leaks(window, 3, ground(heard_ms=3 * HOUR_MS)).rate[0])
@@ -197,13 +225,14 @@ def test_a_leak_that_begins_late_is_looked_at_from_there_on() -> None:
 
 
 def test_what_may_be_the_first_tooth_is_told_where_a_long_boot_has_shown_none() -> None:
-    window = line(150)
+    window, by_hours = line(150), VIEWS.index((5, False))
     assert np.isnan(find_leaks(window, 2, ground(heard_ms=3 * HOUR_MS)).rate[0])
-    assert find_leaks(window, 2, ground(heard_ms=200 * HOUR_MS)).rate[0] > 0
-    assert np.isnan(find_leaks(window, 2, ground(heard_ms=45 * HOUR_MS)).rate[0])  # a queue, the uplink being away
+    assert np.isnan(find_leaks(window, 2, ground(heard_ms=200 * HOUR_MS)).rate[0])  # a queue, the uplink being away
     assert find_leaks(1.3 * window, 2, ground(heard_ms=45 * HOUR_MS)).rate[0] > 0
+    assert np.isnan(find_leaks(window, by_hours, ground(heard_ms=45 * HOUR_MS)).rate[0])
+    assert find_leaks(window, by_hours, ground(heard_ms=200 * HOUR_MS)).rate[0] > 0
     fell_from = ground(heard_ms=200 * HOUR_MS, ceilings=15_000, ceiling_ages_ms=100_000)
-    assert np.isnan(find_leaks(window, 2, fell_from).rate[0])
+    assert np.isnan(find_leaks(window, by_hours, fell_from).rate[0])
 
 
 def test_the_first_half_tooth_of_a_boot_that_is_old_but_new_to_us_is_no_leak() -> None:
