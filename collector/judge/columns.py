@@ -38,12 +38,13 @@ SILENCE_COLUMNS = ("silent_s", "silent_after_s")
 BEFORE_RESET = tuple(f"before_reset_{number}" for number in range(1, 9))
 
 REBOOT_COLUMNS = (
-    "resets_1h", "resets_24h", "reset_minutes", "memory_resets_24h", "memory_reset_used", "memory_reset_limit",
-    "reset_limit", *BEFORE_RESET,
+    "resets_1h", "resets_24h", "reset_minutes", "reset_hours", "crashes_24h", "steady_hours",
+    "memory_resets_24h", "memory_reset_used", "memory_reset_limit", "reset_limit", *BEFORE_RESET,
 )  # fmt: skip
-"""Restarts that nobody wanted, within an hour and a day (eight at most); minutes since the first of the hour; how many
-memory was the reason of, what was used before the newest of these and its limit; the limit, and used bytes just before
-each restart of the last hour, the newest first."""
+"""Restarts that nobody wanted, within an hour and a day (eight at most); minutes since the first of the hour, hours
+since the first of the day; of how many of the day the device named a reason; how long the longest boot was that one of
+the day ended; how many memory was the reason of, what was used before the newest of these and its limit; the limit, and
+used bytes just before each restart of the day, the newest first."""
 
 MEMORY_COLUMNS = ("memory_used", "memory_limit", "memory_fill", "tracked_used")
 """What the device last said of its memory before an event: used bytes of its limit, and what HeapTracker counted."""
@@ -162,7 +163,8 @@ def _fill(stored: Columns, columns: Columns) -> Numbers:
 _COUNTS = frozenset(
     (
         "alloc_blocks", "free_blocks", "blocks", "blocks_free", "alive", "caps", "uptime", "boots", "address", "code",
-        "leak_boots", "resets_1h", "resets_24h", "memory_resets_24h", "peers", "peer_distance", "peer_growth_distance",
+        "leak_boots", "resets_1h", "resets_24h", "crashes_24h",
+        "memory_resets_24h", "peers", "peer_distance", "peer_growth_distance",
         *KINDS["agent"].numbers,
     )
 )  # fmt: skip

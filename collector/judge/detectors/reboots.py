@@ -35,8 +35,10 @@ _SLEPT_MS, _SLEPT_TIMES = 60_000, 10
 
 _NOTED, _BOOT, _WANTED, _SHORT, _WOKEN, _START = range(6)
 _HEAD = 6
-_AT, _USED, _LIMIT, _MEMORY = (slice(_HEAD + KEPT * part, _HEAD + KEPT * (part + 1)) for part in range(4))
-_RINGS = (_AT, _USED, _LIMIT, _MEMORY)
+_AT, _USED, _LIMIT, _MEMORY, _NAMED, _LASTED = (
+    slice(_HEAD + KEPT * part, _HEAD + KEPT * (part + 1)) for part in range(6)
+)
+_RINGS = (_AT, _USED, _LIMIT, _MEMORY, _NAMED, _LASTED)
 
 
 class Begun(NamedTuple):
@@ -55,7 +57,8 @@ class Reboots:
 
     `state` has a line a device: when the newest restart was noted and which boot it began, the boot that is known to be
     wanted, when memory last was short, the boot that seems to end a sleep, and when the newest boot began; then times,
-    used bytes and limits just before, and whether memory was the reason, of KEPT restarts each. NaN: there is none.
+    used bytes and limits just before, whether memory was the reason, whether the device named one, and how long (ms)
+    the boot was that ended, of KEPT restarts each. NaN: there is none, or it is not known.
     """
 
     def __init__(self) -> None:
@@ -66,13 +69,14 @@ class Reboots:
         """A boot began, of which we heard at `noted_ms`. It does not count where the device seems to have slept."""
         mine = self._line(row)
         away_ms, awake_ms = begun.start_ms - begun.heard_ms, begun.heard_ms - mine[_START]
-        mine[_START] = begun.start_ms
+        lasted_ms, mine[_START] = begun.start_ms - mine[_START], begun.start_ms
         if mine[_WANTED] == begun.boot:
             return
         if away_ms >= _SLEPT_MS and away_ms >= _SLEPT_TIMES * awake_ms:
             mine[_WOKEN] = begun.boot
             return
         _note(mine, begun.boot, begun.start_ms, noted_ms, begun.before)
+        mine[_LASTED.start] = lasted_ms
 
     def accuse(self, row: int, boot: int) -> None:
         """The device names a reason for that boot that nobody wants: it did not sleep."""
@@ -80,6 +84,8 @@ class Reboots:
         if mine[_WOKEN] == boot:
             mine[_WOKEN] = np.nan
             _note(mine, boot, mine[_START], mine[_START], None)
+        if mine[_BOOT] == boot:
+            mine[_NAMED.start] = True
 
     def want(self, row: int, boot: int) -> None:
         """Somebody wanted that boot: it does not count."""
@@ -164,15 +170,18 @@ def _columns(state: Numbers, now_ms: int) -> Mapping[str, Numbers]:
     by_memory = counts & (state[:, _MEMORY] > 0)
     newest, any_by_memory = by_memory.argmax(axis=1)[:, None], by_memory.any(axis=1)
     used_then, limit_then = (np.take_along_axis(ring, newest, axis=1)[:, 0] for ring in (used, limit))
-    before = _known_first(np.where(lately, used, np.nan))
+    before = _known_first(np.where(counts, used, np.nan))
     values = (
         lately.sum(axis=1),
         counts.sum(axis=1),
         (now_ms - np.min(np.where(lately, at, now_ms), axis=1)) / 60_000,
+        (now_ms - np.min(np.where(counts, at, now_ms), axis=1)) / _HOUR_MS,
+        (counts & (state[:, _NAMED] > 0)).sum(axis=1),
+        np.fmax.reduce(np.where(counts, state[:, _LASTED], np.nan), axis=1) / _HOUR_MS,
         by_memory.sum(axis=1),
         np.where(any_by_memory, used_then, np.nan),
         np.where(any_by_memory, limit_then, np.nan),
-        np.fmax.reduce(np.where(lately, limit, np.nan), axis=1),
+        np.fmax.reduce(np.where(counts, limit, np.nan), axis=1),
         *before.T,
     )
     return dict(zip(REBOOT_COLUMNS, values, strict=True))

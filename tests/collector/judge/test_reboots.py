@@ -104,6 +104,49 @@ def test_a_device_that_was_away_for_long_has_slept_unless_it_names_a_crash(
     assert [one.rule for one in board.fired()] == told
 
 
+def live_on(board: Board, used: int, hours: float) -> None:
+    """Be heard every ten minutes."""
+    for _ in range(round(hours * 6)):
+        board.now_ms += 540_000
+        board.uptime_ms += 600_000
+        board.second(board.says("heap", ("main",), {"size": SIZE, "used": used}), seconds=60)
+
+
+def slow_loop(board: Board, reason: str, *, times: int = 7) -> None:
+    """Restarts 80 minutes apart."""
+    for number in range(times):
+        live_on(board, 50_000 + 1_000 * number, 4 / 3)
+        board.restart(reason)
+
+
+def test_restarts_every_hour_or_two_are_told_with_the_memory_before(board: Board) -> None:
+    slow_loop(board, "TG0WDT_SYS_RESET")
+    (told_once,) = board.fired("reboot-loop", "restarts-often")
+    assert told_once.rule == "restarts-often"
+    assert told_once.numbers["crashes_24h"] == told_once.numbers["resets_24h"] == 6
+    assert told_once.reason.startswith("The device restarted 6 times within 6.7 hours though nobody asked it to; ")
+    assert "newest first: 53.7 KiB, 52.7 KiB, 51.8 KiB, 50.8 KiB, 49.8 KiB, 48.8 KiB of 97.7 KiB" in told_once.reason
+    live_on(board, 50_000, 25)
+    board.live([50_000] * 40)
+    assert [one.status for one in board.findings if one.rule == "restarts-often"] == ["firing", "resolved"]
+
+
+def test_without_a_reason_only_a_change_is_told(board: Board) -> None:
+    slow_loop(board, "", times=9)
+    assert board.fired("restarts-often") == []
+    live_on(board, 50_000, 30)
+    slow_loop(board, "", times=7)
+    (found,) = board.fired("restarts-often")
+    assert "; the longest boot that one of them ended lasted 31.3 hours; " in found.reason
+
+
+@pytest.mark.parametrize("reason", ["DEEPSLEEP_RESET", "POWERON_RESET", "ota update"])
+def test_what_somebody_wanted_every_hour_is_not_told(board: Board, reason: str) -> None:
+    live_on(board, 50_000, 30)
+    slow_loop(board, reason, times=9)
+    assert board.fired("restarts-often", "reboot-loop") == []
+
+
 def test_an_update_is_known_by_the_firmware(board: Board) -> None:
     for number in range(6):
         board.live([30_000, 97_000])
