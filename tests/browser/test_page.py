@@ -397,6 +397,8 @@ def test_agents_and_holes_are_shown(desk: Desk) -> None:
         "outbox_depth": 1234,
         "oldest_age_ms": 90_000,
         "evicted": 7,
+        "cut_numbers": 21,
+        "long_lines": 2,
         "disk_free": 5 * 2**30,
         "clock": "untrusted",
     }
@@ -404,7 +406,7 @@ def test_agents_and_holes_are_shown(desk: Desk) -> None:
     desk.send(rows("pump-1", "heap", ("main",), [now_ms - 3_600_000, now_ms], {"free": [5, 5]}))
     page = desk.open("/agents")
     row = page.locator("tr", has_text="gateway-1")
-    for words in ("1,234 frames, 1 min", "5.0 GiB", "untrusted", "7"):
+    for words in ("1,234 frames, 1 min", "5.0 GiB", "untrusted", "7", "21 numbers cut short, 2 lines too long"):
         expect(row).to_contain_text(words)
     expect(page.locator("tr", has_text="pump-1")).to_contain_text("silence")
     expect(page.locator("tr", has_text="pump-1")).to_contain_text("1 h")

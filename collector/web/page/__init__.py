@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from nicegui import ui
 
-from collector.web.page import agents, alerts, device, firmware, fleet, incident, incidents, logs
+from collector.web.page import agents, alerts, device, firmware, fleet, incident, incidents, logs, missing
 from collector.web.page.frame import add_head
 from collector.web.services import Services
 
@@ -17,7 +17,7 @@ sorted and selected is lost with it. A browser that does not answer for two fift
 def install(app: FastAPI, services: Services) -> None:
     """Put the page under the application's other routes; once a process, since the page's framework is one."""
     add_head()
-    for view in (fleet, device, alerts, incidents, incident, firmware, logs, agents):
+    for view in (fleet, device, alerts, incidents, incident, firmware, logs, agents, missing):
         view.register(services)
     ui.run_with(
         app,

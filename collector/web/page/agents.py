@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 from fastapi import Request
 from nicegui import ui
@@ -22,7 +23,11 @@ from telemetry.errors import EnvironmentFault
 
 _MOST_HOLES = 200
 _GIB = 2**30
-_COLUMNS = ("State", "Agent", "Version", "Devices", "Ports", "Waiting", "Dropped", "Disk free", "Clock", "Last seen")
+_COLUMNS = (
+    "State", "Agent", "Version", "Devices", "Ports", "Waiting", "Dropped", "Refused", "Disk free", "Clock", "Last seen",
+)  # fmt: skip
+_REFUSED = {"cut_numbers": "numbers cut short", "cut_names": "names cut short", "long_lines": "lines too long"}
+"""What an agent's consoles would not take for a reading, by the counter that it tells."""
 _HOLE_COLUMNS = ("Device", "From", "To", "For", "Why")
 
 
@@ -78,10 +83,18 @@ def _agent_cells(agent: AgentRow, now_ms: int) -> list[str]:
         str(told.get("ports", "–")),
         waiting if told else "–",
         f"{told.get('evicted', 0):,}" if told else "–",
+        _refused_html(told),
         f"{disk / _GIB:,.1f} GiB" if isinstance(disk, int) else "–",
         escape(told.get("clock", "–")),
         text.ago(agent.seen_ms or None, now_ms),
     ]
+
+
+def _refused_html(told: Mapping[str, Any]) -> str:
+    if not any(name in told for name in _REFUSED):
+        return "–"
+    parts = [f"{told[name]:,} {words}" for name, words in _REFUSED.items() if told.get(name)]
+    return f'<span class="wrap">{", ".join(parts)}</span>' if parts else "0"
 
 
 def holes_html(holes: Sequence[HoleRow], now_ms: int, *, name_device: bool = True) -> str:

@@ -41,6 +41,11 @@ def test_without_series_the_api_says_so_and_the_page_still_comes(tmp_path: Path)
         assert "No device has reported yet" in http.get("/").text
         for path in ("/device/meter-1", "/alerts", "/incidents", "/incident?key=k", "/firmware", "/logs", "/agents"):
             assert http.get(path).status_code == 200, path
+        unknown = http.get("/no/such<view>")
+        assert unknown.status_code == 404
+        assert "There is no such view" in unknown.text
+        assert "Skip to content" in unknown.text
+        assert http.get("/_nicegui/none").status_code == 404
         assert "series is not running yet" in http.get("/readyz").text
         assert http.get("/metrics").status_code == 200
     assert not (tmp_path / "page.port").exists()
