@@ -17,8 +17,8 @@
     until = "5m"                                    and is resolved by then
     reason = "*2.0 KiB*"                            a pattern
 
-The judge goes on until shortly before the device would be silent (`silent_after_s`, 300). Alerts that no `expect`
-names fail the case, unless it says `others = true`.
+The judge goes on until shortly before the device would be silent (`silent_after_s`; left out, 300 or three times
+`every`, whichever is longer). Alerts that no `expect` names fail the case, unless it says `others = true`.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from collector.judge.engine import Judge
 from collector.judge.rules import Rule, Span, load_rules
 from collector.records import Arrival, Finding
 from telemetry.errors import ConfigError
+from telemetry.pace import PERIODS
 from telemetry.readings import KINDS, About
 from telemetry.settings import convert, read
 from telemetry.wire import Rows
@@ -45,6 +46,7 @@ _RUN = re.compile(r"(_|-?\d+)([+-]\d+)?(?:x(\d+))?")
 _SPAN_PART = re.compile(r"(\d+)(ms|s|m|h|d)")
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _MOST_READINGS = 100_000
+_SILENT_AFTER_S = 300
 
 
 class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -68,7 +70,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     board: str = ""
     firmware: str = ""
     labels: dict[str, str] = {}
-    silent_after_s: int = 300
+    silent_after_s: int = 0
     others: bool = False
     rules: tuple[Rule, ...] = ()
 
@@ -83,6 +85,8 @@ def load_cases(path: Path, rules_file: Path | None = None) -> list[Case]:
     file = convert(_File, read(path), str(path))
     rules = load_rules(rules_file or (path.parent / file.rules if file.rules else None))
     faults = [fault for number, case in enumerate(file.case) for fault in _faults(case, f"case[{number}]", rules)]
+    if not file.case:
+        faults = ["there is no [[case]] in it"]
     if faults:
         raise ConfigError(str(path), faults)
     return [msgspec.structs.replace(case, rules=rules) for case in file.case]
@@ -108,16 +112,17 @@ def run_case(case: Case) -> list[str]:
 
 def _judge(case: Case) -> list[tuple[Finding, int]]:
     """What the judge says, with the tick at which it does, ms since the start."""
-    judge = Judge(case.rules, Shelf(), case.silent_after_s)
+    every_ms = span_ms(case.every)
+    silent_after_s = case.silent_after_s or max(_SILENT_AFTER_S, PERIODS * every_ms // 1_000)
+    judge = Judge(case.rules, Shelf(), silent_after_s)
     texts = {"platform": case.platform, "board": case.board, "firmware": case.firmware, **case.labels}
     arriving: dict[int, list[About | Rows]] = {0: [About(case.device, 1, texts)]}
     for series in case.series:
         for number, block in _blocks(case, series):
-            arriving.setdefault(number * span_ms(case.every), []).append(block)
+            arriving.setdefault(number * every_ms // 1_000, []).append(block)
     said = []
-    end_ms = max(arriving) + 1_000 * (case.silent_after_s - 1)  # a case that ends is no silent device
-    for at_ms in range(0, end_ms, 1_000):
-        blocks = [block for when in sorted(arriving) if at_ms <= when < at_ms + 1_000 for block in arriving[when]]
+    for at_s in range(max(arriving) + silent_after_s - 1):  # a case that ends is no silent device
+        at_ms, blocks = 1_000 * at_s, arriving.get(at_s)
         arrivals = [Arrival(_START_MS + at_ms, "case", blocks)] if blocks else []
         said += [(finding, at_ms + 1_000) for finding in judge.batch(arrivals, _START_MS + at_ms + 1_000)]
     return said

@@ -57,6 +57,21 @@ def faults(folder: Path, text: str) -> list[str]:
     return run_case(case)
 
 
+def test_a_device_that_reports_seldom_is_not_silent_between_two_reports(folder: Path) -> None:
+    (folder / "rules.toml").write_text(
+        '[[rule]]\nname = "silent"\nkind = "device"\nseverity = "info"\n'
+        'when = "silent_s >= silent_after_s"\nreason = "?"\n'
+    )
+    seldom = CASE.partition("[[case.expect]]")[0].replace("labels", 'every = "10m"\nlabels')
+    assert faults(folder, seldom) == []
+    assert len(faults(folder, seldom.replace("labels", "silent_after_s = 500\nlabels"))) == 8
+
+
+def test_a_file_without_a_case_is_a_fault(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no \[\[case\]\]"):
+        faults(folder, 'rules = "rules.toml"\n')
+
+
 def test_a_rule_is_selected_by_label(folder: Path) -> None:
     assert faults(folder, CASE.replace("SITE", "ulm-2")) == []
     assert faults(folder, CASE.replace("SITE", "bonn")) == ["low does not fire"]
