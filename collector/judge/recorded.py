@@ -172,11 +172,20 @@ def batches(readings: Iterable[tuple[About, Reading]], start_ms: int, step_ms: i
 
 
 class _Life(NamedTuple):
-    """The boot that a device is in by our count, by its own (-1: it does not say), and how far its uptime was."""
+    """The boot that a device is in by our count, by its own (-1: it does not say), how far its uptime was, and when."""
 
     boot: int
     said: int
     uptime_ms: int
+    time_ms: int
+
+    def fell(self, uptime_ms: int, time_ms: int) -> bool:
+        """Whether that is less than it was, and no counter of 32 bits that began anew after 49.7 days."""
+        since_ms = time_ms - self.time_ms
+        behind_ms = self.uptime_ms + since_ms - uptime_ms
+        turns = round(behind_ms / _WRAP_MS)
+        wrapped = turns > 0 and abs(behind_ms - turns * _WRAP_MS) <= _WRAP_SLACK_MS + since_ms // 1000
+        return uptime_ms < self.uptime_ms - _UPTIME_SLACK_MS and not wrapped
 
 
 class _Boots:
@@ -186,17 +195,18 @@ class _Boots:
         self._lives: dict[str, _Life] = {}
 
     def settle(self, about: About, reading: Reading) -> tuple[About, Reading]:
-        said, uptime_ms = reading.boot, reading.uptime_ms
+        said, uptime_ms, time_ms = reading.boot, reading.uptime_ms, reading.time_ms
         known = self._lives.get(reading.device)
-        fell = known is not None and uptime_ms is not None and uptime_ms < known.uptime_ms - _UPTIME_SLACK_MS
         if known is None:
-            life = _Life(max(1, said), said, uptime_ms or 0)
-        elif fell or said > known.said:
-            life = _Life(max(known.boot + 1, said), said, uptime_ms or 0)
+            life = _Life(max(1, said), said, uptime_ms or 0, time_ms)
+        elif said > known.said or (uptime_ms is not None and known.fell(uptime_ms, time_ms)):
+            life = _Life(max(known.boot + 1, said), said, uptime_ms or 0, time_ms)
         elif 0 <= said < known.said:
             life = known._replace(boot=known.boot - 1)  # a last word of the boot before
+        elif uptime_ms is not None and uptime_ms > known.uptime_ms:
+            life = known._replace(uptime_ms=uptime_ms, time_ms=time_ms)
         else:
-            life = known._replace(uptime_ms=max(known.uptime_ms, uptime_ms or 0))
+            life = known
         if known is None or life.boot >= known.boot:
             self._lives[reading.device] = life
         if life.boot == said:
@@ -205,6 +215,7 @@ class _Boots:
 
 
 _UPTIME_SLACK_MS = 2_000
+_WRAP_MS, _WRAP_SLACK_MS = 2**32, 60_000
 _SAME_WORD_MS = 1_000
 """What a device says of its heaps and tasks within that time it says at once."""
 

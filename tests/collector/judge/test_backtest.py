@@ -164,6 +164,15 @@ def test_what_cannot_be_read_is_left_out_and_said() -> None:
     assert [one.split(":")[0] for one in recording.refused] == ["line 2", "line 4"]
 
 
+def test_an_uptime_of_32_bits_that_begins_anew_is_no_boot() -> None:
+    turn = 2**32 / 1000
+    lines = [line("board", s, 5000, boot=1, uptime_s=(turn - 120 + s) % turn) for s in range(0, 240, 10)]
+    lines.append(line("board", 300, 5000, boot=1, uptime_s=20))
+    with ExitStack() as files:
+        found = [reading for _, reading in record(lines, files, ndjson.time_of).readings()]
+    assert [one.boot for one in found] == [1] * 24 + [2]
+
+
 def test_a_boot_that_is_always_called_the_same_ends_with_its_uptime_too() -> None:
     lines = [line("board", s, 5000, boot=7, uptime_s=s % 100) for s in range(300)]
     lines += [line("late", 10, 1, boot=3, uptime_s=5), line("late", 11, 1, boot=4, uptime_s=1)]
