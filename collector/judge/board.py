@@ -9,6 +9,7 @@ import numpy as np
 
 from collector.judge.columns import GROWING_KINDS, RATCHETS, limit_of
 from collector.judge.detectors.history import BORN_MS, History
+from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.look import leaks_of_ended, look, look_across_boots, look_at_nights
 from collector.judge.detectors.outlived import forget_outlived
 from collector.judge.expression import Numbers
@@ -33,15 +34,16 @@ class Book(Protocol):
 
 
 class Board:
-    """One table a kind, one history a growing kind.
+    """One table a kind, one history a growing kind. `is_wanted` says of a device whether somebody wanted that boot.
 
     `added` and `restarted` collect the rows that are new, and those whose device began a new boot, with how long (ms)
     the boot before it had been seen; `unsaved` what the histories took in since it was last on disk, by kind: None
     where nothing is kept there.
     """
 
-    def __init__(self, describe: Callable[[str], About]) -> None:
+    def __init__(self, describe: Callable[[str], About], is_wanted: Callable[[str, int], bool]) -> None:
         self._describe = describe
+        self._is_wanted = is_wanted
         self.tables = {kind: Table(kind) for kind in KINDS if kind != "log"}
         self.histories = {
             kind: History(2 if kind == "heap" else 1, by_night=kind not in RATCHETS) for kind in GROWING_KINDS
@@ -136,10 +138,17 @@ class Board:
             for part in parts:
                 self._add(table, history, part, over)
             if len(over):
-                ended = leaks_of_ended(table, history, over)
+                ended = self._leaks_of_ended(table, history, over)
                 for row in over.tolist():
                     history.forget(row)
                 look_across_boots(table, history, over, ended)
+
+    def _leaks_of_ended(self, table: Table, history: History, over: RowNumbers) -> Leaks:
+        """A boot that somebody ended may have ended in the middle of anything: it tells nothing."""
+        ended = leaks_of_ended(table, history, over)
+        devices = [table.devices[row] for row in over.tolist()]
+        cut = np.array([self._is_wanted(device, self.boots[device]) for device in devices])
+        return Leaks(*(np.where(cut, np.nan, column) for column in ended))
 
     def _add(self, table: Table, history: History, part: Part, over: RowNumbers) -> None:
         rows, times, uptimes, used = part

@@ -57,7 +57,7 @@ class Judge:
     """
 
     def __init__(self, rules: Sequence[Rule], book: Book, silent_after_s: float, *, step_ms: int = TICK_MS) -> None:
-        self.board = Board(book.about)
+        self.board = Board(book.about, self._is_wanted)
         self.hearing = Hearing(int(silent_after_s * 1000), step_ms)
         self.reboots = Reboots()
         self._inbox = Inbox(self.hearing, self.board.take_used)
@@ -184,6 +184,10 @@ class Judge:
             alerts.make_room(table.capacity)
             in_service = RETIRED not in about.texts
             alerts.selected[row] = in_service and alerts.rule.selects(about, table.names[row])
+
+    def _is_wanted(self, device: str, boot: int) -> bool:
+        row = self.board.tables["device"].find(device, ())
+        return row is not None and self.reboots.is_wanted(row, boot)
 
     def _note_silence(self) -> None:
         table = self.board.tables["device"]

@@ -98,6 +98,10 @@ class Reboots:
             for ring in _RINGS:
                 mine[ring] = np.concatenate([mine[ring][1:], [np.nan]])
 
+    def is_wanted(self, row: int, boot: int) -> bool:
+        """Whether somebody is known to have wanted that boot."""
+        return row < len(self.state) and bool(self.state[row, _WANTED] == boot)
+
     def blame(self, row: int, boot: int) -> None:
         """The device says that it restarted for want of memory."""
         self.accuse(row, boot)

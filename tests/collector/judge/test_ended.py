@@ -8,7 +8,7 @@ import pytest
 from collector.judge.detectors.ended import find_leaks_of_ended
 from collector.judge.detectors.night import Night
 from tests.collector.judge.nights import BASE, LIMIT, NIGHTS, Shape, cache, clients, five_minutes, night, teeth, traffic
-from tests.collector.judge.stream import LEAK_RULE, Bench
+from tests.collector.judge.stream import LEAK_RULE, Bench, rows
 
 
 def lasted(hours: float, shape: Shape, lost: float) -> Night:
@@ -41,10 +41,16 @@ def test_a_healthy_boot_that_was_full_is_left_alone(shape: Shape) -> None:
     assert told(lasted(6, shape, 0), LIMIT - 5_000) == 0
 
 
-def test_the_next_boot_brings_the_alert() -> None:
+LEAKS = {("leaks",)}
+
+
+@pytest.mark.parametrize(("reason", "expected"), [("", LEAKS), ("panic", LEAKS), ("POWERON_RESET", set())])
+def test_the_next_boot_brings_the_alert_unless_somebody_ended_the_last(reason: str, expected: set[str]) -> None:
     bench, chance = Bench(LEAK_RULE), np.random.default_rng(3)
-    for boot, hours in ((1, 3), (2, 1)):
-        for seconds in range(0, hours * 3600, 300):
+    for boot, hours in ((1, 3), (2, 0.5)):
+        began = rows("b", "event", ("boot",), bench.now_ms, {"reason": reason}, boot=boot, uptime_ms=0)
+        bench.second(began)
+        for seconds in range(0, int(hours * 3600), 300):
             five_minutes(bench, seconds, 6.0, lambda: 110_000 * chance.uniform(), boot)
         found = {finding.names for finding in bench.findings}
-        assert found == (set() if boot == 1 else {("leaks",)})
+        assert found == (set() if boot == 1 else expected)
