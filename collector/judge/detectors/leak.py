@@ -57,6 +57,8 @@ _ABOVE_NOISE, _LEAST_ABOVE_NOISE, _LONG_VIEWS = 1.5, 0.3, 4
 
 _PEAKS, _PEAKS_DAILY = 0.5, 0.25
 """What it must have grown as a part of what comes and goes from sample to sample: least values are not that exact."""
+_DAY_H, _SAME_HOURS, _GOES_ON = DAY_MS / HOUR_MS, 3.0, 0.6
+"""What it must have grown from the same hours of the day before, as a part of what it did in a day on average."""
 _CHUNK = 2048
 
 
@@ -164,8 +166,25 @@ def _asked_of_rise(seen: Seen, ground: Ground) -> list[Asked]:
         at_least("times that it rose: no step", "number", _rises(held), least_rises),
         at_least("growth in its slowest third: no plateau", "size", slowest, _THIRD * grown / 3),
         at_least("growth, beside falls from sample to sample", "size", grown, peaks).unless(views < _LONG_VIEWS),
+        _asked_of_last_day(seen, last, grown / hours).or_unknown().unless(~daily),
         *(one.unless(daily) for one in _asked_of_teeth(seen, ground)),
     ]
+
+
+def _asked_of_last_day(seen: Seen, last: Numbers, rate: Numbers) -> Asked:
+    """That it goes on, by the same hours a day before: the least of 24 hours is of their beginning, so by it alone what
+    has long been full would still be growing."""
+    bucket_hours = HOURS_OF[seen.views]
+    now, before = (_least_of_hours(seen.windows, end, bucket_hours) for end in (last, last - _DAY_H / bucket_hours))
+    return at_least("growth of the last day: it goes on", "size", now - before, _GOES_ON * rate * _DAY_H)
+
+
+def _least_of_hours(windows: Numbers, ends: Numbers, bucket_hours: Numbers) -> Numbers:
+    """The least of the hours that end with that bucket; NaN where nothing is known of all of them."""
+    back = np.arange(windows.shape[1])[None, :] - ends[:, None]
+    within = (back <= 0) & (back > -np.maximum(1, np.round(_SAME_HOURS / bucket_hours))[:, None])
+    least: Numbers = np.fmin.reduce(np.where(within, windows, np.nan), axis=1)
+    return least
 
 
 def _rises(held: Numbers) -> Numbers:

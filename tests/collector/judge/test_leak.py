@@ -256,6 +256,15 @@ def test_a_daily_cycle_is_no_leak_at_any_hour(phase: int) -> None:
             assert leaking.rate[0] == pytest.approx(20, rel=0.1)
 
 
+def test_what_filled_for_hours_is_no_leak_a_day_later_when_it_has_long_been_full() -> None:
+    view = VIEWS.index((5, True))
+    hours = (np.arange(31.0)[None, :] - 4) * HOURS_OF[view]
+    rises = np.where(hours < 0, np.nan, BASE + 500 * hours)
+    assert find_leaks(rises, view, ground()).rate[0] == pytest.approx(500, rel=0.05)
+    full_for = 18
+    assert np.isnan(find_leaks(np.fmin(rises, np.nanmax(rises) - 500 * full_for), view, ground()).rate[0])
+
+
 @given(st.lists(st.integers(0, 10_000), min_size=31, max_size=31))
 @settings(max_examples=50, deadline=None)
 def test_the_envelope_never_falls_and_never_exceeds_what_is_to_come(used: list[int]) -> None:
