@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import groupby, islice
+from itertools import dropwhile, groupby, islice
 from operator import itemgetter
 from pathlib import Path
 from statistics import median
@@ -39,6 +39,9 @@ _LONGEST_SILENCE_MS = 6 * 3_600_000
 _GZIP = b"\x1f\x8b"
 _WIDE_CHARACTERS = (b"\xff\xfe", b"\xfe\xff")
 _MARK = b"\xef\xbb\xbf"
+
+_CLOCKS_FROM_MS = 946_684_800_000
+"""The beginning of 2000: no clock that was set says less."""
 
 Entry = tuple[int, int, bytes]
 """A line with its time, wall ms, and its number in the file."""
@@ -69,7 +72,7 @@ class Recording:
 
     def entries(self) -> Iterator[Entry]:
         """All lines in order of time; lines of the same time in the order of the file."""
-        return heapq.merge(*(_read_run(run) for run in self._runs), self._last_run, key=itemgetter(0, 1))
+        return dropwhile(lambda entry: entry[0] < self.start_ms, self._sorted())
 
     def sampling_ms(self) -> int:
         """How far apart the readings of a thing usually stand, by the first of them; 0 where nothing comes twice."""
@@ -106,6 +109,22 @@ class Recording:
         if len(self.refused) < _MOST_REFUSED:
             self.refused.append(why)
 
+    def leave_out_unset(self) -> None:
+        """Note and leave out what clocks said before they were set, unless all of the recording is of such times: in
+        1970 boots of years lie one upon the other."""
+        if not self.start_ms < _CLOCKS_FROM_MS <= self.end_ms:
+            return
+        for time_ms, number, _ in self._sorted():
+            if time_ms >= _CLOCKS_FROM_MS:
+                self.start_ms = time_ms
+                return
+            self.lines -= 1
+            said = f"time_s: {time_ms / 1000:g} is before 2000, and others are not"
+            self._refuse(f"line {number}: {said}: the clock was not set yet")
+
+    def _sorted(self) -> Iterator[Entry]:
+        return heapq.merge(*(_read_run(run) for run in self._runs), self._last_run, key=itemgetter(0, 1))
+
     def _add_run(self, run: list[Entry], files: ExitStack) -> None:
         file = files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - lives as long as `files`
         file.writelines(b"%d %d %s\n" % entry for entry in run)
@@ -134,6 +153,7 @@ def record(lines: Iterable[bytes], files: ExitStack, time_of: Callable[[bytes], 
     run.sort(key=itemgetter(0, 1))
     _note_span(found, run)
     found._last_run = run
+    found.leave_out_unset()
     return found
 
 

@@ -28,7 +28,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     leaks = [line("room 1/leaks", number, 50_000 + 600.5 * number) for number in range(count)]
     steady = [line("steady", number, 50_000 + number % 7) for number in range(count)]
     lines = [json.dumps(one) for one in (*leaks, *steady)]
-    lines[10:10] = ["{", json.dumps({"device": "a", "kind": "tree", "time_s": 1})]
+    lines[10:10] = ["{", json.dumps({"device": "a", "kind": "tree", "time_s": START_S})]
     path = tmp_path_factory.mktemp("recording") / "readings.gz"
     path.write_bytes(gzip.compress("\n".join(lines).encode()))
     return path

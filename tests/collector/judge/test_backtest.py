@@ -139,7 +139,8 @@ def test_a_device_that_speaks_seldom_is_not_silent_between_two_words_of_others()
 
 def test_what_intake_would_refuse_is_left_out_here_too() -> None:
     lines = [line("a", 1, -5), line("a", 2, 2**32 - 100), line("a", 3, 5, largest_free=4000)]
-    lines.append(json.dumps({"device": "a", "kind": "heap", "name": "main", "time_s": 4, "heap_free": 9}).encode())
+    nothing = {"device": "a", "kind": "heap", "name": "main", "time_s": START_MS / 1000, "heap_free": 9}
+    lines.append(json.dumps(nothing).encode())
     with ExitStack() as files:
         recording = record(lines, files, ndjson.time_of)
         assert not list(recording.readings())
@@ -162,6 +163,19 @@ def test_what_cannot_be_read_is_left_out_and_said() -> None:
         assert len(list(recording.readings())) == 2
     assert (recording.refusals, recording.numbered) == (2, 4)
     assert [one.split(":")[0] for one in recording.refused] == ["line 2", "line 4"]
+
+
+def test_what_a_clock_said_before_it_was_set_is_left_out() -> None:
+    unset = [line("board", 0, 1, time_s=40 + s, uptime_s=s, boot=boot) for boot in (1, 2) for s in (10, 20)]
+    known = [line("board", 100 * boot + s, 5000, uptime_s=s, boot=boot) for boot in (1, 2) for s in (30, 40)]
+    with ExitStack() as files:
+        recording = record([*unset, *known], files, ndjson.time_of)
+        found = [reading for _, reading in recording.readings()]
+        assert [(one.boot, one.uptime_ms) for one in found] == [(1, 30_000), (1, 40_000), (2, 30_000), (2, 40_000)]
+        assert (recording.start_ms, recording.lines, recording.refusals) == (found[0].time_ms, 4, 4)
+        assert recording.refused[0].startswith("line 1: time_s: 50 is before 2000")
+        only = record(unset, files, ndjson.time_of)  # the times of a recording may well be no dates
+        assert (len(list(only.readings())), only.refusals) == (4, 0)
 
 
 def test_an_uptime_of_32_bits_that_begins_anew_is_no_boot() -> None:
