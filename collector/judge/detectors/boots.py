@@ -20,6 +20,8 @@ LEAST_BOOTS, LEAST_POINTS = 3, 5
 _PART = 0.4
 _ALIKE = 0.4
 """The pace over later uptimes is at least this part of that over earlier ones: a cache slows down."""
+_ENDS_ALIKE, _ENDS_HIGH = 0.05, 0.75
+"""Parts of the limit: boots that end so close to each other, and so high, end because of that level."""
 
 
 def find_leaks_across_boots(boots: Numbers, limits: Numbers) -> tuple[Leaks, Numbers]:
@@ -42,7 +44,7 @@ def asked_across_boots(boots: Numbers, limits: Numbers) -> tuple[Leaks, list[Ask
         slopes = pair_slopes(hours, used, least_apart=0.1 * (last - first))
         rate, low, high = ranked_slopes(slopes, points)
         level = _middle(used - rate[:, None] * hours)
-        grown, left = rate * (last - first), (limits - level) / rate
+        grown, left = rate * (last - first), (ends_of(boots, limits) - level) / rate
         early, late = _paces(hours, used)
         asked = [
             at_least("earlier boots known", "number", _count(boots), LEAST_BOOTS),
@@ -54,6 +56,15 @@ def asked_across_boots(boots: Numbers, limits: Numbers) -> tuple[Leaks, list[Ask
         ]  # fmt: skip
         found = Leaks(rate, low, high, left, left * rate / high, left * rate / low, (last - first) * 60, grown)
     return found, asked
+
+
+def ends_of(boots: Numbers, limits: Numbers) -> Numbers:
+    """The level at which memory ends, bytes: the limit, or where boots ended before it, all alike, as those of a device
+    that restarts itself when memory runs low."""
+    ends = boots[:, :, -1, 1]
+    highest, lowest = np.fmax.reduce(ends, axis=1), np.fmin.reduce(ends, axis=1)
+    alike = (highest - lowest <= _ENDS_ALIKE * limits) & (highest >= _ENDS_HIGH * limits)
+    return np.where(alike & (_count(boots) >= LEAST_BOOTS), highest, limits)
 
 
 def _count(boots: Numbers) -> Numbers:

@@ -91,7 +91,7 @@ def _asked_to_be_news(rise: Rise, part: Numbers, ground: Ground) -> list[Asked]:
     is_known = (heard_hours >= _KNOWN_WEEK_H) & (rise.hours >= _OUTAGE_H)
     end, news = rise.begin + rise.grown, np.where(is_known, _NEWS_PART, _NEWS_OF_DAYS_PART)
     return [
-        at_least("for how long the boot has been heard", "hours", heard_hours, least_hours),
+        at_least("for how long it has been heard, with boots before that settled", "hours", heard_hours, least_hours),
         more_than("level, to be above what it fell from", "size", end, ground.ceilings).or_unknown(),
         at_least("growth, of what was free", "percent", part, news),
     ]

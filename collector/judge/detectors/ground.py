@@ -12,10 +12,11 @@ class Ground(NamedTuple):
     """What is known of the series beside their windows: one value a row.
 
     `limits` bytes (NaN: unknown); `ceilings` highest peaks from which memory fell (NaN: it never did) and
-    `ceiling_ages_ms` how long ago; `held_before` the highest least value of any span before the window; `peaks` how
-    much comes and goes from sample to sample; `resolutions` bytes; `quiet_ms` and `quiet_samples` for how long it never
-    fell, 0 where the counter cannot fall; `heard_ms` for how long the boot has been heard; `ratchets` 1 where it is one
-    of these counters; `newest` the newest value, bytes, and `open_ms` how long after the end of the window it was read.
+    `ceiling_ages_ms` how long ago; `held_before` the highest least value of any span before the window, or what boots
+    before reached that had settled; `peaks` how much comes and goes from sample to sample; `resolutions` bytes;
+    `quiet_ms` and `quiet_samples` for how long it never fell, 0 where the counter cannot fall; `heard_ms` for how long
+    this boot has been heard, and those; `ratchets` 1 where it is one of these counters; `newest` the newest value,
+    bytes, and `open_ms` how long after the end of the window it was read.
     """
 
     limits: Numbers

@@ -43,6 +43,11 @@ its time; since when it never fell, and for how many samples; the largest fall f
 when the boot began; how far its samples stand apart, over about the last ten; when
 memory fell from its highest peak."""
 MARKS = 10
+_BOOTS_END = MARKS + 2 * BOOTS * POINTS
+REACHED, KNOWN_MS = _BOOTS_END, _BOOTS_END + 1
+"""Marks of the boots before that had settled: the highest that they reached, and for how long they were heard."""
+_SETTLED = 0.1
+"""The part of all that its memory moved by which a boot that had settled rose in its later half, at most."""
 
 
 class History:
@@ -55,7 +60,7 @@ class History:
         levels = len(WIDTHS_MS)
         self.least: npt.NDArray[np.float32] = np.zeros((0, layers, levels, BUCKETS), dtype=np.float32)
         self.newest: npt.NDArray[np.int64] = np.zeros((0, levels), dtype=np.int64)
-        self.peaks: npt.NDArray[np.float64] = np.zeros((0, MARKS + 2 * BOOTS * POINTS))
+        self.peaks: npt.NDArray[np.float64] = np.zeros((0, KNOWN_MS + 1))
         self.blocks = Blocks()
         self._by_night = by_night
 
@@ -76,7 +81,7 @@ class History:
 
     def boots(self, rows: Rows) -> Numbers:
         """The boots before this one, newest first: rows x BOOTS x POINTS x (uptime ms, used), NaN where none."""
-        return self.peaks[rows, MARKS:].reshape(len(rows), BOOTS, POINTS, 2)
+        return self.peaks[rows, MARKS:_BOOTS_END].reshape(len(rows), BOOTS, POINTS, 2)
 
     def mark(self, rows: Rows, which: int) -> Numbers:
         """One of the marks."""
@@ -275,13 +280,25 @@ class History:
         least = self.least[row, 0, level, numbers % BUCKETS].astype(np.float64)
         known = np.flatnonzero(np.isfinite(least))[:-1]
         uptimes, used = numbers[known] * width + width / 2 - born_ms, least[known]
+        self._remember_reached(row, used)
         points = np.full((POINTS, 2), np.nan)
         points[-1] = last_ms - born_ms, self.peaks[row, LAST]
         if len(known):
             chosen = np.unique(np.rint(np.linspace(0, len(known) - 1, POINTS)[:-1]).astype(np.int64))
             points[: len(chosen)] = np.stack([np.maximum(0, uptimes[chosen]), used[chosen]], axis=1)
-        ring = self.peaks[row, MARKS:].copy()
-        self.peaks[row, MARKS:] = np.concatenate([points.ravel(), ring[: -2 * POINTS]])
+        ring = self.peaks[row, MARKS:_BOOTS_END].copy()
+        self.peaks[row, MARKS:_BOOTS_END] = np.concatenate([points.ravel(), ring[: -2 * POINTS]])
+
+    def _remember_reached(self, row: int, used: Numbers) -> None:
+        """Keep how high an ended boot came, by its buckets, where it had settled: another may fill up as far. One that
+        still grew may have leaked."""
+        marks = self.peaks[row]
+        if len(used) < POINTS:
+            return
+        highest = np.fmax(marks[RISE], marks[CEILING])
+        if used[-1] - used[len(used) // 2] <= _SETTLED * (highest - used.min()):
+            marks[REACHED] = np.fmax(marks[REACHED], highest)
+            marks[KNOWN_MS] = _or_0(marks[KNOWN_MS]) + marks[LAST_MS] - self.heard_since_ms(np.array([row]))[0]
 
 
 def _or_0(values: Numbers) -> Numbers:

@@ -225,7 +225,7 @@ def _above_noise(over: Numbers, above: Numbers, views: Rows) -> Numbers:
 
 def _found(seen: Seen, ground: Ground) -> tuple[Leaks, list[Asked]]:
     """What is found in each window, whatever it is, and what is asked of it that takes more than a look."""
-    windows, _, looked_at, held, views = seen
+    _, _, looked_at, held, views = seen
     held = np.where(np.isfinite(looked_at), held, np.nan)
     bucket_hours = HOURS_OF[views]
     rate, low, high = (slope / bucket_hours for slope in slopes(held))
@@ -236,13 +236,22 @@ def _found(seen: Seen, ground: Ground) -> tuple[Leaks, list[Asked]]:
         more_than("the slope at least, by its interval", "rate", low, 0.5 * rate),
         *asked_of_size(Rise(hours, now - begin, begin, bend(held, ground.resolutions)), views, ground),
     ]
-    ages = ages_of(windows.shape[1], views, ground)
-    peak, peak_age = now + np.nan_to_num(ground.peaks), ages[np.arange(len(last)), last]
-    begins = first - np.where(is_daily(views), DAY_MS / HOUR_MS / bucket_hours, 0)
-    used = np.column_stack([np.where(since(begins, windows), windows, np.nan), peak, ground.newest])
-    ages = np.column_stack([ages, peak_age, np.zeros(len(last))])
-    left, soonest, latest = (hours_left(used, ages, each, ground.limits) for each in (rate, high, low))
+    left, soonest, latest = _hours_left(seen, now, ground, (rate, high, low))
     return Leaks(rate, low, high, left, soonest, latest, hours * 60, now - begin), asked
+
+
+def _hours_left(seen: Seen, now: Numbers, ground: Ground, rates: tuple[Numbers, ...]) -> list[Numbers]:
+    """Hours until memory ends, by each of these rates: all that was read since growth began counts, and its peaks."""
+    windows, _, looked_at, _, views = seen
+    buckets, bucket_hours = windows.shape[1], HOURS_OF[views]
+    first, last = first_and_last(looked_at)
+    begins = first - np.where(is_daily(views), DAY_MS / HOUR_MS / bucket_hours, 0)
+    ages, ceiling_age = ages_of(buckets, views, ground), ground.ceiling_ages_ms / HOUR_MS
+    ceiling = np.where(ceiling_age <= (buckets - begins) * bucket_hours, ground.ceilings, np.nan)
+    read = np.where(since(begins, windows), windows, np.nan)
+    used = np.column_stack([read, now + np.nan_to_num(ground.peaks), ground.newest, ceiling])
+    ages = np.column_stack([ages, ages[np.arange(len(last)), last], np.zeros(len(last)), ceiling_age])
+    return [hours_left(used, ages, rate, ground.limits) for rate in rates]
 
 
 def ages_of(buckets: int, views: Rows, ground: Ground) -> Numbers:

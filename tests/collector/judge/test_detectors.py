@@ -140,6 +140,14 @@ def test_three_boots_at_one_pace_are_a_leak() -> None:
     assert np.isnan(find_leaks_across_boots(boots(RISE, RISE), LIMITS)[0].rate[0])
 
 
+def test_a_device_that_restarts_itself_will_do_so_where_it_did_before() -> None:
+    upto = [(hours, 40_000 + 10_000 * hours) for hours in (0.0, 1.5, 3.0, 4.5)]  # a fifth boot may end at 85 %, too
+    left = find_leaks_across_boots(boots(upto, upto, upto, upto), LIMITS)[0].hours_left[0]
+    assert left == pytest.approx(4.5)
+    lower = [(hours, used - 20_000) for hours, used in upto]  # restarted by people, or by the clock
+    assert find_leaks_across_boots(boots(lower, lower, lower), LIMITS)[0].hours_left[0] == pytest.approx(8)
+
+
 def test_boots_of_a_sample_or_two_are_a_leak_where_all_lie_on_one_line() -> None:
     seen = [[(0.02, 42_000.0)], [(0.05, 55_000.0)], [(0.03, 46_000.0), (0.08, 68_000.0)], [(0.06, 58_500.0)]]
     leaks, count = find_leaks_across_boots(boots(*seen), LIMITS)
@@ -175,6 +183,14 @@ def rush(*used: float, ceiling: float = np.nan) -> float:
 
 def test_most_of_the_memory_taken_in_a_few_samples_is_a_rush() -> None:
     assert rush(40_000, 49_000, 61_000, 70_000, 79_000) == pytest.approx(10_000 / (400 / 3600), rel=0.1)
+
+
+def test_two_minutes_are_no_rush() -> None:
+    samples, known = np.full((1, BUCKETS), np.nan), dict.fromkeys(Ground._fields, np.zeros(1))
+    samples[0, -11:] = np.linspace(40_000, 90_000, 11)  # each ten seconds: clients that come at once
+    ground = Ground(**known | {"limits": LIMITS, "ceilings": np.array([np.nan])})
+    assert np.isnan(find_rushes(samples, np.array([0]), ground).rate[0])
+    assert find_rushes(samples, np.array([1]), ground).rate[0] > 0  # each twenty
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,10 +14,12 @@ from collector.judge.detectors.history import (
     BUCKETS,
     CEILING,
     HOUR_MS,
+    KNOWN_MS,
     LAST,
     LAST_MS,
     QUIET_MS,
     QUIET_SAMPLES,
+    REACHED,
     RISE,
     WIDTHS_MS,
     History,
@@ -74,6 +77,28 @@ def test_a_new_boot_begins_anew() -> None:
     assert np.isnan(history.least[1]).all()
     assert (history.newest[1] == -1).all()
     assert (history.newest[2] >= 0).all()
+
+
+def _boot(history: History, begin_ms: int, used: list[int]) -> None:
+    """A boot of one reading each ten minutes, which is over then."""
+    times = begin_ms + 600_000 * np.arange(1, len(used) + 1)
+    history.add(np.zeros(len(used), dtype=np.int64), times, np.array(used, dtype=np.float64)[:, None])
+    history.forget(0)
+
+
+def test_what_boots_reached_that_settled_is_known_to_the_next() -> None:
+    history, zero, hour = History(), np.array([0]), 6
+    history.make_room(1)
+    _boot(history, 1_790_000_000_000, [1_000 + 20 * at for at in range(24 * hour)])  # it may have leaked
+    assert np.isnan(history.mark(zero, REACHED)[0])
+    _boot(history, 1_790_100_000_000, [*range(1_000, 1_000 + 50 * hour, 50), *[1_300] * 23 * hour])
+    assert history.mark(zero, REACHED)[0] == 1_300
+    assert history.mark(zero, KNOWN_MS)[0] == pytest.approx(24 * HOUR_MS, rel=0.06)
+    _boot(history, 1_790_200_000_000, [1_000, 1_100, *[1_050] * 24 * hour])
+    assert history.mark(zero, REACHED)[0] == 1_300
+    assert history.mark(zero, KNOWN_MS)[0] == pytest.approx(48 * HOUR_MS, rel=0.06)
+    assert np.isnan(history.mark(zero, CEILING)[0])
+    assert np.isfinite(history.boots(zero)[0, :3, -1]).all()
 
 
 def test_the_ceiling_is_the_highest_peak_before_a_fall() -> None:

@@ -147,6 +147,15 @@ def test_memory_ends_at_a_peak_of_what_comes_and_goes() -> None:
     assert found.hours_left[0] == pytest.approx((SIZE - last_peak) / 360_000 - 3.5 * 5 / 3600, rel=0.02)
 
 
+def test_memory_ends_at_a_peak_that_was_too_short_for_a_bucket() -> None:
+    peak = ground(ceilings=BASE + 16_500, ceiling_ages_ms=10_000)
+    window = line(500)
+    left = find_leaks(window, 0, peak).hours_left[0]
+    assert left == pytest.approx((SIZE - BASE - 16_500) / 360_000 - 10 / 3600, abs=1e-6)
+    before = ground(ceilings=BASE + 10_000, ceiling_ages_ms=200_000)  # growth began after it
+    assert find_leaks(window, 0, before).hours_left[0] == find_leaks(window, 0, ground()).hours_left[0]
+
+
 def test_time_left_counts_from_the_newest_value() -> None:
     newest = BASE + 500.0 * 36
     found = find_leaks(line(500), 0, ground(newest=newest, open_ms=27_500)).hours_left[0]
