@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from collector.judge.detectors.conditions import Asked, all_of, at_least, less_than, more_than, one_of
+from collector.judge.detectors.conditions import Asked, all_of, at_least, at_most, less_than, more_than, one_of
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import HOUR_MS
 from collector.judge.detectors.shape import Bend, bend_of_a_day, to_come
@@ -31,9 +31,9 @@ that goes on for longer, and for two; and from where on it need not be sure how 
 _LEAST_ROOM = 0.5
 """Memory ends when peaks reach the limit: what they take is no room for growth, but for so much of what was free."""
 _QUIET_FROM_MS, _QUIET_PART, _QUIET_SAMPLES = 1_800_000, 0.01, 100
-_OFTEN_MS = 66_000
-"""Where samples come each minute somebody watches; else memory must not have fallen for more than a day, in which what
-gathers is emptied."""
+_OFTEN_S = 66.0
+"""Where samples come each minute somebody watches. Elsewhere a buffer that is emptied once a day, or a cache that fills
+in two, rises as quietly."""
 _DAILY_PART = 0.3
 _UNLIMITED_PART, _UNLIMITED_RATIO = 0.25, 0.8
 _RATCHET_PART = 0.3
@@ -119,14 +119,15 @@ def _asked_of_length(rise: Rise, room: Numbers) -> list[Asked]:
 
 
 def _asked_of_quiet(rise: Rise, ground: Ground) -> list[Asked]:
-    watched = ground.quiet_ms <= _OFTEN_MS * ground.quiet_samples
-    hours = np.where(watched, _QUIET_FROM_MS / HOUR_MS, _LONG_H)
+    least_hours, apart_s = _QUIET_FROM_MS / HOUR_MS, ground.quiet_ms / 1000 / ground.quiet_samples
     return [
-        at_least("how long it lasts", "hours", rise.hours, _QUIET_FROM_MS / HOUR_MS),
-        at_least("for how long it never fell", "hours", ground.quiet_ms / HOUR_MS, np.maximum(hours, rise.hours)),
+        at_most("how far samples stand apart", "seconds", apart_s, _OFTEN_S),
+        at_least("how long it lasts", "hours", rise.hours, least_hours),
+        at_least("for how long it never fell", "hours", ground.quiet_ms / HOUR_MS,
+                 np.maximum(least_hours, rise.hours)),
         at_least("samples since", "number", ground.quiet_samples, _QUIET_SAMPLES),
         at_least("growth, of all memory", "size", rise.grown, _QUIET_PART * ground.limits),
-    ]
+    ]  # fmt: skip
 
 
 def _asked_of_unlimited(rise: Rise, ratio: Numbers, ground: Ground) -> list[Asked]:
