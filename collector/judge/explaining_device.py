@@ -65,7 +65,8 @@ def _detectors(table: Table, history: History, row: int) -> Iterator[Explanation
         used = _window(history, rows, view)
         if table.has(FRAGMENT_LEVEL):
             outside = history.windows(rows, LEVEL_OF[[view]], layer=1)
-            asked = asked_of_fragmentation(used, outside, np.array([view]), limits)[1]
+            before = history.highest_before(rows, LEVEL_OF[[view]], layer=1)
+            asked = asked_of_fragmentation(used, outside, np.array([view]), limits, before)[1]
             yield Explanation("fragmentation", conditions_of(asked))
         if table.has(STEP_LEVEL) and may_show(view):
             before = history.highest_before(rows, LEVEL_OF[[view]])

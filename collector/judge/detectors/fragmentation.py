@@ -6,7 +6,7 @@ in the last, while the first grew by little of that; most of what is free is no 
 down as it did it will be less: every allocator's largest block shrinks after a boot, and then stays where it is.
 
 One block that lies badly halves the largest one and may be gone in an hour: within a day it must have been halved
-twice.
+twice. A lone low value is no end of it, and what was as small before and came back is not shrinking.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ _PART, _EARLY_PART, _EARLY_H = 0.4, 0.75, 24.0
 _USED_PART = 0.3
 _IN_ONE_PIECE, _AT_LAST = 0.5, 0.4
 """Parts of the free memory: the largest block at most, now and when it has slowed down for ever."""
+_LATELY = 0.9
+"""The end of a window is what stood from that part of it on: a lone value is not."""
+_NEW = 0.3
+"""Of what it shrank by: so much smaller it must be than it ever was before the window."""
 _THIRD, _MOST_OF_IT = 0.15, 0.8
 """Of what it shrank by: what counts in a third of the time, and what one third may have of it."""
 
@@ -50,15 +54,19 @@ def may_have_shrunk(outside: Numbers, limits: Numbers) -> Truths:
     return may_have
 
 
-def find_fragmentation(used: Numbers, outside: Numbers, views: int | Rows, limits: Numbers) -> Fragmentation:
-    """Judge windows of least used bytes and of least bytes outside of the largest free block; all in bytes."""
-    found, asked = asked_of_fragmentation(used, outside, np.broadcast_to(np.asarray(views), len(used)), limits)
+def find_fragmentation(
+    used: Numbers, outside: Numbers, views: int | Rows, limits: Numbers, before: Numbers | float = np.nan
+) -> Fragmentation:
+    """Judge windows of least used bytes and of least bytes outside of the largest free block; all in bytes. `before` is
+    the most that stood outside before each window, NaN where that is not known."""
+    views = np.broadcast_to(np.asarray(views), len(used))
+    found, asked = asked_of_fragmentation(used, outside, views, limits, before)
     told = all_held(asked)
     return Fragmentation(*(np.where(told, column, np.nan) for column in found))
 
 
 def asked_of_fragmentation(
-    used: Numbers, outside: Numbers, views: Rows, limits: Numbers
+    used: Numbers, outside: Numbers, views: Rows, limits: Numbers, before: Numbers | float = np.nan
 ) -> tuple[Fragmentation, list[Asked]]:
     """What is found in each window, whatever it is, and all that must hold lest it be nothing."""
     daily = is_daily(views)
@@ -66,7 +74,7 @@ def asked_of_fragmentation(
         used, outside = envelope(watched(used, views)), watched(outside, views)
         held = envelope(outside)
         first, last = first_and_last(outside)
-        begin, third, two_thirds, end = (at_part(held, part) for part in (0, 1 / 3, 2 / 3, 1))
+        begin, third, two_thirds, end = (at_part(held, part) for part in (0, 1 / 3, 2 / 3, _LATELY))
         grown, used_grown = end - begin, at_part(used, 1) - at_part(used, 0)
         hours = (last - first) * HOURS_OF[views]
         thirds = np.stack([third - begin, two_thirds - third, end - two_thirds])
@@ -80,6 +88,9 @@ def asked_of_fragmentation(
             at_least("hours from the first of them to the last", "hours", hours, _LEAST_H),
             at_least("times that the largest free block shrank for good", "number", rises, _LEAST_RISES),
             at_least("by how much it shrank", "size", grown, part * (limits - begin)),
+            at_least(
+                "what lies outside of it now, above all that did before", "size", end - before, _NEW * grown
+            ).or_unknown(),
             at_most("growth of used memory meanwhile", "size", used_grown, _USED_PART * grown),
             at_least("thirds of the time in which it shrank", "number", np.sum(thirds >= _THIRD * grown, axis=0), 2),
             at_least("by how much in the last of them: it has not settled", "size", thirds[-1], _THIRD * grown),

@@ -108,14 +108,14 @@ class History:
         self.peaks[closed[0][closed[1] == _PEAK_LEVEL], PEAKS] *= _FORGOTTEN_A_BUCKET
         return closed
 
-    def highest_before(self, rows: Rows, levels: Rows, begins_ms: Numbers | None = None) -> Numbers:
+    def highest_before(self, rows: Rows, levels: Rows, begins_ms: Numbers | None = None, *, layer: int = 0) -> Numbers:
         """The highest of the buckets of all coarser levels that lie before the window of this one, or before that time;
         NaN where none."""
         widths = np.array(WIDTHS_MS)
         if begins_ms is None:
             begins_ms = ((self.newest[rows, levels] - BUCKETS + 1) * widths[levels]).astype(np.float64)
         numbers = self.newest[rows][:, :, None] - np.arange(BUCKETS - 1, 0, -1)
-        values = np.take_along_axis(self.least[rows, 0], numbers % BUCKETS, axis=2)
+        values = np.take_along_axis(self.least[rows, layer], numbers % BUCKETS, axis=2)
         coarser = np.arange(len(widths)) > levels[:, None]
         before = ((numbers + 1) * widths[:, None] <= begins_ms[:, None, None]) & coarser[:, :, None]
         highest: Numbers = np.fmax.reduce(np.where(before, values, np.nan), axis=(1, 2)).astype(np.float64)

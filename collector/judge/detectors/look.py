@@ -104,7 +104,8 @@ def _look_for_fragments(table: Table, history: History, rows: Rows, views: Rows,
     if not len(chosen):
         return
     rows, views, outside = rows[chosen], views[chosen], outside[chosen]
-    fragments = find_fragmentation(windows[chosen], outside, views, limits[chosen])
+    before = history.highest_before(rows, LEVEL_OF[views], layer=1)
+    fragments = find_fragmentation(windows[chosen], outside, views, limits[chosen], before)
     columns, values = (FRAGMENT_LEVEL, *FRAGMENT_COLUMNS), (views.astype(np.float64), *fragments)
     _write(table, rows, columns, values, ~np.isnan(fragments.now), lambda some: _still(outside[some], views[some]))
 
