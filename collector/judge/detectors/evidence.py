@@ -35,7 +35,9 @@ _OFTEN_S = 66.0
 """Where samples come each minute somebody watches. Elsewhere a buffer that is emptied once a day, or a cache that fills
 in two, rises as quietly."""
 _DAILY_PART = 0.3
-_UNLIMITED_PART, _UNLIMITED_RATIO = 0.25, 0.8
+_UNLIMITED_PART, _UNLIMITED_WITHIN_DAY, _UNLIMITED_WITHIN_HOURS, _UNLIMITED_RATIO = 0.25, 0.5, 1.0, 0.8
+"""Parts of what was used, where nobody knows what is free: over more than a day, or on a boot that is known; else over
+half a day, and sooner, since programs fill what they need after a boot."""
 _RATCHET_PART = 0.3
 """Counters that never fall creep with each new record: of them more is asked."""
 _ERRORS = 1.0
@@ -132,7 +134,10 @@ def _asked_of_quiet(rise: Rise, ground: Ground) -> list[Asked]:
 
 def _asked_of_unlimited(rise: Rise, ratio: Numbers, ground: Ground) -> list[Asked]:
     grown = np.where(np.isnan(ground.limits), rise.grown, np.nan)
+    within_day = np.where(rise.hours >= _STRAIGHT_FROM_H, _UNLIMITED_WITHIN_DAY, _UNLIMITED_WITHIN_HOURS)
+    known = ground.heard_ms / HOUR_MS >= np.maximum(_KNOWN_FOR * rise.hours, _KNOWN_DAY_H)
+    part = np.where(known | (rise.hours >= _LONG_H), _UNLIMITED_PART, within_day)
     return [
-        at_least("growth without a limit, of what was used", "size", grown, _UNLIMITED_PART * rise.begin),
+        at_least("growth without a limit, of what was used", "size", grown, part * rise.begin),
         at_least("its second half to its first, by an error less", "ratio", ratio, _UNLIMITED_RATIO),
     ]

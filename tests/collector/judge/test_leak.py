@@ -273,6 +273,14 @@ def test_what_filled_for_hours_is_no_leak_a_day_later_when_it_has_long_been_full
     assert np.isnan(find_leaks(np.fmin(rises, np.nanmax(rises) - 500 * full_for), view, ground()).rate[0])
 
 
+def test_without_a_limit_a_young_boot_must_have_grown_by_more() -> None:
+    for part, heard_h, told in ((0.4, 3, False), (0.4, 31, True), (1.1, 3, True)):  # within 160 minutes
+        window = line(part * BASE / 30)
+        found = find_leaks(window, 3, ground(limits=np.nan, heard_ms=heard_h * HOUR_MS))
+        assert np.isfinite(found.rate[0]) == told
+    assert find_leaks(line(0.4 * BASE / 30), VIEWS.index((5, False)), ground(limits=np.nan)).rate[0] > 0
+
+
 @given(st.lists(st.integers(0, 10_000), min_size=31, max_size=31))
 @settings(max_examples=50, deadline=None)
 def test_the_envelope_never_falls_and_never_exceeds_what_is_to_come(used: list[int]) -> None:
