@@ -32,7 +32,7 @@ _AT_ONCE = 1000
 
 
 class _Form:
-    """Blocks of one kind with the same fields that wait: each with its route, when it came, the number of its agent."""
+    """Blocks of one kind with the same fields that wait: each with its route and the number of its arrival."""
 
     def __init__(self, table: Table, fields: Fields) -> None:
         self.table, self.fields = table, fields
@@ -43,7 +43,7 @@ class _Form:
         """Nothing waits."""
         self.routes: list[_Route] = []
         self.blocks: list[Rows] = []
-        self.arrivals: list[tuple[int, int]] = []
+        self.arrivals: list[int] = []
 
 
 class _Route:
@@ -65,13 +65,13 @@ class Inbox:
         self._routes: dict[tuple[str, str, Names], _Route] = {}
         self._forms: dict[tuple[str, Fields], _Form] = {}
         self._waiting: list[_Form] = []
-        self._arrival = (0, 0)
+        self._arrivals: list[tuple[int, int]] = []
 
     def arrival(self, received_ms: int, agent: int) -> None:
         """The next blocks came then, from the agent of that number."""
         if sum(len(form.blocks) for form in self._waiting) >= _AT_ONCE:
             self.flush()
-        self._arrival = (received_ms, agent)
+        self._arrivals.append((received_ms, agent))
 
     def put(self, block: Rows) -> bool:
         """Let a block wait for the tick; false where it may not, being the first of its boot, or flagged."""
@@ -96,10 +96,13 @@ class Inbox:
 
     def flush(self) -> None:
         """Take in all that waits."""
-        for form in self._waiting:
-            self._take_in(form)
-            form.clear()
-        self._waiting.clear()
+        if self._waiting:
+            arrivals = np.array(self._arrivals, dtype=np.int64)
+            for form in self._waiting:
+                self._take_in(form, arrivals)
+                form.clear()
+            self._waiting.clear()
+        del self._arrivals[:-1]  # more may come of the last
 
     def _put(self, block: Rows, route: _Route) -> None:
         if route.waits:  # what comes twice goes in one after the other
@@ -112,7 +115,7 @@ class Inbox:
         route.waits = True
         form.routes.append(route)
         form.blocks.append(block)
-        form.arrivals.append(self._arrival)
+        form.arrivals.append(len(self._arrivals) - 1)
 
     def _form(self, table: Table, fields: Fields) -> _Form:
         form = self._forms.get((table.kind, fields))
@@ -122,13 +125,13 @@ class Inbox:
             form = self._forms[table.kind, fields] = _Form(table, fields)
         return form
 
-    def _take_in(self, form: _Form) -> None:
+    def _take_in(self, form: _Form, arrivals: RowNumbers) -> None:
         table, routes, cells = form.table, form.routes, Cells(form.blocks)
         for route in routes:
             route.waits = False
         rows = np.array([route.row for route in routes], dtype=np.int64)
         devices = np.array([route.device for route in routes], dtype=np.int64)
-        received_ms, agents = np.array(form.arrivals, dtype=np.int64).T
+        received_ms, agents = arrivals[form.arrivals].T
         times = cells.times[cells.last]
         self._hearing.samples(agents, devices, np.minimum(received_ms, times))
         table.resolution[rows] = [block.resolution for block in form.blocks]

@@ -156,6 +156,12 @@ class History:
             windows[young] = np.where(np.arange(BUCKETS - 1) < starting[young, None], np.nan, windows[young])
         return windows
 
+    def moved(self, rows: Rows, levels: Rows, layer: int = 0) -> npt.NDArray[np.bool_]:
+        """Whether the buckets of that level hold more than one value."""
+        buckets = self.least[rows, layer, levels]
+        moved: npt.NDArray[np.bool_] = np.fmax.reduce(buckets, axis=1) > np.fmin.reduce(buckets, axis=1)
+        return moved
+
     def _stands_alone(self, rows: Rows, levels: Rows) -> npt.NDArray[np.bool_]:
         """Whether a bucket of that level gets one sample of each row."""
         alone: npt.NDArray[np.bool_] = np.array(WIDTHS_MS)[levels] <= _ALONE * self.peaks[rows, PERIOD_MS]

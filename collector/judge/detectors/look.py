@@ -77,13 +77,26 @@ def ground_of(table: Table, history: History, views: Rows, rows: Rows) -> Ground
 
 def look(table: Table, history: History, closed: Rows, levels: Rows) -> None:
     """Look at rows that closed a bucket of those levels."""
-    rows, views = views_of(closed, levels)
-    windows = history.windows(rows, LEVEL_OF[views])
-    _look_for_leaks(table, history, rows, views, windows)
-    if table.has(STEP_LEVEL):
-        _look_for_steps(table, history, rows, views, windows)
+    told = LEAK_LEVEL, STEP_LEVEL
+    rows, views = views_of(*_lively(table, history, closed, levels, told))
+    if len(rows):
+        windows = history.windows(rows, LEVEL_OF[views])
+        _look_for_leaks(table, history, rows, views, windows)
+        if table.has(STEP_LEVEL):
+            _look_for_steps(table, history, rows, views, windows)
     if table.has(FRAGMENT_LEVEL):
-        _look_for_fragments(table, history, rows, views, windows)
+        _look_for_fragments(table, history, closed, levels)
+
+
+def _lively(
+    table: Table, history: History, rows: Rows, levels: Rows, told: Sequence[str], layer: int = 0
+) -> tuple[Rows, Rows]:
+    """Those of which anything moved, or was told: what stands still tells nothing, and most things do."""
+    lively = history.moved(rows, levels, layer)
+    for level in told:
+        if table.has(level):
+            lively |= ~np.isnan(table.column(level)[rows])
+    return rows[lively], levels[lively]
 
 
 def _look_for_steps(table: Table, history: History, rows: Rows, views: Rows, windows: Numbers) -> None:
@@ -96,7 +109,10 @@ def _look_for_steps(table: Table, history: History, rows: Rows, views: Rows, win
     _write(table, rows, columns, (here, steps.size, steps.hours), told, _never)
 
 
-def _look_for_fragments(table: Table, history: History, rows: Rows, views: Rows, windows: Numbers) -> None:
+def _look_for_fragments(table: Table, history: History, closed: Rows, levels: Rows) -> None:
+    rows, views = views_of(*_lively(table, history, closed, levels, (FRAGMENT_LEVEL,), layer=1))
+    if not len(rows):
+        return
     outside = history.windows(rows, LEVEL_OF[views], layer=1)
     limits = table.view(rows)["limit"]
     told_here = table.column(FRAGMENT_LEVEL)[rows] == views
@@ -104,8 +120,9 @@ def _look_for_fragments(table: Table, history: History, rows: Rows, views: Rows,
     if not len(chosen):
         return
     rows, views, outside = rows[chosen], views[chosen], outside[chosen]
+    windows = history.windows(rows, LEVEL_OF[views])
     before = history.highest_before(rows, LEVEL_OF[views], layer=1)
-    fragments = find_fragmentation(windows[chosen], outside, views, limits[chosen], before)
+    fragments = find_fragmentation(windows, outside, views, limits[chosen], before)
     columns, values = (FRAGMENT_LEVEL, *FRAGMENT_COLUMNS), (views.astype(np.float64), *fragments)
     _write(table, rows, columns, values, ~np.isnan(fragments.now), lambda some: _still(outside[some], views[some]))
 
