@@ -25,9 +25,9 @@ then where it rises for no longer than an outage may last."""
 _STEADY_PART = 0.3
 _STRAIGHT_FROM_H, _STRAIGHT_ERRORS = 12.0, 1.5
 """Straight for longer than a wave of 24 hours rises."""
-_LONG_H, _DAYS_H, _DAYS_PART, _SURE_PART = 26.0, 48.0, 0.25, 0.35
-"""What is emptied once a day, as a buffer is at midnight, rises for no longer than a day; how much is asked of growth
-that goes on for longer, and for two; and from where on it need not be sure how it bends. Parts of the room."""
+_LONG_H, _DAYS_H, _DAYS_PART = 26.0, 48.0, 0.25
+"""What is emptied once a day, as a buffer is at midnight, rises for no longer than a day. Of growth that outlasts two
+days less is asked, as a part of the room."""
 _LEAST_ROOM = 0.5
 """Memory ends when peaks reach the limit: what they take is no room for growth, but for so much of what was free."""
 _QUIET_FROM_MS, _QUIET_PART, _QUIET_SAMPLES = 1_800_000, 0.01, 100
@@ -68,7 +68,7 @@ def asked_of_size(rise: Rise, views: Rows, ground: Ground) -> list[Asked]:
     ends = at_least("what is to come, if it goes on slowing down so", "size", surely, left)
     ends_at_worst = at_least("what is to come, if it slows down by an error more", "size", slowly, left)
     steady = at_least("growth, of what was free", "percent", part, _STEADY_PART)
-    ends_of_long = at_least(ends.what, "size", np.where(room >= _SURE_PART, surely, slowly), left)
+    ends_of_long = at_least(ends.what, "size", np.where(room >= _TOOTH, surely, slowly), left)
     choices = [
         all_of("large for its time", [_asked_to_be_large(rise, part), ends]),
         all_of("news to a boot that is known", [*_asked_to_be_news(rise, part, ground), ends_at_worst]),
