@@ -12,14 +12,14 @@ from collector.judge.detectors.boots import asked_across_boots
 from collector.judge.detectors.conditions import at_least
 from collector.judge.detectors.fragmentation import asked_of_fragmentation
 from collector.judge.detectors.history import History
-from collector.judge.detectors.look import ground_of, night_of, of_nights
+from collector.judge.detectors.look import ground_of, night_of, of_nights, two_boots_of, watched_rows
 from collector.judge.detectors.peers import LEAST_PEERS
 from collector.judge.detectors.rush import LONGEST_VIEW, asked_of_line, asked_of_rise, rise_of
 from collector.judge.detectors.step import asked_of_step, may_show
 from collector.judge.detectors.views import LEVEL_OF
 from collector.judge.engine import Judge
 from collector.judge.explaining import Explanation, conditions_of, explain_leak
-from collector.judge.explaining_night import explain_night
+from collector.judge.explaining_night import explain_night, explain_two_boots
 from collector.judge.explaining_rules import explain_rule
 from collector.judge.expression import Numbers
 from collector.judge.rules import BREACH
@@ -61,6 +61,10 @@ def _detectors(table: Table, history: History, row: int) -> Iterator[Explanation
     yield Explanation("boots", conditions_of(asked_across_boots(history.boots(rows), limits)[1]))
     if len(of_nights(history, rows)):
         yield explain_night(night_of(table, history, rows))
+    else:
+        restarted, *both = two_boots_of(table, history, watched_rows(history, rows))
+        if len(restarted):
+            yield explain_two_boots(*both)
     for view in known:
         used = _window(history, rows, view)
         if table.has(FRAGMENT_LEVEL):

@@ -8,13 +8,15 @@ from __future__ import annotations
 import numpy as np
 
 from collector.judge.detectors import night as detector
-from collector.judge.detectors.conditions import Asked, at_least, more_than
+from collector.judge.detectors.conditions import Asked, at_least, is_so, more_than
 from collector.judge.detectors.night import Night, Sight
+from collector.judge.detectors.two_boots import asked_of_two_boots
 from collector.judge.explaining import Explanation, Window, conditions_of, listed
 from collector.judge.expression import Truths
 
 _SIGHTS = {
-    "mixed": "least and mean of each block", "smooth": "means over an hour", "feet": "feet of the teeth",
+    "mixed": "least and mean of each block, or all its samples", "smooth": "means over an hour",
+    "without waves": "mean of each block, less what goes by the clock", "feet": "feet of the teeth",
     "one tooth": "foot of the only tooth",
 }  # fmt: skip
 
@@ -33,7 +35,7 @@ def explain_night(night: Night) -> Explanation:
         drawn = np.where(known, _level_at_start(sight) + float(line.slope[0]) * blocks, np.nan)
         steps = detector.is_staircase(sights, places, np.arange(1))
         asked = [*_asked_of_time(night), *_asked_of_rise(night, sight), *_asked_of_course(night, sight)]
-        asked.append(_asked(_STEPS, ~steps))
+        asked.append(is_so(_STEPS, ~steps))
     slope, error = float(line.slope[0]), detector.Z * float(line.error[0])
     kept = tuple(bool(one) for one in known)
     seen = Window(
@@ -41,6 +43,11 @@ def explain_night(night: Night) -> Explanation:
         _SIGHTS.get(sight.name, f"least of each {sight.name.removeprefix('floors of ')} blocks"),
     )  # fmt: skip
     return Explanation("night", conditions_of(asked), seen if known.any() else None)
+
+
+def explain_two_boots(before: Night, now: Night) -> Explanation:
+    """Explain the night of one series that restarted within it."""
+    return Explanation("night", conditions_of(asked_of_two_boots(before, now)[1]))
 
 
 def _level_at_start(sight: Sight) -> float:
@@ -75,18 +82,13 @@ def _asked_of_course(night: Night, sight: Sight) -> list[Asked]:
     goes_on = at_least("its second half to its first: no cache, nor just begun", "ratio", line.ratio, wanted)
     before = night.stood_before + detector.MARGIN * line.grown
     return [
-        _asked("the last blocks are on the line, no end of a tooth", sight.holds),
+        is_so("the last blocks are on the line, no end of a tooth", sight.holds),
         _as_said(goes_on, sight.goes_on),
         _as_said(
             more_than("level, above all before the night", "size", level, before), detector.is_news(night, line.grown)
         ),
+        is_so("the newest value has not fallen back to the beginning", detector.is_kept(night, line.grown)),
     ]
-
-
-def _asked(what: str, held: Truths) -> Asked:
-    """A condition that has no two numbers."""
-    nothing = np.full(len(held), np.nan)
-    return Asked(what, "number", nothing, "", nothing, held)
 
 
 def _as_said(asked: Asked, held: Truths) -> Asked:

@@ -1,7 +1,8 @@
 """The last eight hours of series that are sampled every few seconds, five minutes a block: least used memory, and mean.
 
 A night is judged by these; the buckets of `history.py` hold least values alone, of which clients that come and go leave
-little. Only series whose samples come close together have blocks: 800 bytes each. By column.
+little. Only series whose samples come close together have blocks: 800 bytes each. Of the first thousand series of a
+kind the samples themselves are kept too, one in ten seconds: 12 KB each. By column.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ BLOCKS = 96
 CLOSE_MS = 30_000
 """Samples no farther apart are of a board that somebody watches."""
 
+SLOT_MS = 10_000
+SLOTS = WIDTH_MS // SLOT_MS
+"""Samples of a block that are kept: the least of each slot."""
+SAMPLED_ROWS = 1024
+"""A desk has a few boards; of a fleet that speaks so often all samples would be a gigabyte."""
+
 _FIRST_PLACES = 16
 _NUMBER, _SUM, _COUNT = range(3)
 
@@ -26,13 +33,15 @@ class Blocks:
     """Rings of blocks. A row gets a place in them with its first two samples that are close together, and keeps it.
 
     `least`, `mean`: places x BLOCKS bytes, NaN where nothing was seen; `newest`: places x (number of the newest block,
-    sum and count of the samples in it).
+    sum and count of the samples in it); `samples`: rows x BLOCKS x SLOTS bytes, of the first rows only. What a boot has
+    left is kept for the next one, but for what it took to start.
     """
 
     def __init__(self) -> None:
         self.least: npt.NDArray[np.float32] = np.full((_FIRST_PLACES, BLOCKS), np.nan, dtype=np.float32)
         self.mean = self.least.copy()
         self.newest: npt.NDArray[np.float64] = np.full((_FIRST_PLACES, 3), -1.0)
+        self.samples: npt.NDArray[np.float32] = np.zeros((0, BLOCKS, SLOTS), dtype=np.float32)
         self._place_of: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._taken = 0
         self._closed: set[int] = set()
@@ -51,9 +60,11 @@ class Blocks:
         rows, times, used, last_ms = rows[order], times[order], used[order], last_ms[order]
         self._give_places(rows, times, last_ms)
         here = self._place_of[rows] >= 0
-        rows, numbers, used = rows[here], times[here] // WIDTH_MS, used[here]
+        rows, times, used = rows[here], times[here], used[here]
         if not len(rows):
             return
+        numbers = times // WIDTH_MS
+        in_time = numbers >= self.newest[self._place_of[rows], _NUMBER]
         new_row = np.diff(rows, prepend=-1) != 0
         starts = np.flatnonzero(new_row | (np.diff(numbers, prepend=-1) != 0))
         least, sums = np.fmin.reduceat(used, starts), np.add.reduceat(used, starts)
@@ -63,6 +74,7 @@ class Blocks:
         for rank in range(int(ranks.max()) + 1):
             now = ranks == rank
             self._fold(rows[starts[now]], numbers[starts[now]], least[now], sums[now], counts[now])
+        self._keep(rows[in_time], times[in_time], used[in_time])
 
     def take_closed(self) -> Rows:
         """The rows of which a block was closed since this was last asked."""
@@ -70,12 +82,17 @@ class Blocks:
         self._closed.clear()
         return closed
 
-    def forget(self, row: int) -> None:
-        """A new boot."""
+    def begin_boot(self, row: int, started_ms: float) -> None:
+        """A new boot, after one that had started by then: what is older is forgotten, as is the block still open."""
         self._closed.discard(row)
         place = self._place_of[row]
-        if place >= 0:
-            self.least[place], self.mean[place], self.newest[place] = np.nan, np.nan, -1.0
+        if place < 0:
+            return
+        numbers = self.newest[place, _NUMBER] - np.arange(BLOCKS)
+        over = numbers[(numbers * WIDTH_MS < started_ms) | (np.arange(BLOCKS) == 0)].astype(np.int64) % BLOCKS
+        self.least[place, over], self.mean[place, over], self.newest[place, _SUM:] = np.nan, np.nan, 0.0
+        if row < len(self.samples):
+            self.samples[row, over] = np.nan
 
     def begin_ms(self, rows: Rows) -> Numbers:
         """When the oldest of the closed blocks of these rows begins; NaN of rows that have none."""
@@ -95,23 +112,44 @@ class Blocks:
         )
         return least, mean
 
+    def closed_samples(self, rows: Rows) -> npt.NDArray[np.float32]:
+        """The samples of these blocks, NaN where none are known: rows x (BLOCKS - 1) x SLOTS (0: none kept)."""
+        here = np.flatnonzero(rows < len(self.samples))
+        here = here[self._place_of[rows[here]] >= 0]
+        samples = np.full((len(rows), BLOCKS - 1, SLOTS if len(here) else 0), np.nan, dtype=np.float32)
+        if len(here):
+            newest = self.newest[self._place_of[rows[here]], _NUMBER].astype(np.int64)
+            slots = (newest[:, None] - np.arange(BLOCKS - 1, 0, -1)) % BLOCKS
+            samples[here] = self.samples[rows[here, None], slots]
+        return samples
+
     def saved(self, rows: Rows) -> bytes:
         """What the disk has to hold of these rows: which of them have blocks, and those."""
         has = self._place_of[rows] >= 0
-        places = self._place_of[rows[has]]
-        return b"".join(part.tobytes() for part in (has, self.newest[places], self.least[places], self.mean[places]))
+        places, sampled = self._place_of[rows[has]], rows[has & (rows < SAMPLED_ROWS)]
+        parts = (has, self.newest[places], self.least[places], self.mean[places], self.samples[sampled])
+        return b"".join(part.tobytes() for part in parts)
 
     def restore(self, rows: Rows, saved: bytes) -> None:
         """Put back what `saved` gave of these rows; what another version gave is left out."""
         has = np.frombuffer(saved[: len(rows)], dtype=np.bool_)
-        count, ring = int(has.sum()), len(rows) + self.newest[0].nbytes * int(has.sum())
-        if len(has) != len(rows) or len(saved) != ring + 2 * self.least[0].nbytes * count:
+        if len(has) != len(rows):
+            return
+        sampled = rows[has & (rows < SAMPLED_ROWS)]
+        shapes = [(int(has.sum()), *ring.shape[1:]) for ring in (self.newest, self.least, self.mean)]
+        shapes.append((len(sampled), *self.samples.shape[1:]))
+        types = [ring.dtype for ring in (self.newest, self.least, self.mean, self.samples)]
+        sizes = [int(np.prod(shape)) * kind.itemsize for shape, kind in zip(shapes, types, strict=True)]
+        if len(saved) != len(rows) + sum(sizes):
             return
         for row in rows[has].tolist():
             self._give_place(row)
-        places = self._place_of[rows[has]]
-        self.newest[places] = np.frombuffer(saved[len(rows) : ring]).reshape(count, self.newest.shape[1])
-        self.least[places], self.mean[places] = np.frombuffer(saved[ring:], np.float32).reshape(2, count, BLOCKS)
+        places, ends = self._place_of[rows[has]], len(rows) + np.cumsum(sizes)
+        parts = [
+            np.frombuffer(saved[end - size : end], kind).reshape(shape)
+            for end, size, kind, shape in zip(ends.tolist(), sizes, types, shapes, strict=True)
+        ]
+        self.newest[places], self.least[places], self.mean[places], self.samples[sampled] = parts
 
     def _give_places(self, rows: Rows, times: Rows, last_ms: Numbers) -> None:
         """To rows whose samples came close together, among themselves or after the one before."""
@@ -128,6 +166,17 @@ class Blocks:
             self.newest = grown(self.newest, 2 * self._taken, -1)
         self._place_of[row] = self._taken
         self._taken += 1
+        if len(self.samples) <= row < SAMPLED_ROWS:
+            self.samples = grown(self.samples, min(SAMPLED_ROWS, max(2 * row, _FIRST_PLACES)), np.nan)
+
+    def _keep(self, rows: Rows, times: Rows, used: Numbers) -> None:
+        """Put samples into the slots of their blocks, which are open or have been."""
+        few = rows < SAMPLED_ROWS
+        rows, times, used = rows[few], times[few], used[few]
+        numbers = times // WIDTH_MS
+        held = numbers > self.newest[self._place_of[rows], _NUMBER] - BLOCKS
+        cells = (rows[held], numbers[held] % BLOCKS, times[held] % WIDTH_MS // SLOT_MS)
+        np.fmin.at(self.samples, cells, used[held].astype(np.float32))
 
     def _fold(self, rows: Rows, numbers: Rows, least: Numbers, sums: Numbers, counts: Rows) -> None:
         """Put one block a row into the rings."""
@@ -141,6 +190,8 @@ class Blocks:
         ages = np.arange(len(which)) - np.repeat(np.cumsum(passed) - passed, passed)
         self.least[places[which], (numbers[which] - ages) % BLOCKS] = np.nan
         self.mean[places[which], (numbers[which] - ages) % BLOCKS] = np.nan
+        few = rows[which] < SAMPLED_ROWS
+        self.samples[rows[which][few], ((numbers[which] - ages) % BLOCKS)[few]] = np.nan
         own = self.newest[places]
         own[:, _SUM] = sums[in_time] + np.where(fresh, 0, own[:, _SUM])
         own[:, _COUNT] = counts[in_time] + np.where(fresh, 0, own[:, _COUNT])

@@ -59,6 +59,12 @@ def less_than(what: str, form: str, measured: Numbers, wanted: Numbers | float) 
     return Asked(what, form, measured, "less than", wanted, measured < wanted)
 
 
+def is_so(what: str, held: Truths) -> Asked:
+    """What has no two numbers."""
+    nothing = np.full(len(held), np.nan)
+    return Asked(what, "number", nothing, "", nothing, held)
+
+
 def one_of(what: str, parts: Sequence[Asked]) -> Asked:
     """A group that is held where one of its parts is."""
     held: Truths = reduce(np.logical_or, (part.held for part in parts))

@@ -75,9 +75,9 @@ class History:
     def forget(self, row: int) -> None:
         """A new boot: the heap begins anew. What remains of the old one is its shape."""
         self._remember_boot(row)
+        self.blocks.begin_boot(row, self.peaks[row, BORN_MS] + STARTING_MS)
         self.least[row], self.newest[row] = np.nan, -1
         self.peaks[row, :MARKS] = np.nan
-        self.blocks.forget(row)
 
     def boots(self, rows: Rows) -> Numbers:
         """The boots before this one, newest first: rows x BOOTS x POINTS x (uptime ms, used), NaN where none."""

@@ -66,12 +66,16 @@ def mean_of(values: Numbers) -> Numbers:
     return means
 
 
+def parabola(x: Numbers) -> Numbers:
+    """Legendre's polynomials up to the second of points from -1 to 1: one more axis."""
+    return np.stack([np.ones_like(x), x, 1.5 * x**2 - 0.5], axis=-1)
+
+
 def fit(x: Numbers, values: Numbers, degree: int) -> Fit:
     """Legendre's polynomials up to the first or second by least squares, x from -1 to 1."""
     known: Truths = np.isfinite(values)
     values = np.where(known, values - mean_of(values)[:, None], 0)
-    basis = np.stack([np.ones_like(x), x, 1.5 * x**2 - 0.5][: degree + 1], axis=2)
-    basis = np.where(known[:, :, None], basis, 0)
+    basis = np.where(known[:, :, None], parabola(x)[:, :, : degree + 1], 0)
     count = known.sum(axis=1)
     inverse = np.linalg.inv(np.einsum("nki,nkj->nij", basis, basis) + 1e-9 * np.eye(degree + 1))
     terms = np.einsum("nij,nj->ni", inverse, np.einsum("nki,nk->ni", basis, values))

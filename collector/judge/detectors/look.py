@@ -16,7 +16,7 @@ from collector.judge.columns import (
     STEP_COLUMNS,
     STEP_LEVEL,
 )
-from collector.judge.detectors.blocks import CLOSE_MS, WIDTH_MS
+from collector.judge.detectors.blocks import BLOCKS, CLOSE_MS, WIDTH_MS
 from collector.judge.detectors.boots import find_leaks_across_boots
 from collector.judge.detectors.ended import find_leaks_of_ended
 from collector.judge.detectors.fragmentation import find_fragmentation, may_have_shrunk
@@ -42,6 +42,7 @@ from collector.judge.detectors.leak import Leaks, find_leaks, goes_on, may_have_
 from collector.judge.detectors.night import NIGHT_H, Night, find_night_leaks
 from collector.judge.detectors.rush import find_rushes, may_rush
 from collector.judge.detectors.step import find_steps, is_new
+from collector.judge.detectors.two_boots import find_leaks_of_two_boots
 from collector.judge.detectors.views import LEVEL_OF, VIEWS, views_of, watched
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows, Table
@@ -52,7 +53,7 @@ A_NIGHT = ACROSS_BOOTS + 1
 """Stands for a view where one night tells it."""
 _LONG = LEVEL_OF[VIEWS.index((5, False))]
 """What stood before a night is seen in buckets that are longer than those of this level: three hours and more."""
-_AT_ONCE = 2048
+_AT_ONCE = 256
 """Nights are many numbers: so many series are looked at together."""
 
 
@@ -176,36 +177,86 @@ def look_across_boots(table: Table, history: History, rows: Rows, ended: Leaks) 
 
 def night_of(table: Table, history: History, rows: Rows) -> Night:
     """What the detector of nights has to know of these rows; blocks that begin as the boot does are left out."""
-    begins_ms, born_ms = history.blocks.begin_ms(rows), history.mark(rows, BORN_MS)
+    begins_ms, born_ms = _begins_ms(history, rows), history.mark(rows, BORN_MS)
+    boots_at = (born_ms - begins_ms[:, 0]) / WIDTH_MS
+    before = history.highest_before(rows, np.full(len(rows), _LONG), begins_ms[:, 0])
+    return _night(table, history, rows, begins_ms >= born_ms[:, None] + STARTING_MS, (boots_at, before))
+
+
+def night_before(table: Table, history: History, rows: Rows) -> Night:
+    """The same of the boot before this one, as far as it is of this night. When it began is not known any more."""
+    ends_ms, unknown = _begins_ms(history, rows) + WIDTH_MS, np.full(len(rows), np.nan)
+    return _night(table, history, rows, ends_ms <= history.mark(rows, BORN_MS)[:, None], (unknown, unknown))
+
+
+def _begins_ms(history: History, rows: Rows) -> Numbers:
+    """When each of the closed blocks of these rows begins."""
+    begins_ms: Numbers = history.blocks.begin_ms(rows)[:, None] + WIDTH_MS * np.arange(BLOCKS - 1)
+    return begins_ms
+
+
+def _night(
+    table: Table, history: History, rows: Rows, counts: Truths, boots_at_and_before: tuple[Numbers, Numbers]
+) -> Night:
+    """The night of those blocks that count."""
     least, mean = history.blocks.closed(rows)
-    starting = begins_ms[:, None] + WIDTH_MS * np.arange(least.shape[1]) < born_ms[:, None] + STARTING_MS
+    boots_at, stood_before = boots_at_and_before
     return Night(
-        np.where(starting, np.nan, least),
-        np.where(starting, np.nan, mean),
+        np.where(counts, least, np.nan),
+        np.where(counts, mean, np.nan),
         WIDTH_MS / HOUR_MS,
-        (born_ms - begins_ms) / WIDTH_MS,
-        history.highest_before(rows, np.full(len(rows), _LONG), begins_ms),
+        boots_at,
+        stood_before,
         table.view(rows)["limit"],
         history.mark(rows, PEAKS),
         table.resolution[rows].astype(np.float64),
+        history.mark(rows, LAST),
+        np.where(counts[:, :, None], history.blocks.closed_samples(rows), np.float32(np.nan)),
     )
 
 
 def of_nights(history: History, rows: Rows) -> Rows:
     """Those rows of boots that have lasted for a night, and whose samples stand close together."""
-    long = history.mark(rows, LAST_MS) - history.mark(rows, BORN_MS) >= NIGHT_H * HOUR_MS
-    return rows[long & (history.mark(rows, PERIOD_MS) <= CLOSE_MS) & np.isfinite(history.blocks.begin_ms(rows))]
+    rows = watched_rows(history, rows)
+    return rows[_up_ms(history, rows) >= NIGHT_H * HOUR_MS]
+
+
+def watched_rows(history: History, rows: Rows) -> Rows:
+    """Those rows whose samples stand close together."""
+    return rows[(history.mark(rows, PERIOD_MS) <= CLOSE_MS) & np.isfinite(history.blocks.begin_ms(rows))]
+
+
+def _up_ms(history: History, rows: Rows) -> Numbers:
+    up_ms: Numbers = history.mark(rows, LAST_MS) - history.mark(rows, BORN_MS)
+    return up_ms
 
 
 def look_at_nights(table: Table, history: History, rows: Rows) -> None:
     """Look at rows that closed a block of minutes."""
-    rows = of_nights(history, rows)
-    columns = (LEAK_LEVEL, *LEAK_COLUMNS, LEAK_BOOTS)
+    rows = watched_rows(history, rows)
     for start in range(0, len(rows), _AT_ONCE):
         some = rows[start : start + _AT_ONCE]
-        leaks, stays = find_night_leaks(night_of(table, history, some))
-        here, boots = np.full(len(some), float(A_NIGHT)), np.full(len(some), np.nan)
-        _write(table, some, columns, (here, *leaks, boots), ~np.isnan(leaks.rate), stays.take)
+        of_a_night = _up_ms(history, some) >= NIGHT_H * HOUR_MS
+        one, several = some[of_a_night], some[~of_a_night]
+        if len(one):
+            _write_nights(table, one, find_night_leaks(night_of(table, history, one)))
+        if len(several):
+            restarted, before, now = two_boots_of(table, history, several)
+            _write_nights(table, restarted, find_leaks_of_two_boots(before, now))
+
+
+def two_boots_of(table: Table, history: History, rows: Rows) -> tuple[Rows, Night, Night]:
+    """Those of rows whose boot is younger than a night that have another boot in it: the night of either."""
+    ends_ms, born_ms = _begins_ms(history, rows) + WIDTH_MS, history.mark(rows, BORN_MS)
+    rows = rows[(np.isfinite(history.blocks.closed(rows)[0]) & (ends_ms <= born_ms[:, None])).any(axis=1)]
+    return rows, night_before(table, history, rows), night_of(table, history, rows)
+
+
+def _write_nights(table: Table, rows: Rows, told: tuple[Leaks, Truths]) -> None:
+    leaks, stays = told
+    columns = (LEAK_LEVEL, *LEAK_COLUMNS, LEAK_BOOTS)
+    here, boots = np.full(len(rows), float(A_NIGHT)), np.full(len(rows), np.nan)
+    _write(table, rows, columns, (here, *leaks, boots), ~np.isnan(leaks.rate), stays.take)
 
 
 def _still(outside: Numbers, views: Rows) -> Truths:

@@ -18,13 +18,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.line import Line, line_through, mean_of
+from collector.judge.detectors.located import located
 from collector.judge.detectors.shape import first_and_last
-from collector.judge.detectors.sights import Points, floors, mixed, smooth
+from collector.judge.detectors.sights import Points, floors, mixed, scatter, smooth
 from collector.judge.detectors.stairs import rises_in_steps
 from collector.judge.detectors.teeth import Feet, Tooth, error_of, feet, only_tooth, saws
+from collector.judge.detectors.waves import without_waves
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows
 
@@ -33,7 +36,12 @@ NIGHT_H, LEAST_KNOWN = 7.9, 36
 STARTING = 4
 """Blocks at most that are not known because the board was starting up: they are of the night."""
 FLOORS_OF = (1, 2, 4, 8, 12)
-SURE, LEAST_POINTS = 4.0, 8
+HOPE, BEND_KNOWN, CLEARER = 0.5, 0.03, 0.75
+"""Deviates of a rise that all samples may make sure; an error of the ratio of halves that they need not make less; by
+what part of the scatter they must be better."""
+AT_ONCE = 64
+"""All samples are many numbers: so many series are looked at together."""
+SURE, LEAST_POINTS = 3.5, 8
 """Normal deviates, and how many points a line needs to be believed by them."""
 SURE_OF_FEET = 5.0
 """Deviates of the rise of feet by their own errors."""
@@ -51,8 +59,9 @@ MARGIN, LEVEL_BLOCKS = 0.25, 12
 """By which part of the growth it must be above all that stood before, in the least value of the last hour."""
 FALL_ERRORS, FALL_PART, END_BLOCKS = 6.0, 0.25, 2
 """What lies below the line at its end by so many errors, and by that part of the growth, has been given back."""
-SLOWS, SLOWS_ERRORS, RACES = 0.06, 1.5, 3.0
-"""What the ratio of halves may lack of 1: so much, or so many of its errors. And by how much it may exceed it."""
+SLOWS, OF_HOURS, SLOWS_ERRORS, SLOWS_AT_MOST, RACES = 0.06, 7.5, 1.9, 0.7, 3.0
+"""What the ratio of halves may lack of 1: so much in so many hours, or so many of its errors, up to that part. And by
+how much it may exceed it."""
 BEND_OF_FEET, BEND_OF_FEW = 3.9, 1 / 3
 """The error of the ratio of halves in errors of the slope, as a part of it: 3.5 of three points, 3.9 of many; and what
 it is at least of few feet, of which the first may be of a tooth that began some time after the boot."""
@@ -65,7 +74,8 @@ Z = 1.96
 class Night(NamedTuple):
     """What is known of each series, one row each. `least` and `mean` of its blocks, oldest first (NaN: not seen), each
     `block_hours` long; `boots_at` at which block its boot began; `stood_before` the highest least value of any three
-    hours before (NaN: none); `limits` and `peaks` bytes, as in `leak.Ground`; `resolutions` bytes."""
+    hours before (NaN: none); `limits` and `peaks` bytes, as in `leak.Ground`; `resolutions` bytes; `newest` the newest
+    value, which is not of a block yet; `samples` those of each block, as many as are kept."""
 
     least: Numbers
     mean: Numbers
@@ -75,6 +85,8 @@ class Night(NamedTuple):
     limits: Numbers
     peaks: Numbers
     resolutions: Numbers
+    newest: Numbers
+    samples: npt.NDArray[np.float32]
 
     def of(self, rows: Rows) -> Night:
         """Of those rows only."""
@@ -121,21 +133,24 @@ def span_hours(night: Night) -> Numbers:
 
 
 def worth(night: Night) -> Numbers:
-    """How much growth is worth a word, bytes."""
-    return np.fmax(np.fmin(WORTH, WORTH_PART * night.limits), GRAINS * night.resolutions)
+    """How much growth is worth a word, bytes: what is seen for a part of a night only need not have grown as much."""
+    part = np.fmin(1, span_hours(night) / NIGHT_H)
+    least: Numbers = np.fmax(np.fmin(WORTH, WORTH_PART * night.limits) * part, GRAINS * night.resolutions)
+    return least
 
 
 def look_at(night: Night) -> list[Sight]:
     """All sights."""
     least, mean = night.least, night.mean
     hours = np.broadcast_to(np.arange(least.shape[1]) * night.block_hours, least.shape)
-    blend, found = mixed(hours, least, mean), saws(mean, night.boots_at)
+    found = saws(mean, night.boots_at)
     lowest = [_sight(f"floors of {blocks}", floors(hours, least, blocks), least, night) for blocks in FLOORS_OF]
-    smoothed = _sight("smooth", smooth(hours, mean), mean, night)
+    means = [("smooth", smooth(hours, mean)), ("without waves", Points(hours, without_waves(mean)))]
     return [
-        _sight("mixed", blend, blend.used, night),
-        smoothed._replace(holds=lowest[0].holds),  # where means swing, only floors show a fall
+        _first_sight(hours, night),
         *lowest,
+        # where means swing, only floors show a fall
+        *(_sight(name, points, mean, night)._replace(holds=lowest[0].holds) for name, points in means),
         _sight_of_feet(feet(found, len(least), night.block_hours), night),
         _sight_of_tooth(only_tooth(found, len(least), night.block_hours), night),
     ]
@@ -158,7 +173,7 @@ def shows_leak(night: Night, sights: list[Sight], places: Rows, long_enough: Tru
     """Whether the sight that counts tells a leak, where what was seen is long enough."""
     grown = np.choose(places, [sight.line.grown for sight in sights])
     good = np.choose(places, [sight.rises & sight.holds & sight.goes_on for sight in sights])
-    told: Truths = good & long_enough & is_news(night, grown)
+    told: Truths = good & long_enough & is_news(night, grown) & is_kept(night, grown)
     told[told] = ~is_staircase(sights, places, np.flatnonzero(told))
     return told
 
@@ -183,6 +198,20 @@ def is_news(night: Night, grown: Numbers) -> Truths:
     return news
 
 
+def is_kept(night: Night, grown: Numbers) -> Truths:
+    """Whether the newest value has not fallen back to where the night began: a tooth may end just now."""
+    began = np.fmin.reduce(_first_known(night.least), axis=1)
+    kept: Truths = ~(night.newest < began + MARGIN * grown)
+    return kept
+
+
+def _first_known(least: Numbers) -> Numbers:
+    """The first hour that is known."""
+    first, _ = first_and_last(least)
+    age = np.arange(least.shape[1]) - first[:, None]
+    return np.where((age >= 0) & (age < LEVEL_BLOCKS), least, np.nan)
+
+
 def level_of(night: Night) -> Numbers:
     """What is held by now: the least of the last hour."""
     level: Numbers = np.fmin.reduce(night.least[:, -LEVEL_BLOCKS:], axis=1)
@@ -196,6 +225,18 @@ def _may_have_grown(night: Night) -> Truths:
     middle = mean_of(night.mean[:, -third:]) - mean_of(night.mean[:, :third])
     may_have: Truths = is_night(night) & (np.fmax(low, middle) > worth(night) / 4)
     return may_have
+
+
+def _first_sight(hours: Numbers, night: Night) -> Sight:
+    """Least and mean of each block; where they rise, but too little to be sure, or of their bend, all samples."""
+    blend = mixed(hours, night.least, night.mean)
+    line = line_through(*blend)
+    rows = np.flatnonzero((line.deviates > HOPE) & ~(line.ratio_error < BEND_KNOWN))
+    for some in np.array_split(rows, len(rows) // AT_ONCE + 1):
+        levels = located(night.samples[some])
+        clearer = scatter(levels) < CLEARER * scatter(blend.used[some])
+        blend.used[some[clearer]] = levels[clearer]
+    return _sight("mixed", blend, blend.used, night)
 
 
 def _sight(name: str, points: Points, blocks: Numbers, night: Night) -> Sight:
@@ -247,7 +288,13 @@ def _holds(line: Line, points: Points, blocks: Numbers, night: Night) -> Truths:
 
 def least_ratio(line: Line) -> Numbers:
     """How much the second half must have grown, as a part of the first."""
-    least: Numbers = 1 - np.fmax(SLOWS, SLOWS_ERRORS * line.ratio_error)
+    return least_ratio_of(line.hours, line.ratio_error)
+
+
+def least_ratio_of(hours: Numbers, ratio_error: Numbers) -> Numbers:
+    """The same of a line of so many hours, the error of whose ratio is that."""
+    by_error = np.fmin(SLOWS_ERRORS * ratio_error, SLOWS_AT_MOST)
+    least: Numbers = 1 - np.fmax(SLOWS * np.fmin(1, hours / OF_HOURS), by_error)
     return least
 
 

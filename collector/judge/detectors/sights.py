@@ -39,6 +39,13 @@ def mixed(hours: Numbers, least: Numbers, mean: Numbers) -> Points:
     return Points(hours, part * least + (1 - part) * mean)
 
 
+def scatter(used: Numbers) -> Numbers:
+    """The standard deviation of blocks around a parabola; NaN where nothing is known."""
+    rest = fit(np.broadcast_to(np.linspace(-1, 1, used.shape[1]), used.shape), used, 2).rest
+    deviation: Numbers = np.sqrt((rest**2).sum(axis=1) / np.isfinite(used).sum(axis=1))
+    return deviation
+
+
 def smooth(hours: Numbers, mean: Numbers) -> Points:
     """The weighted mean of each so many blocks, twice as often; those of which much is unknown are left out."""
     weights = np.sin(np.pi * (np.arange(_SMOOTH) + 0.5) / _SMOOTH) ** 2

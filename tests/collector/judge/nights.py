@@ -42,9 +42,17 @@ def night(shape: Shape, lost: float = 0.0, seed: int = 1, **known: float) -> Nig
     chance = np.random.default_rng(seed)
     used = np.stack([BASE + shape(chance) + lost * HOURS / 8 for _ in range(NIGHTS)])
     blocks = used.reshape(NIGHTS, BLOCKS - 1, SAMPLES)
-    values = {"boots_at": -2.0, "stood_before": np.nan, "limits": LIMIT, "peaks": 0.0, "resolutions": 1.0} | known
+    values = {
+        "boots_at": -2.0, "stood_before": np.nan, "limits": LIMIT, "peaks": 0.0, "resolutions": 1.0, "newest": np.nan,
+    } | known  # fmt: skip
     columns = {name: np.full(NIGHTS, value) for name, value in values.items()}
-    return Night(blocks.min(axis=2), blocks.mean(axis=2), 1 / 12, **columns)
+    return Night(blocks.min(axis=2), blocks.mean(axis=2), 1 / 12, **columns, samples=blocks.astype(np.float32))
+
+
+def only(of: Night, seen: np.ndarray) -> Night:
+    """The same with those blocks only."""
+    least, mean = (np.where(seen, each, np.nan) for each in (of.least, of.mean))
+    return of._replace(least=least, mean=mean, samples=np.where(seen[:, None], of.samples, np.float32(np.nan)))
 
 
 def told(of: Night) -> int:

@@ -7,15 +7,26 @@ import pytest
 
 from collector.judge.detectors.ended import find_leaks_of_ended
 from collector.judge.detectors.night import Night
-from tests.collector.judge.nights import BASE, LIMIT, NIGHTS, Shape, cache, clients, five_minutes, night, teeth, traffic
+from tests.collector.judge.nights import (
+    BASE,
+    LIMIT,
+    NIGHTS,
+    Shape,
+    cache,
+    clients,
+    five_minutes,
+    night,
+    only,
+    teeth,
+    traffic,
+)
 from tests.collector.judge.stream import LEAK_RULE, Bench, rows
 
 
 def lasted(hours: float, shape: Shape, lost: float) -> Night:
     """Boots that ended after so many hours, and would have lost so much in eight."""
     whole = night(shape, lost, boots_at=0)
-    over = np.arange(whole.least.shape[1]) >= hours * 12
-    return whole._replace(least=np.where(over, np.nan, whole.least), mean=np.where(over, np.nan, whole.mean))
+    return only(whole, np.arange(whole.least.shape[1]) < hours * 12)
 
 
 def told(boots: Night, highest: float) -> int:

@@ -128,9 +128,12 @@ def test_blocks_hold_least_values_and_means_of_close_samples_only() -> None:
     again.make_room(2)
     again.restore(both, blocks.saved(both))
     assert np.array_equal(again.closed(both)[1], mean, equal_nan=True)
+    samples = again.closed_samples(both)
+    assert np.array_equal(samples, blocks.closed_samples(both), equal_nan=True)
+    assert samples[0, -1].tolist() == [100.0 + second % 300 for second in range(600, 900, 10)]
 
 
-def test_a_gap_leaves_blocks_blank_and_a_boot_all() -> None:
+def test_a_gap_leaves_blocks_blank_and_a_boot_what_is_older() -> None:
     blocks = Blocks()
     blocks.make_room(1)
     row, start = np.array([0]), 0
@@ -140,9 +143,19 @@ def test_a_gap_leaves_blocks_blank_and_a_boot_all() -> None:
         start = int(times[-1])
     known = np.isfinite(blocks.closed(row)[0][0])
     assert known[-6:].tolist() == [False, True, True, False, False, True]
-    blocks.forget(0)
-    assert not np.isfinite(blocks.closed(row)[0]).any()
-    assert np.isnan(blocks.begin_ms(row)[0])
+    blocks.begin_boot(0, 3.0 * WIDTH_MS)  # the boot that is over had started by then
+    known = np.isfinite(blocks.closed(row)[0][0])
+    assert known[-6:].tolist() == [False, False, False, False, False, True]
+    assert np.array_equal(np.isfinite(blocks.closed_samples(row)[0]).any(axis=1), known)
+    times = np.arange(5 * WIDTH_MS + 100_000, 6 * WIDTH_MS + 100_000, 10_000)
+    blocks.add(np.repeat(row, len(times)), times, np.full(len(times), 7.0), np.full(len(times), float(start)))
+    assert blocks.closed(row)[0][0, -3:].tolist()[1:] == [1.0, 7.0]  # what the block still open held is forgotten
+
+
+def test_a_tooth_that_ends_just_now_is_left_alone() -> None:
+    whole = night(teeth(8.0), newest=BASE + 2_000)
+    assert told(whole) == 0
+    assert told(whole._replace(newest=np.full(NIGHTS, BASE + 40_000.0))) == NIGHTS
 
 
 def test_a_night_of_readings_ends_in_an_alert() -> None:

@@ -1,0 +1,154 @@
+"""A night in two boots of a board that is sampled every few seconds: whether both grew. Pure, by column.
+
+A board that restarts within the night shows no whole night. Of two boots that are one together a leak is told when
+
+* each was seen for an hour and a half at least, rises beyond doubt, holds to its end and is no staircase (`night.py`);
+  they rise alike, by a quarter or by their errors, since what is lost an hour is lost in each boot; neither slows down
+  beyond doubt, and both together no more than one night may;
+* or one of them was most of a night and tells it by itself, and the other was too short to say otherwise.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from collector.judge.detectors.conditions import Asked, all_held, all_of, at_least, is_so, one_of
+from collector.judge.detectors.leak import Leaks
+from collector.judge.detectors.night import (
+    LEAST_KNOWN,
+    NIGHT_H,
+    STARTING,
+    Night,
+    Z,
+    choose,
+    is_staircase,
+    least_ratio_of,
+    level_of,
+    look_at,
+)
+from collector.judge.expression import Numbers, Truths
+
+_LEAST_H, _MOST_OF_A_NIGHT_H = 1.5, NIGHT_H * 2 / 3
+_ALIKE, _ALIKE_ERRORS = 0.25, 2.5
+"""By which part of the larger slope the two may differ, or by so many errors."""
+_DOUBT = 2.5
+"""Errors by which neither boot may slow down by itself."""
+
+
+class _Course(NamedTuple):
+    """What the sight that counts tells of one boot, one value a row: the names of `line.Line`; how long it was seen,
+    and whether it rises beyond doubt, holds, and is no staircase."""
+
+    slope: Numbers
+    error: Numbers
+    hours: Numbers
+    ratio: Numbers
+    ratio_error: Numbers
+    seen_hours: Numbers
+    good: Truths
+
+    @property
+    def goes_on(self) -> Truths:
+        """Whether it does not slow down more than a night may."""
+        on: Truths = self.ratio >= least_ratio_of(self.hours, self.ratio_error)
+        return on
+
+
+def find_leaks_of_two_boots(before: Night, now: Night) -> tuple[Leaks, Truths]:
+    """Judge the boot that is over together with the one that lasts; and where a leak that was told stays told."""
+    leaks, asked = asked_of_two_boots(before, now)
+    told = all_held(asked)
+    stays: Truths = (leaks.low > 0) | (_seen_hours(now) < _LEAST_H)
+    return Leaks(*(np.where(told, column, np.nan) for column in leaks)), stays
+
+
+def asked_of_two_boots(before: Night, now: Night) -> tuple[Leaks, list[Asked]]:
+    """The numbers of all series, and what must hold for a leak to be told."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # medians of a boot of which hardly anything was seen
+        early, late = _course_of(before), _course_of(now)
+        both, by_early, by_late = _choices(early, late)
+        hours = (
+            np.where(by_late.held & ~both.held, 0, early.hours),
+            np.where(by_early.held & ~both.held, 0, late.hours),
+        )
+        leaks = _leaks_of(now, early, late, hours)
+    known = np.isfinite(before.least) | np.isfinite(now.least)
+    whole = (known.shape[1] - np.argmax(known, axis=1) + STARTING) * now.block_hours
+    return leaks, [
+        at_least("how long both boots were seen", "hours", whole, NIGHT_H),
+        at_least("blocks known", "number", known.sum(axis=1), LEAST_KNOWN),
+        one_of("who tells it", [both, by_early, by_late]),
+    ]
+
+
+def _choices(early: _Course, late: _Course) -> list[Asked]:
+    """Both boots, or one of them if it was most of a night, and the other does not say otherwise."""
+    alike = _are_alike(early, late)
+    both = [
+        at_least("how long the shorter was seen", "hours", np.fmin(early.seen_hours, late.seen_hours), _LEAST_H),
+        is_so("each rises beyond doubt, holds, and not in steps", early.good & late.good),
+        is_so("they rise alike", alike),
+        is_so("neither slows down", _go_on(early, late)),
+    ]
+    alone = [
+        [
+            at_least("how long it was seen", "hours", one.seen_hours, _MOST_OF_A_NIGHT_H),
+            is_so("it rises beyond doubt, holds, and not in steps", one.good),
+            is_so("it does not slow down", one.goes_on),
+            is_so("the other is too short to say otherwise", alike | (other.seen_hours < _LEAST_H)),
+        ]
+        for one, other in ((early, late), (late, early))
+    ]
+    return [all_of("both boots", both), all_of("the boot before", alone[0]), all_of("this boot", alone[1])]
+
+
+def _course_of(night: Night) -> _Course:
+    sights = look_at(night)
+    places = choose(sights)
+    slope, error, hours, ratio, ratio_error = (
+        np.choose(places, [getattr(sight.line, name) for sight in sights])
+        for name in ("slope", "error", "hours", "ratio", "ratio_error")
+    )
+    good = np.choose(places, [sight.rises & sight.holds for sight in sights])
+    good[good] = ~is_staircase(sights, places, np.flatnonzero(good))
+    return _Course(slope, error, hours, ratio, ratio_error, _seen_hours(night), good)
+
+
+def _seen_hours(night: Night) -> Numbers:
+    hours: Numbers = np.isfinite(night.least).sum(axis=1) * night.block_hours
+    return hours
+
+
+def _are_alike(early: _Course, late: _Course) -> Truths:
+    apart, error = np.abs(early.slope - late.slope), np.hypot(early.error, late.error)
+    alike: Truths = apart <= np.fmax(_ALIKE * np.fmax(early.slope, late.slope), _ALIKE_ERRORS * error)
+    return alike
+
+
+def _go_on(early: _Course, late: _Course) -> Truths:
+    """Whether neither slows down beyond doubt, and both together no more than one may."""
+    sure = [
+        boot.ratio >= np.fmin(least_ratio_of(boot.hours, boot.ratio_error), 1 - _DOUBT * boot.ratio_error)
+        for boot in (early, late)
+    ]
+    weights = [1 / boot.ratio_error**2 for boot in (early, late)]
+    error = 1 / np.sqrt(weights[0] + weights[1])
+    ratio = (early.ratio * weights[0] + late.ratio * weights[1]) * error**2
+    on: Truths = sure[0] & sure[1] & ~(ratio < least_ratio_of(np.fmin(early.hours, late.hours), error))
+    return on
+
+
+def _leaks_of(now: Night, early: _Course, late: _Course, hours: tuple[Numbers, Numbers]) -> Leaks:
+    """The numbers of a leak by both boots, each for so many hours."""
+    total = hours[0] + hours[1]
+    slope = (np.where(hours[0], early.slope * hours[0], 0) + np.where(hours[1], late.slope * hours[1], 0)) / total
+    error = (
+        np.hypot(np.where(hours[0], early.error * hours[0], 0), np.where(hours[1], late.error * hours[1], 0)) / total
+    )
+    low, high = slope - Z * error, slope + Z * error
+    room = np.maximum(0, now.limits - level_of(now) - np.nan_to_num(now.peaks))
+    return Leaks(slope, low, high, room / slope, room / high, room / low, total * 60, slope * total)
