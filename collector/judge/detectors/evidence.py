@@ -11,7 +11,7 @@ from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import HOUR_MS
 from collector.judge.detectors.shape import Bend, bend_of_a_day, to_come
 from collector.judge.detectors.views import is_daily
-from collector.judge.expression import Numbers
+from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows
 
 _TOOTH, _LARGEST_WAVE = 0.45, 0.5
@@ -44,12 +44,13 @@ _ERRORS = 1.0
 
 
 class Rise(NamedTuple):
-    """What grew: over so many hours, by so many bytes, from how many; and how it bends."""
+    """What grew: over so many hours, by so many bytes, from how many; how it bends; whether it was seen to begin."""
 
     hours: Numbers
     grown: Numbers
     begin: Numbers
     bent: Bend
+    is_whole: Truths
 
 
 def asked_of_size(rise: Rise, views: Rows, ground: Ground) -> list[Asked]:
@@ -67,6 +68,7 @@ def asked_of_size(rise: Rise, views: Rows, ground: Ground) -> list[Asked]:
     slowly, surely = to_come(grown, ratio), np.fmax(to_come(grown, ratio), to_come(grown, bent.ratio))
     ends = at_least("what is to come, if it goes on slowing down so", "size", surely, left)
     ends_at_worst = at_least("what is to come, if it slows down by an error more", "size", slowly, left)
+    ends_of_quiet = at_least(ends.what, "size", np.where(rise.is_whole, surely, slowly), left)
     steady = at_least("growth, of what was free", "percent", part, _STEADY_PART)
     ends_of_long = at_least(ends.what, "size", np.where(room >= _TOOTH, surely, slowly), left)
     choices = [
@@ -75,7 +77,7 @@ def asked_of_size(rise: Rise, views: Rows, ground: Ground) -> list[Asked]:
         all_of("over days", [_asked_of_days(room, views), ends]),
         all_of("straight", [steady, *_asked_of_shape(rise), ends_at_worst]),
         all_of("longer than a day", [*_asked_of_length(rise, room), ends_of_long]),
-        all_of("quiet: memory never fell", [*_asked_of_quiet(rise, ground), ends_at_worst]),
+        all_of("quiet: memory never fell", [*_asked_of_quiet(rise, ground), ends_of_quiet]),
         all_of("of unknown limit", _asked_of_unlimited(rise, ratio, ground)),
     ]
     of_ratchets = at_least("growth, of what was free, where a counter never falls", "percent", part, _RATCHET_PART)

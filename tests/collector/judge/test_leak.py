@@ -188,6 +188,17 @@ def test_a_small_growth_is_told_on_a_quiet_series_after_half_an_hour() -> None:
     assert find_leaks(window, 2, ground(quiet_ms=2_500_000)).rate[0] == pytest.approx(450)
 
 
+def test_a_quiet_leak_by_blocks_is_told_as_soon_where_it_was_seen_to_begin() -> None:
+    """Blocks of 40 bytes say little of how growth bends. Seen from the boot on, a cache would have shown it."""
+    window, quiet = BASE + 40 * (np.arange(31.0)[None, :] // 4), ground(quiet_ms=2_500_000)
+    assert np.isnan(find_leaks(window, 2, quiet).rate[0])
+    window[:, :4] = np.nan
+    assert find_leaks(window, 2, quiet).rate[0] == pytest.approx(450)
+    cache = BASE + 40 * np.floor(10 * (1 - np.exp(-(np.arange(31.0)[None, :] - 4) / 30)))
+    cache[:, :4] = np.nan
+    assert np.isnan(find_leaks(cache, 2, quiet).rate[0])
+
+
 def test_where_samples_are_seldom_a_little_growth_is_not_told_though_memory_never_fell() -> None:
     window = line(10)  # 1.3 % of the heap in eleven hours: a buffer that is emptied at midnight does as much
     assert find_leaks(window, 4, ground(quiet_ms=27 * HOUR_MS, quiet_samples=1620)).rate[0] > 0
