@@ -166,16 +166,17 @@ def _asked_of_rise(seen: Seen, ground: Ground) -> list[Asked]:
         at_least("times that it rose: no step", "number", _rises(held), least_rises),
         at_least("growth in its slowest third: no plateau", "size", slowest, _THIRD * grown / 3),
         at_least("growth, beside falls from sample to sample", "size", grown, peaks).unless(views < _LONG_VIEWS),
-        _asked_of_last_day(seen, last, grown / hours).or_unknown().unless(~daily),
+        _asked_of_last_day(seen, last, grown / hours, ground.newest).or_unknown().unless(~daily),
         *(one.unless(daily) for one in _asked_of_teeth(seen, ground)),
     ]
 
 
-def _asked_of_last_day(seen: Seen, last: Numbers, rate: Numbers) -> Asked:
+def _asked_of_last_day(seen: Seen, last: Numbers, rate: Numbers, newest: Numbers) -> Asked:
     """That it goes on, by the same hours a day before: the least of 24 hours is of their beginning, so by it alone what
-    has long been full would still be growing."""
+    has long been full would still be growing. After a gap the newest value stands for the last hours."""
     bucket_hours = HOURS_OF[seen.views]
     now, before = (_least_of_hours(seen.windows, end, bucket_hours) for end in (last, last - _DAY_H / bucket_hours))
+    now = np.where(np.isnan(now), newest, now)
     return at_least("growth of the last day: it goes on", "size", now - before, _GOES_ON * rate * _DAY_H)
 
 

@@ -281,7 +281,10 @@ def test_what_filled_for_hours_is_no_leak_a_day_later_when_it_has_long_been_full
     rises = np.where(hours < 0, np.nan, BASE + 500 * hours)
     assert find_leaks(rises, view, ground()).rate[0] == pytest.approx(500, rel=0.05)
     full_for = 18
-    assert np.isnan(find_leaks(np.fmin(rises, np.nanmax(rises) - 500 * full_for), view, ground()).rate[0])
+    full = np.fmin(rises, np.nanmax(rises) - 500 * full_for)
+    assert np.isnan(find_leaks(full, view, ground()).rate[0])
+    full[:, -3:] = np.nan  # then nothing is heard for some hours
+    assert np.isnan(find_leaks(full, view, ground(newest=np.nanmax(full))).rate[0])
 
 
 def test_without_a_limit_a_young_boot_must_have_grown_by_more() -> None:
