@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from collector.config import StoreConfig
+from collector.judge import incident_state, state
 from collector.records import Finding, encode_arrival, encode_finding, encode_tick
 from collector.stores.process import open_store
 from collector.stores.report import StoreReport, report
@@ -41,7 +42,8 @@ class Journals:
 
     def __init__(self, directory: Path, quota_bytes: int = 2**40) -> None:
         self.readings = Journal(directory / "readings.journal", quota_bytes=quota_bytes)
-        self.findings = Journal(directory / "findings.journal")
+        tables = state.TABLES + incident_state.TABLES
+        self.findings = Journal(directory / "findings.journal", tables=tables, steps=state.STEPS)
 
     def arrive(self, *frames: Sequence[About | Rows]) -> None:
         """Frames that arrived, one list of blocks each."""
