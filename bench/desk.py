@@ -18,7 +18,7 @@ from detection.drawing import HOUR, PLATFORMS, Drawn, Spec, live
 from detection.hearing import judged
 from detection.nights import draw_night
 
-SECONDS, PERIOD_S, LEAST_LOST = 8 * HOUR, 10, 4096
+SECONDS, PERIOD_S, LEAST_LOST, SILENT_AFTER_S = 8 * HOUR, 10, 4096, 300
 HEALTHY = ("steady", "saw-tooth", "server", "cache")
 
 
@@ -56,7 +56,7 @@ def main() -> None:
     chosen = parser.parse_args()
     devices = drawn(chosen.seed, chosen.nights, second=chosen.second)
     specs = [device.spec for device in devices]
-    verdicts = judged(devices, SECONDS, tick_s=60)
+    verdicts = judged(devices, SECONDS, tick_s=60, silent_after_s=SILENT_AFTER_S)
     told = {spec.name: verdicts[spec.name][0] for spec in specs if verdicts[spec.name]}
     leaking = [spec for spec in specs if spec.fault]
     found = [told[spec.name] for spec in leaking if spec.name in told]

@@ -32,10 +32,12 @@ class Verdict:
     numbers: dict[str, float]
 
 
-def judged(devices: Sequence[Drawn], seconds: float, tick_s: int = TICK_S) -> dict[str, list[Verdict]]:
+def judged(
+    devices: Sequence[Drawn], seconds: float, tick_s: int = TICK_S, silent_after_s: float = 1e9
+) -> dict[str, list[Verdict]]:
     """Let the judge hear them all; its verdicts by device, in order."""
     rules = [rule for rule in load_rules(None) if rule.name in CLASSES]
-    judge = Judge(rules, Shelf(), 1e9)
+    judge = Judge(rules, Shelf(), silent_after_s, step_ms=1000 * tick_s)
     verdicts: dict[str, list[Verdict]] = {device.spec.name: [] for device in devices}
     streams = [_Stream(device) for device in devices]
     for tick in range(tick_s, int(seconds) + 1, tick_s):

@@ -10,7 +10,7 @@ import numpy as np
 from collector.judge.columns import GROWING_KINDS, RATCHETS, limit_of
 from collector.judge.detectors.history import BORN_MS, History
 from collector.judge.detectors.leak import Leaks
-from collector.judge.detectors.look import leaks_of_ended, look, look_across_boots, look_at_nights
+from collector.judge.detectors.look import leaks_of_ended, look, look_across_boots, look_at_lost, look_at_nights
 from collector.judge.detectors.outlived import forget_outlived
 from collector.judge.expression import Numbers
 from collector.judge.hearing import LIVE_MS
@@ -131,6 +131,17 @@ class Board:
                 self._take_in(self.tables[kind], self.histories[kind], samples)
                 if self.unsaved is not None:
                     self.unsaved.append((kind, samples))
+
+    def look_at_lost(self, devices: Sequence[str]) -> dict[str, RowNumbers]:
+        """Look at the series of devices that have just fallen silent: for all that is known their boot is over. Those
+        of which a leak is told now, by kind."""
+        series = [one for device in devices for one in self.series_of[device]]
+        told = {}
+        for kind, history in self.histories.items():
+            rows = np.array([row for own, row in series if own == kind], dtype=np.int64)
+            if len(rows):
+                told[kind] = look_at_lost(self.tables[kind], history, rows)
+        return told
 
     def _take_in(self, table: Table, history: History, samples: Samples) -> None:
         """Boot by boot: what a boot that is over still said belongs to its shape, and is not looked at any more."""

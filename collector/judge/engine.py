@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -80,9 +80,9 @@ class Judge:
         self.board.tick()
         self._settle_rows()
         self._sorts.compare(before_ms, tick_ms)
-        self._note_silence()
+        lost = self.board.look_at_lost(self._note_silence())
         self.reboots.fill(self.board.tables["device"], tick_ms)
-        return [finding for kind in self.board.tables for finding in self._judge_kind(kind, tick_ms)]
+        return [finding for kind in self.board.tables for finding in self._judge_kind(kind, tick_ms, lost)]
 
     def add_series(self, kind: str, device: str, names: tuple[str, ...]) -> None:
         """Put back a series that the state on disk holds; rows must come in their order."""
@@ -189,12 +189,16 @@ class Judge:
         row = self.board.tables["device"].find(device, ())
         return row is not None and self.reboots.is_wanted(row, boot)
 
-    def _note_silence(self) -> None:
+    def _note_silence(self) -> list[str]:
+        """For how long each device has said nothing; those that have just fallen silent."""
         table = self.board.tables["device"]
+        was_silent = table.column("silent_s") >= table.column("silent_after_s")
         table.column("silent_after_s")[:] = self.hearing.allowed_s(len(table))
         table.column("silent_s")[:] = self.hearing.silence_s(len(table))
+        is_silent = table.column("silent_s") >= table.column("silent_after_s")
+        return [table.devices[row] for row in np.flatnonzero(is_silent & ~was_silent).tolist()]
 
-    def _judge_kind(self, kind: str, now: int) -> list[Finding]:
+    def _judge_kind(self, kind: str, now: int, lost: Mapping[str, RowNumbers]) -> list[Finding]:
         table, on_kind = self.board.tables[kind], self.alerts_on(kind)
         if not len(table) or not on_kind:
             table.touched.clear()
@@ -210,7 +214,8 @@ class Judge:
                 wanted[alerts.active()] = True
             rows = np.flatnonzero(wanted)
             if kind != "event":  # what has no news is neither good nor bad; only events end by themselves
-                rows = rows[(now - table.heard_ms[rows] <= self.hearing.live_ms) | table.outdated[rows]]
+                is_live = now - table.heard_ms[rows] <= self.hearing.live_ms
+                rows = rows[is_live | table.outdated[rows] | np.isin(rows, lost.get(kind, ()))]
             times = table.time_ms[rows]
         sight = sight_of(table, rows, times, touched[rows]) if len(rows) else None
         findings: list[Finding] = []

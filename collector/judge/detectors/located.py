@@ -26,7 +26,8 @@ _FLOOR = 2e-3
 """The least density, in parts of the greatest: a sample that lies where no other does says little."""
 _MOST_ALIKE = 0.3
 """How much neighbouring samples may err alike."""
-_LEAST_SAMPLES = 400
+_LEAST_SAMPLES = 1500
+"""Of fewer the density is little known: means of 1,000 samples were off by up to ten of their own errors."""
 
 
 class _Samples(NamedTuple):

@@ -245,6 +245,20 @@ def look_at_nights(table: Table, history: History, rows: Rows) -> None:
             _write_nights(table, restarted, find_leaks_of_two_boots(before, now))
 
 
+def look_at_lost(table: Table, history: History, rows: Rows) -> Rows:
+    """Look at rows that are not heard any more, as at a boot that has ended; those of which a leak is told now."""
+    rows = watched_rows(history, rows[np.isnan(table.column(LEAK_LEVEL)[rows]) & ~table.outdated[rows]])
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
+        leaks = leaks_of_ended(table, history, some)
+        since_boot = leaks.minutes / 60
+        left, soonest, latest = (each - since_boot for each in (leaks.hours_left, leaks.hours_low, leaks.hours_high))
+        leaks = leaks._replace(hours_left=left, hours_low=soonest, hours_high=latest)
+        _write_nights(table, some, (leaks, ~np.isnan(leaks.rate)))
+    told: Rows = rows[~np.isnan(table.column(LEAK_LEVEL)[rows])]
+    return told
+
+
 def two_boots_of(table: Table, history: History, rows: Rows) -> tuple[Rows, Night, Night]:
     """Those of rows whose boot is younger than a night that have another boot in it: the night of either."""
     ends_ms, born_ms = _begins_ms(history, rows) + WIDTH_MS, history.mark(rows, BORN_MS)

@@ -65,3 +65,17 @@ def test_the_next_boot_brings_the_alert_unless_somebody_ended_the_last(reason: s
             five_minutes(bench, seconds, 6.0, lambda: 110_000 * chance.uniform(), boot)
         found = {finding.names for finding in bench.findings}
         assert found == (set() if boot == 1 else expected)
+
+
+@pytest.mark.parametrize(("hours", "rate", "expected"), [(6, 0.5, LEAKS), (6, 0.0, set()), (4, 0.5, set())])
+def test_a_board_that_falls_silent_is_judged_by_what_was_heard(
+    hours: int, rate: float, expected: set[tuple[str, ...]]
+) -> None:
+    bench, chance = Bench(LEAK_RULE), np.random.default_rng(5)
+    for seconds in range(0, hours * 3600, 300):
+        five_minutes(bench, seconds, rate, lambda: 5_000 * chance.uniform(), 1)
+    bench.wait(290)
+    assert not bench.findings
+    bench.wait(20)
+    assert {finding.names for finding in bench.findings} == expected
+    assert len(bench.findings) == len(expected)
