@@ -43,7 +43,7 @@ _LEAST_KNOWN, _LEAST_POINTS = 7, 3
 _LEAST_SPAN, _LEAST_RISES = 8, 6
 _CREEPING_RISES, _CREEPING_PART = 8, 0.45
 """Counters that never fall creep with each new record, less and less often: of them more rises are asked, until they
-took so much of what was free."""
+took so much of what was free, and never so few as of whole days."""
 _SHORT_VIEWS, _SHORT_SPAN = 3, 12
 _DAILY_SPAN, _DAILY_RISES, _DAILY_FROM_H = 5, 4, 12
 _THIRD = 0.5
@@ -152,7 +152,8 @@ def _asked_of_rise(seen: Seen, ground: Ground) -> list[Asked]:
     grown, known = end - begin, np.isfinite(looked_at).sum(axis=1)
     slowest = np.minimum.reduce([third - begin, two_thirds - third, end - two_thirds])
     creeps = (ground.ratchets > 0) & ~(grown >= _CREEPING_PART * (ground.limits - begin))
-    least_rises = np.where(creeps, _CREEPING_RISES, _least_rises(views))
+    few = np.where(ground.ratchets > 0, _LEAST_RISES, _least_rises(views))
+    least_rises = np.where(creeps, _CREEPING_RISES, few)
     days = np.maximum(_DAILY_SPAN, _DAILY_FROM_H / HOURS_OF[views])
     span = np.where(daily, days, np.where(views < _SHORT_VIEWS, _SHORT_SPAN, _LEAST_SPAN))
     hours, least_hours = (buckets * HOURS_OF[views] for buckets in (last - first, span))
