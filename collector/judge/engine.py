@@ -29,6 +29,8 @@ from telemetry.wire import Rows
 
 _MOST_SETTLE_MS = 7 * 86_400_000
 """What comes back more seldom than once a week may be told anew each time."""
+_OFTEN, _DAY_MS = 4, 86_400_000
+"""Restarts within a day, which is for how long they count: of a device that does so all is told as one matter."""
 _RESTARTED = "The device restarted, and this has not come back since."
 _BEGUN_ANEW = "The device restarted, and only that ended it: memory began anew."
 
@@ -250,9 +252,8 @@ class Judge:
         if not is_active and not selected.any():
             return []
         breach = rule.when(columns, count) if rule.when else np.ones(count, dtype=np.bool_)
-        if rule.kind == "event":  # an event is over as soon as it has happened
-            breach = breach & sight.touched
-        breach = breach & selected & ~over
+        # An event is over as soon as it has happened, and a crash is none the less for the boot that it ended.
+        breach = breach & selected & (sight.touched if rule.kind == "event" else ~over)
         if not is_active and not breach.any():
             return []
         clear = (rule.clear(columns, count) if rule.clear else ~breach) | over | ~selected
@@ -301,11 +302,22 @@ class Judge:
         """How an alert ends that a restart ended ("" where none did), and for how long it may come back: what a
         restart took away comes back as it came, and what a detector saw as long as it saw it is to be seen no more."""
         rule, boot_ms = alerts.rule, int(alerts.boot_ms[row])
-        if boot_ms and rule.kind != "device":
+        if rule.kind == "device":
+            return "", 0
+        again_ms = self._back_within_ms(self.board.tables[rule.kind].devices[row])
+        if boot_ms:
             reason = _BEGUN_ANEW if rule.is_of_a_boot else _RESTARTED
-            return reason, min(boot_ms, _MOST_SETTLE_MS) if rule.kind in GROWING_KINDS else 0
+            return reason, max(again_ms, min(boot_ms, _MOST_SETTLE_MS) if rule.kind in GROWING_KINDS else 0)
         stood_ms = at_ms - int(alerts.since_ms[row]) if rule.is_of_a_boot else 0
-        return "", min(stood_ms, _MOST_SETTLE_MS)
+        return "", max(again_ms, min(stood_ms, _MOST_SETTLE_MS))
+
+    def _back_within_ms(self, device: str) -> int:
+        """For how long anything of the device may come back with one of its next boots: while it restarts again and
+        again, not each boot shows all that ails it."""
+        table = self.board.tables["device"]
+        row = table.find(device, ())
+        often = row is not None and table.get(row, "resets_24h") >= _OFTEN
+        return _DAY_MS if often else 0
 
     def _suspect(self, rule: Rule, row: int, columns: Columns, place: int) -> Suspect | None:
         """Whom the data names, where a rule tells a leak or a creeping stack."""

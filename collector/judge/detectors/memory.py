@@ -47,14 +47,14 @@ class Rooms(NamedTuple):
     series_of: Mapping[str, Iterable[tuple[str, int]]]
 
     def last(self, device: str, boot: int, time_ms: int) -> Memory | None:
-        """The memory of that boot of which most was taken, as it was shortly before that time."""
+        """The memory of that boot of which most was taken (or most is used), as it was shortly before that time."""
         found = [
             memory
             for kind, row in self.series_of.get(device, ())
             if kind in ("process", "heap") and self._is_fresh(kind, row, boot, time_ms)
             if (memory := self._memory(kind, row)) is not None
         ]
-        return max(found, key=lambda memory: (memory.consumed, memory.limit), default=None)
+        return max(found, key=lambda memory: (memory.consumed, memory.used), default=None)
 
     def heard_ms(self, device: str, boot: int) -> float:
         """When that boot was heard last; NaN where it was not."""

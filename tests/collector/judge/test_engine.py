@@ -198,7 +198,10 @@ def test_events_fire_once_and_end_by_themselves() -> None:
         bench.heap(9000)
     assert told(bench.findings) == [("allocation-failed", "firing")]
     assert bench.findings[0].reason == "An allocation of 2.3 KiB failed in pb_decode."
+    bench.second(seconds=3290)
     bench.wait(5)
+    assert told(bench.findings) == [("allocation-failed", "firing")]
+    bench.wait(15)
     assert told(bench.findings)[1:] == [("allocation-failed", "resolved")]
 
 

@@ -204,6 +204,34 @@ def test_the_device_may_say_so_itself(board: Board) -> None:
     assert [one.rule for one in board.fired()] == ["rebooted-by-memory"]
 
 
+def test_a_crash_is_told_though_the_next_boot_comes_in_the_same_tick(board: Board) -> None:
+    board.live([40_000])
+    crash = board.says("event", ("panic",), {"reason": "LoadProhibited"})
+    board.boot, board.uptime_ms = 2, 300
+    board.second(crash, board.says("event", ("boot",), {"reason": "panic"}))
+    (panic,) = board.fired("panic")
+    assert panic.reason == "The firmware panicked: LoadProhibited."
+    board.live([20_000] * 70)
+    assert [one.status for one in board.findings if one.rule == "panic"] == ["firing", "resolved"]
+
+
+def test_a_failed_allocation_is_told_beside_what_was_used(board: Board) -> None:
+    board.live([40_000])
+    board.event("alloc_failed", size=2048)
+    (failed,) = board.fired("allocation-failed")
+    assert failed.reason.endswith("of 2.0 KiB failed; 39.1 KiB of 97.7 KiB were used when memory was last read.")
+
+
+def test_external_memory_that_nobody_uses_says_nothing_of_a_restart(board: Board) -> None:
+    for _ in range(4):
+        spare = board.says("heap", ("psram",), {"size": 100 * SIZE, "used": 0})
+        board.second(spare, board.says("heap", ("main",), {"size": SIZE, "used": 40_000}))
+        board.boot, board.uptime_ms = board.boot + 1, 300
+        board.second(board.says("event", ("boot",), {"reason": "panic"}))
+    board.wait(6)
+    assert board.fired("reboot-loop")[0].numbers["before_reset_1"] == 40_000
+
+
 def test_a_reading_of_long_ago_says_nothing(board: Board) -> None:
     board.live([96_000])
     board.second(seconds=3600)

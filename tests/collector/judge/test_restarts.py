@@ -115,3 +115,30 @@ def test_nobody_waits_for_longer_than_a_week(days: int) -> None:
     (ended,) = board.minute(20_000)
     assert ended.settle_ms == min(days, 7) * 86_400_000 + (120_000 if days < 7 else 0)
     assert ended.since_ms == START_MS + 59_000
+
+
+def test_what_comes_back_with_some_boots_of_a_loop_is_one_incident() -> None:
+    board = Board(VERDICT.replace('verdict = "leak"\n', ""))
+    for used in (*[20_000] * 4, 60_000, *[20_000] * 4, 60_000, 20_000):
+        for _ in range(10):
+            board.minute(used)
+        board.restart()
+    assert told(board.bench.findings) == [("growing", "firing"), ("growing", "resolved")] * 2
+    assert len({one.key for one in board.told}) == 1
+    board.bench.now_ms += 25 * HOUR * 60_000
+    board.minute(20_000)
+    assert board.told[-1].ended.endswith("It has not come back for 25.1 hours.")
+
+
+def test_a_leak_that_has_filled_its_heap_is_not_over_before_a_restart() -> None:
+    board = Board()
+    board.grow(3 * HOUR, 400)
+    for _ in range(4 * HOUR):
+        board.minute(92_000)
+    leaks = [one for one in board.bench.findings if one.rule == "heap-leak"]
+    assert told(leaks) == [("heap-leak", "firing")]
+    board.restart()
+    board.minute(20_000)
+    assert [(one.status, one.reason) for one in board.bench.findings if one.rule == "heap-leak"][1:] == [
+        ("resolved", RESTARTED)
+    ]
