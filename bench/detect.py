@@ -7,7 +7,8 @@ The devices are those of `detection/drawing.py`, or of a directory as `detection
 baselines); the judge hears them through its own entrance, as arrivals and ticks.
 The baselines are a fixed threshold and `predict_linear` over four hours, each at the setting that finds as many leaks.
 `detected_at_fraction` is the median share of the time from the beginning of a leak to the end of memory;
-`forecast_error` that of the first forecast, as a part of the time that was left; `healthy_device_weeks` the ground of
+`forecast_error` that of the first forecast, as a part of the time that was left; `forecast_in_interval` the share of
+these whose interval held the end, and its median width as a part of the forecast; `healthy_device_weeks` the ground of
 the false alarms: a healthy device counts once for each kind of verdict.
 """
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from detection.hearing import Verdict
 
 _LATE = 2.0
 """The share of the way counts at most so much: it was found after memory had ended."""
+_AT_LEAST_H = 1 / 3600
+"""Hours left for which widths are parts of them."""
 
 
 def must_be_found(device: Drawn) -> bool:
@@ -53,7 +56,8 @@ def of_verdicts(devices: Sequence[Drawn], verdicts: Mapping[str, Sequence[Verdic
     healthy = [device for device in devices if not device.spec.fault]
     false = sum(len({verdict.reason for verdict in verdicts[device.spec.name]}) for device in healthy)
     weeks = len(healthy) * seconds / WEEK
-    return scores | {
+    return {
+        **scores,
         "recall_by_kind": {
             kind: _part(
                 sum(bool(first[device.spec.name]) for device in faulty if device.spec.fault == kind),
@@ -65,25 +69,52 @@ def of_verdicts(devices: Sequence[Drawn], verdicts: Mapping[str, Sequence[Verdic
         "healthy_device_weeks": round(weeks, 1),
         "false_alarms_per_1000_healthy_device_weeks": _rounded(1000 * false / weeks) if weeks else None,
         "right_reason": _part(sum(right), len(right)),
-        "forecast_error": _forecast_errors(devices, verdicts),
+        **_forecasts(devices, verdicts),
     }
 
 
-def _forecast_errors(devices: Sequence[Drawn], verdicts: Mapping[str, Sequence[Verdict]]) -> dict[str, float | None]:
-    """Of the first forecast of each device that ran out of memory later: its error as a part of the time left."""
-    errors = []
-    for device in devices:
-        if device.spec.fault not in LEAKS or device.spec.fault == "self-healing-leak" or device.ended_s is None:
-            continue
-        for verdict in verdicts[device.spec.name][:1]:
-            hours, left = verdict.numbers.get("leak_hours_left"), (device.ended_s - verdict.at_s) / 3600
-            if hours is not None and left > 0 and "leak_boots" not in verdict.numbers:
-                errors.append(abs(hours - left) / left)
-    if not errors:
-        return {"count": 0, "median": None, "p90": None}
+def _forecasts(devices: Sequence[Drawn], verdicts: Mapping[str, Sequence[Verdict]]) -> dict[str, Any]:
+    """Of the first forecast of each device that ran out of memory later: how far it was off, and whether its interval
+    held the end. Both, and the width of the interval, are parts: of the time that was left, and of that forecast."""
+    first = [one for device in devices for one in _first_forecast(device, verdicts[device.spec.name])]
+    errors = [abs(told.hours - told.left) / told.left for told in first]
+    widths = [(told.latest - told.soonest) / max(told.hours, _AT_LEAST_H) for told in first]
     return {
-        "count": len(errors), "median": _rounded(median(errors)), "p90": _rounded(float(np.quantile(errors, 0.9)))
-    }  # fmt: skip
+        "forecast_error": {
+            "count": len(first),
+            "median": _rounded(median(errors)) if first else None,
+            "p90": _rounded(float(np.quantile(errors, 0.9))) if first else None,
+        },
+        "forecast_in_interval": {
+            "share": _part(sum(told.soonest <= told.left <= told.latest for told in first), len(first)),
+            "width": _rounded(median(widths)) if first else None,
+            "ended_sooner": sum(told.left < told.soonest for told in first),
+            "ended_later": sum(told.left > told.latest for told in first),
+        },
+    }
+
+
+class _Told(NamedTuple):
+    """A forecast with its interval, and what was left in truth; hours."""
+
+    hours: float
+    soonest: float
+    latest: float
+    left: float
+
+
+def _first_forecast(device: Drawn, verdicts: Sequence[Verdict]) -> list[_Told]:
+    """The first one, if it is of a leak whose only end comes later; else none."""
+    if device.spec.fault not in LEAKS or device.spec.fault == "self-healing-leak" or device.ended_s is None:
+        return []
+    told = []
+    for verdict in verdicts[:1]:
+        numbers, left = verdict.numbers, (device.ended_s - verdict.at_s) / 3600
+        hours = numbers.get("leak_hours_left")
+        if hours is not None and left > 0 and "leak_boots" not in numbers:
+            ends = numbers.get("leak_hours_low", 0.0), numbers.get("leak_hours_high", math.inf)
+            told.append(_Told(hours, *ends, left))
+    return told
 
 
 def at_equal_recall(
