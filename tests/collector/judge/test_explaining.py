@@ -162,7 +162,7 @@ def test_an_event_is_explained_by_its_having_happened() -> None:
     bench.heap(12_000)
     (failed,) = said_of(bench)["rule allocation-failed"]
     assert (failed.told, failed.why.state) == (True, "firing")
-    bench.wait(310)
+    bench.second(seconds=3610)
     (failed,) = said_of(bench)["rule allocation-failed"]
     assert (failed.told, failed.why.state) == (False, "")
 
