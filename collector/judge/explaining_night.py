@@ -20,7 +20,7 @@ _SIGHTS = {
     "one tooth": "foot of the only tooth",
 }  # fmt: skip
 
-_STEPS = "the line is closer to the blocks than a few steps are"
+_STEPS = "the line is closer to the blocks than a few steps are, or rises too often for these"
 
 
 def explain_night(night: Night) -> Explanation:

@@ -7,7 +7,7 @@ and the line through one of the sights (`line.py`)
 * does not end in a fall: what comes back to where it was is a tooth as long as the night;
 * does not slow down from the first half to the second beyond what its error explains, or by hardly anything: a cache
   that fills for days slows down by no more. Nor may it race away: what begins within the night is not yet known;
-* is closer to the blocks than a staircase of a few levels is (`stairs.py`).
+* is closer to the blocks than a staircase of a few levels is, or rises too often for one (`stairs.py`).
 
 Of feet of teeth, which are few, less is asked of the line and more of each foot, whose error is known. If there was one
 tooth only, its foot lies higher than the boot by a good part of the tooth, and memory rises on as it did before.
@@ -181,8 +181,9 @@ def shows_leak(night: Night, sights: list[Sight], places: Rows, long_enough: Tru
 def is_staircase(sights: list[Sight], places: Rows, rows: Rows) -> Truths:
     """Whether these rows rise in a few steps, seen in all blocks, unless by the feet of teeth: dear, so asked last."""
     found = places[rows] < len(sights) - OF_TEETH
-    blocks = sights[0]
-    found[found] = rises_in_steps(blocks.points.used[rows[found]], blocks.line.rest[rows[found]])
+    blocks, seen = sights[0], rows[found]
+    ratio = np.choose(places, [sight.line.ratio for sight in sights])[seen]
+    found[found] = rises_in_steps(blocks.points.used[seen], blocks.line.rest[seen], ratio)
     return found
 
 

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from collector.judge.detectors.blocks import WIDTH_MS, Blocks
+from collector.judge.detectors.line import line_through
 from collector.judge.detectors.night import find_night_leaks
+from collector.judge.detectors.stairs import rises_in_steps
 from collector.judge.detectors.teeth import feet, saws
 from collector.judge.explaining_night import explain_night
+from telemetry.readings import About
 from tests.collector.judge.nights import (
     BASE,
     HOURS,
@@ -22,7 +25,7 @@ from tests.collector.judge.nights import (
     told,
     traffic,
 )
-from tests.collector.judge.stream import LEAK_RULE, Bench
+from tests.collector.judge.stream import LEAK_RULE, Bench, rows
 
 
 @pytest.mark.parametrize(
@@ -53,6 +56,18 @@ def test_what_is_taken_in_a_few_steps_is_no_leak() -> None:
 
     assert told(night(steps)) == 0
     assert told(night(traffic, 24_000)) == NIGHTS
+
+
+def test_pages_taken_at_an_even_pace_are_no_staircase_and_records_are_one() -> None:
+    chance, blocks = np.random.default_rng(2), np.arange(95)
+
+    def no_staircases(taken_at: np.ndarray) -> int:
+        used = 4096.0 * (taken_at[:, :, None] <= blocks).sum(axis=1)
+        line = line_through(np.broadcast_to(blocks / 12, used.shape), used)
+        return int((~rises_in_steps(used, line.rest, line.ratio)).sum())
+
+    assert no_staircases(chance.uniform(0, 95, (100, 14))) >= 75
+    assert no_staircases(np.exp(chance.uniform(0, np.log(95), (100, 14)))) <= 5  # ever rarer, by the same ratio
 
 
 def test_feet_of_long_teeth_are_known_as_exactly_as_their_errors_say() -> None:
@@ -164,3 +179,21 @@ def test_a_night_of_readings_ends_in_an_alert() -> None:
         five_minutes(bench, seconds, 0.5, lambda: 8_000 * chance.beta(2, 3))
     assert {finding.names for finding in bench.findings} == {("leaks",)}
     assert bench.findings[0].at_ms - 1_790_000_000_000 > 7.6 * 3_600_000
+
+
+def test_a_night_of_an_mt3620_is_told_and_records_are_not() -> None:
+    bench = Bench(LEAK_RULE.replace('kind = "heap"', 'kind = "process"'))
+    bench.second(*(About(device, 1, {"platform": "mt3620"}) for device in ("leaks", "creeps")))
+    for seconds in range(0, 8 * 3600, 300):
+        blocks = []
+        for ms in range(0, 300_000, 30_000):
+            hours = (seconds + ms / 1000) / 3600
+            for device, kib in (("leaks", 78 + 3.7 * hours), ("creeps", 78 + 13 * np.log2(1 + hours))):
+                used = {"user_mode": 1024 * int(kib)}
+                uptime_ms = seconds * 1000 + ms
+                blocks.append(
+                    rows(device, "process", (), bench.now_ms + ms, used, resolution=1024, uptime_ms=uptime_ms)
+                )
+        bench.second(*blocks, seconds=300)
+    assert [(finding.device, finding.status) for finding in bench.findings] == [("leaks", "firing")]
+    assert "3.7 KiB/h" in bench.findings[0].reason
