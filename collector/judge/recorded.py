@@ -252,18 +252,26 @@ def _check(reading: Reading) -> None:
 
 class _Paces:
     """Learns how often each device speaks, so that one that reports every hour is not silent between two reports,
-    whatever stands beside it in the file. Until a gap is known a period of hours is assumed."""
+    whatever stands beside it in the file. Until a gap is known a period of hours is assumed. Of one that measures only
+    measurements count: what it says as it starts, or when something happens, has no period."""
 
     def __init__(self) -> None:
         self._paces: dict[str, Pace] = {}
         self._heard_ms: dict[str, int] = {}
+        self._measuring: set[str] = set()
 
     def settle(self, about: About, reading: Reading) -> About:
-        pace = self._paces.setdefault(reading.device, Pace(_LONGEST_SILENCE_MS))
-        heard_ms = self._heard_ms.get(reading.device)
-        if heard_ms is None or reading.time_ms - heard_ms >= _SAME_WORD_MS:
+        device, measures = reading.device, reading.kind in MEMORY_KINDS
+        if measures and device not in self._measuring:
+            self._measuring.add(device)
+            self._paces[device] = Pace(_LONGEST_SILENCE_MS)
+            self._heard_ms.pop(device, None)
+        pace = self._paces.setdefault(device, Pace(_LONGEST_SILENCE_MS))
+        heard_ms = self._heard_ms.get(device)
+        is_word = measures or device not in self._measuring
+        if is_word and (heard_ms is None or reading.time_ms - heard_ms >= _SAME_WORD_MS):
             pace.heard(reading.time_ms, 0)
-            self._heard_ms[reading.device] = reading.time_ms
+            self._heard_ms[device] = reading.time_ms
         silent_after_s = max(about.limits.get(SILENT_AFTER, 0), pace.silent_after_s)
         return About(about.device, about.boot, about.texts, {**about.limits, SILENT_AFTER: silent_after_s})
 

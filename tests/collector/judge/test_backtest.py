@@ -137,6 +137,16 @@ def test_a_device_that_speaks_seldom_is_not_silent_between_two_words_of_others()
     assert (fired[0]["detected_at"] - START_MS / 1000) / 3600 == pytest.approx(19 + PERIODS, abs=0.1)
 
 
+def test_what_a_device_says_as_it_starts_is_not_how_often_it_speaks() -> None:
+    started = {"device": "seldom", "kind": "event", "name": "boot", "time_s": START_MS / 1000, "uptime_s": 0}
+    lines = [json.dumps(started).encode()] + [line("seldom", s, 5000) for s in range(20, 7200, 600)]
+    rules = tuple(rule for rule in load_rules(None) if rule.name == "silent")
+    with ExitStack() as files:
+        recording = record(lines, files, ndjson.time_of)
+        readings = recording.readings(paced=True)
+        assert not list(Backtest(rules, 300, 60_000).run(batches(readings, recording.start_ms, 60_000)))
+
+
 def test_what_intake_would_refuse_is_left_out_here_too() -> None:
     lines = [line("a", 1, -5), line("a", 2, 2**32 - 100), line("a", 3, 5, largest_free=4000)]
     nothing = {"device": "a", "kind": "heap", "name": "main", "time_s": START_MS / 1000, "heap_free": 9}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from collector.judge.rules import load_rules
 from telemetry.readings import About
 from tests.collector.judge.stream import Bench, rows, told
 
@@ -216,6 +218,28 @@ def test_mt3620_memory_is_measured_against_256_kib() -> None:
     assert bench.findings[0].reason == (
         "User-mode memory is 240.0 KiB, 94 % of the 256.0 KiB at which the application is killed."
     )
+
+
+@pytest.mark.parametrize(("largest_free", "told_after_min"), [(24_000, 60), (26_000, None)])
+def test_free_memory_in_small_pieces_is_told_after_an_hour(largest_free: int, told_after_min: int | None) -> None:
+    bench = Bench()
+    values = {"size": 300_000, "free": 100_000, "largest_free": largest_free}
+    found = [bench.second(rows("a", "heap", ("dram",), bench.now_ms, values), seconds=60) for _ in range(90)]
+    told_at = [minute for minute, findings in enumerate(found) if findings]
+    assert told_at == ([] if told_after_min is None else [told_after_min])
+    for finding in bench.findings:
+        assert finding.rule == "heap-in-pieces"
+        assert finding.reason.startswith("97.7 KiB of 293.0 KiB are free, but in small pieces: for an hour")
+
+
+def test_what_is_told_to_grow_is_not_told_to_step() -> None:
+    (step,) = (rule for rule in load_rules(None) if rule.name == "heap-step")
+    columns = {"step_size": np.array([9000.0, 9000.0]), "leak_rate": np.array([np.nan, 500.0])}
+    assert step.when is not None
+    assert step.clear is not None
+    assert step.verdict == "step"
+    assert step.when(columns, 2).tolist() == [True, False]
+    assert step.clear(columns, 2).tolist() == [False, False]
 
 
 def test_default_rules_tell_low_stacks_thresholds_and_dead_tasks() -> None:

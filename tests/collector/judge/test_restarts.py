@@ -132,9 +132,9 @@ def test_what_comes_back_with_some_boots_of_a_loop_is_one_incident() -> None:
 
 def test_a_leak_that_has_filled_its_heap_is_not_over_before_a_restart() -> None:
     board = Board()
-    board.grow(3 * HOUR, 400)
+    board.grow(3 * HOUR, 366)
     for _ in range(4 * HOUR):
-        board.minute(92_000)
+        board.minute(86_000)
     leaks = [one for one in board.bench.findings if one.rule == "heap-leak"]
     assert told(leaks) == [("heap-leak", "firing")]
     board.restart()
