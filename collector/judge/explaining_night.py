@@ -9,6 +9,7 @@ import numpy as np
 
 from collector.judge.detectors import night as detector
 from collector.judge.detectors.conditions import Asked, at_least, is_so, more_than
+from collector.judge.detectors.forecast import Z
 from collector.judge.detectors.night import Night, Sight
 from collector.judge.detectors.two_boots import asked_of_two_boots
 from collector.judge.explaining import Explanation, Window, conditions_of, listed
@@ -36,7 +37,7 @@ def explain_night(night: Night) -> Explanation:
         steps = detector.is_staircase(sights, places, np.arange(1))
         asked = [*_asked_of_time(night), *_asked_of_rise(night, sight), *_asked_of_course(night, sight)]
         asked.append(is_so(_STEPS, ~steps))
-    slope, error = float(line.slope[0]), detector.Z * float(line.error[0])
+    slope, error = float(line.slope[0]), Z * float(line.error[0])
     kept = tuple(bool(one) for one in known)
     seen = Window(
         night.block_hours, False, listed(night.least[0]), listed(drawn), kept, slope, slope - error, slope + error,

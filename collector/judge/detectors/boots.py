@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from collector.judge.detectors.conditions import Asked, all_held, at_least, more_than
+from collector.judge.detectors.forecast import Course, Z, interval, scatter_of_ends
 from collector.judge.detectors.history import HOUR_MS
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.shape import pair_slopes, ranked_slopes
@@ -54,8 +55,18 @@ def asked_across_boots(boots: Numbers, limits: Numbers) -> tuple[Leaks, list[Ask
             more_than("the slope at least", "rate", low, 0.5 * rate),
             at_least("the slope over later uptimes", "rate", late, _ALIKE * early).or_unknown(),
         ]  # fmt: skip
-        found = Leaks(rate, low, high, left, left * rate / high, left * rate / low, (last - first) * 60, grown)
+        soonest, latest = _interval(left, (rate, low, high), hours, used)
+        found = Leaks(rate, low, high, left, soonest, latest, (last - first) * 60, grown)
     return found, asked
+
+
+def _interval(left: Numbers, rates: tuple[Numbers, ...], hours: Numbers, used: Numbers) -> tuple[Numbers, Numbers]:
+    """The interval of the hours from a boot to the end of memory. Boots were seen to their ends, so they say how
+    growth bends until then."""
+    rate, low, high = rates
+    seen = np.fmax.reduce(hours, axis=1) - np.fmin.reduce(hours, axis=1)
+    course = Course(rate, (high - low) / (2 * Z), seen, np.ones(len(rate)), np.zeros(len(rate)))
+    return interval(left, course, scatter_of_ends(used, -hours, rate, np.zeros(len(rate))))
 
 
 def ends_of(boots: Numbers, limits: Numbers) -> Numbers:

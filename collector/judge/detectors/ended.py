@@ -12,8 +12,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from collector.judge.detectors.forecast import interval
 from collector.judge.detectors.leak import Leaks
-from collector.judge.detectors.night import NIGHT_H, Night, choose, leaks_of, look_at, shows_leak, span_hours
+from collector.judge.detectors.night import (
+    NIGHT_H,
+    Night,
+    choose,
+    course_at,
+    leaks_of,
+    look_at,
+    scatter_of_blocks,
+    shows_leak,
+    span_hours,
+)
 from collector.judge.expression import Numbers
 
 _MOST_OF_A_NIGHT_H, _MOST_KNOWN = NIGHT_H * 2 / 3, 36
@@ -42,9 +53,9 @@ def find_leaks_of_ended(night: Night, highest: Numbers) -> Leaks:
         ran_out = (leaks.grown >= _GROWN * free) & (highest - begin >= _FILLED * free)
         long = (hours >= _MOST_OF_A_NIGHT_H) & (known >= _MOST_KNOWN)
         told = shows_leak(night, sights, places, ran_out | long)
-        room = np.maximum(0, night.limits - highest)
-        left, soonest, latest = (hours + room / each for each in (leaks.rate, leaks.high, leaks.low))
-    leaks = leaks._replace(hours_left=left, hours_low=soonest, hours_high=latest)
+        left = np.maximum(0, night.limits - highest) / leaks.rate
+        soonest, latest = interval(left, course_at(sights, places), scatter_of_blocks(night, sights) / leaks.rate)
+    leaks = leaks._replace(hours_left=hours + left, hours_low=hours + soonest, hours_high=hours + latest)
     for column, value in zip(found, leaks, strict=True):
         column[rows] = np.where(told, value, np.nan)
     return found

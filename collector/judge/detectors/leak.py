@@ -22,9 +22,10 @@ import numpy as np
 
 from collector.judge.detectors.conditions import Asked, all_held, at_least, more_than
 from collector.judge.detectors.evidence import Rise, asked_of_size
-from collector.judge.detectors.forecast import hours_left
+from collector.judge.detectors.forecast import course_of, ends_of, hours_left, interval, passage
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import DAY_MS, HOUR_MS
+from collector.judge.detectors.line import line_through
 from collector.judge.detectors.shape import (
     at_part,
     bend,
@@ -238,12 +239,15 @@ def _found(seen: Seen, ground: Ground) -> tuple[Leaks, list[Asked]]:
         more_than("the slope at least, by its interval", "rate", low, 0.5 * rate),
         *asked_of_size(Rise(hours, now - begin, begin, bend(held, ground.resolutions), first > 0), views, ground),
     ]
-    left, soonest, latest = _hours_left(seen, now, ground, (rate, high, low))
+    left, scatter = _hours_left(seen, now, ground, rate)
+    hours_at = np.arange(held.shape[1]) * bucket_hours[:, None]
+    soonest, latest = interval(left, course_of(line_through(hours_at, held)), scatter)
     return Leaks(rate, low, high, left, soonest, latest, hours * 60, now - begin), asked
 
 
-def _hours_left(seen: Seen, now: Numbers, ground: Ground, rates: tuple[Numbers, ...]) -> list[Numbers]:
-    """Hours until memory ends, by each of these rates: all that was read since growth began counts, and its peaks."""
+def _hours_left(seen: Seen, now: Numbers, ground: Ground, rate: Numbers) -> tuple[Numbers, Numbers]:
+    """Hours until memory ends, and their error by the level: all that was read since growth began counts, and its
+    peaks."""
     windows, _, looked_at, _, views = seen
     buckets, bucket_hours = windows.shape[1], HOURS_OF[views]
     first, last = first_and_last(looked_at)
@@ -251,9 +255,11 @@ def _hours_left(seen: Seen, now: Numbers, ground: Ground, rates: tuple[Numbers, 
     ages, ceiling_age = ages_of(buckets, views, ground), ground.ceiling_ages_ms / HOUR_MS
     ceiling = np.where(ceiling_age <= (buckets - begins) * bucket_hours, ground.ceilings, np.nan)
     read = np.where(since(begins, windows), windows, np.nan)
-    used = np.column_stack([read, now + np.nan_to_num(ground.peaks), ground.newest, ceiling])
-    ages = np.column_stack([ages, ages[np.arange(len(last)), last], np.zeros(len(last)), ceiling_age])
-    return [hours_left(used, ages, rate, ground.limits) for rate in rates]
+    by_read, scatter = passage(ends_of(read, ages, rate, ground.limits), bucket_hours)
+    others = np.column_stack([now + np.nan_to_num(ground.peaks), ground.newest, ceiling])
+    ages = np.column_stack([ages[np.arange(len(last)), last], np.zeros(len(last)), ceiling_age])
+    left = np.fmin(by_read, hours_left(others, ages, rate, ground.limits))
+    return np.where(rate > 0, left, np.inf), np.hypot(scatter, bucket_hours / np.sqrt(12))
 
 
 def ages_of(buckets: int, views: Rows, ground: Ground) -> Numbers:

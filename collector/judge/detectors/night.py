@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from collector.judge.detectors.forecast import Course, Z, interval, passage
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.line import Line, line_through, mean_of
 from collector.judge.detectors.located import located
@@ -67,8 +68,6 @@ BEND_OF_FEET, BEND_OF_FEW = 3.9, 1 / 3
 it is at least of few feet, of which the first may be of a tooth that began some time after the boot."""
 STAYS = 2.0
 """Deviates by which a leak that was told must still rise, lest it be taken back."""
-Z = 1.96
-"""Standard errors to either end of the interval of 95 %."""
 
 
 class Night(NamedTuple):
@@ -307,10 +306,35 @@ def _goes_on(line: Line) -> Truths:
 
 def leaks_of(night: Night, sights: list[Sight], places: Rows) -> Leaks:
     """The numbers of a leak by the sights that count."""
-    slope, error, hours, grown = (
-        np.choose(places, [getattr(sight.line, name) for sight in sights])
-        for name in ("slope", "error", "hours", "grown")
-    )
-    low, high = slope - Z * error, slope + Z * error
-    room = np.maximum(0, night.limits - level_of(night) - np.nan_to_num(night.peaks))
-    return Leaks(slope, low, high, room / slope, room / high, room / low, hours * 60, grown)
+    course = course_at(sights, places)
+    slope, error, hours = course.slope, course.error, course.hours
+    left, scatter = left_of(night, slope, scatter_of_blocks(night, sights) / slope)
+    soonest, latest = interval(left, course, scatter)
+    grown = np.choose(places, [sight.line.grown for sight in sights])
+    return Leaks(slope, slope - Z * error, slope + Z * error, left, soonest, latest, hours * 60, grown)
+
+
+def left_of(night: Night, slope: Numbers, scatter: Numbers) -> tuple[Numbers, Numbers]:
+    """Hours until memory ends, and their error by the level: by the highest samples of each block, where they are kept;
+    else by what is held at the end of the night with the largest fall of late on it, and `scatter` is that error."""
+    blocks, hours = night.least.shape[1], night.block_hours
+    begins = np.arange(blocks, 0, -1) * hours
+    held = np.fmin.reduce((night.least + slope[:, None] * begins)[:, -LEVEL_BLOCKS:], axis=1)
+    by_level = np.maximum(0, night.limits - held - np.nan_to_num(night.peaks)) / slope
+    highest = np.fmax.reduce(night.samples, axis=2, initial=np.nan).astype(np.float64)
+    ends = (night.limits[:, None] - highest) / slope[:, None] - begins + hours / 2
+    by_samples, of_samples = passage(ends, hours)
+    sampled = np.isfinite(by_samples)
+    return np.where(sampled, by_samples, by_level), np.where(sampled, of_samples, scatter)
+
+
+def course_at(sights: list[Sight], places: Rows) -> Course:
+    """How growth was seen to go by the sights that count."""
+    return Course(*(np.choose(places, [getattr(sight.line, name) for sight in sights]) for name in Course._fields))
+
+
+def scatter_of_blocks(night: Night, sights: list[Sight]) -> Numbers:
+    """The standard error of where a night ends, bytes: what its blocks stand beside their line, or a step of the
+    counter."""
+    scatters: Numbers = np.hypot(np.sqrt(mean_of(sights[0].line.rest ** 2)), night.resolutions / np.sqrt(12))
+    return scatters

@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from collector.judge.detectors.conditions import Asked, all_held, at_least, at_most, more_than
-from collector.judge.detectors.forecast import hours_left
+from collector.judge.detectors.forecast import course_of, hours_left, interval, scatter_of_ends
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.leak import Leaks, ages_of
+from collector.judge.detectors.line import line_through
 from collector.judge.detectors.shape import pair_slopes, ranked_slopes
 from collector.judge.detectors.views import HOURS_OF
 from collector.judge.expression import Numbers, Truths
@@ -34,7 +35,8 @@ def find_rushes(samples: Numbers, views: Rows, ground: Ground) -> Leaks:
         at = _rise(samples[row])
         hours, used = at * HOURS_OF[views[row]], samples[row, at]
         if all_held(asked_of_line(hours, used))[0]:
-            told = _told(hours, used, np.append(closed, 0.0)[at], float(ground.limits[row]))
+            of_samples = np.append(closed, 0.0)[at]
+            told = _told(hours, used, of_samples, float(ground.limits[row]), float(HOURS_OF[views[row]]))
             for column, value in zip(found, told, strict=True):
                 column[row] = value[0]
     return found
@@ -94,7 +96,9 @@ def _rise(samples: Numbers) -> Rows:
     return at[np.flatnonzero(used <= used.min() + _LEVEL * (used.max() - used.min()))[-1] :] if len(at) else at
 
 
-def _told(hours: Numbers, used: Numbers, ages: Numbers, limit: float) -> Leaks:
+def _told(hours: Numbers, used: Numbers, ages: Numbers, limit: float, bucket_hours: float) -> Leaks:
     rate, low, high = ranked_slopes(pair_slopes(hours[None], used[None]), np.array([len(used)]))
-    left, soonest, latest = (hours_left(used[None], ages[None], each, np.array([limit])) for each in (rate, high, low))
+    left = hours_left(used[None], ages[None], rate, np.array([limit]))
+    scatter = scatter_of_ends(used[None], ages[None], rate, np.array([bucket_hours]))
+    soonest, latest = interval(left, course_of(line_through(hours[None], used[None])), scatter)
     return Leaks(rate, low, high, left, soonest, latest, (hours[-1:] - hours[:1]) * 60, used[-1:] - used[:1])

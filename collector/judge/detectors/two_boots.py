@@ -16,18 +16,20 @@ from typing import NamedTuple
 import numpy as np
 
 from collector.judge.detectors.conditions import Asked, all_held, all_of, at_least, is_so, one_of
+from collector.judge.detectors.forecast import Course, Z, interval
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.night import (
     LEAST_KNOWN,
     NIGHT_H,
     STARTING,
     Night,
-    Z,
     choose,
+    course_at,
     is_staircase,
     least_ratio_of,
-    level_of,
+    left_of,
     look_at,
+    scatter_of_blocks,
 )
 from collector.judge.expression import Numbers, Truths
 
@@ -40,7 +42,7 @@ _DOUBT = 2.5
 
 class _Course(NamedTuple):
     """What the sight that counts tells of one boot, one value a row: the names of `line.Line`; how long it was seen,
-    and whether it rises beyond doubt, holds, and is no staircase."""
+    whether it rises beyond doubt, holds, and is no staircase, and what its blocks stand beside their line, bytes."""
 
     slope: Numbers
     error: Numbers
@@ -49,6 +51,7 @@ class _Course(NamedTuple):
     ratio_error: Numbers
     seen_hours: Numbers
     good: Truths
+    scatter: Numbers
 
     @property
     def goes_on(self) -> Truths:
@@ -109,13 +112,9 @@ def _choices(early: _Course, late: _Course) -> list[Asked]:
 def _course_of(night: Night) -> _Course:
     sights = look_at(night)
     places = choose(sights)
-    slope, error, hours, ratio, ratio_error = (
-        np.choose(places, [getattr(sight.line, name) for sight in sights])
-        for name in ("slope", "error", "hours", "ratio", "ratio_error")
-    )
     good = np.choose(places, [sight.rises & sight.holds for sight in sights])
     good[good] = ~is_staircase(sights, places, np.flatnonzero(good))
-    return _Course(slope, error, hours, ratio, ratio_error, _seen_hours(night), good)
+    return _Course(*course_at(sights, places), _seen_hours(night), good, scatter_of_blocks(night, sights))
 
 
 def _seen_hours(night: Night) -> Numbers:
@@ -135,11 +134,16 @@ def _go_on(early: _Course, late: _Course) -> Truths:
         boot.ratio >= np.fmin(least_ratio_of(boot.hours, boot.ratio_error), 1 - _DOUBT * boot.ratio_error)
         for boot in (early, late)
     ]
-    weights = [1 / boot.ratio_error**2 for boot in (early, late)]
-    error = 1 / np.sqrt(weights[0] + weights[1])
-    ratio = (early.ratio * weights[0] + late.ratio * weights[1]) * error**2
+    ratio, error = _ratio_of(early, late)
     on: Truths = sure[0] & sure[1] & ~(ratio < least_ratio_of(np.fmin(early.hours, late.hours), error))
     return on
+
+
+def _ratio_of(early: _Course, late: _Course) -> tuple[Numbers, Numbers]:
+    """How the halves of both boots differ, and its error: what each tells, by how well it knows."""
+    weights = [1 / boot.ratio_error**2 for boot in (early, late)]
+    error = 1 / np.sqrt(weights[0] + weights[1])
+    return (early.ratio * weights[0] + late.ratio * weights[1]) * error**2, error
 
 
 def _leaks_of(now: Night, early: _Course, late: _Course, hours: tuple[Numbers, Numbers]) -> Leaks:
@@ -149,6 +153,8 @@ def _leaks_of(now: Night, early: _Course, late: _Course, hours: tuple[Numbers, N
     error = (
         np.hypot(np.where(hours[0], early.error * hours[0], 0), np.where(hours[1], late.error * hours[1], 0)) / total
     )
+    left, scatter = left_of(now, slope, np.hypot(early.scatter, late.scatter) / slope)
+    course = Course(slope, error, total, *_ratio_of(early, late))
+    soonest, latest = interval(left, course, scatter)
     low, high = slope - Z * error, slope + Z * error
-    room = np.maximum(0, now.limits - level_of(now) - np.nan_to_num(now.peaks))
-    return Leaks(slope, low, high, room / slope, room / high, room / low, total * 60, slope * total)
+    return Leaks(slope, low, high, left, soonest, latest, total * 60, slope * total)

@@ -144,7 +144,8 @@ def test_memory_ends_at_a_peak_of_what_comes_and_goes() -> None:
     found = find_leaks(window, 0, ground())
     assert found.rate[0] == pytest.approx(360_000, rel=0.02)
     last_peak = BASE + 500 * 27 + 3_000
-    assert found.hours_left[0] == pytest.approx((SIZE - last_peak) / 360_000 - 3.5 * 5 / 3600, rel=0.02)
+    by_last_peak = (SIZE - last_peak) / 360_000 - 3.5 * 5 / 3600
+    assert by_last_peak <= found.hours_left[0] < by_last_peak + 6 * 5 / 3600  # it may come as late as the next one
 
 
 def test_memory_ends_at_a_peak_that_was_too_short_for_a_bucket() -> None:
