@@ -19,7 +19,7 @@ from collector.judge.detectors.step import asked_of_step, may_show
 from collector.judge.detectors.views import LEVEL_OF
 from collector.judge.engine import Judge
 from collector.judge.explaining import Explanation, conditions_of, explain_leak
-from collector.judge.explaining_night import explain_night, explain_two_boots
+from collector.judge.explaining_night import explain_night, explain_settled, explain_two_boots
 from collector.judge.explaining_rules import explain_rule
 from collector.judge.expression import Numbers
 from collector.judge.rules import BREACH
@@ -60,7 +60,8 @@ def _detectors(table: Table, history: History, row: int) -> Iterator[Explanation
         yield _explain_rush(table, history, rows, view)
     yield Explanation("boots", conditions_of(asked_across_boots(history.boots(rows), limits)[1]))
     if len(of_nights(history, rows)):
-        yield explain_night(night_of(table, history, rows))
+        night = night_of(table, history, rows)
+        yield from (explain_night(night), explain_settled(night))
     else:
         restarted, *both = two_boots_of(table, history, watched_rows(history, rows))
         if len(restarted):

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from collector.judge.detectors import night as detector
-from collector.judge.detectors.conditions import Asked, at_least, is_so, more_than
+from collector.judge.detectors import settled
+from collector.judge.detectors.conditions import Asked, at_least, at_most, is_so, more_than
 from collector.judge.detectors.forecast import Z
 from collector.judge.detectors.night import Night, Sight
 from collector.judge.detectors.two_boots import asked_of_two_boots
@@ -44,6 +45,22 @@ def explain_night(night: Night) -> Explanation:
         _SIGHTS.get(sight.name, f"least of each {sight.name.removeprefix('floors of ')} blocks"),
     )  # fmt: skip
     return Explanation("night", conditions_of(asked), seen if known.any() else None)
+
+
+def explain_settled(night: Night) -> Explanation:
+    """Explain the night of one series without its beginning."""
+    with np.errstate(all="ignore"):
+        halves = settled.halves_of(night)
+        rest_is_told = detector.shows_leak(halves.rest, halves.sights, halves.places, settled.is_settled(halves))
+        slows = settled.may_slow_down(night) & halves.whole_slows
+    asked = [
+        *_asked_of_time(night),
+        is_so("the night slows down", slows),
+        at_most("error of the ratio of halves without its beginning", "ratio", halves.error, settled.BEND_KNOWN),
+        at_least("that ratio, which a cache does not reach", "ratio", halves.ratio, settled.least_of(halves)),
+        is_so("what remains is told as a night is", rest_is_told),
+    ]
+    return Explanation("night", conditions_of(asked))
 
 
 def explain_two_boots(before: Night, now: Night) -> Explanation:

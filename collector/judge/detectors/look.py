@@ -39,8 +39,9 @@ from collector.judge.detectors.history import (
     History,
 )
 from collector.judge.detectors.leak import Leaks, find_leaks, goes_on, may_have_grown, may_rise
-from collector.judge.detectors.night import NIGHT_H, Night, find_night_leaks
+from collector.judge.detectors.night import NIGHT_H, Night
 from collector.judge.detectors.rush import find_rushes, may_rush
+from collector.judge.detectors.settled import find_leaks_of_nights
 from collector.judge.detectors.step import find_steps, is_new
 from collector.judge.detectors.two_boots import find_leaks_of_two_boots
 from collector.judge.detectors.views import LEVEL_OF, VIEWS, views_of, watched
@@ -239,7 +240,7 @@ def look_at_nights(table: Table, history: History, rows: Rows) -> None:
         of_a_night = _up_ms(history, some) >= NIGHT_H * HOUR_MS
         one, several = some[of_a_night], some[~of_a_night]
         if len(one):
-            _write_nights(table, one, find_night_leaks(night_of(table, history, one)))
+            _write_nights(table, one, find_leaks_of_nights(night_of(table, history, one)))
         if len(several):
             restarted, before, now = two_boots_of(table, history, several)
             _write_nights(table, restarted, find_leaks_of_two_boots(before, now))

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from collector.judge.detectors.blocks import BLOCKS
-from collector.judge.detectors.night import Night, find_night_leaks
+from collector.judge.detectors.night import Night
+from collector.judge.detectors.settled import find_leaks_of_nights
 from tests.collector.judge.stream import Bench, rows
 
 LIMIT, BASE, NIGHTS = 300_000.0, 120_000.0, 20
@@ -56,7 +57,7 @@ def only(of: Night, seen: np.ndarray) -> Night:
 
 
 def told(of: Night) -> int:
-    return int(np.isfinite(find_night_leaks(of)[0].rate).sum())
+    return int(np.isfinite(find_leaks_of_nights(of)[0].rate).sum())
 
 
 def five_minutes(bench: Bench, seconds: int, lost_a_second: float, rest: Callable[[], float], boot: int = 1) -> None:

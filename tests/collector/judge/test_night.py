@@ -8,9 +8,10 @@ import pytest
 from collector.judge.detectors.blocks import WIDTH_MS, Blocks
 from collector.judge.detectors.line import line_through
 from collector.judge.detectors.night import find_night_leaks
+from collector.judge.detectors.settled import find_leaks_of_nights
 from collector.judge.detectors.stairs import rises_in_steps
 from collector.judge.detectors.teeth import feet, saws
-from collector.judge.explaining_night import explain_night
+from collector.judge.explaining_night import explain_night, explain_settled
 from telemetry.readings import About
 from tests.collector.judge.nights import (
     BASE,
@@ -47,6 +48,20 @@ def test_teeth_are_left_alone(hours: float) -> None:
 @pytest.mark.parametrize("shape", [traffic, clients, cache(0.2), cache(3), cache(12), cache(24)])
 def test_steady_memory_and_caches_are_left_alone(shape: Shape) -> None:
     assert told(night(shape)) == 0
+
+
+def test_a_leak_beside_a_cache_that_is_full_soon_is_told_and_explained() -> None:
+    def fills(chance: np.random.Generator) -> np.ndarray:
+        return np.asarray(traffic(chance) + 40_000 * (1 - np.exp(-HOURS / 0.7)))
+
+    leaking, well = night(fills, 80_000), night(fills)
+    assert np.isnan(find_night_leaks(leaking)[0].rate).all()  # the night as a whole slows down
+    rates = find_leaks_of_nights(leaking)[0].rate
+    assert np.nanmedian(rates) == pytest.approx(80_000 / 8, rel=0.05)
+    assert told(leaking) >= 0.8 * NIGHTS
+    assert told(well) == 0
+    for row in range(NIGHTS):
+        assert explain_settled(leaking.of(np.array([row]))).told == bool(np.isfinite(rates[row]))
 
 
 def test_what_is_taken_in_a_few_steps_is_no_leak() -> None:
