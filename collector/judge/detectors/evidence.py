@@ -30,7 +30,7 @@ _LONG_H, _DAYS_H, _DAYS_PART = 26.0, 48.0, 0.25
 days less is asked, as a part of the room."""
 _LEAST_ROOM = 0.5
 """Memory ends when peaks reach the limit: what they take is no room for growth, but for so much of what was free."""
-_QUIET_FROM_MS, _QUIET_PART, _QUIET_SAMPLES = 1_800_000, 0.01, 100
+_QUIET_FROM_MS, _QUIET_PART = 1_800_000, 0.01
 _OFTEN_S = 66.0
 """Where samples come each minute somebody watches. Elsewhere a buffer that is emptied once a day, or a cache that fills
 in two, rises as quietly."""
@@ -128,11 +128,9 @@ def _asked_of_quiet(rise: Rise, ground: Ground) -> list[Asked]:
     return [
         at_most("how far samples stand apart", "seconds", apart_s, _OFTEN_S),
         at_least("how long it lasts", "hours", rise.hours, least_hours),
-        at_least("for how long it never fell", "hours", ground.quiet_ms / HOUR_MS,
-                 np.maximum(least_hours, rise.hours)),
-        at_least("samples since", "number", ground.quiet_samples, _QUIET_SAMPLES),
+        at_least("for how long it never fell", "hours", ground.quiet_ms / HOUR_MS, np.maximum(least_hours, rise.hours)),
         at_least("growth, of all memory", "size", rise.grown, _QUIET_PART * ground.limits),
-    ]  # fmt: skip
+    ]
 
 
 def _asked_of_unlimited(rise: Rise, ratio: Numbers, ground: Ground) -> list[Asked]:

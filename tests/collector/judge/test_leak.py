@@ -187,6 +187,7 @@ def test_a_small_growth_is_told_on_a_quiet_series_after_half_an_hour() -> None:
     window = line(10)  # 10 bytes in 80 seconds: 300 bytes, 1.3 % of the heap, in 40 minutes
     assert np.isnan(find_leaks(window, 2, ground(quiet_ms=1_500_000)).rate[0])
     assert find_leaks(window, 2, ground(quiet_ms=2_500_000)).rate[0] == pytest.approx(450)
+    assert find_leaks(window, 2, ground(quiet_ms=2_500_000, quiet_samples=42)).rate[0] > 0  # a sample a minute
 
 
 def test_a_quiet_leak_by_blocks_is_told_as_soon_where_it_was_seen_to_begin() -> None:
