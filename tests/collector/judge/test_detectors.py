@@ -88,7 +88,7 @@ def test_a_jump_between_two_flat_days_is_a_step() -> None:
     assert found.size[0] == 9_000
     assert found.hours[0] == pytest.approx(3 * (31 - 14))
     assert np.isnan(find_steps(window, LEVEL, LIMITS, ratchet=True).size[0])  # such counters go in steps
-    assert find_steps(window + 4_000.0 * (HOURS >= 14), LEVEL, LIMITS, ratchet=True).size[0] == 13_000
+    assert find_steps(window + 10_000.0 * (HOURS >= 14), LEVEL, LIMITS, ratchet=True).size[0] == 19_000
 
 
 @pytest.mark.parametrize("hour", range(16, 24))
