@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from collector.judge.detectors.shape import envelope
 from collector.judge.expression import Numbers, Truths
 
 MOST_LEVELS = 4
@@ -35,8 +36,7 @@ def rises_in_steps(used: Numbers, rest: Numbers, ratio: Numbers) -> Truths:
 
 def _rises(used: Numbers) -> float:
     """How often what was never given back rose of late; uneven rises count for fewer."""
-    held = np.minimum.accumulate(used[::-1])[::-1]
-    rises = np.diff(held)[int(_SINCE * len(used)) :]
+    rises = np.diff(envelope(used[None])[0])[int(_SINCE * len(used)) :]
     return float(rises.sum() ** 2 / ((rises**2).sum() + 1e-9))
 
 
