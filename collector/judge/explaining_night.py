@@ -10,8 +10,8 @@ import numpy as np
 from collector.judge.detectors import night as detector
 from collector.judge.detectors import settled
 from collector.judge.detectors.conditions import Asked, at_least, at_most, is_so, more_than
-from collector.judge.detectors.forecast import Z
 from collector.judge.detectors.night import Night, Sight
+from collector.judge.detectors.shape import Z
 from collector.judge.detectors.two_boots import asked_of_two_boots
 from collector.judge.explaining import Explanation, Window, conditions_of, listed
 from collector.judge.expression import Truths
@@ -50,14 +50,14 @@ def explain_night(night: Night) -> Explanation:
 def explain_settled(night: Night) -> Explanation:
     """Explain the night of one series without its beginning."""
     with np.errstate(all="ignore"):
-        halves = settled.halves_of(night)
-        rest_is_told = detector.shows_leak(halves.rest, halves.sights, halves.places, settled.is_settled(halves))
-        slows = settled.may_slow_down(night) & halves.whole_slows
+        rest = settled.rest_of(night)
+        rest_is_told = detector.shows_leak(rest.night, rest.sights, rest.places, settled.is_settled(rest))
+        slows = settled.may_slow_down(night) & rest.whole_slows
     asked = [
         *_asked_of_time(night),
         is_so("the night slows down", slows),
-        at_most("error of the ratio of halves without its beginning", "ratio", halves.error, settled.BEND_KNOWN),
-        at_least("that ratio, which a cache does not reach", "ratio", halves.ratio, settled.least_of(halves)),
+        at_most("error of the ratio of halves without its beginning", "ratio", rest.error, settled.BEND_KNOWN),
+        at_least("that ratio, which a cache does not reach", "ratio", rest.ratio, settled.least_of(rest)),
         is_so("what remains is told as a night is", rest_is_told),
     ]
     return Explanation("night", conditions_of(asked))

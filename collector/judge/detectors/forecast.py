@@ -26,10 +26,9 @@ from typing import NamedTuple
 import numpy as np
 
 from collector.judge.detectors.line import Line
+from collector.judge.detectors.shape import Z
 from collector.judge.expression import Numbers
 
-Z = 1.96
-"""Standard errors to either end of an interval of 95 %."""
 _PACES = 0.3
 """The standard deviation of the logarithm of the ratio of halves: of leaks, paces that fall to 40 % of what they were
 are rare, three deviations."""

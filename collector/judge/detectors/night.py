@@ -20,11 +20,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from collector.judge.detectors.forecast import Course, Z, interval, passage
+from collector.judge.detectors.forecast import Course, interval, passage
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.line import Line, line_through, mean_of
 from collector.judge.detectors.located import located
-from collector.judge.detectors.shape import first_and_last
+from collector.judge.detectors.shape import Z, first_and_last
 from collector.judge.detectors.sights import Points, floors, mixed, scatter, smooth
 from collector.judge.detectors.stairs import rises_in_steps
 from collector.judge.detectors.teeth import Feet, Tooth, error_of, feet, only_tooth, saws

@@ -18,6 +18,7 @@ from collector.judge.detectors.night import (
     Night,
     Sight,
     choose,
+    course_at,
     find_night_leaks,
     is_night,
     leaks_of,
@@ -35,11 +36,11 @@ BEND_KNOWN, BEYOND, STRAIGHT = 0.06, 3.0, 0.9
 and the ratio at least."""
 
 
-class Halves(NamedTuple):
-    """The night without its beginning, and ways to look at it with the places of those that count; a ratio of halves
-    and its error; and that of a cache which slows down as the whole night did."""
+class Rest(NamedTuple):
+    """A night without its beginning, and ways to look at it with the places of those that count; its ratio of halves
+    and the error of that; the ratio of a cache which slows down as the whole night did, and whether that one did."""
 
-    rest: Night
+    night: Night
     sights: list[Sight]
     places: Rows
     ratio: Numbers
@@ -64,39 +65,37 @@ def find_settled_leaks(night: Night) -> Leaks:
         rows = np.flatnonzero(is_night(night) & may_slow_down(night))
         if not len(rows):
             return found
-        halves = halves_of(night.of(rows))
-        rest, sights, places = halves[:3]
-        told = shows_leak(rest, sights, places, halves.whole_slows & is_settled(halves))
-        for column, value in zip(found, leaks_of(rest, sights, places), strict=True):
+        rest = rest_of(night.of(rows))
+        told = shows_leak(rest.night, rest.sights, rest.places, rest.whole_slows & is_settled(rest))
+        for column, value in zip(found, leaks_of(rest.night, rest.sights, rest.places), strict=True):
             column[rows] = np.where(told, value, np.nan)
     return found
 
 
-def halves_of(night: Night) -> Halves:
+def rest_of(night: Night) -> Rest:
     """How nights slow down, and how they do without their beginning."""
     sights = look_at(night)
     places = choose(sights)
-    ratio, error, hours = (_chosen(sights, places, name) for name in ("ratio", "ratio_error", "hours"))
-    slows: Truths = (ratio < least_ratio_of(hours, error)) & (places < len(sights) - OF_TEETH)
-    rest = _without_beginning(night)
-    later = look_at(rest)
-    at = choose(later)
-    of_cache = np.fmax(ratio, 0) ** (1 - BEGINNING)
-    return Halves(rest, later, at, _chosen(later, at, "ratio"), _chosen(later, at, "ratio_error"), of_cache, slows)
+    whole = course_at(sights, places)
+    slows: Truths = (whole.ratio < least_ratio_of(whole.hours, whole.ratio_error)) & (places < len(sights) - OF_TEETH)
+    later = _without_beginning(night)
+    sights = look_at(later)
+    places = choose(sights)
+    course = course_at(sights, places)
+    of_cache = np.fmax(whole.ratio, 0) ** (1 - BEGINNING)
+    return Rest(later, sights, places, course.ratio, course.ratio_error, of_cache, slows)
 
 
-def least_of(halves: Halves) -> Numbers:
+def least_of(rest: Rest) -> Numbers:
     """What the ratio of the rest must be: more than that of a cache, beyond doubt."""
-    least: Numbers = np.fmax(STRAIGHT, halves.of_cache + BEYOND * halves.error)
+    least: Numbers = np.fmax(STRAIGHT, rest.of_cache + BEYOND * rest.error)
     return least
 
 
-def is_settled(halves: Halves) -> Truths:
+def is_settled(rest: Rest) -> Truths:
     """Whether the rest slows down by less than a cache would, and by little."""
     settled: Truths = (
-        (halves.error <= BEND_KNOWN)
-        & (halves.ratio >= least_of(halves))
-        & (halves.places < len(halves.sights) - OF_TEETH)
+        (rest.error <= BEND_KNOWN) & (rest.ratio >= least_of(rest)) & (rest.places < len(rest.sights) - OF_TEETH)
     )
     return settled
 
@@ -114,8 +113,3 @@ def _without_beginning(night: Night) -> Night:
     return night._replace(
         least=least, mean=mean, samples=np.where(left_out[:, None], np.float32(np.nan), night.samples)
     )
-
-
-def _chosen(sights: list[Sight], places: Rows, name: str) -> Numbers:
-    values: Numbers = np.choose(places, [getattr(sight.line, name) for sight in sights])
-    return values

@@ -9,7 +9,8 @@ import numpy as np
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows
 
-_Z = 1.96
+Z = 1.96
+"""Standard errors to either end of an interval of 95 %."""
 _CORRELATED = 1.5
 """Neighbours on an envelope err alike: errors of a fit are this many times larger than if each erred for itself."""
 
@@ -105,7 +106,7 @@ def ranked_slopes(pairs: Numbers, points: Rows) -> tuple[Numbers, Numbers, Numbe
     """Median and interval of the slopes of pairs of so many points; NaN where there are none."""
     ordered = np.sort(pairs, axis=1)  # NaN comes last
     count = np.isfinite(ordered).sum(axis=1)
-    half_width = _Z * np.sqrt(points * (points - 1) * (2 * points + 5) / 18)
+    half_width = Z * np.sqrt(points * (points - 1) * (2 * points + 5) / 18)
 
     def ranked(rank: Numbers) -> Numbers:
         place = np.clip(np.rint(rank), 0, np.maximum(0, count - 1)).astype(np.int64)

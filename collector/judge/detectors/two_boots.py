@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from collector.judge.detectors.conditions import Asked, all_held, all_of, at_least, is_so, one_of
-from collector.judge.detectors.forecast import Course, Z, interval
+from collector.judge.detectors.forecast import Course, interval
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.night import (
     LEAST_KNOWN,
@@ -31,6 +31,7 @@ from collector.judge.detectors.night import (
     look_at,
     scatter_of_blocks,
 )
+from collector.judge.detectors.shape import Z
 from collector.judge.expression import Numbers, Truths
 
 _LEAST_H, _MOST_OF_A_NIGHT_H = 1.5, NIGHT_H * 2 / 3
