@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 from typing import Any
 
@@ -19,6 +20,8 @@ from telemetry.visible import visible
 PROGRAM = "memfleet"
 COMPLETE_VARIABLE = "_MEMFLEET_COMPLETE"
 """Set by the script of `memfleet completion` when a shell asks how a line may go on."""
+ALGEBRA_THREADS = "OMP_NUM_THREADS"
+"""How many threads NumPy's linear algebra takes. It is read when NumPy is imported, so by the command's module."""
 
 COMMANDS: dict[str, str] = {
     "demo": "Show an emulated fleet: broker, collector and page, all on this machine.",
@@ -109,6 +112,7 @@ class VisibleRecord(logging.LogRecord):
 def main() -> None:
     """Run the command line; turn our own errors into one clear line and the right exit status."""
     logging.setLogRecordFactory(VisibleRecord)
+    os.environ.setdefault(ALGEBRA_THREADS, "1")  # matrices are small here: more threads compute nothing sooner
     try:
         app()
     except (ConfigError, UsageError) as error:

@@ -10,6 +10,8 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+from memfleet.cli import ALGEBRA_THREADS
+
 _ANY_PACE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 settings.register_profile("test", _ANY_PACE, max_examples=50, derandomize=True, database=None)
@@ -17,3 +19,4 @@ settings.register_profile("fuzz", _ANY_PACE, max_examples=500)
 settings.load_profile("test")
 
 os.environ.update(COLUMNS="80", LINES="24")  # whatever terminal the tests are run in
+os.environ.setdefault(ALGEBRA_THREADS, "1")  # as the command does; no test has imported NumPy yet

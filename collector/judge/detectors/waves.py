@@ -8,7 +8,10 @@ Lehár and Dreher 1987, "CLEAN").
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
+from numpy.typing import NDArray
 
 from collector.judge.detectors.line import mean_of, parabola
 from collector.judge.expression import Numbers, Truths
@@ -25,9 +28,8 @@ def without_waves(values: Numbers) -> Numbers:
     """The same series x blocks, less their waves."""
     known: Truths = np.isfinite(values)
     rows = np.flatnonzero(known.sum(axis=1) >= _LEAST_KNOWN)
-    places, blocks = np.arange(values.shape[1]), values.shape[1]
-    speeds = np.arange(_SLOWEST, blocks / 2, _GRID) * 2 * np.pi / blocks
-    turns = np.exp(-1j * speeds[:, None] * places)
+    blocks = values.shape[1]
+    turns = _turns(blocks)
     centred = np.where(known, values - mean_of(values)[:, None], 0.0)
     basis = np.where(known[:, :, None], parabola(np.broadcast_to(np.linspace(-1, 1, blocks), values.shape)), 0.0)
     for _ in range(MOST_WAVES):
@@ -43,6 +45,14 @@ def without_waves(values: Numbers) -> Numbers:
         basis = np.concatenate([basis, more], axis=2)
     waves = _fitted(basis, centred, 3)
     return np.where(known, values - waves, values)
+
+
+@lru_cache(maxsize=4)
+def _turns(blocks: int) -> NDArray[np.complex128]:
+    """Every wave that is tried, waves x blocks. To make them takes longer than all that is done with them."""
+    speeds = np.arange(_SLOWEST, blocks / 2, _GRID) * 2 * np.pi / blocks
+    turns: NDArray[np.complex128] = np.exp(-1j * speeds[:, None] * np.arange(blocks))
+    return turns
 
 
 def _stands_out(strength: Numbers, rest: Numbers, known: Truths, terms: int) -> Truths:
