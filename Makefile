@@ -6,8 +6,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
 PYTHON ?= $(shell tools/find-python)
 PARTS := collector,emulators,web,notify,demo,elf,dev
 CORE  := $(wildcard emulators/core/*.[ch])
-# Most tests wait for a server or a process. A file's tests stay together, so that they share what they start.
-TWO_AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
+# Most tests wait for a server or a process, so two cores do four at once. A file's tests stay together, so that they
+# share what they start; tests/conftest.py says in which order.
+FOUR_AT_ONCE := -n 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install servers demo test check check-python check-c format bench soak soak-memory fuzz pictures docs clean
@@ -35,7 +36,7 @@ demo: install ## An emulated fleet with its page, at http://127.0.0.1:8080 (Ctrl
 	@memfleet demo
 
 test: install servers ## Run all tests, against real servers
-	@python -m pytest $(TWO_AT_ONCE)
+	@python -m pytest $(FOUR_AT_ONCE)
 
 check: check-python check-c ## Format, lint, types, import floors; the C core without a warning
 

@@ -1,5 +1,5 @@
-"""What holds for every test: Hypothesis' profiles, the terminal's size. A server that is missing fails its tests
-(`tests/servers.py`).
+"""What holds for every test: Hypothesis' profiles, the terminal's size, the order. A server that is missing fails
+its tests (`tests/servers.py`).
 
 A run of the tests tries the same inputs each time, however slow the machine is; `make fuzz` draws new ones.
 """
@@ -7,7 +7,9 @@ A run of the tests tries the same inputs each time, however slow the machine is;
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from memfleet.cli import ALGEBRA_THREADS
@@ -20,3 +22,8 @@ settings.load_profile("test")
 
 os.environ.update(COLUMNS="80", LINES="24")  # whatever terminal the tests are run in
 os.environ.setdefault(ALGEBRA_THREADS, "1")  # as the command does; no test has imported NumPy yet
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what looks at the whole project: it takes longest, and the last file of all is waited for alone."""
+    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
