@@ -9,6 +9,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -88,13 +89,20 @@ def _faults(kind: Any, value: Any, path: str) -> list[str]:
     struct = _struct_in(kind)
     if struct is None or not isinstance(value, dict):
         return _list_faults(kind, value, path) or _leaf_faults(kind, value, path)
-    hints = get_type_hints(struct, include_extras=True)
+    hints, required = _settings_of(struct)
     faults = [f"{_join(path, name)}: unknown setting{_hint(name, hints)}" for name in value if name not in hints]
-    required = {field.name for field in msgspec.structs.fields(struct) if field.required}
     faults += [f"{_join(path, name)}: missing" for name in sorted(required - value.keys())]
     for name in value.keys() & hints.keys():
         faults += _faults(hints[name], value[name], _join(path, name))
     return sorted(faults) or _leaf_faults(struct, value, path)
+
+
+@cache
+def _settings_of(struct: type[msgspec.Struct]) -> tuple[Mapping[str, Any], frozenset[str]]:
+    """The settings of a table with their kinds, and which of them it must have. Found once: each of dozens of rules is
+    such a table, and to read its annotations takes longer than to check it."""
+    required = frozenset(field.name for field in msgspec.structs.fields(struct) if field.required)
+    return get_type_hints(struct, include_extras=True), required
 
 
 def _list_faults(kind: Any, value: Any, path: str) -> list[str]:

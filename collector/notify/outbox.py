@@ -9,6 +9,7 @@ from typing import NamedTuple
 from collector.notify.messages import Message
 from telemetry.journal import add_counts
 
+FILE = "notify.db"
 TABLES = """
 CREATE TABLE IF NOT EXISTS messages(
     number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT UNIQUE NOT NULL, title TEXT NOT NULL, body TEXT NOT NULL,

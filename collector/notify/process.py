@@ -21,13 +21,12 @@ from collector.notify.heartbeat import start_heartbeat
 from collector.notify.ledger import NEVER_MS, Known, Ledger
 from collector.notify.messages import Notice, compose
 from collector.notify.muting import Muting
-from collector.notify.outbox import SHADOW, WAITS, Outbox
+from collector.notify.outbox import FILE, SHADOW, WAITS, Outbox
 from collector.notify.routes import wants
 from collector.records import UNDECODABLE, Finding, decode_desk, decode_finding
 from telemetry.clock import wall_ms
 from telemetry.journal import add_counts, connect
 
-FILE = "notify.db"
 WINDOW_MS = 10_000
 _KEPT_MS = 30 * 86_400_000
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from collector.config import CollectorConfig
 from collector.web.access import read_token
 from telemetry.clock import monotonic_ms
 from telemetry.errors import ConfigError, EnvironmentFault
+
+if TYPE_CHECKING:
+    import httpx
 
 _LOOK_S, _DEED_S = 3.0, 30.0
 """How long to wait for an answer: a look is repeated, a deed is done once, by a person who waits for it."""
@@ -81,6 +82,8 @@ class Peers:
         return told
 
     async def _call(self, peer: str, method: str, path: str, **arguments: Any) -> Any:
+        import httpx  # takes a fifth of a second to load, and most collectors have no peer
+
         if self._http is None:
             self._http = httpx.AsyncClient(timeout=_LOOK_S)
         try:

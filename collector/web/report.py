@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from collector.notify.process import FILE
+from collector.notify.outbox import FILE
 from collector.series.reader import open_reader
 from collector.series.report import report
 from collector.web import answers
