@@ -2,6 +2,8 @@
 
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
+# Where containers set it, each of the hundreds of processes that tests start would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= $(shell tools/find-python)
 PARTS := collector,emulators,web,notify,demo,elf,dev
