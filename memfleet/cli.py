@@ -1,27 +1,18 @@
-"""The command line: one module a command in `memfleet.commands`, imported when it is called for.
-
-Exit status: 0 done, 1 the answer is no (a check failed, an alert fires), 2 the command or a file given to it is wrong.
-"""
+"""The command line: one module a command in `memfleet.commands`, imported when it is called for."""
 
 from __future__ import annotations
 
 import importlib
-import logging
-import os
-import sys
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from telemetry.errors import ConfigError, EnvironmentFault, MemfleetError, UsageError
-from telemetry.visible import visible
+from memfleet.program import run_program
 
 PROGRAM = "memfleet"
 COMPLETE_VARIABLE = "_MEMFLEET_COMPLETE"
 """Set by the script of `memfleet completion` when a shell asks how a line may go on."""
-ALGEBRA_THREADS = "OMP_NUM_THREADS"
-"""How many threads NumPy's linear algebra takes. It is read when NumPy is imported, so by the command's module."""
 
 COMMANDS: dict[str, str] = {
     "demo": "Show an emulated fleet: broker, collector and page, all on this machine.",
@@ -101,50 +92,6 @@ def _root() -> None:
     """Watches the memory of embedded fleets: leaks, fragmented heaps and thinning stacks, days before devices die."""
 
 
-class VisibleRecord(logging.LogRecord):
-    """A line of the log in which no text from outside acts: it forges no line and moves no cursor."""
-
-    def getMessage(self) -> str:  # noqa: N802 - logging's own name
-        """The message, written out."""
-        return visible(super().getMessage())
-
-
 def main() -> None:
-    """Run the command line; turn our own errors into one clear line and the right exit status."""
-    logging.setLogRecordFactory(VisibleRecord)
-    os.environ.setdefault(ALGEBRA_THREADS, "1")  # matrices are small here: more threads compute nothing sooner
-    try:
-        app()
-    except (ConfigError, UsageError) as error:
-        _stop(error, 2)
-    except EnvironmentFault as error:
-        _stop(error, 1)
-    except MemfleetError as error:
-        _stop(error, 1)
-    except ModuleNotFoundError as error:
-        extra = _EXTRA_OF.get((error.name or "").split(".")[0])
-        if extra is None:
-            raise
-        _stop(f"this command needs the '{extra}' part: pip install 'memfleet[{extra}]' (missing: {error.name})", 2)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader (head, less) went away: nothing to say
-
-
-_EXTRA_OF = {
-    "amqtt": "demo",
-    "elftools": "elf",
-    "apprise": "notify",
-    "fastapi": "web",
-    "grafana_api": "web",
-    "httpx": "web",
-    "influxdb_client": "collector",
-    "nicegui": "web",
-    "numpy": "collector",
-    "prometheus_client": "collector",
-    "uvicorn": "web",
-}
-
-
-def _stop(error: object, status: int) -> None:
-    sys.stderr.write("\n".join(visible(line) for line in f"memfleet: {error}".split("\n")) + "\n")
-    raise SystemExit(status)
+    """Run the command line."""
+    run_program(app)

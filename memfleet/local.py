@@ -17,8 +17,9 @@ from typing import Any
 from collector.config import CollectorConfig
 from memfleet.broker import DemoBroker, demo_broker, free_port, lacks_port
 from memfleet.lifeline import bound
+from memfleet.part import Asked
 from memfleet.parts import part_names
-from memfleet.supervisor import Supervisor, own_command
+from memfleet.supervisor import Supervisor
 from telemetry.errors import EnvironmentFault
 from telemetry.journal import make_folder
 
@@ -103,7 +104,7 @@ class LocalCollector:
         """Whether it is up, or nobody waits for it any more; False when the broker's port was taken meanwhile."""
         commands: dict[str, Sequence[str]] = {"broker": bound(self.broker.command)}
         for part in part_names(CollectorConfig()):
-            commands[part] = own_command("collect", "--config", str(self.config_file), "--only", part)
+            commands[part] = Asked(self.config_file).command(part)
         logs = self.directory / "logs"
         (logs / "broker.log").unlink(missing_ok=True)  # what an earlier one said is not said of this one
         supervisor = self._supervisor = Supervisor(commands | dict(extra), logs)

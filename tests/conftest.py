@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from memfleet.cli import ALGEBRA_THREADS
+from memfleet.program import ALGEBRA_THREADS
 
 _ANY_PACE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -21,7 +21,7 @@ settings.register_profile("fuzz", _ANY_PACE, max_examples=500)
 settings.load_profile("test")
 
 os.environ.update(COLUMNS="80", LINES="24")  # whatever terminal the tests are run in
-os.environ.setdefault(ALGEBRA_THREADS, "1")  # as the command does; no test has imported NumPy yet
+os.environ.setdefault(ALGEBRA_THREADS, "1")  # as every program does; no test has imported NumPy yet
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -19,9 +19,9 @@ import pytest
 import yaml
 
 from collector.config import CollectorConfig
-from memfleet.commands.collect import shard_range
 from memfleet.enrolment.rights import agent_rights, with_user
 from memfleet.grafana.provision import FOLDER, SOURCE, Source
+from memfleet.part import shard_range
 from telemetry.settings import load
 from telemetry.topics import Topic
 from telemetry.wire import MAX_FRAME

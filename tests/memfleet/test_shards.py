@@ -13,7 +13,7 @@ from pathlib import Path
 from agent.config import AgentConfig, Outbox
 from agent.process import Agent
 from collector.records import Arrival, decode
-from memfleet.commands.collect import shard_range
+from memfleet.part import shard_range
 from telemetry.journal import START, JournalReader
 from telemetry.settings import Broker
 from telemetry.topics import shard_of

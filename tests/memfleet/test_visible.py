@@ -15,7 +15,7 @@ from rich.console import Console
 from collector.notify.channels import LogChannel
 from memfleet import tables
 from memfleet.board import fleet_board
-from memfleet.cli import VisibleRecord
+from memfleet.program import VisibleRecord
 from telemetry.visible import visible, visible_json
 
 HOSTILE = st.text(

@@ -1,0 +1,82 @@
+"""One part of a collector in a process of its own: `python -m memfleet.part --config FILE --only NAME`.
+
+So a supervisor starts parts; `memfleet collect --only NAME` does the same for people and service units. To read options
+as a command does takes each of six processes a quarter of a second and 12 MB: that is left out here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from collector.config import CollectorConfig
+from memfleet.adoption import adopt, move_in
+from memfleet.lifeline import die_with_parent, stop_on_signals
+from memfleet.parts import run_part
+from memfleet.program import run_program
+from telemetry.errors import UsageError
+from telemetry.settings import load
+
+
+class Asked(NamedTuple):
+    """Which collectors to run: that of a configuration (None: every setting's default) with its shards (`00-7f`; None:
+    all), and the dead ones in those folders, which it adopts."""
+
+    config: Path | None
+    shards: str | None = None
+    adopted: tuple[Path, ...] = ()
+
+    def collectors(self) -> list[CollectorConfig]:
+        """The settings of each, its own first. UsageError, ConfigError."""
+        owned = tuple(shard_range(self.shards)) if self.shards else None
+        own = load(CollectorConfig, self.config, os.environ, shards=owned)
+        return [own, *(adopt(own, folder, place) for place, folder in enumerate(self.adopted, 1))]
+
+    def command(self, part: str) -> list[str]:
+        """A command line that runs one part of the last of them, with this very Python."""
+        words = ["--config", str(self.config)] if self.config else []
+        words += ["--shards", self.shards] if self.shards else []
+        words += [word for folder in self.adopted for word in ("--adopt", str(folder))]
+        return [sys.executable, "-m", "memfleet.part", *words, "--only", part]
+
+
+def run_alone(asked: Asked, part: str) -> None:
+    """Run one part of the last collector until a signal ends it."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    config = asked.collectors()[-1]
+    die_with_parent()
+    if not asked.adopted:
+        move_in(config, Path(config.data_dir))
+    run_part(part, config, Path(config.data_dir), stop_on_signals())
+
+
+def shard_range(text: str) -> list[str]:
+    """Shards of a range: `00-7f`, or a single one."""
+    first, _, last = text.partition("-")
+    try:
+        numbers = range(int(first, 16), int(last or first, 16) + 1)
+    except ValueError:
+        numbers = range(0)
+    if not numbers or numbers[0] < 0 or numbers[-1] > 0xFF:
+        raise UsageError(f"--shards {text!r}: write two hex digits or a range of them, as 00-7f")
+    return [f"{number:02x}" for number in numbers]
+
+
+def main() -> None:
+    """Read the options that `Asked.command` writes."""
+    options = argparse.ArgumentParser(prog="python -m memfleet.part")
+    options.add_argument("--config", type=Path)
+    options.add_argument("--shards")
+    options.add_argument("--adopt", type=Path, action="append", default=[])
+    options.add_argument("--only", required=True)
+    given = options.parse_args()
+    run_program(lambda: run_alone(Asked(given.config, given.shards, tuple(given.adopt)), given.only))
+
+
+if __name__ == "__main__":
+    main()
