@@ -82,7 +82,7 @@ def test_a_room_imports_only_the_packages_it_is_known_to_need(room: str) -> None
     assert not wrong
 
 
-IMPORT_THE_AGENT = """
+IMPORTS = """
 import importlib, sys
 class Missing:
     def find_spec(self, name, path=None, target=None):
@@ -95,6 +95,13 @@ print("all imported")
 """
 
 
+def imports_without(forbidden: set[str], names: list[str]) -> None:
+    """Import these modules where the forbidden packages are not installed."""
+    program = IMPORTS.format(forbidden=sorted(forbidden), names=names)
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "all imported\n", done.stderr
+
+
 def test_the_agent_runs_where_only_its_own_packages_are_installed() -> None:
     names = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
@@ -103,6 +110,8 @@ def test_the_agent_runs_where_only_its_own_packages_are_installed() -> None:
     ]
     forbidden = set().union(*PACKAGES.values()) - AGENT
     assert {"numpy", "fastapi", "influxdb_client"} <= forbidden
-    program = IMPORT_THE_AGENT.format(forbidden=sorted(forbidden), names=names)
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.stdout == "all imported\n", done.stderr
+    imports_without(forbidden, names)
+
+
+def test_a_part_of_a_collector_does_not_load_the_command_line() -> None:
+    imports_without({"typer", "pydantic", "rich"}, ["memfleet.part"])
