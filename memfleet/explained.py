@@ -18,6 +18,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _QUESTIONS = {
     "leak": "a leak since the device started",
     "rush": "most of the memory taken in a few samples",
+    "quiet": "a leak of memory that never falls",
     "boots": "a leak in each of several boots",
     "night": "a leak within one night",
     "fragmentation": "fragmentation",

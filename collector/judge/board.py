@@ -10,7 +10,8 @@ import numpy as np
 from collector.judge.columns import GROWING_KINDS, limit_of
 from collector.judge.detectors.history import BORN_MS, History
 from collector.judge.detectors.leak import Leaks
-from collector.judge.detectors.look import leaks_of_ended, look, look_across_boots, look_at_lost, look_at_nights
+from collector.judge.detectors.look import look, look_across_boots
+from collector.judge.detectors.look_nights import leaks_of_ended, look_at_lost, look_at_nights
 from collector.judge.detectors.outlived import forget_outlived
 from collector.judge.expression import Numbers
 from collector.judge.hearing import LIVE_MS

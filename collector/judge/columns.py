@@ -20,7 +20,7 @@ LEAK_BOOTS = "leak_boots"
 """How many boots tell it, where it takes several."""
 
 LEAK_LEVEL = "leak_level"
-"""Which view of the history (`detectors.views`) told the leak; one more than the last of them: boots; two: a night."""
+"""Which view of the history (`detectors.views`) told the leak, or what stands for one (`detectors.tell`)."""
 
 FRAGMENT_COLUMNS = ("fragment_before", "fragment_now", "fragment_hours")
 """Of told fragmentation: the largest free block then and now, bytes, and hours between."""

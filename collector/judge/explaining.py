@@ -5,7 +5,7 @@ What a detector asks (`detectors.conditions`) is shown as it is, so an explanati
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,8 @@ import numpy as np
 from collector.judge.detectors.conditions import Asked
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.leak import asked_of_leaks, seen_in
+from collector.judge.detectors.quiet import look_at
+from collector.judge.detectors.trace import Trace
 from collector.judge.detectors.views import HOURS_OF, is_daily
 from collector.judge.expression import Numbers
 
@@ -91,6 +93,16 @@ def explain_leak(window: Numbers, view: int, ground: Ground) -> Explanation:
     bucket_hours, daily = float(HOURS_OF[view]), bool(is_daily(views)[0])
     shown = Window(bucket_hours, daily, listed(looked_at), listed(envelope), kept, slope, low, high)
     return Explanation("leak", conditions_of(asked), shown if np.isfinite(looked_at).any() else None)
+
+
+def explain_quiet(trace: Trace, ground: Ground) -> Iterator[Explanation]:
+    """Explain what is seen of one series that never falls: each look at it."""
+    for growth, leaks, asked in look_at(trace, ground):
+        points, of_points = listed(growth.held[0]), (True,) * growth.held.shape[1]
+        slope, low, high = (float(one[0]) for one in (leaks.rate, leaks.low, leaks.high))
+        apart_hours = -float(growth.at[0, 0]) / (len(points) - 1)
+        window = Window(apart_hours, False, points, points, of_points, slope, low, high)
+        yield Explanation("quiet", conditions_of(asked), window)
 
 
 def listed(values: Numbers) -> tuple[float | None, ...]:

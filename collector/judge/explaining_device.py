@@ -12,13 +12,15 @@ from collector.judge.detectors.boots import asked_across_boots
 from collector.judge.detectors.conditions import at_least
 from collector.judge.detectors.fragmentation import asked_of_fragmentation
 from collector.judge.detectors.history import History
-from collector.judge.detectors.look import ground_of, night_of, of_nights, two_boots_of, watched_rows
+from collector.judge.detectors.look import ground_of
+from collector.judge.detectors.look_nights import night_of, of_nights, two_boots_of, watched_rows
 from collector.judge.detectors.peers import LEAST_PEERS
 from collector.judge.detectors.rush import LONGEST_VIEW, asked_of_line, asked_of_rise, rise_of
 from collector.judge.detectors.step import asked_of_step, may_show
+from collector.judge.detectors.trace import TRACED, trace_of
 from collector.judge.detectors.views import LEVEL_OF
 from collector.judge.engine import Judge
-from collector.judge.explaining import Explanation, conditions_of, explain_leak
+from collector.judge.explaining import Explanation, conditions_of, explain_leak, explain_quiet
 from collector.judge.explaining_night import explain_night, explain_settled, explain_two_boots
 from collector.judge.explaining_rules import explain_rule
 from collector.judge.expression import Numbers
@@ -58,6 +60,8 @@ def _detectors(table: Table, history: History, row: int) -> Iterator[Explanation
         yield explain_leak(_window(history, rows, view), view, ground_of(table, history, np.array([view]), rows))
     for view in range(LONGEST_VIEW + 1):
         yield _explain_rush(table, history, rows, view)
+    if table.kind not in RATCHETS:
+        yield from explain_quiet(trace_of(history, rows), ground_of(table, history, np.array([TRACED]), rows))
     yield Explanation("boots", conditions_of(asked_across_boots(history.boots(rows), limits)[1]))
     if len(of_nights(history, rows)):
         night = night_of(table, history, rows)

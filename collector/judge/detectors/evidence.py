@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from collector.judge.detectors.conditions import Asked, all_of, at_least, at_most, less_than, more_than, one_of
+from collector.judge.detectors.conditions import Asked, all_of, at_least, less_than, more_than, one_of
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import HOUR_MS
 from collector.judge.detectors.shape import Bend, bend_of_a_day, to_come
 from collector.judge.detectors.views import is_daily
-from collector.judge.expression import Numbers, Truths
+from collector.judge.expression import Numbers
 from collector.judge.series import Rows
 
 _TOOTH, _LARGEST_WAVE = 0.45, 0.5
@@ -30,10 +30,6 @@ _LONG_H, _DAYS_H, _DAYS_PART = 26.0, 48.0, 0.25
 days less is asked, as a part of the room."""
 _LEAST_ROOM = 0.5
 """Memory ends when peaks reach the limit: what they take is no room for growth, but for so much of what was free."""
-_QUIET_FROM_MS, _QUIET_PART = 1_800_000, 0.01
-_OFTEN_S = 66.0
-"""Where samples come each minute somebody watches. Elsewhere a buffer that is emptied once a day, or a cache that fills
-in two, rises as quietly."""
 _DAILY_PART = 0.3
 _UNLIMITED_PART, _UNLIMITED_WITHIN_DAY, _UNLIMITED_WITHIN_HOURS, _UNLIMITED_RATIO = 0.25, 0.5, 1.0, 0.8
 """Parts of what was used, where nobody knows what is free: over more than a day, or on a boot that is known; else over
@@ -44,21 +40,19 @@ _ERRORS = 1.0
 
 
 class Rise(NamedTuple):
-    """What grew: over so many hours, by so many bytes, from how many; how it bends; whether it was seen to begin."""
+    """What grew: over so many hours, by so many bytes, from how many; how it bends."""
 
     hours: Numbers
     grown: Numbers
     begin: Numbers
     bent: Bend
-    is_whole: Truths
 
 
 def asked_of_size(rise: Rise, views: Rows, ground: Ground) -> list[Asked]:
     """That growth of this size and shape over so many hours is more than any healthy rise, and would end memory.
 
     A tooth of a saw stays below `_TOOTH` of the free memory, a daily cycle below its sine; smaller growth must be news
-    to a boot that is known for long, or straighter than a wave of 24 hours can be, or on a series that never gives
-    anything back, or go on for longer than a day.
+    to a boot that is known for long, or straighter than a wave of 24 hours can be, or go on for longer than a day.
     """
     grown, begin, bent = rise.grown, rise.begin, rise.bent
     free = ground.limits - begin
@@ -68,7 +62,6 @@ def asked_of_size(rise: Rise, views: Rows, ground: Ground) -> list[Asked]:
     slowly, surely = to_come(grown, ratio), np.fmax(to_come(grown, ratio), to_come(grown, bent.ratio))
     ends = at_least("what is to come, if it goes on slowing down so", "size", surely, left)
     ends_at_worst = at_least("what is to come, if it slows down by an error more", "size", slowly, left)
-    ends_of_quiet = at_least(ends.what, "size", np.where(rise.is_whole, surely, slowly), left)
     steady = at_least("growth, of what was free", "percent", part, _STEADY_PART)
     ends_of_long = at_least(ends.what, "size", np.where(room >= _TOOTH, surely, slowly), left)
     choices = [
@@ -77,7 +70,6 @@ def asked_of_size(rise: Rise, views: Rows, ground: Ground) -> list[Asked]:
         all_of("over days", [_asked_of_days(room, views), ends]),
         all_of("straight", [steady, *_asked_of_shape(rise), ends_at_worst]),
         all_of("longer than a day", [*_asked_of_length(rise, room), ends_of_long]),
-        all_of("quiet: memory never fell", [*_asked_of_quiet(rise, ground), ends_of_quiet]),
         all_of("of unknown limit", _asked_of_unlimited(rise, ratio, ground)),
     ]
     of_ratchets = at_least("growth, of what was free, where a counter never falls", "percent", part, _RATCHET_PART)
@@ -120,16 +112,6 @@ def _asked_of_length(rise: Rise, room: Numbers) -> list[Asked]:
     return [
         at_least("how long it lasts", "hours", rise.hours, _LONG_H),
         at_least("growth, of the room for it", "percent", room, part),
-    ]
-
-
-def _asked_of_quiet(rise: Rise, ground: Ground) -> list[Asked]:
-    least_hours, apart_s = _QUIET_FROM_MS / HOUR_MS, ground.quiet_ms / 1000 / ground.quiet_samples
-    return [
-        at_most("how far samples stand apart", "seconds", apart_s, _OFTEN_S),
-        at_least("how long it lasts", "hours", rise.hours, least_hours),
-        at_least("for how long it never fell", "hours", ground.quiet_ms / HOUR_MS, np.maximum(least_hours, rise.hours)),
-        at_least("growth, of all memory", "size", rise.grown, _QUIET_PART * ground.limits),
     ]
 
 

@@ -14,9 +14,8 @@ class Ground(NamedTuple):
     `limits` bytes (NaN: unknown); `ceilings` highest peaks from which memory fell (NaN: it never did) and
     `ceiling_ages_ms` how long ago; `held_before` the highest least value of any span before the window, or what boots
     before reached that had settled; `peaks` how much comes and goes from sample to sample; `resolutions` bytes;
-    `quiet_ms` and `quiet_samples` for how long it never fell, 0 where the counter cannot fall; `heard_ms` for how long
-    this boot has been heard, and those; `ratchets` 1 where it is one of these counters; `newest` the newest value,
-    bytes, and `open_ms` how long after the end of the window it was read.
+    `heard_ms` for how long this boot has been heard, and those; `ratchets` 1 where it is a counter that never falls;
+    `newest` the newest value, bytes, and `open_ms` how long after the end of the window it was read.
     """
 
     limits: Numbers
@@ -25,8 +24,6 @@ class Ground(NamedTuple):
     held_before: Numbers
     peaks: Numbers
     resolutions: Numbers
-    quiet_ms: Numbers
-    quiet_samples: Numbers
     heard_ms: Numbers
     ratchets: Numbers
     newest: Numbers

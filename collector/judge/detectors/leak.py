@@ -237,7 +237,7 @@ def _found(seen: Seen, ground: Ground) -> tuple[Leaks, list[Asked]]:
     hours = (last - first) * bucket_hours
     asked = [
         more_than("the slope at least, by its interval", "rate", low, 0.5 * rate),
-        *asked_of_size(Rise(hours, now - begin, begin, bend(held, ground.resolutions), first > 0), views, ground),
+        *asked_of_size(Rise(hours, now - begin, begin, bend(held, ground.resolutions)), views, ground),
     ]
     left, scatter = _hours_left(seen, now, ground, rate)
     hours_at = np.arange(held.shape[1]) * bucket_hours[:, None]

@@ -6,7 +6,7 @@ import numpy as np
 
 from collector.judge.columns import LEAK_BOOTS, LEAK_COLUMNS, LEAK_LEVEL
 from collector.judge.detectors.history import BORN_MS, LAST, LAST_MS, History
-from collector.judge.detectors.look import ACROSS_BOOTS
+from collector.judge.detectors.tell import ACROSS_BOOTS
 from collector.judge.series import Rows, Table
 
 _ALIKE = 0.5

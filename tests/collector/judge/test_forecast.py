@@ -87,8 +87,8 @@ def by_noise(chance: np.random.Generator, buckets: int) -> np.ndarray:
 def leaks_of(used: np.ndarray) -> Leaks:
     columns = dict.fromkeys(Ground._fields, np.full(ROWS, np.nan)) | {
         "limits": np.full(ROWS, SIZE), "peaks": np.max(-np.diff(used), axis=1, initial=0), "newest": used[:, -1],
-        **{name: np.zeros(ROWS) for name in ("resolutions", "ratchets", "quiet_ms", "open_ms")},
-        **{name: np.ones(ROWS) for name in ("quiet_samples", "heard_ms")},
+        **{name: np.zeros(ROWS) for name in ("resolutions", "ratchets", "open_ms")},
+        "heard_ms": np.ones(ROWS),
     }  # fmt: skip
     return find_leaks(used, VIEW, Ground(**columns))
 

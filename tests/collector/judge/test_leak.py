@@ -108,8 +108,6 @@ def ground(rows: int = 1, **known: float) -> Ground:
         "resolutions": 1,
     } | known
     values |= {
-        "quiet_ms": 0,
-        "quiet_samples": 1000,
         "heard_ms": 0,
         "ratchets": 0,
         "newest": np.nan,
@@ -183,30 +181,6 @@ def test_a_window_without_samples_is_no_leak() -> None:
     assert np.isnan(find_leaks(np.full((3, 31), np.nan), 0, ground(3)).rate).all()
 
 
-def test_a_small_growth_is_told_on_a_quiet_series_after_half_an_hour() -> None:
-    window = line(10)  # 10 bytes in 80 seconds: 300 bytes, 1.3 % of the heap, in 40 minutes
-    assert np.isnan(find_leaks(window, 2, ground(quiet_ms=1_500_000)).rate[0])
-    assert find_leaks(window, 2, ground(quiet_ms=2_500_000)).rate[0] == pytest.approx(450)
-    assert find_leaks(window, 2, ground(quiet_ms=2_500_000, quiet_samples=42)).rate[0] > 0  # a sample a minute
-
-
-def test_a_quiet_leak_by_blocks_is_told_as_soon_where_it_was_seen_to_begin() -> None:
-    """Blocks of 40 bytes say little of how growth bends. Seen from the boot on, a cache would have shown it."""
-    window, quiet = BASE + 40 * (np.arange(31.0)[None, :] // 4), ground(quiet_ms=2_500_000)
-    assert np.isnan(find_leaks(window, 2, quiet).rate[0])
-    window[:, :4] = np.nan
-    assert find_leaks(window, 2, quiet).rate[0] == pytest.approx(450)
-    cache = BASE + 40 * np.floor(10 * (1 - np.exp(-(np.arange(31.0)[None, :] - 4) / 30)))
-    cache[:, :4] = np.nan
-    assert np.isnan(find_leaks(cache, 2, quiet).rate[0])
-
-
-def test_where_samples_are_seldom_a_little_growth_is_not_told_though_memory_never_fell() -> None:
-    window = line(10)  # 1.3 % of the heap in eleven hours: a buffer that is emptied at midnight does as much
-    assert find_leaks(window, 4, ground(quiet_ms=27 * HOUR_MS, quiet_samples=1620)).rate[0] > 0
-    assert np.isnan(find_leaks(window, 4, ground(quiet_ms=27 * HOUR_MS, quiet_samples=324)).rate[0])
-
-
 def test_less_is_asked_of_growth_that_outlasts_two_days() -> None:
     by_hours, by_3_hours = VIEWS.index((5, False)), VIEWS.index((6, False))
     window = line(0.27 * (SIZE - BASE) / 30)
@@ -226,11 +200,6 @@ def test_a_counter_that_never_falls_may_take_most_of_memory_in_six_rises(part: f
     pages = np.repeat(np.arange(7), 5)[-31:]
     window = (BASE + part * (SIZE - BASE) / 6 * pages)[None, :]
     assert told == (find_leaks(window, VIEWS.index((6, False)), ground(ratchets=1)).rate[0] > 0)
-
-
-def test_a_ramp_of_minutes_after_quiet_hours_is_not_told_yet() -> None:
-    window = line(80)  # 10 % of the heap in two and a half minutes
-    assert np.isnan(find_leaks(window, 0, ground(quiet_ms=3 * HOUR_MS)).rate[0])
 
 
 def test_a_leak_that_begins_late_is_looked_at_from_there_on() -> None:

@@ -1,0 +1,158 @@
+"""Quiet: memory that never falls, of a series that somebody watches, and grows at an even pace. Pure, by column.
+
+Where samples come each minute and used memory has not fallen once for half an hour, growth by one percent of all memory
+says more than anywhere else: nothing comes and goes that it could be mistaken for. What may still be healthy is a cache
+that fills or a program that starts: it slows down.
+
+Growth is looked at from where it begins: after the longest wait for a rise that ended at least `_LEAST_H` ago, if that
+is long beside what followed; else from the last fall, and again from ten minutes after the boot on, so that nothing is
+measured at what programs take while they start. Between the points of a trace used memory is taken to grow evenly.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from collector.judge.detectors.conditions import Asked, all_held, at_least, at_most, more_than
+from collector.judge.detectors.forecast import course_of, hours_left, interval
+from collector.judge.detectors.ground import Ground
+from collector.judge.detectors.history import HOUR_MS, STARTING_MS, WIDTHS_MS
+from collector.judge.detectors.leak import Leaks
+from collector.judge.detectors.line import Line, line_through
+from collector.judge.detectors.shape import Z, at_part, to_come
+from collector.judge.detectors.trace import FINEST, Trace
+from collector.judge.expression import Numbers, Truths
+from collector.judge.series import Rows
+
+LEAST_H, OFTEN_S, LEAST_PART = 0.5, 66.0, 0.01
+"""For so long at least it must not have fallen, and have grown; samples at most so far apart; of all memory."""
+_LEAST_RISES, _THIRD = 6, 0.5
+_WAITED_FROM_H, _WAIT_PART, _WAITS = 0.4, 0.2, 3.0
+"""A wait is before the growth where it ended so long ago, was such a part of the time since it began, and so many times
+as long as those that followed."""
+_ERRORS = 0.2
+"""Growth that was seen to begin is measured whole; and healthy growth is rarer here than leaks. Other growth must go on
+though it slows down by a whole error more."""
+_MARGIN = 0.25
+_POINTS = 31
+
+
+class Growth(NamedTuple):
+    """How each row grew: `grown` bytes in `hours` since it began, `since` of them from the first point on, in so many
+    `rises`; whether it was seen to begin; `at` and `held`: hours and bytes of points at even distances, rows x points.
+    """
+
+    grown: Numbers
+    since: Numbers
+    hours: Numbers
+    rises: Numbers
+    begun: Truths
+    at: Numbers
+    held: Numbers
+
+
+class Look(NamedTuple):
+    """What one look at each row finds, whatever it is, and all that must hold for it to be told."""
+
+    growth: Growth
+    leaks: Leaks
+    asked: list[Asked]
+
+
+def find_quiet_leaks(trace: Trace, ground: Ground) -> Leaks:
+    """Judge each row."""
+    told = Leaks(*np.full((len(Leaks._fields), len(trace.used)), np.nan))
+    for look in look_at(trace, ground):
+        held = all_held(look.asked) & np.isnan(told.rate)
+        told = Leaks(*(np.where(held, new, old) for new, old in zip(look.leaks, told, strict=True)))
+    return told
+
+
+def look_at(trace: Trace, ground: Ground) -> list[Look]:
+    """What was since the last fall, and since the boot has started."""
+    with np.errstate(all="ignore"):
+        fell = _growth_since(trace, trace.quiet_hours, is_begin=np.isnan(trace.used[:, 0]))
+        started_hours = np.fmin(trace.quiet_hours, trace.up_hours - STARTING_MS / HOUR_MS)
+        started = _growth_since(trace, started_hours, is_begin=np.zeros(len(started_hours), dtype=np.bool_))
+        return [_found(trace, ground, growth) for growth in (fell, started)]
+
+
+def _growth_since(trace: Trace, hours: Numbers, *, is_begin: Truths) -> Growth:
+    """The growth within so many hours; `is_begin` says whether these begin with it."""
+    rows, columns = np.arange(len(trace.used)), np.arange(trace.used.shape[1])
+    known = np.isfinite(trace.used) & (trace.hours >= -np.fmax(0, hours)[:, None])
+    used = np.where(known, trace.used, -np.inf)
+    before = _shifted(np.maximum.accumulate(used, axis=1))
+    rose = used > before
+    after_wait, waited = _longest_wait(trace.hours, rose)
+    first = np.where(waited, after_wait, known.argmax(axis=1))
+    last = trace.used[:, -1]
+    since, seen_hours = last - trace.used[rows, first], -trace.hours[rows, first]
+    with_first_rise = seen_hours * (last - before[rows, first]) / since
+    took = np.select([waited, is_begin], [with_first_rise, hours], seen_hours)
+    rises = (rose & (columns >= first[:, None])).sum(axis=1) - ~waited
+    at = np.linspace(trace.hours[rows, first], 0, _POINTS, axis=1)
+    held = np.array([_between(*row) for row in zip(at, trace.hours, trace.used, known, strict=True)])
+    return Growth(since * took / seen_hours, since, took, rises, waited | is_begin, at, held)
+
+
+def _longest_wait(hours: Numbers, rose: Truths) -> tuple[Rows, Truths]:
+    """The place of the rise after the longest wait, and whether that is one before the growth."""
+    rows = np.arange(len(hours))
+    before = _shifted(np.maximum.accumulate(np.where(rose, hours, -np.inf), axis=1))
+    waits = np.where(rose & np.isfinite(before) & (hours <= -_WAITED_FROM_H), hours - before, 0)
+    place = waits.argmax(axis=1)
+    wait, since = waits[rows, place], -hours[rows, place]
+    rises = (rose & (np.arange(hours.shape[1]) >= place[:, None])).sum(axis=1)
+    return place, (wait > 0) & (wait >= _WAIT_PART * (wait + since)) & (wait >= _WAITS * since / rises)
+
+
+def _shifted(values: Numbers) -> Numbers:
+    """What stood one place before, minus infinity at the first."""
+    return np.hstack([np.full((len(values), 1), -np.inf), values[:, :-1]])
+
+
+def _between(at: Numbers, hours: Numbers, used: Numbers, known: Truths) -> Numbers:
+    values: Numbers = np.interp(at, hours[known], used[known])
+    return values
+
+
+def _found(trace: Trace, ground: Ground, growth: Growth) -> Look:
+    line, last = line_through(growth.at, growth.held), trace.used[:, -1]
+    low, high = line.slope - Z * line.error, line.slope + Z * line.error
+    thirds = np.diff(np.stack([at_part(growth.held, part) for part in (0, 1 / 3, 2 / 3, 1)]), axis=0)
+    asked = [
+        at_most("how far samples stand apart", "seconds", trace.apart_s, OFTEN_S),
+        at_least("for how long it never fell", "hours", trace.quiet_hours, LEAST_H),
+        at_least("how long it grows", "hours", growth.hours, LEAST_H),
+        at_least("growth, of all memory", "size", growth.grown, LEAST_PART * ground.limits),
+        more_than("growth, in steps of the counter", "size", growth.grown, 2 * ground.resolutions),
+        at_least("times that it rose: no step", "number", growth.rises.astype(np.float64), _LEAST_RISES),
+        at_least("growth in its slowest third: no plateau", "size", thirds.min(axis=0), _THIRD * growth.since / 3),
+        more_than("the slope at least, by its interval", "rate", low, 0.5 * line.slope),
+        _asked_of_end(line, growth, ground.limits - last),
+        _asked_of_level(trace, ground, growth),
+    ]
+    left = hours_left(last[:, None], np.zeros((len(last), 1)), line.slope, ground.limits)
+    width_hours = WIDTHS_MS[FINEST] / HOUR_MS
+    soonest, latest = interval(left, course_of(line), np.full(len(last), width_hours / np.sqrt(12)))
+    leaks = Leaks(line.slope, low, high, left, soonest, latest, growth.hours * 60, growth.grown)
+    return Look(growth, leaks, asked)
+
+
+def _asked_of_end(line: Line, growth: Growth, left: Numbers) -> Asked:
+    slowed = line.ratio - _ERRORS * line.ratio_error
+    at_worst = np.minimum(1, line.ratio) - line.ratio_error
+    coming = to_come(growth.since, np.where(growth.begun, np.fmax(slowed, at_worst), at_worst))
+    return at_least("what is to come, if it goes on slowing down so", "size", coming, left)
+
+
+def _asked_of_level(trace: Trace, ground: Ground, growth: Growth) -> Asked:
+    before = np.where(trace.hours < -trace.quiet_hours[:, None], trace.used, np.nan)
+    last = trace.used[:, -1]
+    peak = np.where(trace.peak > last, trace.peak, np.nan)
+    highest = np.fmax.reduce([ground.ceilings, ground.held_before, peak, np.fmax.reduce(before, axis=1)])
+    asked = more_than("level, to be above all before: no next tooth", "size", last, highest + _MARGIN * growth.grown)
+    return asked.or_unknown()

@@ -1,0 +1,152 @@
+"""Memory that never falls: a leak is told once one percent is gone, or after half an hour; what slows down is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from collector.judge.detectors.ground import Ground
+from collector.judge.detectors.history import History
+from collector.judge.detectors.leak import Leaks
+from collector.judge.detectors.look import ground_of, look
+from collector.judge.detectors.quiet import find_quiet_leaks
+from collector.judge.detectors.tell import QUIET
+from collector.judge.detectors.trace import TRACED, trace_of
+from collector.judge.explaining import explain_quiet
+from collector.judge.series import Rows, Table
+
+SIZE, BASE = 262_144.0, 100_000.0
+START_MS = 1_790_000_000_000
+LATE_H = 5 / 60
+Shape = Callable[[np.ndarray], np.ndarray]
+
+
+def leak(percent: float, block: float = 16, begins: float = 0) -> Shape:
+    """So many percent of all memory an hour, in whole blocks, from that hour of the boot on."""
+    return lambda hours: np.floor(percent / 100 * SIZE * np.maximum(0, hours - begins) / block) * block
+
+
+def cache(part: float, fills: float) -> Shape:
+    """So much of the free memory by and by; two thirds of it within these hours."""
+    return lambda hours: np.floor(part * (SIZE - BASE) * (1 - np.exp(-hours / fills)) / 16) * 16
+
+
+def both(one: Shape, other: Shape) -> Shape:
+    return lambda hours: one(hours) + other(hours)
+
+
+class Desk:
+    """Boards that are watched from their boot on, a row each; after each 80 seconds somebody looks."""
+
+    def __init__(self, shapes: list[Shape], kind: str = "heap", period_s: float = 10) -> None:
+        self.table, self.history, self.shapes = Table(kind), History(2), shapes
+        self.rows = np.arange(len(shapes))
+        self.history.make_room(len(shapes))
+        for row in self.rows.tolist():
+            self.table.add(f"board-{row}", ("main",))
+            self.table.set(row, "size", SIZE)
+        self._period_s, self._heard = period_s, 0
+
+    def hear(self, hours: float) -> Iterator[tuple[float, tuple[Rows, Rows]]]:
+        """Up to that hour of the boot; the hour of each look, and what was closed: rows and levels."""
+        while self._heard < hours * 3600:
+            at = np.arange(self._heard, self._heard + 80, self._period_s)
+            self._heard += 80
+            used = np.stack([BASE + shape(at / 3600) for shape in self.shapes], axis=1).reshape(-1, 1)
+            rows, times = np.tile(self.rows, len(at)), np.repeat(at * 1000, len(self.rows))
+            layers = np.repeat(used, 2, axis=1)
+            yield at[-1] / 3600, self.history.add(rows, START_MS + times.astype(np.int64), layers, times)
+
+    def told(self, hours: float) -> np.ndarray:
+        """When each was told, in hours of its boot; NaN of those that were not, up to then."""
+        found = np.full(len(self.rows), np.nan)
+        for now, _ in self.hear(hours):
+            found[np.isnan(found) & np.isfinite(self.leaks(self.rows).rate)] = now
+        return found
+
+    def leaks(self, rows: np.ndarray) -> Leaks:
+        return find_quiet_leaks(trace_of(self.history, rows), self.ground(rows))
+
+    def ground(self, rows: np.ndarray) -> Ground:
+        return ground_of(self.table, self.history, np.full(len(rows), TRACED), rows)
+
+
+@pytest.mark.parametrize("period_s", [10, 60])
+def test_a_leak_is_told_once_it_took_one_percent_and_half_an_hour(period_s: float) -> None:
+    due = {
+        leak(20): 0.5, leak(3): 0.5, leak(1): 1.0, leak(0.5): 2.0, leak(5, 256): 0.5, leak(5, begins=2): 2.5,
+        leak(1, begins=2): 3.0, both(leak(5, begins=2), cache(0.2, 0.1)): 2.5,
+    }  # fmt: skip
+    late = Desk(list(due), period_s=period_s).told(3.2) - np.array(list(due.values()))
+    assert (late >= -80 / 3600).all(), late  # a look comes no more often
+    assert (late <= LATE_H).all(), late
+
+
+def test_what_programs_take_while_they_start_is_not_measured() -> None:
+    (told,) = Desk([both(leak(5), cache(0.1, 0.02))]).told(2)
+    assert told < 0.5 + 10 / 60 + LATE_H
+
+
+def test_what_slows_down_stops_or_falls_is_left_alone() -> None:
+    shapes: list[Shape] = [
+        cache(0.1, 0.2),
+        cache(0.5, 1),
+        cache(0.5, 3),
+        lambda hours: 500 * np.minimum(10, np.floor(hours * 60)),
+        lambda hours: np.floor(3_000 * (hours % 0.4)),
+        lambda hours: 4_000 * np.floor(hours),
+    ]
+    assert np.isnan(Desk(shapes).told(6)).all()
+
+
+def test_the_next_tooth_is_left_alone_and_a_leak_above_the_highest_is_told() -> None:
+    def second_tooth(hours: np.ndarray) -> np.ndarray:
+        return np.where(hours < 0.2, 8_000.0, np.floor(6_000 * (hours - 0.2)))
+
+    (told,) = Desk([second_tooth]).told(2.5)
+    assert told > 0.2 + 8 / 6
+
+
+def test_where_samples_are_seldom_it_says_nothing() -> None:
+    assert np.isnan(Desk([leak(2), leak(20)], period_s=80).told(3)).all()
+
+
+def test_a_counter_that_cannot_fall_is_not_looked_at() -> None:
+    told = {}
+    for kind in ("heap", "stack"):
+        desk = Desk([leak(5)], kind, period_s=60)
+        for _, closed in desk.hear(1):
+            look(desk.table, desk.history, *closed)
+        told[kind] = desk.table.get(0, "leak_level")
+    assert told["heap"] == QUIET
+    assert np.isnan(told["stack"])
+
+
+def test_it_stays_told_while_it_goes_on_and_is_taken_back_where_it_stops() -> None:
+    desk = Desk([leak(5), lambda hours: leak(5)(np.minimum(hours, 1.5))], period_s=60)
+    stopped = {}
+    for now, closed in desk.hear(3):
+        look(desk.table, desk.history, *closed)
+        stopped[round(now, 1)] = bool(np.isnan(desk.table.get(1, "leak_rate")))
+    assert desk.table.get(0, "leak_rate") == pytest.approx(0.05 * SIZE, rel=0.01)
+    assert desk.table.get(0, "leak_hours_left") == pytest.approx((SIZE - BASE) / (0.05 * SIZE) - 3, rel=0.02)
+    assert (stopped[1.0], stopped[1.7], stopped[2.8]) == (False, False, True)
+
+
+def test_it_is_explained_as_it_is_told() -> None:
+    chance, counts = np.random.default_rng(5), {True: 0, False: 0}
+    shapes = [
+        both(leak(percent, 64, begins), cache(part, 0.5))
+        for percent, begins, part in chance.uniform(0, (4, 1, 0.1), (40, 3))
+    ]
+    desk = Desk(shapes)
+    for _ in desk.hear(1.7):
+        pass
+    for row in desk.rows[:, None]:
+        told = bool(np.isfinite(desk.leaks(row).rate[0]))
+        trace, ground = trace_of(desk.history, row), desk.ground(row)
+        assert told == any(why.told for why in explain_quiet(trace, ground))
+        counts[told] += 1
+    assert min(counts.values()) > 5
