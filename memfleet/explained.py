@@ -21,6 +21,7 @@ _QUESTIONS = {
     "quiet": "a leak of memory that never falls",
     "boots": "a leak in each of several boots",
     "night": "a leak within one night",
+    "kernel": "sockets that are not closed",
     "fragmentation": "fragmentation",
     "step": "memory taken at once and kept",
     "peers": "enough peers to compare it with",

@@ -16,8 +16,9 @@ from telemetry.wire import Rows
 
 TICK_S = 300
 CLASSES = {
-    "heap-leak": "leak", "user-memory-leak": "leak", "task-leak": "leak", "heap-fragmentation": "fragmentation",
-    "heap-step": "step", "user-memory-step": "step", "stack-creep": "stack-creep",
+    "heap-leak": "leak", "user-memory-leak": "leak", "kernel-memory-leak": "leak", "task-leak": "leak",
+    "heap-fragmentation": "fragmentation", "heap-step": "step", "user-memory-step": "step",
+    "stack-creep": "stack-creep",
 }  # fmt: skip
 """What the rules of the detectors say is wrong; rules on plain thresholds are not scored."""
 

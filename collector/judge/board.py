@@ -9,6 +9,7 @@ import numpy as np
 
 from collector.judge.columns import GROWING_KINDS, limit_of
 from collector.judge.detectors.history import BORN_MS, History
+from collector.judge.detectors.kernel import look_at_kernel
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.look import look, look_across_boots
 from collector.judge.detectors.look_nights import leaks_of_ended, look_at_lost, look_at_nights
@@ -19,6 +20,7 @@ from collector.judge.inbox import NOT_JUDGED
 from collector.judge.samples import Part, Samples
 from collector.judge.series import Rows as RowNumbers
 from collector.judge.series import Table
+from collector.judge.used import LAYERS
 from telemetry.readings import FLAGS, KINDS, About
 from telemetry.wire import Rows
 
@@ -46,7 +48,7 @@ class Board:
         self._describe = describe
         self._is_wanted = is_wanted
         self.tables = {kind: Table(kind) for kind in KINDS if kind != "log"}
-        self.histories = {kind: History(2 if kind == "heap" else 1, by_night=kind != "stack") for kind in GROWING_KINDS}
+        self.histories = {kind: History(LAYERS.get(kind, 1), by_night=kind != "stack") for kind in GROWING_KINDS}
         self.boots: dict[str, int] = {}
         self.series_of: dict[str, list[tuple[str, int]]] = {}
         self.added: list[tuple[str, int]] = []
@@ -169,6 +171,7 @@ class Board:
             closed, levels, nights = closed[goes_on], levels[goes_on], nights[~np.isin(nights, over)]
         if len(closed):
             look(table, history, closed, levels)
+            look_at_kernel(table, history, closed, levels)
             forget_outlived(table, history, closed)
         if len(nights):
             look_at_nights(table, history, nights)

@@ -22,6 +22,13 @@ LEAK_BOOTS = "leak_boots"
 LEAK_LEVEL = "leak_level"
 """Which view of the history (`detectors.views`) told the leak, or what stands for one (`detectors.tell`)."""
 
+KERNEL_COLUMNS = (
+    "kernel_leak_rate", "kernel_leak_rate_low", "kernel_leak_rate_high", "kernel_leak_minutes", "kernel_leak_grown",
+)  # fmt: skip
+"""The same of what the kernel holds for an application, where nobody knows a limit."""
+
+KERNEL_LEVEL = "kernel_leak_level"
+
 FRAGMENT_COLUMNS = ("fragment_before", "fragment_now", "fragment_hours")
 """Of told fragmentation: the largest free block then and now, bytes, and hours between."""
 
@@ -68,14 +75,14 @@ _GROWTH = ("limit", *LEAK_COLUMNS, LEAK_BOOTS, LEAK_LEVEL)
 _STEPS = (*STEP_COLUMNS, STEP_LEVEL)
 _STORED_EXTRAS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("task", "pool"), (*_GROWTH, *_STEPS)),
-    "process": (*_GROWTH, *_STEPS, *PEER_COLUMNS),
+    "process": (*_GROWTH, *_STEPS, *KERNEL_COLUMNS, KERNEL_LEVEL, *PEER_COLUMNS),
     "heap": (*_GROWTH, *_STEPS, *FRAGMENT_COLUMNS, FRAGMENT_LEVEL, *PEER_COLUMNS),
     "stack": _GROWTH,
     "event": MEMORY_COLUMNS,
     "device": (*SILENCE_COLUMNS, *REBOOT_COLUMNS),
 }
 _DERIVED: Mapping[str, tuple[str, ...]] = {
-    "process": ("used", "fill"),
+    "process": ("used", "kernel", "fill"),
     "heap": ("fill",),
     "task": ("used", "fill"),
     "stack": ("used", "fill"),
@@ -86,7 +93,7 @@ _LIMIT_NAMES: Mapping[str, str] = {"process": "user_mode", "heap": "heap", "task
 
 def is_said(kind: str, name: str) -> bool:
     """Whether a column is what the device said, or follows from it, rather than what a detector found."""
-    others = (*SILENCE_COLUMNS, *MEMORY_COLUMNS, "used", "free", "size", "limit", "fill")
+    others = (*SILENCE_COLUMNS, *MEMORY_COLUMNS, "used", "kernel", "free", "size", "limit", "fill")
     return name in KINDS[kind].numbers or name in others
 
 
@@ -99,10 +106,15 @@ def form_of(name: str) -> str:
 
 def verdict_of(kind: str, name: str) -> str:
     """Which detector writes that column, in a word; "" for what is said."""
-    if name in (*LEAK_COLUMNS, LEAK_BOOTS):
+    if name in (*LEAK_COLUMNS, LEAK_BOOTS, *KERNEL_COLUMNS):
         return "stack" if kind == "stack" else "leak"
     written = {"fragmentation": FRAGMENT_COLUMNS, "step": STEP_COLUMNS, "reboot": REBOOT_COLUMNS}
     return next((word for word, columns in written.items() if name in columns), "")
+
+
+def reported(name: str) -> str:
+    """What an alert calls a column: growth is growth whatever grew, so that who lists leaks finds them all."""
+    return name.removeprefix("kernel_") if name in KERNEL_COLUMNS else name
 
 
 def stored_columns(kind: str) -> tuple[str, ...]:
@@ -154,6 +166,13 @@ def _first(preferred: Numbers, otherwise: Numbers) -> Numbers:
     return np.where(np.isnan(preferred), otherwise, preferred)
 
 
+def kernel_of(total: Numbers, user_mode: Numbers) -> Numbers:
+    """What the kernel holds for an application, as buffers of sockets, bytes. Unknown where it seems to be less than
+    nothing: the two were not read at the same moment."""
+    kernel = total - user_mode
+    return np.where(kernel >= 0, kernel, np.nan)
+
+
 def _fill(stored: Columns, columns: Columns) -> Numbers:
     with np.errstate(all="ignore"):
         filled: Numbers = columns["used"] / columns["limit"]
@@ -180,6 +199,7 @@ _FORM_OF_PART: Mapping[str, str] = {
 _WAYS: Mapping[str, Mapping[str, Callable[[Columns, Columns], Numbers]]] = {
     "process": {
         "used": lambda stored, _: stored["user_mode"],
+        "kernel": lambda stored, _: kernel_of(stored["total"], stored["user_mode"]),
         "limit": lambda stored, _: _first(stored["quota"], stored["limit"]),
         "fill": _fill,
     },

@@ -11,7 +11,7 @@ import numpy as np
 
 from collector.judge.alerts import IDLE, Alerts, Seen
 from collector.judge.board import Board, Book
-from collector.judge.columns import GROWING_KINDS
+from collector.judge.columns import GROWING_KINDS, KERNEL_COLUMNS, reported
 from collector.judge.detectors.reboots import Reboots
 from collector.judge.expression import Columns, Truths
 from collector.judge.hearing import TICK_MS, Hearing
@@ -269,7 +269,7 @@ class Judge:
         since_ms, at_ms = int(alerts.since_ms[row]), int(sight.times[place])
         if rule.kind == "device" or status == "resolved":
             at_ms = max(since_ms, self.hearing.tick_ms)
-        numbers = {name: float(sight.columns[name][place]) for name in rule.numbers}
+        numbers = {reported(name): float(sight.columns[name][place]) for name in rule.numbers}
         known = {name: number for name, number in numbers.items() if math.isfinite(number)}
         values: dict[str, Value] = {
             **table.texts[row],
@@ -323,6 +323,8 @@ class Judge:
         """Whom the data names, where a rule tells a leak or a creeping stack."""
         if rule.kind not in GROWING_KINDS or rule.verdict not in ("leak", "stack") or rule.state != BREACH:
             return None
+        if not set(KERNEL_COLUMNS).isdisjoint(rule.numbers):
+            return None  # tasks and callers take memory of the application
         minutes, grown = (float(columns[name][place]) for name in ("leak_minutes", "leak_grown"))
         return suspect_of(self.board, rule.kind, row, minutes, grown)
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from collector.judge.detectors.conditions import Asked
 from collector.judge.detectors.ground import Ground
-from collector.judge.detectors.leak import asked_of_leaks, seen_in
+from collector.judge.detectors.kernel import Growth, asked_of_kernel
+from collector.judge.detectors.leak import Leaks, Seen, asked_of_leaks, seen_in
 from collector.judge.detectors.quiet import look_at
 from collector.judge.detectors.trace import Trace
 from collector.judge.detectors.views import HOURS_OF, is_daily
@@ -83,16 +84,28 @@ def conditions_of(asked: Sequence[Asked]) -> tuple[Condition, ...]:
 
 def explain_leak(window: Numbers, view: int, ground: Ground) -> Explanation:
     """Explain one window (1 x buckets, oldest first) of that view."""
-    views = np.array([view])
+    seen = _seen(window, view)
+    return _explain("leak", seen, *asked_of_leaks(seen, ground))
+
+
+def explain_kernel(window: Numbers, view: int, ground: Ground) -> Explanation:
+    """The same of what the kernel holds."""
+    seen = _seen(window, view)
+    return _explain("kernel", seen, *asked_of_kernel(seen, ground))
+
+
+def _seen(window: Numbers, view: int) -> Seen:
     with np.errstate(all="ignore"):
-        seen = seen_in(window, views)
-    found, asked = asked_of_leaks(seen, ground)
+        return seen_in(window, np.array([view]))
+
+
+def _explain(question: str, seen: Seen, found: Leaks | Growth, asked: Sequence[Asked]) -> Explanation:
     looked_at, envelope = seen.looked_at[0], np.where(np.isfinite(seen.looked_at[0]), seen.held[0], np.nan)
     kept = tuple(bool(one) for one in np.isclose(looked_at, envelope))
     slope, low, high = (float(one[0]) for one in (found.rate, found.low, found.high))
-    bucket_hours, daily = float(HOURS_OF[view]), bool(is_daily(views)[0])
+    bucket_hours, daily = float(HOURS_OF[seen.views][0]), bool(is_daily(seen.views)[0])
     shown = Window(bucket_hours, daily, listed(looked_at), listed(envelope), kept, slope, low, high)
-    return Explanation("leak", conditions_of(asked), shown if np.isfinite(looked_at).any() else None)
+    return Explanation(question, conditions_of(asked), shown if np.isfinite(looked_at).any() else None)
 
 
 def explain_quiet(trace: Trace, ground: Ground) -> Iterator[Explanation]:

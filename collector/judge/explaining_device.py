@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collector.judge.columns import FRAGMENT_LEVEL, PEER_KINDS, RATCHETS, STEP_LEVEL
+from collector.judge.columns import FRAGMENT_LEVEL, KERNEL_LEVEL, PEER_KINDS, RATCHETS, STEP_LEVEL
 from collector.judge.detectors.boots import asked_across_boots
 from collector.judge.detectors.conditions import at_least
 from collector.judge.detectors.fragmentation import asked_of_fragmentation
 from collector.judge.detectors.history import History
+from collector.judge.detectors.kernel import KERNEL_VIEWS, kernel_ground_of
 from collector.judge.detectors.look import ground_of
 from collector.judge.detectors.look_nights import night_of, of_nights, two_boots_of, watched_rows
 from collector.judge.detectors.peers import LEAST_PEERS
@@ -20,12 +21,13 @@ from collector.judge.detectors.step import asked_of_step, may_show
 from collector.judge.detectors.trace import TRACED, trace_of
 from collector.judge.detectors.views import LEVEL_OF
 from collector.judge.engine import Judge
-from collector.judge.explaining import Explanation, conditions_of, explain_leak, explain_quiet
+from collector.judge.explaining import Explanation, conditions_of, explain_kernel, explain_leak, explain_quiet
 from collector.judge.explaining_night import explain_night, explain_settled, explain_two_boots
 from collector.judge.explaining_rules import explain_rule
 from collector.judge.expression import Numbers
 from collector.judge.rules import BREACH
 from collector.judge.series import Rows, Table
+from collector.judge.used import KERNEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,9 @@ def _detectors(table: Table, history: History, row: int) -> Iterator[Explanation
             before = history.highest_before(rows, LEVEL_OF[[view]])
             asked = asked_of_step(used, view, limits, before, ratchet=table.kind in RATCHETS)
             yield Explanation("step", conditions_of(asked))
+    for view in KERNEL_VIEWS if table.has(KERNEL_LEVEL) else ():
+        held = history.windows(rows, LEVEL_OF[[view]], KERNEL)
+        yield explain_kernel(held, view, kernel_ground_of(table, history, np.array([view]), rows))
     if table.kind in PEER_KINDS:
         peers = table.column("peers")[rows]
         asked = [at_least("peers of its board, firmware, size and age of boot", "number", peers, LEAST_PEERS)]

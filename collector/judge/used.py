@@ -6,14 +6,21 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from collector.judge.columns import kernel_of
 from collector.judge.expression import Numbers
+
+LAYERS = {"heap": 2, "process": 2}
+"""How many numbers the history of such a thing keeps of a sample; of others it is one."""
+KERNEL = 1
+"""Which of those of a process is what the kernel holds."""
 
 _DIRECT = {"process": "user_mode", "task": "current", "stack": "max_used"}
 _FREE = {"heap": "free", "pool": "free", "stack": "min_free"}
 
 
 def used_of(kind: str, columns: Mapping[str, Numbers], sizes: Numbers) -> Numbers | None:
-    """Used bytes and, of a heap, bytes outside of its largest free block: a line a sample; None: the fields never say.
+    """Used bytes, and beside them those outside of a heap's largest free block, or those that the kernel holds for a
+    process: a line a sample; None: the fields never say.
 
     `columns` are the fields that are told, NaN where a sample does not tell one; `sizes` the sizes that are known.
     """
@@ -29,8 +36,9 @@ def used_of(kind: str, columns: Mapping[str, Numbers], sizes: Numbers) -> Number
         used = sizes - free
     else:
         return None
-    if kind != "heap":
+    if kind not in LAYERS:
         return used[:, None]
-    largest = columns.get("largest_free")
-    outside = np.full(len(used), np.nan) if largest is None else sizes - largest
-    return np.stack([used, outside], axis=1)
+    unknown = np.full(len(used), np.nan)
+    if kind == "process":
+        return np.stack([used, kernel_of(columns.get("total", unknown), used)], axis=1)
+    return np.stack([used, sizes - columns.get("largest_free", unknown)], axis=1)

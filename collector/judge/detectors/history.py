@@ -1,8 +1,9 @@
 """What a series looked like, by spans of time, for every series at once: the ground that detectors look at. By column.
 
 Level k holds the last 32 buckets of WIDTHS_MS[k] each; a bucket holds the least value seen in it, NaN when none was.
-The first layer is used memory; a heap has a second: what lies outside of its largest free block. Beside the buckets
-stand a few marks of the boot, and the shapes of the boots before it, each as four points of used memory over uptime.
+The first layer is used memory; a heap has a second: what lies outside of its largest free block; a process too: what
+the kernel holds for it. Beside the buckets stand a few marks of the boot, and the shapes of the boots before it, each
+as four points of used memory over uptime.
 Memory a series: 1 KiB a layer and half a KiB, and that of `blocks.py` where samples come every few seconds; nothing
 grows.
 """

@@ -101,7 +101,7 @@ def find_leaks(windows: Numbers, views: int | Rows, ground: Ground) -> Leaks:
     view = np.broadcast_to(np.asarray(views), len(windows))
     with np.errstate(all="ignore"):
         seen = seen_in(windows, view)
-        chosen = np.flatnonzero(all_held(_asked_of_rise(seen, ground)))
+        chosen = np.flatnonzero(all_held(asked_of_rise(seen, ground)))
         for start in range(0, len(chosen), _CHUNK):
             part = chosen[start : start + _CHUNK]
             values, asked = _found(seen.of(part), ground.of(part))
@@ -115,7 +115,7 @@ def asked_of_leaks(seen: Seen, ground: Ground) -> tuple[Leaks, list[Asked]]:
     """What is found in one view of each row, whatever it is, and all that must hold for it to be told."""
     with np.errstate(all="ignore"):
         found, asked = _found(seen, ground)
-        return found, [*_asked_of_rise(seen, ground), *asked]
+        return found, [*asked_of_rise(seen, ground), *asked]
 
 
 def may_have_grown(of_views: Numbers, limits: Numbers, resolutions: Numbers) -> Truths:
@@ -144,7 +144,7 @@ def seen_in(windows: Numbers, views: Rows) -> Seen:
     return Seen(windows, windows - held, looked_at, rising_held, views)
 
 
-def _asked_of_rise(seen: Seen, ground: Ground) -> list[Asked]:
+def asked_of_rise(seen: Seen, ground: Ground) -> list[Asked]:
     """Enough points and rises, every third alike, no tooth."""
     _, _, looked_at, held, views = seen
     daily = is_daily(views)

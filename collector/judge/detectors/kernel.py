@@ -1,0 +1,114 @@
+"""Kernel memory that is never given back: sockets that are not closed. By column, one window a row.
+
+What the kernel holds for an application (`total` less `user_mode` on an MT3620) falls when a socket closes, and nobody
+documents a limit. Connections come in bursts, wait through outages and follow the day, and pools of them fill after a
+boot. So only the least of whole days is looked at, and after all that is asked of any rise of such (`leak.py`) it must
+
+* have lasted for 60 hours, in eight rises of a page each at least, with a slope whose interval lies above half of it;
+* be twice what came and went above it within the window, and above all that stood before: no next tooth;
+* go on: its second half brought 60 % of what its first did, by a standard error less.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from collector.judge.columns import KERNEL_COLUMNS, KERNEL_LEVEL
+from collector.judge.detectors.conditions import Asked, all_held, at_least, more_than
+from collector.judge.detectors.ground import Ground
+from collector.judge.detectors.history import BUCKETS, History
+from collector.judge.detectors.leak import Seen, asked_of_rise, goes_on, seen_in
+from collector.judge.detectors.look import ground_of
+from collector.judge.detectors.shape import at_part, bend, first_and_last, slopes
+from collector.judge.detectors.tell import tell
+from collector.judge.detectors.views import HOURS_OF, LEVEL_OF, VIEWS, is_daily, views_of, watched
+from collector.judge.expression import Numbers, Truths
+from collector.judge.series import Rows, Table
+from collector.judge.used import KERNEL
+
+_LEAST_H, _DAY_H = 60.0, 24.0
+KERNEL_VIEWS = tuple(
+    view for view, (_, daily) in enumerate(VIEWS) if daily and (BUCKETS - 2) * HOURS_OF[view] >= _DAY_H + _LEAST_H
+)
+"""The views of the least of whole days whose windows are long enough."""
+_SHORTEST_LEVEL = min(VIEWS[view][0] for view in KERNEL_VIEWS)
+_PAGE_BYTES, _LEAST_RISES = 4096, 8
+_ABOVE_NOISE = 2.0
+_MARGIN = 0.25
+"""By which part of its growth it must be above what stood before."""
+_RATIO, _ERRORS = 0.6, 1.0
+
+
+class Growth(NamedTuple):
+    """One value a row: bytes/hour with interval; minutes seen, bytes grown."""
+
+    rate: Numbers
+    low: Numbers
+    high: Numbers
+    minutes: Numbers
+    grown: Numbers
+
+
+def asked_of_kernel(seen: Seen, ground: Ground) -> tuple[Growth, list[Asked]]:
+    """What is found in one view of each row, whatever it is, and all that must hold for it to be told."""
+    with np.errstate(all="ignore"):
+        held = np.where(np.isfinite(seen.looked_at), seen.held, np.nan)
+        first, last = first_and_last(held)
+        bucket_hours = HOURS_OF[seen.views]
+        rate, low, high = (slope / bucket_hours for slope in slopes(held))
+        begin, end, hours = at_part(held, 0), at_part(held, 1), (last - first) * bucket_hours
+        grown, bent = end - begin, bend(held, ground.resolutions)
+        rises: Numbers = np.sum(held[:, 1:] > held[:, :-1], axis=1, dtype=np.float64)
+        noise, before = np.fmax.reduce(seen.over, axis=1), ground.held_before + _MARGIN * grown
+        goes_on_by = np.minimum(1, bent.ratio) - _ERRORS * bent.ratio_error
+        asked = [
+            *asked_of_rise(seen, ground),
+            more_than("the slope at least, by its interval", "rate", low, 0.5 * rate),
+            at_least("how long it lasts", "hours", hours, _LEAST_H),
+            at_least("times that the least of a day rose", "number", rises, _LEAST_RISES),
+            at_least("growth, by a page each time", "size", grown, _LEAST_RISES * _PAGE_BYTES),
+            at_least("growth, beside all that came and went", "size", grown, _ABOVE_NOISE * noise),
+            more_than("level, to be above all before: no next tooth", "size", end, before).or_unknown(),
+            at_least("its second half to its first, by an error less", "ratio", goes_on_by, _RATIO),
+        ]
+    return Growth(rate, low, high, hours * 60, grown), asked
+
+
+def look_at_kernel(table: Table, history: History, closed: Rows, levels: Rows) -> None:
+    """Look at those rows that closed a bucket of a level of `KERNEL_VIEWS`."""
+    if not table.has(KERNEL_LEVEL):
+        return
+    long = levels >= _SHORTEST_LEVEL
+    rows, views = views_of(closed[long], levels[long])
+    daily = np.flatnonzero(is_daily(views))
+    rows, views = rows[daily], views[daily]
+    windows = history.windows(rows, LEVEL_OF[views], KERNEL)
+    chosen = np.flatnonzero(_may_have_grown(windows, views) | (table.column(KERNEL_LEVEL)[rows] == views))
+    if not len(chosen):
+        return
+    rows, views, windows = rows[chosen], views[chosen], windows[chosen]
+    growth, asked = asked_of_kernel(seen_in(windows, views), kernel_ground_of(table, history, views, rows))
+    columns, values = (KERNEL_LEVEL, *KERNEL_COLUMNS), (views.astype(np.float64), *growth)
+    tell(table, rows, columns, values, all_held(asked), lambda some: goes_on(windows[some], views[some]))
+
+
+def kernel_ground_of(table: Table, history: History, views: Rows, rows: Rows) -> Ground:
+    """What is known of the kernel's memory beside its windows: there are no marks of it, and no limit."""
+    unknown = np.full(len(rows), np.nan)
+    return ground_of(table, history, views, rows)._replace(
+        limits=unknown,
+        ceilings=unknown,
+        held_before=history.highest_before(rows, LEVEL_OF[views], layer=KERNEL),
+        peaks=unknown,
+        ratchets=np.zeros(len(rows)),
+        newest=history.least[rows, KERNEL, 0, history.newest[rows, 0] % BUCKETS].astype(np.float64),
+    )
+
+
+def _may_have_grown(windows: Numbers, views: Rows) -> Truths:
+    """The cheapest part: what most rows do not have."""
+    of_days = watched(windows, views)
+    may_have: Truths = np.fmax.reduce(of_days, axis=1) - np.fmin.reduce(of_days, axis=1) >= _LEAST_RISES * _PAGE_BYTES
+    return may_have
