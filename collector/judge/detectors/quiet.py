@@ -4,9 +4,10 @@ Where samples come each minute and used memory has not fallen once for half an h
 says more than anywhere else: nothing comes and goes that it could be mistaken for. What may still be healthy is a cache
 that fills or a program that starts: it slows down.
 
-Growth is looked at from where it begins: after the longest wait for a rise that ended at least `_LEAST_H` ago, if that
-is long beside what followed; else from the last fall, and again from ten minutes after the boot on, so that nothing is
-measured at what programs take while they start. Between the points of a trace used memory is taken to grow evenly.
+Growth is looked at from where it begins: after the longest wait for a rise that ended at least `_WAITED_FROM_H` ago, if
+that is long beside what followed; else from the last fall, and again from ten minutes after the boot on, so that
+nothing is measured at what programs take while they start. Between the points of a trace used memory is taken to grow
+evenly.
 """
 
 from __future__ import annotations
