@@ -147,10 +147,11 @@ def _look_for_quiet_leaks(table: Table, history: History, rows: Rows) -> None:
 def _may_be_quiet(table: Table, history: History, rows: Rows) -> Truths:
     """The cheapest part, for all: that memory did not fall, and grew by what is worth a look."""
     long_ago = history.mark(rows, LAST_MS) - LEAST_H * HOUR_MS
-    least = np.fmin.reduce(history.samples(rows, np.full(len(rows), COARSEST)), axis=1)
     with np.errstate(invalid="ignore"):
-        quiet = (history.mark(rows, QUIET_MS) <= long_ago) & (history.mark(rows, PERIOD_MS) <= 1000 * OFTEN_S)
-        may: Truths = quiet & (history.mark(rows, LAST) - least >= LEAST_PART * table.view(rows)["limit"])
+        may: Truths = (history.mark(rows, QUIET_MS) <= long_ago) & (history.mark(rows, PERIOD_MS) <= 1000 * OFTEN_S)
+        some = rows[may]
+        least = np.fmin.reduce(history.samples(some, np.full(len(some), COARSEST)), axis=1)
+        may[may] = history.mark(some, LAST) - least >= LEAST_PART * table.view(some)["limit"]
     return may
 
 
