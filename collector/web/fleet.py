@@ -23,6 +23,8 @@ ORDERS = ("worst", "device", "platform", "firmware", "fullest", "heard")
 _SEVERITIES = ("critical", "warning", "info")
 _HOUR_MS = 3_600_000
 _MOST_ALERTS = 10_000
+_CLEARED_MS = 300_000
+"""No shipped rule on how much memory is left waits for longer until it ends what is clear (`keep_firing_for`)."""
 _LEAST_AGE_MS = 1_000
 _SHARE = 10  # a look may cost a tenth of the time: in a fleet so large that it takes 300 ms, one every three seconds
 
@@ -94,6 +96,14 @@ def left_ms(alert: AlertRow | None, now_ms: int) -> float | None:
     if alert is None or ends_ms is None or (ends_ms <= now_ms and "leak_boots" in alert.numbers):
         return None
     return ends_ms - now_ms
+
+
+def is_of_earlier_boot(alert: AlertRow, device: DeviceRow) -> bool:
+    """Whether it tells of memory before the device restarted, a while ago at most: it stays until it was clear for some
+    minutes, though memory began anew. If it still stands then, the new boot shows it too."""
+    if device.uptime_ms is None or device.uptime_ms >= _CLEARED_MS or alert.kind in ("device", "event"):
+        return False
+    return alert.since_ms < device.last_seen_ms - device.uptime_ms
 
 
 def _alert_rank(alert: AlertRow) -> tuple[bool, int, int]:
