@@ -19,7 +19,7 @@ from collector.judge.columns import KERNEL_COLUMNS, KERNEL_LEVEL
 from collector.judge.detectors.conditions import Asked, all_held, at_least, more_than
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import BUCKETS, History
-from collector.judge.detectors.leak import Seen, asked_of_rise, goes_on, seen_in
+from collector.judge.detectors.leak import Seen, asked_of_rise, goes_on, rises_of, seen_in
 from collector.judge.detectors.look import ground_of
 from collector.judge.detectors.shape import at_part, bend, first_and_last, slopes
 from collector.judge.detectors.tell import tell
@@ -60,14 +60,13 @@ def asked_of_kernel(seen: Seen, ground: Ground) -> tuple[Growth, list[Asked]]:
         rate, low, high = (slope / bucket_hours for slope in slopes(held))
         begin, end, hours = at_part(held, 0), at_part(held, 1), (last - first) * bucket_hours
         grown, bent = end - begin, bend(held, ground.resolutions)
-        rises: Numbers = np.sum(held[:, 1:] > held[:, :-1], axis=1, dtype=np.float64)
         noise, before = np.fmax.reduce(seen.over, axis=1), ground.held_before + _MARGIN * grown
         goes_on_by = np.minimum(1, bent.ratio) - _ERRORS * bent.ratio_error
         asked = [
             *asked_of_rise(seen, ground),
             more_than("the slope at least, by its interval", "rate", low, 0.5 * rate),
             at_least("how long it lasts", "hours", hours, _LEAST_H),
-            at_least("times that the least of a day rose", "number", rises, _LEAST_RISES),
+            at_least("times that the least of a day rose", "number", rises_of(held), _LEAST_RISES),
             at_least("growth, by a page each time", "size", grown, _LEAST_RISES * _PAGE_BYTES),
             at_least("growth, beside all that came and went", "size", grown, _ABOVE_NOISE * noise),
             more_than("level, to be above all before: no next tooth", "size", end, before).or_unknown(),

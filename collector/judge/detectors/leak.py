@@ -131,7 +131,7 @@ def may_have_grown(of_views: Numbers, limits: Numbers, resolutions: Numbers) -> 
 def may_rise(of_views: Numbers, views: Rows) -> Truths:
     """The next cheapest: whether the envelope of all that is `watched` rose often enough."""
     with np.errstate(all="ignore"):
-        rises: Truths = _rises(envelope(of_views)) >= _least_rises(views)
+        rises: Truths = rises_of(envelope(of_views)) >= _least_rises(views)
     return rises
 
 
@@ -165,7 +165,7 @@ def asked_of_rise(seen: Seen, ground: Ground) -> list[Asked]:
         at_least("from the first to the last", "hours", hours, least_hours),
         more_than("growth of the envelope, in steps of the counter", "size", grown, 2 * ground.resolutions),
         at_least("growth of the envelope, to be worth a word", "size", grown, worth),
-        at_least("times that it rose: no step", "number", _rises(held), least_rises),
+        at_least("times that it rose: no step", "number", rises_of(held), least_rises),
         at_least("growth in its slowest third: no plateau", "size", slowest, _THIRD * grown / 3),
         at_least("growth, beside falls from sample to sample", "size", grown, peaks).unless(views < _LONG_VIEWS),
         _asked_of_last_day(seen, last, grown / hours, ground.newest).or_unknown().unless(~daily),
@@ -190,7 +190,8 @@ def _least_of_hours(windows: Numbers, ends: Numbers, bucket_hours: Numbers) -> N
     return least
 
 
-def _rises(held: Numbers) -> Numbers:
+def rises_of(held: Numbers) -> Numbers:
+    """How often each envelope rose."""
     rises: Numbers = np.sum(held[:, 1:] > held[:, :-1], axis=1, dtype=np.float64)
     return rises
 

@@ -31,11 +31,11 @@ from collector.judge.detectors.history import (
     History,
 )
 from collector.judge.detectors.leak import Leaks, find_leaks, goes_on, may_have_grown, may_rise
-from collector.judge.detectors.quiet import LEAST_H, LEAST_PART, OFTEN_S, find_quiet_leaks
+from collector.judge.detectors.quiet import LEAST_H, LEAST_PART, OFTEN_S, find_quiet_leaks, view_that_holds
 from collector.judge.detectors.rush import find_rushes, may_rush
 from collector.judge.detectors.step import find_steps, is_new
 from collector.judge.detectors.tell import ACROSS_BOOTS, LEAK_NAMES, QUIET, never, tell, tell_leaks
-from collector.judge.detectors.trace import COARSEST, FINEST, TRACED, trace_of, view_that_holds
+from collector.judge.detectors.trace import COARSEST, FINEST, TRACED, trace_of
 from collector.judge.detectors.views import LEVEL_OF, views_of, watched
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows, Table

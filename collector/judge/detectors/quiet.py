@@ -19,11 +19,12 @@ import numpy as np
 from collector.judge.detectors.conditions import Asked, all_held, at_least, at_most, more_than
 from collector.judge.detectors.forecast import course_of, hours_left, interval
 from collector.judge.detectors.ground import Ground
-from collector.judge.detectors.history import HOUR_MS, STARTING_MS, WIDTHS_MS
+from collector.judge.detectors.history import BUCKETS, HOUR_MS, STARTING_MS, WIDTHS_MS
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.line import Line, line_through
 from collector.judge.detectors.shape import Z, at_part, to_come
 from collector.judge.detectors.trace import FINEST, Trace
+from collector.judge.detectors.views import HOURS_OF, VIEWS
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows
 
@@ -38,6 +39,7 @@ _ERRORS = 0.2
 though it slows down by a whole error more."""
 _MARGIN = 0.25
 _POINTS = 31
+_STAYS = VIEWS.index((3, False))
 
 
 class Growth(NamedTuple):
@@ -78,6 +80,12 @@ def look_at(trace: Trace, ground: Ground) -> list[Look]:
         started_hours = np.fmin(trace.quiet_hours, trace.up_hours - STARTING_MS / HOUR_MS)
         started = _growth_since(trace, started_hours, is_begin=np.zeros(len(started_hours), dtype=np.bool_))
         return [_found(trace, ground, growth) for growth in (fell, started)]
+
+
+def view_that_holds(hours: Numbers) -> Rows:
+    """In which view to look whether growth that was told of so many hours goes on."""
+    views: Rows = np.where(hours > (BUCKETS - 1) * HOURS_OF[_STAYS], _STAYS + 1, _STAYS)
+    return views
 
 
 def _growth_since(trace: Trace, hours: Numbers, *, is_begin: Truths) -> Growth:

@@ -19,7 +19,7 @@ from collector.judge.detectors.history import (
     WIDTHS_MS,
     History,
 )
-from collector.judge.detectors.views import HOURS_OF, VIEWS
+from collector.judge.detectors.views import VIEWS
 from collector.judge.expression import Numbers
 from collector.judge.series import Rows
 
@@ -27,7 +27,6 @@ FINEST, COARSEST = 2, 5
 """Levels of the history: of these a trace is made."""
 TRACED = VIEWS.index((COARSEST, False))
 """The view that begins as a trace does."""
-_STAYS = VIEWS.index((3, False))
 
 
 class Trace(NamedTuple):
@@ -71,9 +70,3 @@ def trace_of(history: History, rows: Rows) -> Trace:
         quiet_ms / 1000 / np.maximum(1, history.mark(rows, QUIET_SAMPLES)),
         history.mark(rows, RISE),
     )
-
-
-def view_that_holds(hours: Numbers) -> Rows:
-    """In which view to look whether growth that was told of so many hours goes on."""
-    views: Rows = np.where(hours > (BUCKETS - 1) * HOURS_OF[_STAYS], _STAYS + 1, _STAYS)
-    return views

@@ -97,6 +97,7 @@ def test_what_slows_down_stops_or_falls_is_left_alone() -> None:
         lambda hours: 500 * np.minimum(10, np.floor(hours * 60)),
         lambda hours: np.floor(3_000 * (hours % 0.4)),
         lambda hours: 4_000 * np.floor(hours),
+        lambda hours: np.floor(26_000 * np.clip((hours - 3) / 0.04, 0, 1)),  # a ramp of minutes after quiet hours
     ]
     assert np.isnan(Desk(shapes).told(6)).all()
 
