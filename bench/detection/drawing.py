@@ -70,6 +70,7 @@ class Boot:
     used: Array
     largest: Array | None = None
     stack: Array | None = None
+    kernel: Array | None = None
 
 
 @dataclass(slots=True)

@@ -15,6 +15,8 @@ from telemetry.readings import About
 from telemetry.wire import Rows
 
 TICK_S = 300
+_KERNEL = 90_000
+"""Bytes that the kernel of an MT3620 holds for an application, where none are drawn."""
 CLASSES = {
     "heap-leak": "leak", "user-memory-leak": "leak", "kernel-memory-leak": "leak", "task-leak": "leak",
     "heap-fragmentation": "fragmentation", "heap-step": "step", "user-memory-step": "step",
@@ -94,7 +96,8 @@ class _Stream:
         ]
         used = boot.used.astype(int).tolist()
         if spec.platform == "mt3620":
-            cells = [[*head, one + 90_000, one, one] for head, one in zip(heads, used, strict=True)]
+            kernel = [_KERNEL] * len(used) if boot.kernel is None else boot.kernel.astype(int).tolist()
+            cells = [[*head, one + held, one, one] for head, one, held in zip(heads, used, kernel, strict=True)]
             self._kinds = [("process", (), ("total", "user_mode", "peak_user_mode"), cells)]
             return
         fields, columns = ["size", "free"], [[spec.size] * len(used), [spec.size - one for one in used]]

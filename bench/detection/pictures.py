@@ -31,6 +31,7 @@ CASES = {
     "boots": (("steady", "self-healing-leak", "Reboots that hide a leak"), ("saw-tooth", "", "Teeth of a saw")),
     "fragmentation": (("steady", "fragmentation", "The largest block shrinks"), ("server", "", "Traffic")),
     "step": (("steady", "step", "Taken at once, and kept"), ("daily", "", "Taken by day, back by night")),
+    "sockets": (("sockets", "leak", "The kernel's part: sockets stay open"), ("sockets", "", "Sockets by day")),
     "stack": (("steady", "stack-creep", "A stack ever deeper"), ("steady", "", "A stack that has seen its worst")),
 }
 
@@ -38,8 +39,9 @@ CASES = {
 def spec(workload: str, fault: str, picture: str) -> Spec:
     """One device of the kind that a picture shows."""
     rate = 3.0 if fault == "self-healing-leak" else NIGHT_RATE if picture == "night" else RATE
+    board = "mt3620" if picture == "sockets" else "esp32"
     return Spec(
-        f"{picture}-{workload}-{fault or 'healthy'}", "esp32", "esp32", "1.0.0", SIZE, BASE, workload, fault, rate,
+        f"{picture}-{workload}-{fault or 'healthy'}", board, board, "1.0.0", SIZE, BASE, workload, fault, rate,
         3.5 * DAY if fault == "step" else 0.0, 10 if picture in WATCHED_H else 300, 1, 4096, SEED,
     )  # fmt: skip
 
@@ -50,17 +52,21 @@ def seconds_of(picture: str) -> float:
 
 
 def drawn(spec: Spec, seconds: float) -> Drawn:
-    """The device that a picture shows. The benchmark draws none whose memory never falls."""
-    if spec.workload != "quiet":
+    """The device that a picture shows. `bench/detect.py` draws none whose memory never falls, and no sockets."""
+    if spec.workload not in ("quiet", "sockets"):
         return live(spec, seconds)
     times = np.arange(0, seconds, spec.period_s, dtype=np.float64)
+    if spec.workload == "sockets":
+        by_day = 5 * 16_384 * (np.abs(times % DAY - 13 * HOUR) < 4 * HOUR)
+        leaked = 4096 * np.floor(times / (3 * HOUR)) if spec.fault else 0 * times
+        return Drawn(spec, [Boot(1, times, times, np.full(len(times), BASE), kernel=49_152 + by_day + leaked)])
     taken = 0.05 * SIZE * np.maximum(0, times / HOUR - 1) if spec.fault else 20_000 * (1 - np.exp(-times / HOUR))
     return Drawn(spec, [Boot(1, times, times, BASE + np.floor(taken / 16) * 16)])
 
 
 def panel(device: Drawn, told: list[Verdict], title: str, what: str, left: int) -> str:
     """One chart: a line a boot, the largest free block or the stack where the picture is about it."""
-    top, lasts_s = device.spec.stack if what == "stack" else SIZE, seconds_of(what)
+    top, lasts_s = {"stack": device.spec.stack, "sockets": 3 * SIZE}.get(what, SIZE), seconds_of(what)
     unit, unit_s = ("h", HOUR) if what in WATCHED_H else ("d", DAY)
     parts = [f'<g transform="translate({left},0)"><text x="{EDGE}" y="16" class="title">{title}</text>']
     parts.append(f'<rect x="{EDGE}" y="24" width="{WIDTH - EDGE - 8}" height="{HEIGHT - 48}" class="frame"/>')
@@ -75,6 +81,8 @@ def panel(device: Drawn, told: list[Verdict], title: str, what: str, left: int) 
             columns.append((boot.largest, "largest"))
         if what == "stack" and boot.stack is not None:
             columns = [(boot.stack, "used")]
+        if boot.kernel is not None:
+            columns = [(boot.kernel, "used")]
         parts += [_line(boot.times / lasts_s, column, top, name) for column, name in columns if len(column)]
     for verdict in told[:1]:
         x = _x(verdict.at_s / lasts_s)
