@@ -50,6 +50,8 @@ class Rig:
     feeding: threading.Event = field(default_factory=threading.Event)
     over: threading.Event = field(default_factory=threading.Event)
     giving: threading.Lock = field(default_factory=threading.Lock)
+    looking: threading.Lock = field(default_factory=threading.Lock)
+    """Held while the counters are read; SQLite makes files beside a file it reads, so whoever moves the folder holds it."""
 
     @property
     def data(self) -> Path:
@@ -166,8 +168,9 @@ class Rig:
 
     def look(self) -> None:
         """Hold the counters to the identity."""
-        self.looks += 1
-        self.violations += identity_violations(self.data)
+        with self.looking:
+            self.looks += 1
+            self.violations += identity_violations(self.data)
 
     def probe(self, agent: str, limit_s: float) -> float:
         """Seconds from issuing a fresh number to its being in every store; `limit_s` when it is not by then."""

@@ -35,8 +35,9 @@ def test_a_collector_goes_on_from_a_backup(tmp_path: Path) -> None:
         before = under_test.oracle.committed("agent-1")
         for part in ("intake", "series", "judge", "store:influx", "store:victoria"):
             under_test.children[part].stop()
-        shutil.rmtree(under_test.data)
-        shutil.copytree(tmp_path / "copy-2", under_test.data)
+        with under_test.looking:
+            shutil.rmtree(under_test.data)
+            shutil.copytree(tmp_path / "copy-2", under_test.data)
         under_test.heal()
         under_test.feeding.set()
         wait_for_acks(under_test, under_test.oracle.acked() + 100)
