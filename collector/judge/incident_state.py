@@ -15,6 +15,7 @@ CREATE TABLE IF NOT EXISTS incident_members(
     number INTEGER PRIMARY KEY, incident TEXT NOT NULL, member TEXT NOT NULL, firing INTEGER NOT NULL,
     finding BLOB NOT NULL, ended TEXT NOT NULL DEFAULT '', settle_ms INTEGER NOT NULL DEFAULT 0,
     UNIQUE(incident, member));
+CREATE TABLE IF NOT EXISTS incident_calm(fault TEXT PRIMARY KEY, calm_ms INTEGER NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -29,6 +30,9 @@ def save(db: sqlite3.Connection, incidents: Incidents) -> None:
     changed = {one.key: [name for name in one.members if (one.key, name) in incidents.changed] for one in found}
     rows = [_row(one.key, name, one.members[name]) for one in found for name in changed[one.key]]
     db.executemany(_PUT, rows)
+    if incidents.closed:
+        db.execute("DELETE FROM incident_calm")
+        db.executemany("INSERT INTO incident_calm VALUES(?, ?)", sorted(incidents.calm.items()))
     incidents.changed.clear()
     incidents.closed.clear()
 
@@ -45,6 +49,7 @@ def restore(db: sqlite3.Connection, incidents: Incidents) -> None:
                 incident.put(Member(finding, bool(firing), ended, settle_ms))
         if incident.members:
             incidents.restore(incident)
+    incidents.calm.update(db.execute("SELECT fault, calm_ms FROM incident_calm").fetchall())
 
 
 def _row(incident: str, name: str, member: Member) -> tuple[str, str, bool, bytes, str, int]:

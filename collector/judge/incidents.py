@@ -6,7 +6,8 @@
 
 An alert joins the open incident of its fault. A silence does so only while the others fall silent too: a device that
 is lost weeks later is another matter. An incident is over when nothing of it has fired for `settle_ms`, or for as long
-as one of its alerts may come back.
+as one of its alerts may come back. A fault that came back within half a week of its last incident may do so again: the
+next waits for twice that pause, so that teeth that touch a limit each two hours are two incidents and not twelve a day.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from collector.judge.reasons import span
 from collector.records import Finding, Incident
 
 _SEVERITIES = ("info", "warning", "critical")
+_SOON_MS, _SELDOM_MS = 600_000, 302_400_000
+"""Pauses after which a fault is said to have come back. Whoever has shorter ones settled wants to hear of each."""
 
 
 class Member(NamedTuple):
@@ -59,12 +62,15 @@ class Open:
 
 
 class Incidents:
-    """All open incidents. `changed` are the keys of members (incident, finding) that differ from what is on disk, and
-    `closed` the incidents to be forgotten there."""
+    """All open incidents, and since when (tick) faults are calm whose incidents are over, for half a week: `calm`.
+
+    `changed` are the keys of members (incident, finding) that differ from what is on disk, and `closed` the incidents
+    to be forgotten there."""
 
     def __init__(self, settle_ms: int) -> None:
         self._settle_ms = settle_ms
         self.open: dict[str, Open] = {}
+        self.calm: dict[str, int] = {}
         self.changed: set[tuple[str, str]] = set()
         self.closed: set[str] = set()
         self._of_fault: dict[str, str] = {}
@@ -101,10 +107,18 @@ class Incidents:
             self._of_fault[fault] = incident.key
         incident.joined_ms, incident.calm_ms = tick_ms, 0
         before = incident.members.get(finding.key)
-        incident.put(Member(finding, True, settle_ms=before.settle_ms if before else 0))
+        settle_ms = before.settle_ms if before else 0
+        if not incident.members and not finding.agent:  # who falls silent next may be another device behind that agent
+            settle_ms = self._again_within_ms(fault, tick_ms)
+        incident.put(Member(finding, True, settle_ms=settle_ms))
         self._of_member[finding.key] = incident.key
         self.changed.add((incident.key, finding.key))
         return incident.key
+
+    def _again_within_ms(self, fault: str, tick_ms: int) -> int:
+        """For how long a fault may be back once more, which was calm until now; 0 for one that has not come back."""
+        pause_ms = tick_ms - self.calm.get(fault, 0)
+        return 2 * pause_ms if _SOON_MS <= pause_ms <= _SELDOM_MS else 0
 
     def _leave(self, finding: Finding, tick_ms: int) -> str:
         key = self._of_member.pop(finding.key, "")
@@ -128,6 +142,9 @@ class Incidents:
             if self._of_fault.get(incident.fault) == incident.key:
                 del self._of_fault[incident.fault]
             self.closed.add(incident.key)
+            self.calm[incident.fault] = incident.calm_ms
+        if over:
+            self.calm = {fault: calm_ms for fault, calm_ms in self.calm.items() if tick_ms - calm_ms <= _SELDOM_MS}
         return [self._over(incident, tick_ms) for incident in over]
 
     def _over(self, incident: Open, tick_ms: int) -> Incident:

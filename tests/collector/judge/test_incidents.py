@@ -100,6 +100,27 @@ def test_what_may_come_back_later_is_waited_for_as_long(incidents: Incidents) ->
     assert (over.status, over.ended) == ("resolved", "a leaks. It has not come back for 30 min.")
 
 
+def test_teeth_that_touch_a_limit_each_two_hours_are_two_incidents(incidents: Incidents) -> None:
+    """The second waits for twice the pause after the first, and is over when the teeth have stopped."""
+    told = []
+    for tooth in range(12):
+        at_ms = T0 + tooth * 7_200_000
+        told += take(incidents, finding("a", at_ms=at_ms), at_ms=at_ms)
+        told += take(incidents, finding("a", "resolved", at_ms + 600_000), at_ms=at_ms + 600_000)
+        told += take(incidents, at_ms=at_ms + 600_000 + SETTLE_MS)
+    told += take(incidents, at_ms=at_ms + 600_000 + 2 * 6_600_000)
+    ended = [one for one in told if one.status == "resolved"]
+    assert len({one.key for one in told}) == 2
+    assert [one.ended for one in ended] == ["a leaks.", "a leaks. It has not come back for 3.7 hours."]
+
+
+def test_what_comes_back_after_more_than_half_a_week_is_told_anew_each_time(incidents: Incidents) -> None:
+    for again in range(3):
+        at_ms = T0 + again * 302_400_001
+        take(incidents, finding("a", at_ms=at_ms), finding("a", "resolved", at_ms), at_ms=at_ms)
+        assert len(take(incidents, at_ms=at_ms + SETTLE_MS)) == 1
+
+
 def test_an_update_of_the_firmware_ends_the_alert_in_its_own_incident(incidents: Incidents) -> None:
     take(incidents, finding("a"))
     (calm,) = take(incidents, finding("a", "resolved", firmware="1.6"))
@@ -136,7 +157,7 @@ def streams(draw: some.DrawFn) -> Stream:
     ticks: Stream = []
     at_ms = T0
     for _ in range(draw(some.integers(1, 25))):
-        at_ms += draw(some.sampled_from((1_000, 60_000, SETTLE_MS)))
+        at_ms += draw(some.sampled_from((1_000, 60_000, SETTLE_MS, 6 * SETTLE_MS)))
         found = []
         for thing in draw(some.lists(things, max_size=4, unique=True)):
             device, firmware = thing
