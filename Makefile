@@ -79,8 +79,9 @@ docs: install ## Write the generated pages of docs/ and the dashboards of deploy
 	@python -m memfleet.docs
 	@python -m memfleet.grafana
 
-pictures: install ## Take the pictures of the documents from a running page
+pictures: install ## Take the pictures of the documents anew: of a running page, of what the judge tells
 	@python -m tests.browser.pictures
+	@cd bench && python -m detection.pictures ../docs/images
 
 clean: ## Remove everything that was built here, .venv too
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

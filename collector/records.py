@@ -71,7 +71,7 @@ class Finding(msgspec.Struct, frozen=True, tag="finding"):
     beyond platform, board, firmware and os. `state` is breach, or why the rule cannot be judged: no_data, error.
     `suspect` is who is to be looked at first, where the data names somebody: a task, a thread, a function.
     `settle_ms` is told with the end: for how long it may come back as part of the same incident, where that is longer
-    than for any other.
+    than for any other. `boot` is the one that the device is in.
     """
 
     key: str
@@ -94,6 +94,7 @@ class Finding(msgspec.Struct, frozen=True, tag="finding"):
     state: str = "breach"
     suspect: str = ""
     settle_ms: int = 0
+    boot: int = 0
 
 
 ALL_AGENTS = "*"

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from math import isinf
+from math import isinf, isnan
 from typing import TYPE_CHECKING
-
-from memfleet.spans import span_text
-from memfleet.tables import kib
 
 if TYPE_CHECKING:
     from collector.judge.explaining import Condition, Explanation, Window
@@ -27,6 +24,15 @@ _QUESTIONS = {
     "peers": "enough peers to compare it with",
     "restarts": "restarts for want of memory",
 }
+_NO_VERDICTS = ("peers",)
+"""Questions of which a yes tells nothing yet."""
+_FINER: Mapping[str, Callable[[float], str]] = {
+    "size": lambda bytes_: f"{bytes_:.0f} bytes",
+    "rate": lambda rate: f"{rate:.2f} bytes/h",
+    "percent": lambda ratio: f"{100 * ratio:.2g} %",
+    "ratio": lambda ratio: f"{ratio:.4f}",
+    "number": lambda number: f"{number:.6g}",
+}
 _TEXT, _NUMBER = 74, 11
 """Widths of the columns of a table."""
 
@@ -36,33 +42,20 @@ def sentences(found: Iterable[Explained]) -> Iterator[str]:
     for (device, kind, names), every in groupby(found, key=lambda one: (one.device, one.kind, one.names)):
         title = f"{device}: {kind} {' / '.join(name for name in names if name)}".rstrip()
         yield f"{title:<{_TEXT + 9}} {'measured':>{_NUMBER}}  asked".rstrip()
-        for _, views in groupby(every, key=lambda one: one.why.question):
-            yield from _of_question(list(views))
+        views: dict[str, list[Explained]] = {}
+        for one in every:
+            views.setdefault(one.why.question, []).append(one)
+        answers = [_best_of(of_question) for of_question in views.values()]
+        told = [_asked(one.why) for one in answers if one.told and one.why.question not in _NO_VERDICTS]
+        yield f"  told: {', '.join(told) or 'nothing'}"
+        for one in answers:
+            yield from _of_question(one.why)
         yield ""
 
 
-def _of_question(views: Sequence[Explained]) -> Iterator[str]:
+def _best_of(views: Sequence[Explained]) -> Explained:
     """The view that says most: one that tells it, else the one that is nearest to it."""
-    best = max(views, key=lambda one: (one.told, *_nearness(one.why)))
-    why = best.why
-    question = _QUESTIONS.get(why.question, why.question)
-    missing = sum(not condition.held for condition in why.conditions)
-    of = f", {missing} of {len(why.conditions)} conditions do not hold" if len(why.conditions) > 1 else ""
-    verdict = f"no{of}" if missing else "yes"
-    yield f"  {question}: {verdict}{f' ({why.state})' if why.state else ''}"
-    if why.window is not None:
-        yield from _of_window(why.window)
-    for condition in _worth_showing(why.conditions):
-        yield from _of_condition(condition, "")
-
-
-def _worth_showing(conditions: Sequence[Condition]) -> Iterator[Condition]:
-    """All, but of those that nothing could be measured for only the first, and only where no other says why not."""
-    why_not = False
-    for condition in conditions:
-        if condition.held or condition.measured is not None or condition.parts or not why_not:
-            yield condition
-        why_not = why_not or not condition.held
+    return max(views, key=lambda one: (one.told, *_nearness(one.why)))
 
 
 def _nearness(why: Explanation) -> tuple[float, float]:
@@ -71,32 +64,84 @@ def _nearness(why: Explanation) -> tuple[float, float]:
     return sum(held) / max(1, len(held)), why.window.bucket_hours if why.window else 0.0
 
 
+def _asked(why: Explanation) -> str:
+    question = _QUESTIONS.get(why.question, why.question)
+    return f"{question} ({why.state})" if why.state else question
+
+
+def _of_question(why: Explanation) -> Iterator[str]:
+    question = _QUESTIONS.get(why.question, why.question)
+    missing = sum(not condition.held for condition in why.conditions)
+    of = f", {missing} of {len(why.conditions)} conditions do not hold" if len(why.conditions) > 1 else ""
+    verdict = f"no{of}" if missing else "yes"
+    yield f"  {question}: {verdict}{f' ({why.state})' if why.state else ''}"
+    if why.window is not None:
+        yield from _of_window(why.window)
+    yield from _of_conditions(why.conditions)
+
+
+def _of_conditions(conditions: Sequence[Condition], indent: str = "") -> Iterator[str]:
+    """All that were asked; but of those that nothing could be measured for only the first, and only where no other
+    says why not."""
+    why_not, left_out = False, 0
+    for condition in conditions:
+        nothing_known = condition.measured is None and bool(condition.relation) and not condition.parts
+        if nothing_known and (condition.held or why_not):
+            left_out += not condition.held
+            continue
+        yield from _of_condition(condition, indent)
+        why_not = why_not or not condition.held
+    if left_out:
+        more, whose = ("condition cannot", "its") if left_out == 1 else ("conditions cannot", "their")
+        yield f"    NO   {indent}{left_out} more {more} be checked: too little was read to know {whose} numbers"
+
+
 def _of_window(window: Window) -> Iterator[str]:
-    known = [value for value in window.buckets if value is not None]
+    known, line = _known(window.buckets), _known(window.envelope)
+    scale = min(known + line), max(known + line)
+    yield f"    {_looked_at(window, known)}"
+    yield f"    {'points' if window.values else 'buckets':<9} {_drawn(window.buckets, scale)}  {_range(known)}"
+    if window.sight and line:
+        yield f"    line      {_drawn(window.envelope, scale)}  {_range(line)}, through the {window.sight}"
+    elif line and not window.values:
+        yield f"    envelope  {_drawn(window.envelope, scale)}"
+    if not isnan(window.slope):
+        slope, low, high = (_written(one, "rate") for one in (window.slope, window.slope_low, window.slope_high))
+        yield f"    slope     {slope}, 95 % interval {low} to {high}"
+
+
+def _looked_at(window: Window, known: Sequence[float]) -> str:
+    apart = _written(window.bucket_hours, "hours")
+    if window.values:
+        return f"{len(known)} points, {apart} apart, laid through {window.values} known values, the newer the closer"
     dropped = sum(value is not None and not kept for value, kept in zip(window.buckets, window.kept, strict=True))
-    bucket = span_text(window.bucket_hours * 3600)
     of = "the least of 24 hours up to each" if window.of_whole_days else "the least used memory of each"
     kept = f"{len(known) - dropped} kept, {dropped} dropped as given back later"
-    yield f"    {len(known)} buckets of {bucket} ({of}): {kept}"
-    yield f"    buckets   {_drawn(window.buckets, known)}  {kib(min(known))} to {kib(max(known))} KiB"
-    drawn = f"line through the {window.sight}" if window.sight else ""
-    yield f"    {'line' if drawn else 'envelope':<9} {_drawn(window.envelope, known)}  {drawn}".rstrip()
-    low, high = kib(window.slope_low), kib(window.slope_high)
-    yield f"    slope     {kib(window.slope)} KiB/h, 95 % interval {low} to {high}"
+    return f"{len(known)} bucket{'' if len(known) == 1 else 's'} of {apart} ({of}): {kept}"
 
 
 def _of_condition(condition: Condition, indent: str) -> Iterator[str]:
-    measured, asked = (_written(value, condition.form) for value in (condition.measured, condition.asked))
+    measured, asked = _both(condition.measured, condition.asked, condition.form)
     text, held = f"{indent}{condition.what}", "yes" if condition.held else "NO "
     if condition.parts:
         yield f"    {held}  {text}{': ' if condition.what else ''}{condition.relation}"
+        yield from _of_conditions(condition.parts, indent + "  ")
     elif condition.relation:
-        asked = f"{condition.relation} {asked or '(unknown)'}" if asked or not condition.held else "not asked"
+        if condition.held and not asked:
+            held, asked = " - ", "not asked"
+        else:
+            asked = f"{condition.relation} {asked or '(unknown)'}"
         yield f"    {held}  {text:<{_TEXT}} {measured or 'unknown':>{_NUMBER}}  {asked}"
     else:
         yield f"    {held}  {text}"
-    for part in condition.parts:
-        yield from _of_condition(part, indent + "  ")
+
+
+def _both(one: float | None, other: float | None, form: str) -> tuple[str, str]:
+    """Two numbers in that form; finer where they would look alike and are not."""
+    texts = _written(one, form), _written(other, form)
+    if texts[0] != texts[1] or one == other or form not in _FINER:
+        return texts
+    return _FINER[form](one or 0.0), _FINER[form](other or 0.0)
 
 
 def _written(value: float | None, form: str) -> str:
@@ -106,10 +151,19 @@ def _written(value: float | None, form: str) -> str:
         return ""
     if isinf(value):
         return "without end" if value > 0 else "nothing"
+    value += 0.0  # nothing is not less than nothing
     return f"{value:.2f}".rstrip("0").rstrip(".") if form == "number" else written(value, form)
 
 
-def _drawn(values: Sequence[float | None], known: Sequence[float]) -> str:
-    least, spread = min(known), max(known) - min(known) or 1.0
-    parts = (None if value is None else min(1.0, max(0.0, (value - least) / spread)) for value in values)
+def _known(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _range(values: Sequence[float]) -> str:
+    return " to ".join(_both(min(values), max(values), "size"))
+
+
+def _drawn(values: Sequence[float | None], scale: tuple[float, float]) -> str:
+    least, most = scale
+    parts = (None if value is None else (value - least) / ((most - least) or 1.0) for value in values)
     return "".join("·" if part is None else _BLOCKS[int(part * (len(_BLOCKS) - 1))] for part in parts)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,19 @@ def test_links_between_documents_lead_somewhere(page: Path) -> None:
         other = page.parent / target if target else page
         assert other.exists(), f"{page.name} links to {target}"
         assert not place or place in places(other), f"{page.name} links to {target}#{place}"
+
+
+def test_every_picture_is_shown() -> None:
+    shown = {(page.parent / target).resolve() for page in PAGES for target, _, _ in links(page)}
+    assert set((DOCS / "images").iterdir()) <= shown
+
+
+def test_the_judge_says_what_its_pictures_show(tmp_path: Path) -> None:
+    """Of two of them, since all take a minute."""
+    names = ("boots", "restarts")
+    subprocess.run([sys.executable, "-m", "detection.pictures", tmp_path, *names], cwd=ROOT / "bench", check=True)
+    for name in (f"judging-{name}.svg" for name in names):
+        assert (tmp_path / name).read_text() == (DOCS / "images" / name).read_text(), "stale: run `make pictures`"
 
 
 def test_every_page_is_reached_from_the_readme() -> None:

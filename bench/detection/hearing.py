@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from collector.judge.backtest import Shelf
@@ -36,11 +36,15 @@ class Verdict:
 
 
 def judged(
-    devices: Sequence[Drawn], seconds: float, tick_s: int = TICK_S, silent_after_s: float = 1e9
+    devices: Sequence[Drawn],
+    seconds: float,
+    tick_s: int = TICK_S,
+    silent_after_s: float = 1e9,
+    rules: Collection[str] = tuple(CLASSES),
 ) -> dict[str, list[Verdict]]:
-    """Let the judge hear them all; its verdicts by device, in order."""
-    rules = [rule for rule in load_rules(None) if rule.name in CLASSES]
-    judge = Judge(rules, Shelf(), silent_after_s, step_ms=1000 * tick_s)
+    """Let the judge hear them all; its verdicts by the rules of these names, by device, in order."""
+    chosen = [rule for rule in load_rules(None) if rule.name in rules]
+    judge = Judge(chosen, Shelf(), silent_after_s, step_ms=1000 * tick_s)
     verdicts: dict[str, list[Verdict]] = {device.spec.name: [] for device in devices}
     streams = [_Stream(device) for device in devices]
     for tick in range(tick_s, int(seconds) + 1, tick_s):
@@ -53,7 +57,8 @@ def judged(
 
 
 def _verdict(finding: Finding) -> Verdict:
-    return Verdict(finding.at_ms / 1000 - START_S, CLASSES[finding.rule], finding.reason, finding.numbers)
+    reason = CLASSES.get(finding.rule, finding.rule)
+    return Verdict(finding.at_ms / 1000 - START_S, reason, finding.reason, finding.numbers)
 
 
 class _Stream:

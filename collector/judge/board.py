@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -175,11 +175,6 @@ class Board:
             forget_outlived(table, history, closed)
         if len(nights):
             look_at_nights(table, history, nights)
-
-    def named(self, device: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Kind and names of each series of a device."""
-        for kind, row in self.series_of.get(device, ()):
-            yield kind, self.tables[kind].names[row]
 
     def _is_current_boot(self, block: Rows, time_ms: int, newest_ms: int) -> bool:
         known = self.boots.get(block.device)

@@ -20,17 +20,19 @@ class Cells:
     """
 
     def __init__(self, blocks: Sequence[Rows]) -> None:
-        counts = np.array([len(block.rows) for block in blocks], dtype=np.int64)
-        self.several = bool((counts != 1).any())
-        self.of = np.repeat(np.arange(len(blocks)), counts) if self.several else np.arange(len(blocks))
-        self.first: RowNumbers = np.cumsum(counts) - counts if self.several else self.of
-        rows = chain.from_iterable([block.rows for block in blocks])
-        offsets, up, *values = zip(*rows, strict=True)
-        starts_ms = np.array([block.t0 for block in blocks], dtype=np.int64)
-        up_ms = np.array([block.u0 for block in blocks], dtype=np.float64)
-        self.times: RowNumbers = starts_ms[self.of] + np.array(offsets, dtype=np.int64)
-        self.uptimes: Numbers = up_ms[self.of] + np.array(up, dtype=np.float64)
-        self.values: list[Numbers] = [np.array(column, dtype=np.float64) for column in values]
+        rows = list(chain.from_iterable([block.rows for block in blocks]))
+        lines = np.fromiter(chain.from_iterable(rows), np.float64).reshape(len(rows), len(rows[0]))
+        offsets, up_ms, *values = lines.T.copy()
+        self.several = len(rows) > len(blocks)
+        self.of = self.first = np.arange(len(blocks))
+        if self.several:
+            counts = np.fromiter([len(block.rows) for block in blocks], np.int64)
+            self.of, self.first = np.repeat(self.of, counts), np.cumsum(counts) - counts
+        starts_ms = np.fromiter([block.t0 for block in blocks], np.int64)
+        booted_ms = np.fromiter([block.u0 for block in blocks], np.float64)  # None becomes NaN
+        self.times: RowNumbers = starts_ms[self.of] + offsets.astype(np.int64)
+        self.uptimes: Numbers = booted_ms[self.of] + up_ms
+        self.values: list[Numbers] = values
         self.last = self._latest() if self.several else self.of
 
     def newest(self, place: int) -> Numbers:

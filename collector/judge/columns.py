@@ -22,6 +22,9 @@ LEAK_BOOTS = "leak_boots"
 LEAK_LEVEL = "leak_level"
 """Which view of the history (`detectors.views`) told the leak, or what stands for one (`detectors.tell`)."""
 
+BLOCK_HOURS = "leak_block_hours"
+"""`leak_hours_left` where the largest free block ends memory; else unknown."""
+
 KERNEL_COLUMNS = (
     "kernel_leak_rate", "kernel_leak_rate_low", "kernel_leak_rate_high", "kernel_leak_minutes", "kernel_leak_grown",
 )  # fmt: skip
@@ -53,6 +56,9 @@ since the first of the day; of how many of the day the device named a reason; ho
 the day ended; how many memory was the reason of, what was used before the newest of these and its limit; the limit, and
 used bytes just before each restart of the day, the newest first."""
 
+SHORT_TEXTS = ("memory_reset_of", "memory_reset_reason")
+"""Of the newest of those that memory was the reason of: what ran short, and the reason that the device gave."""
+
 MEMORY_COLUMNS = ("memory_used", "memory_limit", "memory_fill", "tracked_used")
 """What the device last said of its memory before an event: used bytes of its limit, and what HeapTracker counted."""
 
@@ -76,7 +82,7 @@ _STEPS = (*STEP_COLUMNS, STEP_LEVEL)
 _STORED_EXTRAS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("task", "pool"), (*_GROWTH, *_STEPS)),
     "process": (*_GROWTH, *_STEPS, *KERNEL_COLUMNS, KERNEL_LEVEL, *PEER_COLUMNS),
-    "heap": (*_GROWTH, *_STEPS, *FRAGMENT_COLUMNS, FRAGMENT_LEVEL, *PEER_COLUMNS),
+    "heap": (*_GROWTH, BLOCK_HOURS, *_STEPS, *FRAGMENT_COLUMNS, FRAGMENT_LEVEL, *PEER_COLUMNS),
     "stack": _GROWTH,
     "event": MEMORY_COLUMNS,
     "device": (*SILENCE_COLUMNS, *REBOOT_COLUMNS),
@@ -106,7 +112,7 @@ def form_of(name: str) -> str:
 
 def verdict_of(kind: str, name: str) -> str:
     """Which detector writes that column, in a word; "" for what is said."""
-    if name in (*LEAK_COLUMNS, LEAK_BOOTS, *KERNEL_COLUMNS):
+    if name in (*LEAK_COLUMNS, LEAK_BOOTS, BLOCK_HOURS, *KERNEL_COLUMNS):
         return "stack" if kind == "stack" else "leak"
     written = {"fragmentation": FRAGMENT_COLUMNS, "step": STEP_COLUMNS, "reboot": REBOOT_COLUMNS}
     return next((word for word, columns in written.items() if name in columns), "")

@@ -24,7 +24,7 @@ from collector.judge.series import Table
 from collector.judge.sorts import Sorts
 from collector.judge.suspects import Suspect, suspect_of
 from collector.records import RETIRED, Arrival, Finding
-from telemetry.readings import SILENT_AFTER, About, labels_of
+from telemetry.readings import KINDS, SILENT_AFTER, About, labels_of
 from telemetry.wire import Rows
 
 _MOST_SETTLE_MS = 7 * 86_400_000
@@ -106,13 +106,13 @@ class Judge:
             self.hearing.know(arrival.agent)  # what people say of a device comes so: nobody was heard
         else:
             self._inbox.arrival(arrival.received_ms, self.hearing.arrival(arrival.agent, arrival.received_ms))
-        for block in arrival.blocks:
-            if isinstance(block, About):
-                self._describe(block)
-                if only_told:
-                    self._expect(block.device, arrival)
-            elif not self._inbox.put(block):
+        for block in self._inbox.put(arrival.blocks):
+            if isinstance(block, Rows):
                 self._take(block, arrival)
+                continue
+            self._describe(block)
+            if only_told:
+                self._expect(block.device, arrival)
 
     def _expect(self, device: str, arrival: Arrival) -> None:
         """A device that is described is one to hear of: its silence counts from then on, though it never spoke."""
@@ -152,7 +152,7 @@ class Judge:
         begun = self._lives.begun_by(block)
         place = self.board.admit(block, block.t0 + last[0], self.hearing.newest(row))
         if boot != self.board.boots.get(block.device, boot):
-            self._inbox.forget(block.device, self.board.named(block.device))
+            self._inbox.forget(block.device)
         if place is not None and block.kind in GROWING_KINDS:
             self._inbox.begin(block, self.board.tables[block.kind], place, row)
         elif place is not None:
@@ -272,9 +272,11 @@ class Judge:
         numbers = {reported(name): float(sight.columns[name][place]) for name in rule.numbers}
         known = {name: number for name, number in numbers.items() if math.isfinite(number)}
         values: dict[str, Value] = {
+            **dict(zip(KINDS[rule.kind].tags, names, strict=False)),
             **table.texts[row],
+            **(self._lives.newest_short(row, self.hearing.tick_ms) if rule.kind == "device" else {}),
             **{name: float(column[place]) for name, column in sight.columns.items()},
-            "names": ", ".join(names),
+            "names": " in ".join(name for name in names if name),
             "lasted": (at_ms - since_ms) / 1000,
         }
         if "leak_hours_left" in values:
@@ -296,6 +298,7 @@ class Judge:
             reason, about.texts.get("platform", ""), about.texts.get("firmware", ""), known,
             agent=self.hearing.agent_behind(row) if rule.is_on_silence else "", labels=labels_of(about),
             state=rule.state, suspect=suspect.name if suspect else "", settle_ms=settle_ms,
+            boot=self.board.boots.get(device, 0),
         )  # fmt: skip
 
     def _end(self, alerts: Alerts, row: int, at_ms: int) -> tuple[str, int]:

@@ -42,7 +42,8 @@ class Window:
     """What was looked at: the least used bytes of each bucket (None where nothing was read, and before growth began),
     what the envelope makes of them, and the slope of that in bytes/hour with its 95 % interval. `kept` are the buckets
     that lie on the envelope; the others were given back later. Of a night (`explaining_night`) buckets are its blocks,
-    the envelope is the line through the points of the `sight` that counts."""
+    the envelope is the line through the points of the `sight` that counts. Of memory that never falls they are points
+    at even distances between so many known `values`, and lie on the envelope all."""
 
     bucket_hours: float
     of_whole_days: bool
@@ -53,6 +54,7 @@ class Window:
     slope_low: float
     slope_high: float
     sight: str = ""
+    values: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,10 @@ def explain_quiet(trace: Trace, ground: Ground) -> Iterator[Explanation]:
     for growth, leaks, asked in look_at(trace, ground):
         points, of_points = listed(growth.held[0]), (True,) * growth.held.shape[1]
         slope, low, high = (float(one[0]) for one in (leaks.rate, leaks.low, leaks.high))
-        apart_hours = -float(growth.at[0, 0]) / (len(points) - 1)
-        window = Window(apart_hours, False, points, points, of_points, slope, low, high)
-        yield Explanation("quiet", conditions_of(asked), window)
+        apart_hours = float(growth.at[0, -1] - growth.at[0, 0]) / (len(points) - 1)
+        values = int((np.isfinite(trace.used[0]) & (trace.hours[0] >= growth.at[0, 0])).sum())
+        window = Window(apart_hours, False, points, points, of_points, slope, low, high, values=values)
+        yield Explanation("quiet", conditions_of(asked), window if values > 1 else None)
 
 
 def listed(values: Numbers) -> tuple[float | None, ...]:

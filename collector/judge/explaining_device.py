@@ -64,7 +64,8 @@ def _detectors(table: Table, history: History, row: int) -> Iterator[Explanation
         yield _explain_rush(table, history, rows, view)
     if table.kind not in RATCHETS:
         yield from explain_quiet(trace_of(history, rows), ground_of(table, history, np.array([TRACED]), rows))
-    yield Explanation("boots", conditions_of(asked_across_boots(history.boots(rows), limits)[1]))
+    across = asked_across_boots(history.boots(rows), limits, ratchet=table.kind in RATCHETS)[1]
+    yield Explanation("boots", conditions_of(across))
     if len(of_nights(history, rows)):
         night = night_of(table, history, rows)
         yield from (explain_night(night), explain_settled(night))

@@ -9,7 +9,7 @@ import numpy as np
 
 from collector.judge.detectors import night as detector
 from collector.judge.detectors import settled
-from collector.judge.detectors.conditions import Asked, at_least, at_most, is_so, more_than
+from collector.judge.detectors.conditions import Asked, at_least, at_most, is_so, less_than, more_than
 from collector.judge.detectors.night import Night, Sight
 from collector.judge.detectors.shape import Z
 from collector.judge.detectors.two_boots import asked_of_two_boots
@@ -96,16 +96,30 @@ def _asked_of_rise(night: Night, sight: Sight) -> list[Asked]:
 def _asked_of_course(night: Night, sight: Sight) -> list[Asked]:
     line = sight.line
     level = detector.level_of(night)
-    wanted = detector.least_ratio(line)
-    goes_on = at_least("its second half to its first: no cache, nor just begun", "ratio", line.ratio, wanted)
     before = night.stood_before + detector.MARGIN * line.grown
     return [
         is_so("the last blocks are on the line, no end of a tooth", sight.holds),
-        _as_said(goes_on, sight.goes_on),
+        *_asked_of_halves(sight),
         _as_said(
             more_than("level, above all before the night", "size", level, before), detector.is_news(night, line.grown)
         ),
         is_so("the newest value has not fallen back to the beginning", detector.is_kept(night, line.grown)),
+    ]
+
+
+def _asked_of_halves(sight: Sight) -> list[Asked]:
+    """That it goes on as it began: neither bound of the ratio of halves is passed."""
+    line = sight.line
+    if sight.name == "one tooth":
+        what = "its rise after the tooth to that before"
+        return [
+            more_than(f"{what}: no cache", "ratio", line.ratio, 1 / detector.ALIKE),
+            less_than(f"{what}: not just begun", "ratio", line.ratio, detector.ALIKE),
+        ]
+    surely = line.ratio - 2 * line.ratio_error
+    return [
+        at_least("its second half to its first: no cache", "ratio", line.ratio, detector.least_ratio(line)),
+        at_most("the same, less two of its errors: not just begun", "ratio", surely, detector.RACES).or_unknown(),
     ]
 
 

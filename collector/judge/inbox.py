@@ -6,7 +6,7 @@ so nothing is seen out of order, however many wait.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from collector.judge.hearing import LIVE_MS, Hearing
 from collector.judge.series import Names, Table
 from collector.judge.series import Rows as RowNumbers
 from collector.judge.used import used_of
-from telemetry.readings import FLAGS
+from telemetry.readings import FLAGS, About
 from telemetry.wire import Rows
 
 Fields = tuple[str, ...]
@@ -27,7 +27,7 @@ NOT_JUDGED = 1 << FLAGS.index("debugger") | 1 << FLAGS.index("unreliable")
 """Readings with these flags are shown, and otherwise left alone."""
 
 _MOST_FORMS = 1000
-_AT_ONCE = 1000
+_AT_ONCE = 4000
 """Blocks that are taken in at once: a processor's cache has room for so many."""
 
 
@@ -49,11 +49,21 @@ class _Form:
 class _Route:
     """Where the blocks of a series go while its boot lasts: its row, its device's, and the form of the last of them."""
 
-    __slots__ = ("boot", "device", "form", "row", "waits")
+    __slots__ = ("device", "form", "row", "waits")
 
-    def __init__(self, row: int, device: int, boot: int, form: _Form) -> None:
-        self.row, self.device, self.boot, self.form = row, device, boot, form
+    def __init__(self, row: int, device: int, form: _Form) -> None:
+        self.row, self.device, self.form = row, device, form
         self.waits = False
+
+
+class _Boot:
+    """The present boot of a device: the routes of its series, by kind and names."""
+
+    __slots__ = ("number", "routes")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.routes: dict[tuple[str, Names], _Route] = {}
 
 
 class Inbox:
@@ -62,7 +72,7 @@ class Inbox:
     def __init__(self, hearing: Hearing, take_used: TakeUsed) -> None:
         self._hearing = hearing
         self._take_used = take_used
-        self._routes: dict[tuple[str, str, Names], _Route] = {}
+        self._boots: dict[str, _Boot] = {}
         self._forms: dict[tuple[str, Fields], _Form] = {}
         self._waiting: list[_Form] = []
         self._arrivals: list[tuple[int, int]] = []
@@ -73,26 +83,33 @@ class Inbox:
             self.flush()
         self._arrivals.append((received_ms, agent))
 
-    def put(self, block: Rows) -> bool:
-        """Let a block wait for the tick; false where it may not, being the first of its boot, or flagged."""
-        route = self._routes.get((block.device, block.kind, block.names))
-        if route is None or route.boot != block.boot or block.flags & NOT_JUDGED:
-            return False
-        self._put(block, route)
-        return True
+    def put(self, blocks: Iterable[About | Rows]) -> Iterator[About | Rows]:
+        """Let blocks wait for the tick; gives out, each in its turn, those that may not: they are no readings, the
+        first of their boot, or flagged."""
+        boots = self._boots
+        for block in blocks:
+            if isinstance(block, Rows) and not block.flags & NOT_JUDGED:
+                boot = boots.get(block.device)
+                if boot is not None and boot.number == block.boot:
+                    route = boot.routes.get((block.kind, block.names))
+                    if route is not None:
+                        self._put(block, route)
+                        continue
+            yield block
 
     def begin(self, block: Rows, table: Table, row: int, device: int) -> None:
         """As `put`, of the first block of the present boot of the series in that row."""
-        key = (block.device, block.kind, block.names)
-        route = self._routes.get(key)
-        if route is None or route.boot != block.boot:
-            route = self._routes[key] = _Route(row, device, block.boot, self._form(table, block.fields))
+        boot = self._boots.get(block.device)
+        if boot is None or boot.number != block.boot:
+            boot = self._boots[block.device] = _Boot(block.boot)
+        route = boot.routes.get((block.kind, block.names))
+        if route is None:
+            route = boot.routes[block.kind, block.names] = _Route(row, device, self._form(table, block.fields))
         self._put(block, route)
 
-    def forget(self, device: str, series: Iterable[tuple[str, Names]]) -> None:
-        """The device began a new boot, with all its series (kind and names)."""
-        for kind, names in series:
-            self._routes.pop((device, kind, names), None)
+    def forget(self, device: str) -> None:
+        """The device began a new boot, with all its series."""
+        self._boots.pop(device, None)
 
     def flush(self) -> None:
         """Take in all that waits."""
@@ -129,12 +146,12 @@ class Inbox:
         table, routes, cells = form.table, form.routes, Cells(form.blocks)
         for route in routes:
             route.waits = False
-        rows = np.array([route.row for route in routes], dtype=np.int64)
-        devices = np.array([route.device for route in routes], dtype=np.int64)
-        received_ms, agents = arrivals[form.arrivals].T
+        rows = np.fromiter([route.row for route in routes], np.int64)
+        devices = np.fromiter([route.device for route in routes], np.int64)
+        received_ms, agents = arrivals[np.fromiter(form.arrivals, np.int64)].T
         times = cells.times[cells.last]
         self._hearing.samples(agents, devices, np.minimum(received_ms, times))
-        table.resolution[rows] = [block.resolution for block in form.blocks]
+        table.resolution[rows] = np.fromiter([block.resolution for block in form.blocks], np.int64)
         table.changed.update(rows)
         is_news = (received_ms - times <= LIVE_MS) & (times >= table.time_ms[rows])
         _take_values(form, cells, rows, is_news)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import nan
+from math import isnan, nan
 from typing import Any
 
 from collector.judge.board import Board
+from collector.judge.columns import SHORT_TEXTS
 from collector.judge.detectors.memory import Rooms
 from collector.judge.detectors.reboots import Begun, Reboots
 from telemetry.readings import FLAGS, About
@@ -18,6 +19,9 @@ PORT_OPENED = "port opened"
 
 _SHORTAGES = (("alloc_failed",), ("oom_kill",))
 _STARTS = (("boot",), ("reset",))
+_SAID_OF_START = (("device", (), "reset_reason"), *(("event", names, "reason") for names in _STARTS))
+_CRASHES = ("panic", "watchdog", "software")
+"""Classes of resets that a request for memory which fails may end in: firmware panics, hangs, or restarts itself."""
 _KILLED, _NEAR_LIMIT = "killed", 0.90
 """An application that was killed with so much of its limit used was killed for that; below, nobody knows."""
 _GUESSED = 1 << FLAGS.index("guess")
@@ -72,13 +76,33 @@ class Lives:
             elif self._tells_shortage(block, time_ms, f"{reason} {texts.get('text', '')}"):
                 self._reboots.shortage(row, time_ms)
 
+    def newest_short(self, row: int, now_ms: int) -> dict[str, str]:
+        """SHORT_TEXTS for a sentence on the newest restart of a device for want of memory, as far as they are known."""
+        short = self._reboots.newest_short(row, now_ms)
+        if short is None:
+            return {}
+        device, heaps = self._board.tables["device"].devices[row], self._board.tables["heap"].names
+        memory = "user-mode memory" if isnan(short.heap) else f"the heap {' / '.join(heaps[int(short.heap)])}"
+        reason = self._said_of_start(device) if short.boot == self._board.boots.get(device) else ""
+        return dict(zip(SHORT_TEXTS, (memory, reason), strict=True))
+
+    def _said_of_start(self, device: str) -> str:
+        """Why the present boot of the device began, in its own words."""
+        for kind, names, name in _SAID_OF_START:
+            table = self._board.tables[kind]
+            row = table.find(device, names)
+            if row is not None and table.boot[row] == self._board.boots[device] and table.texts[row].get(name):
+                return table.texts[row][name]
+        return ""
+
     def _hear_reason(self, row: int, boot: int, reason: str) -> None:
+        named = reset_class(reason)
         if is_for_want_of_memory(reason):
             self._reboots.blame(row, boot)
         elif is_deliberate(reason):
             self._reboots.want(row, boot)
-        elif reset_class(reason) not in ("", "unknown"):
-            self._reboots.accuse(row, boot)
+        elif named not in ("", "unknown"):
+            self._reboots.accuse(row, boot, crashed=named in _CRASHES)
 
     def _tells_shortage(self, block: Rows, time_ms: int, said: str) -> bool:
         if block.names[:1] == (_KILLED,):

@@ -43,18 +43,20 @@ def span(seconds: float) -> str:
 
 def forecast(values: Mapping[str, Value]) -> str:
     """When memory ends, of the columns of a leak that was told: with its interval, in one unit, where that says more
-    than the middle; "" where nothing is known."""
+    than the middle, and whether its largest free block ends it; "" where nothing is known."""
     left, low, high = (_seconds(values.get(f"leak_hours_{which}")) for which in ("left", "low", "high"))
     if not math.isfinite(left):
         return ""
+    by_block = _is_known(values.get("leak_block_hours"))
+    ends = "the largest free block is gone" if by_block else "memory ends"
     if left == 0:
-        return "its peaks reach the limit already"
+        return f"{ends} already" if by_block else "its peaks reach the limit already"
     if left < _MINUTE_S:
-        return "memory ends within a minute"
+        return f"{ends} within a minute"
     unit = _unit_of(left)
-    middle, ends = unit.written(left), tuple(unit.written(one) for one in (low, high))
-    about = f"about {middle} {unit.name}" + _between(ends, middle, unit.name)
-    return f"memory ends {about} after a start" if _is_known(values.get("leak_boots")) else f"memory ends in {about}"
+    middle, between = unit.written(left), tuple(unit.written(one) for one in (low, high))
+    about = f"about {middle} {unit.name}" + _between(between, middle, unit.name)
+    return f"{ends} {about} after a start" if _is_known(values.get("leak_boots")) else f"{ends} in {about}"
 
 
 class _Unit(NamedTuple):

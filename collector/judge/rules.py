@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from collector.judge.columns import FORECAST_COLUMNS, SILENCE_COLUMNS, is_said, rule_columns, verdict_of
+from collector.judge.columns import FORECAST_COLUMNS, SHORT_TEXTS, SILENCE_COLUMNS, is_said, rule_columns, verdict_of
 from collector.judge.expression import Expression, ExpressionError, compile_expression
 from collector.judge.reasons import TemplateError, names_in
 from telemetry.errors import ConfigError
@@ -231,7 +231,8 @@ def _expression(text: str, kind: str, path: str, faults: list[str]) -> Expressio
 def _template_numbers(template: str, kind: str, path: str, faults: list[str]) -> tuple[str, ...]:
     columns = rule_columns(kind)
     ends = FORECAST_COLUMNS if FORECAST_COLUMNS[0] in columns else ()
-    others = ("names", "lasted", "suspect", *(("forecast",) if ends else ()), *KINDS[kind].texts)
+    others = {"names", "lasted", "suspect", *KINDS[kind].tags, *KINDS[kind].texts}
+    others.update(("forecast",) if ends else (), SHORT_TEXTS if kind == "device" else ())
     try:
         names = names_in(template)
     except TemplateError as error:

@@ -10,7 +10,7 @@ from collector.judge.detectors.history import History
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows
 
-_AT_ONCE = 4_000
+_AT_ONCE = 16_000
 
 Used = tuple[Rows, Rows, Rows, Numbers, Numbers]
 """For each sample how many boots its row had begun by then, its row, its time (wall ms), its uptime (ms, NaN: unknown),

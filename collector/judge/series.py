@@ -62,13 +62,17 @@ class RowSet:
 
 
 class _Chosen(Mapping[str, Numbers]):
-    """Lines of a table's values, by the names of the columns."""
+    """Lines of a table's values, by the names of the columns, each taken out when it is first asked for."""
 
-    def __init__(self, lines: npt.NDArray[np.float64], place: Mapping[str, int]) -> None:
-        self._lines, self._place = lines, place
+    def __init__(self, values: Numbers, rows: Rows, place: Mapping[str, int]) -> None:
+        self._values, self._rows, self._place = values, rows, place
+        self._taken: dict[str, Numbers] = {}
 
     def __getitem__(self, name: str) -> Numbers:
-        return self._lines[:, self._place[name]]
+        column = self._taken.get(name)
+        if column is None:
+            column = self._taken[name] = self._values[self._rows, self._place[name]]
+        return column
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._place)
@@ -164,8 +168,8 @@ class Table:
         return self.values[: len(self), self._place[name]]
 
     def view(self, rows: Rows) -> Columns:
-        """All columns that a rule may read, for those rows."""
-        return derive(self.kind, _Chosen(self.values[rows], self._place))
+        """All columns that a rule may read, for those rows, as they stand when they are asked for."""
+        return derive(self.kind, _Chosen(self.values, rows, self._place))
 
     def _grow(self) -> None:
         capacity = 2 * self.capacity

@@ -67,11 +67,11 @@ def _apply_silences(db: sqlite3.Connection) -> None:
 
 _UPSERT = """
 INSERT INTO alerts(episode, key, status, rule, severity, device, platform, firmware, kind, names, since_ms, at_ms,
-                   reason, numbers)
+                   reason, numbers, boot)
 VALUES(:episode, :key, :status, :rule, :severity, :device, :platform, :firmware, :kind, :names, :since_ms, :at_ms,
-       :reason, :numbers)
+       :reason, :numbers, :boot)
 ON CONFLICT(episode) DO UPDATE SET status = excluded.status, severity = excluded.severity, at_ms = excluded.at_ms,
-    reason = excluded.reason, numbers = excluded.numbers
+    reason = excluded.reason, numbers = excluded.numbers, boot = excluded.boot
 """
 
 _ACKNOWLEDGE = """

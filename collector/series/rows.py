@@ -72,7 +72,8 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class AlertRow:
-    """One episode of an alert. `acknowledged_ms` and `silenced_until_ms` are 0 when nobody did."""
+    """One episode of an alert. `acknowledged_ms` and `silenced_until_ms` are 0 when nobody did. `restarts` is how often
+    the device has restarted since what `reason` tells of its memory, which then says so."""
 
     key: str
     episode: str
@@ -91,6 +92,7 @@ class AlertRow:
     acknowledged_ms: int
     acknowledged_by: str
     silenced_until_ms: int
+    restarts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

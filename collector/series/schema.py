@@ -21,8 +21,9 @@ from collector.ownfile import open_own
 from collector.series import holes
 from telemetry.readings import KINDS, Kind
 
-STEPS: tuple[str, ...] = ()
-"""What brings the fixed tables of an older file up; columns that kinds have gained are added without a step."""
+STEPS = ("ALTER TABLE alerts ADD COLUMN boot INTEGER NOT NULL DEFAULT 0;",)
+"""What brings the fixed tables of an older file up; columns that kinds have gained are added without a step. To 2:
+alerts know the boot in which they began."""
 SCHEMA = len(STEPS) + 1
 BASE = ("series", "t", "boot", "uptime", "flags", "resolution")
 BODY_KINDS = ("event", "log")
@@ -44,7 +45,7 @@ CREATE TABLE IF NOT EXISTS alerts(
     device TEXT NOT NULL, platform TEXT NOT NULL, firmware TEXT NOT NULL, kind TEXT NOT NULL, names TEXT NOT NULL,
     since_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, reason TEXT NOT NULL, numbers TEXT NOT NULL,
     acknowledged_ms INTEGER NOT NULL DEFAULT 0, acknowledged_by TEXT NOT NULL DEFAULT '',
-    silenced INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+    silenced INTEGER NOT NULL DEFAULT 0, boot INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS alerts_firing ON alerts(device) WHERE status = 'firing';
 CREATE INDEX IF NOT EXISTS alerts_key ON alerts(key);
 CREATE INDEX IF NOT EXISTS alerts_device ON alerts(device, at_ms);

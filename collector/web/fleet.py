@@ -23,8 +23,6 @@ ORDERS = ("worst", "device", "platform", "firmware", "fullest", "heard")
 _SEVERITIES = ("critical", "warning", "info")
 _HOUR_MS = 3_600_000
 _MOST_ALERTS = 10_000
-_CLEARED_MS = 300_000
-"""No shipped rule on how much memory is left waits for longer until it ends what is clear (`keep_firing_for`)."""
 _LEAST_AGE_MS = 1_000
 _SHARE = 10  # a look may cost a tenth of the time: in a fleet so large that it takes 300 ms, one every three seconds
 
@@ -91,19 +89,11 @@ def memory_ends_ms(alert: AlertRow | None) -> float | None:
 
 def left_ms(alert: AlertRow | None, now_ms: int) -> float | None:
     """How long until memory ends, as was forecast, 0 or less when it is due; None when nothing was, or when it was for
-    the boots of a device that has restarted since."""
+    a boot that is over."""
     ends_ms = memory_ends_ms(alert)
-    if alert is None or ends_ms is None or (ends_ms <= now_ms and "leak_boots" in alert.numbers):
+    if alert is None or ends_ms is None or alert.restarts or (ends_ms <= now_ms and "leak_boots" in alert.numbers):
         return None
     return ends_ms - now_ms
-
-
-def is_of_earlier_boot(alert: AlertRow, device: DeviceRow) -> bool:
-    """Whether it tells of memory before the device restarted, a while ago at most: it stays until it was clear for some
-    minutes, though memory began anew. If it still stands then, the new boot shows it too."""
-    if device.uptime_ms is None or device.uptime_ms >= _CLEARED_MS or alert.kind in ("device", "event"):
-        return False
-    return alert.since_ms < device.last_seen_ms - device.uptime_ms
 
 
 def _alert_rank(alert: AlertRow) -> tuple[bool, int, int]:

@@ -100,19 +100,21 @@ def _refuse_recording(rules: Path | None) -> None:
 
 
 def _of_device(readings: Iterable[Described], device: str, end_ms: int, others: set[str]) -> Iterator[Described]:
-    """The readings of one device until then; notes who else has some, and says at the end how many of them the judge
-    leaves alone."""
+    """The readings of one device until then; notes who else has some, and says at the end what is left out for that,
+    and how many readings the judge leaves alone."""
     from collector.judge.inbox import NOT_JUDGED
 
-    flagged = 0
+    heard, flagged = False, 0
     for about, reading in readings:
         if reading.device != device:
             others.add(reading.device)
         elif reading.time_ms <= end_ms:
-            flagged += bool(flag_bits(reading.flags) & NOT_JUDGED)
+            heard, flagged = True, flagged + bool(flag_bits(reading.flags) & NOT_JUDGED)
             yield about, reading
     if flagged:
         sys.stderr.write(f"{flagged} readings carry the flag debugger or unreliable: they are shown, not judged\n")
+    if heard and others:
+        sys.stderr.write(f"{device} is judged by itself here: it is compared with no peers\n")
 
 
 def _nothing_of(device: str, source: str, others: set[str]) -> str:

@@ -67,6 +67,7 @@ def _ends_ms(alert: Mapping[str, Any]) -> float:
 
 def _left(alert: Mapping[str, Any], now_ms: int) -> str:
     left_s = (_ends_ms(alert) - now_ms) / 1000
-    if alert["status"] != "firing" or math.isinf(left_s) or (left_s <= 0 and "leak_boots" in alert["numbers"]):
+    of_this_boot = not alert["restarts"] and (left_s > 0 or "leak_boots" not in alert["numbers"])
+    if alert["status"] != "firing" or math.isinf(left_s) or not of_this_boot:
         return ""  # of several boots the forecast is that of each, from its start
     return span_text(left_s) if left_s > 0 else "due by now"

@@ -46,11 +46,14 @@ def test_each_verdict_is_a_line_and_each_bad_line_is_named(recording: Path) -> N
 
 
 def test_a_verdict_is_explained(recording: Path) -> None:
-    words = run("backtest", "--input", recording, "--explain", "room 1/leaks", columns=200).stdout
+    done = run("backtest", "--input", recording, "--explain", "room 1/leaks", columns=200)
+    words = done.stdout
+    assert "room 1/leaks is judged by itself here: it is compared with no peers" in done.stderr
     leak = words.partition("a leak since the device started: yes\n")[2].partition("most of the memory taken")[0]
-    assert "slope     7.0 KiB/h, 95 % interval 7.0 to 7.0" in leak
+    assert "slope     7.0 KiB/h, 95 % interval 7.0 KiB/h to 7.0 KiB/h" in leak
     assert re.search(r"yes  times that it rose: no step +13  at least 6\n", leak)
     assert "NO" not in leak.partition("more than healthy memory does")[0]
+    assert "  told: a leak since the device started, rule heap-low (firing), rule heap-leak (firing)\n" in words
     assert "rule heap-leak: yes (firing)" in words
 
 

@@ -52,12 +52,11 @@ class Blocks:
             self._place_of = grown(self._place_of, capacity, -1)
 
     def add(self, rows: Rows, times: Rows, used: Numbers, last_ms: Numbers) -> None:
-        """Take in samples of bytes; `last_ms` is when its row had its newest sample before, NaN where it had none.
+        """Take in samples of bytes, those of a row together and in the order of time; `last_ms` is when its row had its
+        newest sample before, NaN where it had none.
 
         What is older than the newest block of its row comes too late for it.
         """
-        order = np.lexsort((times, rows))
-        rows, times, used, last_ms = rows[order], times[order], used[order], last_ms[order]
         self._give_places(rows, times, last_ms)
         here = self._place_of[rows] >= 0
         rows, times, used = rows[here], times[here], used[here]

@@ -3,7 +3,8 @@
 A device that reboots when memory runs low, by itself or by a crash, never shows a long rise, perhaps not even two
 samples of one boot: but the samples of all its boots lie on one line of used memory over uptime. Each ended boot is
 kept as up to four points (`history`). A leak is told when the points of at least three boots rise by a good part of the
-free memory, at a pace that has an interval above half of it and does not slow down.
+free memory, at a pace that has an interval above half of it and does not slow down. A counter that never falls takes
+its records soon after each boot, which lie on a line over few points, too: it must still rise as boots end.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 
 from collector.judge.detectors.conditions import Asked, all_held, at_least, more_than
 from collector.judge.detectors.forecast import Course, interval, scatter_of_ends
-from collector.judge.detectors.history import HOUR_MS
+from collector.judge.detectors.history import HOUR_MS, POINTS
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.shape import Z, pair_slopes, ranked_slopes
 from collector.judge.expression import Numbers
@@ -20,23 +21,25 @@ from collector.judge.expression import Numbers
 LEAST_BOOTS, LEAST_POINTS = 3, 5
 _PART = 0.4
 _ALIKE = 0.4
-"""The pace over later uptimes is at least this part of that over earlier ones: a cache slows down."""
+"""The pace over later uptimes is at least this part of that over earlier ones: a cache slows down. And the pace at
+which boots end is at least this part of that over all."""
 _ENDS_ALIKE, _ENDS_HIGH = 0.05, 0.75
 """Parts of the limit: boots that end so close to each other, and so high, end because of that level."""
 
 
-def find_leaks_across_boots(boots: Numbers, limits: Numbers) -> tuple[Leaks, Numbers]:
-    """Judge rows of boots x points x (uptime ms, used bytes), newest first; leaks, and how many boots tell each.
+def find_leaks_across_boots(boots: Numbers, limits: Numbers, *, ratchet: bool) -> tuple[Leaks, Numbers]:
+    """Judge rows of boots x points x (uptime ms, used bytes), newest first, of counters that never fall or of others;
+    leaks, and how many boots tell each.
 
     The hours left are those from a boot to the end of memory.
     """
-    found, asked = asked_across_boots(boots, limits)
+    found, asked = asked_across_boots(boots, limits, ratchet=ratchet)
     told = all_held(asked)
     leaks = Leaks(*(np.where(told, value, np.nan) for value in found))
     return leaks, np.where(told, _count(boots).astype(np.float64), np.nan)
 
 
-def asked_across_boots(boots: Numbers, limits: Numbers) -> tuple[Leaks, list[Asked]]:
+def asked_across_boots(boots: Numbers, limits: Numbers, *, ratchet: bool) -> tuple[Leaks, list[Asked]]:
     """What is found in each row, whatever it is, and all that must hold lest it be nothing."""
     with np.errstate(all="ignore"):
         hours, used = (boots[..., place].reshape(len(boots), -1) for place in (0, 1))
@@ -54,6 +57,8 @@ def asked_across_boots(boots: Numbers, limits: Numbers) -> tuple[Leaks, list[Ask
                      _PART * (limits - level - rate * first)),
             more_than("the slope at least", "rate", low, 0.5 * rate),
             at_least("the slope over later uptimes", "rate", late, _ALIKE * early).or_unknown(),
+            at_least("the slope at the ends of boots, where a counter never falls", "rate",
+                     _pace_of_ends(boots), _ALIKE * rate).or_unknown().unless(np.full(len(rate), not ratchet)),
         ]  # fmt: skip
         soonest, latest = _interval(left, (rate, low, high), hours, used)
         found = Leaks(rate, low, high, left, soonest, latest, (last - first) * 60, grown)
@@ -92,6 +97,15 @@ def _paces(hours: Numbers, used: Numbers) -> tuple[Numbers, Numbers]:
         for part in (hours <= middle, hours >= middle)
     )
     return early, late
+
+
+def _pace_of_ends(boots: Numbers) -> Numbers:
+    """How fast memory rose from the last point but one of each boot to its last, over all boots that have two."""
+    last, before = boots[:, :, -1], boots[:, :, -2]
+    for place in range(POINTS - 3, -1, -1):
+        before = np.where(np.isnan(before), boots[:, :, place], before)
+    took, rose = (np.nansum((last - before)[..., place], axis=1) for place in (0, 1))
+    return np.where(took > 0, rose / (took / HOUR_MS), np.nan)
 
 
 def _middle(values: Numbers) -> Numbers:

@@ -86,9 +86,9 @@ def _asked_to_be_news(rise: Rise, part: Numbers, ground: Ground) -> list[Asked]:
     heard_hours, least_hours = ground.heard_ms / HOUR_MS, np.maximum(_KNOWN_FOR * rise.hours, _KNOWN_DAY_H)
     is_known = (heard_hours >= _KNOWN_WEEK_H) & (rise.hours >= _OUTAGE_H)
     end, news = rise.begin + rise.grown, np.where(is_known, _NEWS_PART, _NEWS_OF_DAYS_PART)
-    known_level = np.fmax(ground.ceilings, ground.held_before)
+    known_level = np.fmax.reduce([ground.ceilings, ground.held_before, ground.known_to])
     return [
-        at_least("for how long it has been heard, with boots before that settled", "hours", heard_hours, least_hours),
+        at_least("for how long it has been heard, with boots before", "hours", heard_hours, least_hours),
         more_than("level, to be above what it fell from, or held before", "size", end, known_level).or_unknown(),
         at_least("growth, of what was free", "percent", part, news),
     ]

@@ -48,6 +48,14 @@ class Course(NamedTuple):
     ratio_error: Numbers
 
 
+class Forecast(NamedTuple):
+    """Hours until something ends, one value a row, and the ends of their interval of 95 %."""
+
+    left: Numbers
+    soonest: Numbers
+    latest: Numbers
+
+
 def course_of(line: Line) -> Course:
     """The course of a line."""
     return Course(line.slope, line.error, line.hours, line.ratio, line.ratio_error)

@@ -45,10 +45,12 @@ when the boot began; how far its samples stand apart, over about the last ten; w
 memory fell from its highest peak."""
 MARKS = 10
 _BOOTS_END = MARKS + 2 * BOOTS * POINTS
-REACHED, KNOWN_MS = _BOOTS_END, _BOOTS_END + 1
-"""Marks of the boots before that had settled: the highest that they reached, and for how long they were heard."""
+REACHED, KNOWN_MS, KNOWN_TO = range(_BOOTS_END, _BOOTS_END + 3)
+"""Marks of the boots before: the highest that those reached that had settled; for how long those were heard that had
+settled or breathed, and the highest that these reached."""
 _SETTLED = 0.1
-"""The part of all that its memory moved by which a boot that had settled rose in its later half, at most."""
+"""The part of all that its memory moved by which a boot that had settled rose in its later half, at most; and by which
+the later half of one that breathed stood above its earlier half."""
 
 
 class History:
@@ -61,7 +63,7 @@ class History:
         levels = len(WIDTHS_MS)
         self.least: npt.NDArray[np.float32] = np.zeros((0, layers, levels, BUCKETS), dtype=np.float32)
         self.newest: npt.NDArray[np.int64] = np.zeros((0, levels), dtype=np.int64)
-        self.peaks: npt.NDArray[np.float64] = np.zeros((0, KNOWN_MS + 1))
+        self.peaks: npt.NDArray[np.float64] = np.zeros((0, KNOWN_TO + 1))
         self.blocks = Blocks()
         self._by_night = by_night
 
@@ -123,15 +125,16 @@ class History:
         return highest
 
     def heard_since_ms(self, rows: Rows) -> Numbers:
-        """Since when this boot has been heard, to within 80 minutes: the end of the oldest bucket of the long levels.
+        """Since when this boot has been heard, to within 80 minutes: the end of the oldest bucket of the long levels,
+        which of a short boot is yet to come: it counts as not heard.
 
         The boot may be older by far, but what it did before nobody knows.
         """
         widths = np.array(WIDTHS_MS[_LONG_LEVEL:])
         numbers = self.newest[rows, _LONG_LEVEL:, None] - np.arange(BUCKETS)
         known = np.isfinite(np.take_along_axis(self.least[rows, 0, _LONG_LEVEL:], numbers % BUCKETS, axis=2))
-        since: Numbers = np.min(np.where(known, (numbers + 1) * widths[:, None], np.inf), axis=(1, 2))
-        return since
+        ends: Numbers = np.min(np.where(known, (numbers + 1) * widths[:, None], np.inf), axis=(1, 2))
+        return np.fmin(ends, self.mark(rows, LAST_MS))
 
     def begin_open_ms(self, rows: Rows, levels: Rows) -> Numbers:
         """When the bucket began that comes after the window of each row on that level."""
@@ -159,8 +162,9 @@ class History:
 
     def moved(self, rows: Rows, levels: Rows, layer: int = 0) -> npt.NDArray[np.bool_]:
         """Whether the buckets of that level hold more than one value."""
-        buckets = self.least[rows, layer, levels]
-        moved: npt.NDArray[np.bool_] = np.fmax.reduce(buckets, axis=1) > np.fmin.reduce(buckets, axis=1)
+        lines = (rows * self.least.shape[1] + layer) * len(WIDTHS_MS) + levels
+        buckets = self.least.reshape(-1, BUCKETS).take(lines, axis=0).T.copy()  # side by side: compared many at once
+        moved: npt.NDArray[np.bool_] = np.fmax.reduce(buckets) > np.fmin.reduce(buckets)
         return moved
 
     def _stands_alone(self, rows: Rows, levels: Rows) -> npt.NDArray[np.bool_]:
@@ -176,17 +180,19 @@ class History:
 
     def _add_one_each(self, rows: Rows, times: npt.NDArray[np.int64], values: Numbers) -> tuple[Rows, Rows]:
         """What `_add_to_levels` does, where no row has more than one sample, as in most ticks: a line a row."""
-        buckets, before = times[:, None] // np.array(WIDTHS_MS), self.newest[rows]
+        buckets = (times // np.array(WIDTHS_MS)[:, None]).T.copy()
+        before = self.newest[rows]
         opens, in_order = buckets > before, buckets >= before
         places, levels = np.nonzero(opens & (buckets != before + 1))
         self._blank(rows[places], levels, buckets[places, levels], before[places, levels])
         of_layers, layers = self.least.reshape(-1), self.least.shape[1]
+        slots = np.arange(len(WIDTHS_MS)) * BUCKETS + (buckets & (BUCKETS - 1))
         for layer in range(layers):
-            lines = (rows * layers + layer)[:, None] * len(WIDTHS_MS) + np.arange(len(WIDTHS_MS))
-            cells = lines * BUCKETS + (buckets & (BUCKETS - 1))
+            cells = (rows * layers + layer)[:, None] * (len(WIDTHS_MS) * BUCKETS) + slots
             held, own = of_layers.take(cells), values[:, layer, None].astype(np.float32)
             least = np.where(opens, own, np.fmin(held, own))
-            of_layers[cells] = np.where(in_order, least, held)
+            lower = in_order & (least != held)  # few: most cells are read, and stay as they are
+            of_layers[cells[lower]] = least[lower]
         self.newest[rows] = np.maximum(before, buckets)
         levels, places = np.nonzero((opens & (before >= 0)).T)
         return rows[places], levels
@@ -234,31 +240,31 @@ class History:
         """Follow rises and falls from sample to sample; `starts` is where each row's samples begin."""
         ends = np.append(starts[1:], len(rows)) - 1
         unique, counts = rows[starts], ends - starts + 1
-        marks = self.peaks[unique]
+        marks = self.peaks[unique, :MARKS].T.copy()  # a line a mark
         before = np.append(0.0, used[:-1])
-        before[starts] = marks[:, LAST]
+        before[starts] = marks[LAST]
         places = np.arange(len(rows))
         last_fall = np.maximum.reduceat(np.where(used < before, places, -1), starts)
-        quiet_for = _or_0(marks[:, QUIET_SAMPLES]) + counts
-        marks[:, QUIET_SAMPLES] = np.where(last_fall >= 0, ends - last_fall, quiet_for)
-        since = np.where(np.isnan(marks[:, QUIET_MS]), times[starts], marks[:, QUIET_MS])
-        marks[:, QUIET_MS] = np.where(last_fall >= 0, times[last_fall], since)
+        quiet_for = _or_0(marks[QUIET_SAMPLES]) + counts
+        marks[QUIET_SAMPLES] = np.where(last_fall >= 0, ends - last_fall, quiet_for)
+        since = np.where(np.isnan(marks[QUIET_MS]), times[starts], marks[QUIET_MS])
+        marks[QUIET_MS] = np.where(last_fall >= 0, times[last_fall], since)
         largest_fall = np.fmax.reduceat(np.fmax(0, before - used), starts)
-        marks[:, PEAKS] = np.fmax(marks[:, PEAKS], largest_fall)
+        marks[PEAKS] = np.fmax(marks[PEAKS], largest_fall)
         self._note_ceilings(marks, starts, ends, times, used)
-        gaps = (times[ends] - np.where(np.isnan(marks[:, LAST_MS]), times[starts], marks[:, LAST_MS])) / counts
-        period = np.where(np.isnan(marks[:, PERIOD_MS]), gaps, marks[:, PERIOD_MS])
-        marks[:, PERIOD_MS] = period + (1 - _PERIOD_KEPT**counts) * (gaps - period)
-        marks[:, LAST], marks[:, LAST_MS] = used[ends], times[ends]
+        gaps = (times[ends] - np.where(np.isnan(marks[LAST_MS]), times[starts], marks[LAST_MS])) / counts
+        period = np.where(np.isnan(marks[PERIOD_MS]), gaps, marks[PERIOD_MS])
+        marks[PERIOD_MS] = period + (1 - _PERIOD_KEPT**counts) * (gaps - period)
+        marks[LAST], marks[LAST_MS] = used[ends], times[ends]
         up = np.zeros(len(rows)) if uptimes is None else _or_0(uptimes)
-        marks[:, BORN_MS] = np.where(np.isnan(marks[:, BORN_MS]), times[starts] - up[starts], marks[:, BORN_MS])
-        self.peaks[unique] = marks
+        marks[BORN_MS] = np.where(np.isnan(marks[BORN_MS]), times[starts] - up[starts], marks[BORN_MS])
+        self.peaks[unique, :MARKS] = marks.T
 
     def _note_ceilings(
         self, marks: Numbers, starts: Rows, ends: Rows, times: npt.NDArray[np.int64], used: Numbers
     ) -> None:
         """Note the peaks from which memory fell; most rows only rise, and one look at their highest value is enough."""
-        rise = marks[:, RISE]
+        rise = marks[RISE]
         apart = np.repeat(np.arange(len(starts)) * _APART, ends - starts + 1)
         highest = np.maximum.accumulate(used + apart) - apart
         highest = np.fmax(highest, np.repeat(rise, ends - starts + 1))
@@ -268,12 +274,12 @@ class History:
             peak = rise[row]
             for time, one in zip(times[own].tolist(), used[own].tolist(), strict=True):
                 if one < _FELL_TO * peak:
-                    if not peak <= marks[row, CEILING]:
-                        marks[row, CEILING], marks[row, CEILING_MS] = peak, time
+                    if not peak <= marks[CEILING, row]:
+                        marks[CEILING, row], marks[CEILING_MS, row] = peak, time
                     peak = one
                 peak = np.fmax(peak, one)
-            marks[row, RISE] = peak
-        marks[~fell, RISE] = highest[ends[~fell]]
+            marks[RISE, row] = peak
+        marks[RISE, ~fell] = highest[ends[~fell]]
 
     def _remember_boot(self, row: int) -> None:
         """Keep the ended boot as points: its oldest, two between, and the newest sample."""
@@ -298,13 +304,17 @@ class History:
 
     def _remember_reached(self, row: int, used: Numbers) -> None:
         """Keep how high an ended boot came, by its buckets, where it had settled: another may fill up as far. One that
-        still grew may have leaked."""
+        still grew may have leaked; but if it had stood as high before, it is known what goes on there."""
         marks = self.peaks[row]
         if len(used) < POINTS:
             return
-        highest = np.fmax(marks[RISE], marks[CEILING])
-        if used[-1] - used[len(used) // 2] <= _SETTLED * (highest - used.min()):
+        highest, half = np.fmax(marks[RISE], marks[CEILING]), len(used) // 2
+        most = _SETTLED * (highest - used.min())
+        settled, breathed = used[-1] - used[half] <= most, used[half:].max() - used[:half].max() <= most
+        if settled:
             marks[REACHED] = np.fmax(marks[REACHED], highest)
+        if settled or breathed:
+            marks[KNOWN_TO] = np.fmax(marks[KNOWN_TO], highest)
             marks[KNOWN_MS] = _or_0(marks[KNOWN_MS]) + marks[LAST_MS] - self.heard_since_ms(np.array([row]))[0]
 
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from collector.judge.detectors.conditions import Asked, all_held, at_least, more_than
 from collector.judge.detectors.evidence import Rise, asked_of_size
-from collector.judge.detectors.forecast import course_of, ends_of, hours_left, interval, passage
+from collector.judge.detectors.forecast import Forecast, course_of, ends_of, hours_left, interval, passage
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import DAY_MS, HOUR_MS
 from collector.judge.detectors.line import line_through
@@ -240,10 +240,16 @@ def _found(seen: Seen, ground: Ground) -> tuple[Leaks, list[Asked]]:
         more_than("the slope at least, by its interval", "rate", low, 0.5 * rate),
         *asked_of_size(Rise(hours, now - begin, begin, bend(held, ground.resolutions)), views, ground),
     ]
-    left, scatter = _hours_left(seen, now, ground, rate)
-    hours_at = np.arange(held.shape[1]) * bucket_hours[:, None]
-    soonest, latest = interval(left, course_of(line_through(hours_at, held)), scatter)
+    left, soonest, latest = forecast_of(seen, ground, rate)
     return Leaks(rate, low, high, left, soonest, latest, hours * 60, now - begin), asked
+
+
+def forecast_of(seen: Seen, ground: Ground, rate: Numbers) -> Forecast:
+    """When memory ends if what is seen goes on to grow by that many bytes an hour, with its interval."""
+    held = np.where(np.isfinite(seen.looked_at), seen.held, np.nan)
+    left, scatter = _hours_left(seen, np.fmax.reduce(held, axis=1), ground, rate)
+    hours_at = np.arange(held.shape[1]) * HOURS_OF[seen.views][:, None]
+    return Forecast(left, *interval(left, course_of(line_through(hours_at, held)), scatter))
 
 
 def _hours_left(seen: Seen, now: Numbers, ground: Ground, rate: Numbers) -> tuple[Numbers, Numbers]:

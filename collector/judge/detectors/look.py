@@ -7,14 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from collector.judge.columns import (
+    BLOCK_HOURS,
     FRAGMENT_COLUMNS,
     FRAGMENT_LEVEL,
+    LEAK_BOOTS,
     LEAK_LEVEL,
     RATCHETS,
     STEP_COLUMNS,
     STEP_LEVEL,
 )
 from collector.judge.detectors.boots import find_leaks_across_boots
+from collector.judge.detectors.forecast import Forecast
 from collector.judge.detectors.fragmentation import find_fragmentation, may_have_shrunk
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import (
@@ -22,6 +25,7 @@ from collector.judge.detectors.history import (
     CEILING_MS,
     HOUR_MS,
     KNOWN_MS,
+    KNOWN_TO,
     LAST,
     LAST_MS,
     PEAKS,
@@ -30,11 +34,12 @@ from collector.judge.detectors.history import (
     REACHED,
     History,
 )
+from collector.judge.detectors.largest_block import end_of_largest_block, ended_by, is_well_before
 from collector.judge.detectors.leak import Leaks, find_leaks, goes_on, may_have_grown, may_rise
 from collector.judge.detectors.quiet import LEAST_H, LEAST_PART, OFTEN_S, find_quiet_leaks, view_that_holds
 from collector.judge.detectors.rush import find_rushes, may_rush
 from collector.judge.detectors.step import find_steps, is_new
-from collector.judge.detectors.tell import ACROSS_BOOTS, LEAK_NAMES, QUIET, never, tell, tell_leaks
+from collector.judge.detectors.tell import ACROSS_BOOTS, QUIET, never, tell, tell_leaks
 from collector.judge.detectors.trace import COARSEST, FINEST, TRACED, trace_of
 from collector.judge.detectors.views import LEVEL_OF, views_of, watched
 from collector.judge.expression import Numbers, Truths
@@ -48,6 +53,7 @@ def ground_of(table: Table, history: History, views: Rows, rows: Rows) -> Ground
         history.mark(rows, CEILING),
         history.mark(rows, LAST_MS) - history.mark(rows, CEILING_MS),
         np.fmax(history.highest_before(rows, LEVEL_OF[views]), history.mark(rows, REACHED)),
+        history.mark(rows, KNOWN_TO),
         history.mark(rows, PEAKS),
         table.resolution[rows].astype(np.float64),
         history.mark(rows, LAST_MS) - history.heard_since_ms(rows) + np.nan_to_num(history.mark(rows, KNOWN_MS)),
@@ -120,7 +126,27 @@ def _look_for_leaks(table: Table, history: History, rows: Rows, views: Rows, win
     rushes = find_rushes(history.samples(rows, LEVEL_OF[views]), views, ground)
     leaks = find_leaks(windows, views, ground)
     leaks = Leaks(*(np.where(np.isnan(leaks.rate), rush, leak) for rush, leak in zip(rushes, leaks, strict=True)))
-    tell_leaks(table, rows, views, leaks, lambda some: goes_on(windows[some], views[some]))
+    leaks, beside = _ended_by_largest_block(table, history, rows, views, leaks)
+    tell_leaks(table, rows, views, leaks, lambda some: goes_on(windows[some], views[some]), beside)
+
+
+def _ended_by_largest_block(
+    table: Table, history: History, rows: Rows, views: Rows, leaks: Leaks
+) -> tuple[Leaks, dict[str, Numbers]]:
+    """These leaks, those ended by the largest free block that it ends well before the last byte is gone; and the column
+    that says of which."""
+    told = np.flatnonzero(~np.isnan(leaks.rate))
+    if not table.has(BLOCK_HOURS) or not len(told):
+        return leaks, {}
+    rows, views, newest = rows[told], views[told], table.view(rows[told])
+    used, outside = (history.windows(rows, LEVEL_OF[views], layer) for layer in (0, 1))
+    ground = ground_of(table, history, views, rows)._replace(newest=newest["limit"] - newest["largest_free"])
+    block = end_of_largest_block(used, outside, views, ground)
+    sooner = is_well_before(block, leaks.hours_left[told])
+    by_block = np.full(len(leaks.rate), np.nan)
+    by_block[told[sooner]] = block.left[sooner]
+    leaks = ended_by(leaks, told[sooner], Forecast(*(ends[sooner] for ends in block)))
+    return leaks, {BLOCK_HOURS: by_block}
 
 
 def _worth_a_look(table: Table, rows: Rows, views: Rows, windows: Numbers) -> Rows:
@@ -162,7 +188,7 @@ def _still(outside: Numbers, views: Rows) -> Truths:
 
 def look_across_boots(table: Table, history: History, rows: Rows, ended: Leaks) -> None:
     """Look at rows whose device has just begun a new boot; `ended` is what the boot before it tells by itself."""
-    leaks, boots = find_leaks_across_boots(history.boots(rows), table.view(rows)["limit"])
+    limits, ratchet = table.view(rows)["limit"], table.kind in RATCHETS
+    leaks, boots = find_leaks_across_boots(history.boots(rows), limits, ratchet=ratchet)
     leaks = Leaks(*(np.where(np.isnan(leaks.rate), one, several) for one, several in zip(ended, leaks, strict=True)))
-    here = np.full(len(rows), float(ACROSS_BOOTS))
-    tell(table, rows, LEAK_NAMES, (here, *leaks, boots), ~np.isnan(leaks.rate), never)
+    tell_leaks(table, rows, ACROSS_BOOTS, leaks, beside={LEAK_BOOTS: boots})

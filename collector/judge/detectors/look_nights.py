@@ -115,8 +115,9 @@ def look_at_nights(table: Table, history: History, rows: Rows) -> None:
             tell_leaks(table, one, A_NIGHT, leaks, stays.take)
         if len(several):
             restarted, before, now = two_boots_of(table, history, several)
-            leaks, stays = find_leaks_of_two_boots(before, now)
-            tell_leaks(table, restarted, A_NIGHT, leaks, stays.take)
+            if len(restarted):
+                leaks, stays = find_leaks_of_two_boots(before, now)
+                tell_leaks(table, restarted, A_NIGHT, leaks, stays.take)
 
 
 def look_at_lost(table: Table, history: History, rows: Rows) -> Rows:

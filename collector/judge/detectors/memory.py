@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import isnan
+from math import isnan, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -21,11 +21,14 @@ _AT_ONCE_MS = 60_000
 
 
 class Memory(NamedTuple):
-    """The newest reading of a heap or a process: bytes used, the limit, and the least that was used in that boot."""
+    """The newest reading of a heap or a process: bytes used, the limit, and the least that was used in that boot; which
+    row of the heaps it is, NaN for a process; and whether a leak of it was told."""
 
     used: float
     limit: float
     least: float
+    heap: float
+    leaks: bool
 
     @property
     def fill(self) -> float:
@@ -59,13 +62,13 @@ class Rooms(NamedTuple):
     def heard_ms(self, device: str, boot: int) -> float:
         """When that boot was heard last; NaN where it was not."""
         here = [(self.tables[kind], row) for kind, row in self.series_of.get(device, ()) if kind != "device"]
-        return max((float(table.time_ms[row]) for table, row in here if table.boot[row] == boot), default=float("nan"))
+        return max((float(table.time_ms[row]) for table, row in here if table.boot[row] == boot), default=nan)
 
     def tracked(self, device: str, boot: int, time_ms: int) -> float:
         """What HeapTracker last counted on that boot, bytes; NaN when it did not."""
         row = self.tables["heap"].find(device, TRACKED_HEAP)
         if row is None or not self._is_fresh("heap", row, boot, time_ms):
-            return float("nan")
+            return nan
         return self.tables["heap"].get(row, "used")
 
     def _is_fresh(self, kind: str, row: int, boot: int, time_ms: int) -> bool:
@@ -79,7 +82,8 @@ class Rooms(NamedTuple):
             return None
         least = self.histories[kind].least[row, 0]
         known = least[np.isfinite(least)]
-        return Memory(used, limit, min(used, float(known.min())) if len(known) else used)
+        heap, leaks = float(row) if kind == "heap" else nan, not isnan(self.tables[kind].get(row, "leak_rate"))
+        return Memory(used, limit, min(used, float(known.min())) if len(known) else used, heap, leaks)
 
 
 def _heap(table: Table, row: int) -> tuple[float, float]:

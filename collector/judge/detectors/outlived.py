@@ -6,7 +6,7 @@ import numpy as np
 
 from collector.judge.columns import LEAK_LEVEL
 from collector.judge.detectors.history import BORN_MS, LAST, LAST_MS, History
-from collector.judge.detectors.tell import ACROSS_BOOTS, LEAK_NAMES
+from collector.judge.detectors.tell import ACROSS_BOOTS, leak_names
 from collector.judge.series import Rows, Table
 
 _ALIKE = 0.5
@@ -23,7 +23,7 @@ def forget_outlived(table: Table, history: History, rows: Rows) -> None:
     least = np.fmin.reduce(history.least[rows, 0], axis=(1, 2))
     calm = (up_ms >= minutes * 60_000) & (history.mark(rows, LAST) - least < _ALIKE * grown)
     outlived = rows[calm]
-    for name in LEAK_NAMES:
+    for name in leak_names(table):
         table.column(name)[outlived] = np.nan
     table.touched.update(outlived)
     table.changed.update(outlived)

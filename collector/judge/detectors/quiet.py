@@ -5,9 +5,11 @@ says more than anywhere else: nothing comes and goes that it could be mistaken f
 that fills or a program that starts: it slows down.
 
 Growth is looked at from where it begins: after the longest wait for a rise that ended at least `_WAITED_FROM_H` ago, if
-that is long beside what followed; else from the last fall, and again from ten minutes after the boot on, so that
-nothing is measured at what programs take while they start. Between the points of a trace used memory is taken to grow
-evenly.
+that is long beside what followed; else from the last fall, and again from ten minutes and from half an hour after the
+boot on, so that nothing is measured at what programs take while they start.
+
+It is measured from rise to rise. A staircase lies anywhere up to a step below its line, but its edges lie on it: so few
+and large steps tell its pace as well as many small ones, and from half to half of the time whether it slows down.
 """
 
 from __future__ import annotations
@@ -30,7 +32,11 @@ from collector.judge.series import Rows
 
 LEAST_H, OFTEN_S, LEAST_PART = 0.5, 66.0, 0.01
 """For so long at least it must not have fallen, and have grown; samples at most so far apart; of all memory."""
-_LEAST_RISES, _THIRD = 6, 0.5
+_LEAST_RISES, _LEAST_EVEN_RISES, _EVEN = 6, 4, 0.75
+"""Rises are even where the least is such a part of the largest, and so of the waits between them."""
+_THIRD, _STANDS = 0.5, 0.75
+"""The slowest third of the time took such a part of its share; and the last rise is not such a part of the longest wait
+between two ago: both are to part it from a plateau."""
 _WAITED_FROM_H, _WAIT_PART, _WAITS = 0.4, 0.2, 3.0
 """A wait is before the growth where it ended so long ago, was such a part of the time since it began, and so many times
 as long as those that followed."""
@@ -39,21 +45,37 @@ _ERRORS = 0.2
 though it slows down by a whole error more."""
 _MARGIN = 0.25
 _POINTS = 31
+_LOOKS_AFTER_MS = STARTING_MS, HOUR_MS // 2
+"""Programs have started so long after the boot; and again, since some take longer."""
 _STAYS = VIEWS.index((3, False))
 
 
 class Growth(NamedTuple):
-    """How each row grew: `grown` bytes in `hours` since it began, `since` of them from the first point on, in so many
-    `rises`; whether it was seen to begin; `at` and `held`: hours and bytes of points at even distances, rows x points.
+    """How each row grew: `grown` bytes in `hours` since it began, `since` of them from its first rise on, in so many
+    `rises`; whether those are `even`, and it was seen to begin; hours of the longest wait between two rises, and
+    since the last one (`stands`); `at` and `held`: hours and bytes of points at even distances from the first rise to
+    the last, rows x points.
     """
 
     grown: Numbers
     since: Numbers
     hours: Numbers
-    rises: Numbers
+    rises: Rows
+    even: Truths
     begun: Truths
+    longest_wait: Numbers
+    stands: Numbers
     at: Numbers
     held: Numbers
+
+
+class Rises(NamedTuple):
+    """The rises of each row, rows x points, NaN at points that are none: by how many bytes, `at` which hour, and the
+    hour of the point before, `after` which it was."""
+
+    by: Numbers
+    at: Numbers
+    after: Numbers
 
 
 class Look(NamedTuple):
@@ -76,10 +98,11 @@ def find_quiet_leaks(trace: Trace, ground: Ground) -> Leaks:
 def look_at(trace: Trace, ground: Ground) -> list[Look]:
     """What was since the last fall, and since the boot has started."""
     with np.errstate(all="ignore"):
-        fell = _growth_since(trace, trace.quiet_hours, is_begin=np.isnan(trace.used[:, 0]))
-        started_hours = np.fmin(trace.quiet_hours, trace.up_hours - STARTING_MS / HOUR_MS)
-        started = _growth_since(trace, started_hours, is_begin=np.zeros(len(started_hours), dtype=np.bool_))
-        return [_found(trace, ground, growth) for growth in (fell, started)]
+        growths = [_growth_since(trace, trace.quiet_hours, is_begin=np.isnan(trace.used[:, 0]))]
+        for after_ms in _LOOKS_AFTER_MS:
+            hours = np.fmin(trace.quiet_hours, trace.up_hours - after_ms / HOUR_MS)
+            growths.append(_growth_since(trace, hours, is_begin=np.zeros(len(hours), dtype=np.bool_)))
+        return [_found(trace, ground, growth) for growth in growths]
 
 
 def view_that_holds(hours: Numbers) -> Rows:
@@ -90,21 +113,54 @@ def view_that_holds(hours: Numbers) -> Rows:
 
 def _growth_since(trace: Trace, hours: Numbers, *, is_begin: Truths) -> Growth:
     """The growth within so many hours; `is_begin` says whether these begin with it."""
-    rows, columns = np.arange(len(trace.used)), np.arange(trace.used.shape[1])
+    rows, places = np.arange(len(trace.used)), np.arange(trace.used.shape[1])
     known = np.isfinite(trace.used) & (trace.hours >= -np.fmax(0, hours)[:, None])
+    heard = known.argmax(axis=1)
+    found = _rises(trace, known)
+    after_wait, waited = _longest_wait(trace.hours, np.isfinite(found.by) | (places == heard[:, None]))
+    counts = np.isfinite(found.by) & (places >= np.where(waited, after_wait, 0)[:, None])
+    by, at, after = (np.where(counts, column, np.nan) for column in found)
+    rises, first = counts.sum(axis=1), counts.argmax(axis=1)
+    begin, end = np.fmin.reduce(at, axis=1), np.fmax.reduce(at, axis=1)
+    waits = np.diff(np.fmax.accumulate(at, axis=1), axis=1)
+    waits = np.where(counts[:, 1:], waits, np.nan)
+    longest = np.fmax.reduce(waits, axis=1)
+    stood = after[rows, first] - trace.hours[rows, heard]
+    from_begin = is_begin & ~waited & (stood <= longest)
+    since = trace.used[:, -1] - trace.used[rows, first]
+    points = np.linspace(begin, end, _POINTS, axis=1)
+    return Growth(
+        np.where(from_begin, since / (end - begin) * hours, since + by[rows, first]),
+        since,
+        np.where(from_begin, hours, (end - begin) / (rises - 1) - begin),
+        rises,
+        _alike(by) & _alike(waits),
+        waited | is_begin,
+        longest,
+        -end,
+        points,
+        np.array([_between(*row) for row in zip(points, at, trace.used, counts, strict=True)]),
+    )
+
+
+def _rises(trace: Trace, known: Truths) -> Rises:
+    """The rises from each known point to the next.
+
+    A rise by several times the least of all is as many rises, and the last of them came half of the wait between them
+    before the later point, on average.
+    """
     used = np.where(known, trace.used, -np.inf)
     before = _shifted(np.maximum.accumulate(used, axis=1))
-    rose = used > before
-    after_wait, waited = _longest_wait(trace.hours, rose)
-    first = np.where(waited, after_wait, known.argmax(axis=1))
-    last = trace.used[:, -1]
-    since, seen_hours = last - trace.used[rows, first], -trace.hours[rows, first]
-    with_first_rise = seen_hours * (last - before[rows, first]) / since
-    took = np.select([waited, is_begin], [with_first_rise, hours], seen_hours)
-    rises = (rose & (columns >= first[:, None])).sum(axis=1) - ~waited
-    at = np.linspace(trace.hours[rows, first], 0, _POINTS, axis=1)
-    held = np.array([_between(*row) for row in zip(at, trace.hours, trace.used, known, strict=True)])
-    return Growth(since * took / seen_hours, since, took, rises, waited | is_begin, at, held)
+    after = _shifted(np.maximum.accumulate(np.where(known, trace.hours, -np.inf), axis=1))
+    by = np.where((used > before) & np.isfinite(before), used - before, np.nan)
+    wait = (trace.hours - after) * np.fmin.reduce(by, axis=1)[:, None] / by
+    return Rises(by, trace.hours - 0.5 * wait, after)
+
+
+def _alike(values: Numbers) -> Truths:
+    """Whether the known ones of each row differ by little."""
+    alike: Truths = np.fmin.reduce(values, axis=1) >= _EVEN * np.fmax.reduce(values, axis=1)
+    return alike
 
 
 def _longest_wait(hours: Numbers, rose: Truths) -> tuple[Rows, Truths]:
@@ -123,8 +179,10 @@ def _shifted(values: Numbers) -> Numbers:
     return np.hstack([np.full((len(values), 1), -np.inf), values[:, :-1]])
 
 
-def _between(at: Numbers, hours: Numbers, used: Numbers, known: Truths) -> Numbers:
-    values: Numbers = np.interp(at, hours[known], used[known])
+def _between(points: Numbers, at: Numbers, used: Numbers, counts: Truths) -> Numbers:
+    if not counts.any():
+        return np.full(len(points), np.nan)
+    values: Numbers = np.interp(points, at[counts], used[counts])
     return values
 
 
@@ -132,13 +190,15 @@ def _found(trace: Trace, ground: Ground, growth: Growth) -> Look:
     line, last = line_through(growth.at, growth.held), trace.used[:, -1]
     low, high = line.slope - Z * line.error, line.slope + Z * line.error
     thirds = np.diff(np.stack([at_part(growth.held, part) for part in (0, 1 / 3, 2 / 3, 1)]), axis=0)
+    least_rises = np.where(growth.even, _LEAST_EVEN_RISES, _LEAST_RISES)
     asked = [
         at_most("how far samples stand apart", "seconds", trace.apart_s, OFTEN_S),
         at_least("for how long it never fell", "hours", trace.quiet_hours, LEAST_H),
         at_least("how long it grows", "hours", growth.hours, LEAST_H),
         at_least("growth, of all memory", "size", growth.grown, LEAST_PART * ground.limits),
         more_than("growth, in steps of the counter", "size", growth.grown, 2 * ground.resolutions),
-        at_least("times that it rose: no step", "number", growth.rises.astype(np.float64), _LEAST_RISES),
+        at_least("times that it rose: no step", "number", growth.rises.astype(np.float64), least_rises),
+        at_most("how long it has not risen: no plateau", "hours", growth.stands, _STANDS * growth.longest_wait),
         at_least("growth in its slowest third: no plateau", "size", thirds.min(axis=0), _THIRD * growth.since / 3),
         more_than("the slope at least, by its interval", "rate", low, 0.5 * line.slope),
         _asked_of_end(line, growth, ground.limits - last),

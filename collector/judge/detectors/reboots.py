@@ -7,6 +7,10 @@ once it is five seconds old. Where none comes, a device that was away for far lo
 Memory was the reason when the device says so; when an allocation failed or an application was killed near its limit
 within two minutes before; or when the last reading before found a heap or process nearly full (95 %) that had less
 than half as much free as at its best in that boot. A heap that is always full is nobody's death.
+
+A large request fails long before a heap is full, and not each board says so. So a crash counts too where a heap had
+lost two thirds of what was free at its best in that boot, and either a leak of it was told by then, or as much of it
+was used as before one of the restarts above. A process is not judged so: who runs out there is killed.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ import numpy.typing as npt
 from collector.judge.columns import BEFORE_RESET, REBOOT_COLUMNS
 from collector.judge.detectors.conditions import Asked, at_least, one_of
 from collector.judge.detectors.memory import Memory
-from collector.judge.expression import Numbers
+from collector.judge.expression import Numbers, Truths
 from collector.judge.reasons import span
 from collector.judge.series import Table, grown
 
@@ -28,6 +32,8 @@ KEPT = len(BEFORE_RESET)
 SETTLE_MS = 5_000
 SHORTAGE_MS = 120_000
 _NEARLY_FULL, _OF_ITS_BEST = 0.95, 0.5
+_MOSTLY_GONE = 2 / 3
+"""A heap that lost so much of what was free at its best in that boot was running out."""
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 
 _SLEPT_MS, _SLEPT_TIMES = 60_000, 10
@@ -35,10 +41,8 @@ _SLEPT_MS, _SLEPT_TIMES = 60_000, 10
 
 _NOTED, _BOOT, _WANTED, _SHORT, _WOKEN, _START = range(6)
 _HEAD = 6
-_AT, _USED, _LIMIT, _MEMORY, _NAMED, _LASTED = (
-    slice(_HEAD + KEPT * part, _HEAD + KEPT * (part + 1)) for part in range(6)
-)
-_RINGS = (_AT, _USED, _LIMIT, _MEMORY, _NAMED, _LASTED)
+_RINGS = tuple(slice(_HEAD + KEPT * part, _HEAD + KEPT * (part + 1)) for part in range(10))
+_AT, _USED, _LIMIT, _MEMORY, _NAMED, _LASTED, _CRASHED, _GONE, _HEAP, _LEAKS = _RINGS
 
 
 class Begun(NamedTuple):
@@ -52,13 +56,23 @@ class Begun(NamedTuple):
     heard_ms: float
 
 
+class Short(NamedTuple):
+    """A restart that memory was the reason of: the boot that it began (NaN: not known any more), and which row of the
+    heaps was short (NaN: a process, or it is not known)."""
+
+    boot: float
+    heap: float
+
+
 class Reboots:
     """The last restarts of every device, newest first. `changed` are the rows that differ from what is on disk.
 
     `state` has a line a device: when the newest restart was noted and which boot it began, the boot that is known to be
     wanted, when memory last was short, the boot that seems to end a sleep, and when the newest boot began; then times,
-    used bytes and limits just before, whether memory was the reason, whether the device named one, and how long (ms)
-    the boot was that ended, of KEPT restarts each. NaN: there is none, or it is not known.
+    used bytes and limits just before, whether memory is known to be the reason, whether the device named one, how long
+    (ms) the boot was that ended, whether the reason is what a failed request may end in, which part of what was free at
+    best was gone, of which row of the heaps (a process: NaN), and whether a leak of that was told, of KEPT restarts
+    each. NaN: there is none, or it is not known.
     """
 
     def __init__(self) -> None:
@@ -78,14 +92,16 @@ class Reboots:
         _note(mine, begun.boot, begun.start_ms, noted_ms, begun.before)
         mine[_LASTED.start] = lasted_ms
 
-    def accuse(self, row: int, boot: int) -> None:
-        """The device names a reason for that boot that nobody wants: it did not sleep."""
+    def accuse(self, row: int, boot: int, *, crashed: bool) -> None:
+        """The device names a reason for that boot that nobody wants: it did not sleep. It `crashed` where a request for
+        memory that fails may end so."""
         mine = self._line(row)
         if mine[_WOKEN] == boot:
             mine[_WOKEN] = np.nan
             _note(mine, boot, mine[_START], mine[_START], None)
         if mine[_BOOT] == boot:
             mine[_NAMED.start] = True
+            mine[_CRASHED.start] = np.fmax(mine[_CRASHED.start], crashed)
 
     def want(self, row: int, boot: int) -> None:
         """Somebody wanted that boot: it does not count."""
@@ -104,7 +120,7 @@ class Reboots:
 
     def blame(self, row: int, boot: int) -> None:
         """The device says that it restarted for want of memory."""
-        self.accuse(row, boot)
+        self.accuse(row, boot, crashed=True)
         mine = self._line(row)
         if mine[_BOOT] == boot:
             mine[_MEMORY.start] = True
@@ -123,20 +139,31 @@ class Reboots:
             for name, column in _columns(self.state[rows], now_ms).items():
                 devices.column(name)[rows] = column
 
+    def newest_short(self, row: int, now_ms: int) -> Short | None:
+        """The restart that REBOOT_COLUMNS tell as the newest for want of memory."""
+        line = self._shown(row)
+        places = np.flatnonzero(_counts(line, now_ms) & _is_by_memory(line, now_ms))
+        if not len(places):
+            return None
+        return Short(np.nan if places[0] else float(line[0, _BOOT]), float(line[0, _HEAP][places[0]]))
+
     def asked(self, row: int, now_ms: int) -> list[Asked]:
         """Whether the device restarted unasked, and whether memory was the reason of one of these restarts."""
-        line = self.state[row : row + 1] if row < len(self.state) else np.full((1, self.state.shape[1]), np.nan)
+        line = self._shown(row)
         count = at_least(
             "restarts within a day that nobody asked for", "number", _columns(line, now_ms)["resets_24h"], 1
         )
-        fills, by_memory = (line[:, _USED] / line[:, _LIMIT]).T, (line[:, _MEMORY] > 0).T
-        reasons = [
-            Asked(f"used before that of {span((now_ms - at) / 1000)} ago, or told by an allocation, a kill, the device",
-                  "percent", fill, "at least", _NEARLY_FULL, told)
-            for at, fill, told in zip(line[0, _AT], fills, by_memory, strict=True)
-            if np.isfinite(at)
-        ]  # fmt: skip
-        return [count, one_of("memory was the reason", reasons)] if reasons else [count]
+        known = np.flatnonzero(np.isfinite(line[0, _AT]))
+        if not len(known):
+            return [count]
+        reasons = [one for place in known.tolist() for one in _asked_of_memory(line, place, now_ms)]
+        return [count, one_of("memory was the reason", reasons)]
+
+    def _shown(self, row: int) -> Numbers:
+        """The line of a device, one row."""
+        if row < len(self.state):
+            return self.state[row : row + 1]
+        return np.full((1, self.state.shape[1]), np.nan)
 
     def restore(self, row: int, state: bytes) -> None:
         """Put back the line of a device; one of another version is left out."""
@@ -161,6 +188,7 @@ def _note(mine: Numbers, boot: int, start_ms: float, noted_ms: float, before: Me
     mine[_AT.start] = start_ms
     if before is not None:
         mine[_USED.start], mine[_LIMIT.start] = before.used, before.limit
+        mine[_GONE.start], mine[_HEAP.start], mine[_LEAKS.start] = before.consumed, before.heap, before.leaks
     short = 0 <= start_ms - mine[_SHORT] <= SHORTAGE_MS
     mine[_MEMORY.start] = short or (before is not None and was_exhausted(before))
 
@@ -168,10 +196,9 @@ def _note(mine: Numbers, boot: int, start_ms: float, noted_ms: float, before: Me
 def _columns(state: Numbers, now_ms: int) -> Mapping[str, Numbers]:
     """REBOOT_COLUMNS of those lines."""
     at, used, limit = state[:, _AT], state[:, _USED], state[:, _LIMIT]
-    counts = at > now_ms - _DAY_MS
-    counts[:, 0] &= now_ms - state[:, _NOTED] >= SETTLE_MS
+    counts = _counts(state, now_ms)
     lately = counts & (at > now_ms - _HOUR_MS)
-    by_memory = counts & (state[:, _MEMORY] > 0)
+    by_memory = counts & _is_by_memory(state, now_ms)
     newest, any_by_memory = by_memory.argmax(axis=1)[:, None], by_memory.any(axis=1)
     used_then, limit_then = (np.take_along_axis(ring, newest, axis=1)[:, 0] for ring in (used, limit))
     before = _known_first(np.where(counts, used, np.nan))
@@ -189,6 +216,48 @@ def _columns(state: Numbers, now_ms: int) -> Mapping[str, Numbers]:
         *before.T,
     )
     return dict(zip(REBOOT_COLUMNS, values, strict=True))
+
+
+def _counts(state: Numbers, now_ms: int) -> Truths:
+    """Which restarts count: those of the last day."""
+    counts: Truths = _settled(state, now_ms) & (state[:, _AT] > now_ms - _DAY_MS)
+    return counts
+
+
+def _settled(state: Numbers, now_ms: int) -> Truths:
+    """Of which restarts the reason is known by now, if it ever will be."""
+    settled: Truths = np.isfinite(state[:, _AT])
+    settled[:, 0] &= now_ms - state[:, _NOTED] >= SETTLE_MS
+    return settled
+
+
+def _is_by_memory(state: Numbers, now_ms: int) -> Truths:
+    """Of which restarts memory was the reason: it is known to be, or a heap that was running out crashed."""
+    found: Truths = (state[:, _MEMORY] > 0) | (_ran_out(state, now_ms) & (state[:, _GONE] >= _MOSTLY_GONE))
+    return found
+
+
+def _ran_out(state: Numbers, now_ms: int) -> Truths:
+    """Which are crashes of a heap of which a leak was told, or that was as full as before a restart that is known to be
+    for want of memory."""
+    used, heap = state[:, _USED], state[:, _HEAP]
+    known_at = np.where(_settled(state, now_ms) & (state[:, _MEMORY] > 0), used, np.inf)
+    as_full = (heap[:, :, None] == heap[:, None, :]) & (used[:, :, None] >= known_at[:, None, :])
+    leaks = np.isfinite(heap) & (state[:, _LEAKS] > 0)
+    crashes: Truths = (state[:, _CRASHED] > 0) & (leaks | as_full.any(axis=2))
+    return crashes
+
+
+def _asked_of_memory(line: Numbers, place: int, now_ms: int) -> list[Asked]:
+    """What makes memory the reason of one restart: the second is not asked where the first holds."""
+    ago = span((now_ms - line[0, _AT][place]) / 1000)
+    told, ran_out = line[:, _MEMORY][:, place] > 0, _ran_out(line, now_ms)[:, place]
+    fill, gone = (line[:, _USED] / line[:, _LIMIT])[:, place], line[:, _GONE][:, place]
+    known = Asked(f"used before that of {ago} ago, or told by an allocation, a kill, the device",
+                  "percent", fill, "at least", _NEARLY_FULL, told)  # fmt: skip
+    crash = Asked("of what was free gone as it crashed, by a leak or as before such a restart",
+                  "percent", gone, "at least", _MOSTLY_GONE, ran_out & (gone >= _MOSTLY_GONE))  # fmt: skip
+    return [known] if told.all() else [known, crash]
 
 
 def was_exhausted(memory: Memory) -> bool:

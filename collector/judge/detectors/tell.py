@@ -5,11 +5,11 @@ A column of levels says who told a thing, so that nobody takes back what another
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from collector.judge.columns import LEAK_BOOTS, LEAK_COLUMNS, LEAK_LEVEL
+from collector.judge.columns import BLOCK_HOURS, LEAK_BOOTS, LEAK_COLUMNS, LEAK_LEVEL
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.views import VIEWS
 from collector.judge.expression import Numbers, Truths
@@ -22,7 +22,8 @@ A_NIGHT = ACROSS_BOOTS + 1
 QUIET = A_NIGHT + 1
 """Stands for a view where a series tells it that never falls."""
 
-LEAK_NAMES = (LEAK_LEVEL, *LEAK_COLUMNS, LEAK_BOOTS)
+_BESIDE = (LEAK_BOOTS, BLOCK_HOURS)
+"""What only some leaks have: it is unknown of all others."""
 
 
 def never(rows: Rows) -> Truths:
@@ -59,9 +60,21 @@ def tell(
     table.changed.update(news)
 
 
+def leak_names(table: Table) -> tuple[str, ...]:
+    """All columns of that table that tell a leak, the level first."""
+    return (LEAK_LEVEL, *LEAK_COLUMNS, *(name for name in _BESIDE if table.has(name)))
+
+
 def tell_leaks(
-    table: Table, rows: Rows, views: Rows | int, leaks: Leaks, stays: Callable[[Rows], Truths] = never
+    table: Table,
+    rows: Rows,
+    views: Rows | int,
+    leaks: Leaks,
+    stays: Callable[[Rows], Truths] = never,
+    beside: Mapping[str, Numbers] | None = None,
 ) -> None:
-    """Put leaks into their columns: those of one boot, by these views or by what stands for one."""
-    here, boots = np.broadcast_to(views, len(rows)).astype(np.float64), np.full(len(rows), np.nan)
-    tell(table, rows, LEAK_NAMES, (here, *leaks, boots), ~np.isnan(leaks.rate), stays)
+    """Put leaks into their columns, by these views or by what stands for one; `beside` are columns of some of them."""
+    here, unknown = np.broadcast_to(views, len(rows)).astype(np.float64), np.full(len(rows), np.nan)
+    names = leak_names(table)
+    others = ((beside or {}).get(name, unknown) for name in names[1 + len(LEAK_COLUMNS) :])
+    tell(table, rows, names, (here, *leaks, *others), ~np.isnan(leaks.rate), stays)

@@ -9,7 +9,7 @@ from fastapi import Request
 from nicegui import ui
 
 from collector.series.rows import AlertRow, DeviceRow
-from collector.web.fleet import STATES, Fleet, fullness, is_of_earlier_boot, left_ms
+from collector.web.fleet import STATES, Fleet, fullness, left_ms
 from collector.web.page import text
 from collector.web.page.frame import PATIENCE_S, frame
 from collector.web.page.parts import field, markup, switch, turn_switch
@@ -144,7 +144,7 @@ def row_html(device: DeviceRow, alert: AlertRow | None, now_ms: int) -> str:
         f"{escape(text.platform_name(device.platform))}<small>{escape(device.board or '')}</small>",
         escape(device.firmware or "–"),
         memory_html(device),
-        outlook_html(device, alert, now_ms),
+        outlook_html(alert, now_ms),
         f'<span class="number">{text.ago(device.last_seen_ms, now_ms)}</span>',
     )
     return "".join(f'<td class="reason">{cell}</td>' if i == 5 else f"<td>{cell}</td>" for i, cell in enumerate(cells))
@@ -164,15 +164,13 @@ def memory_html(device: DeviceRow) -> str:
     return f'{numbers}<div class="bar {level}" aria-hidden="true"><i style="width:{min(share, 1):.0%}"></i></div>'
 
 
-def outlook_html(device: DeviceRow, alert: AlertRow | None, now_ms: int) -> str:
+def outlook_html(alert: AlertRow | None, now_ms: int) -> str:
     """The time that is left, and the reason of the worst alert."""
     if alert is None:
         return ""
-    is_over = is_of_earlier_boot(alert, device)
-    time_left = None if is_over else left_ms(alert, now_ms)
+    time_left = left_ms(alert, now_ms)
     left = f"<b>{text.left(time_left)}</b> " if time_left is not None else ""
-    reason = escape(f"Before it restarted: {alert.reason}" if is_over else alert.reason)
-    return f'<span title="{reason}">{left}{reason}</span>'
+    return f'<span title="{escape(alert.reason)}">{left}{escape(alert.reason)}</span>'
 
 
 def _empty_html(broker: str) -> str:

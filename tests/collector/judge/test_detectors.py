@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from collector.judge.columns import BLOCK_HOURS
 from collector.judge.detectors.boots import find_leaks_across_boots
 from collector.judge.detectors.forecast import hours_left
 from collector.judge.detectors.fragmentation import find_fragmentation
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import BUCKETS, HOUR_MS, WIDTHS_MS, History
+from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.look import look
 from collector.judge.detectors.rush import find_rushes
 from collector.judge.detectors.shape import bend, bend_of_a_day, least_of_day
 from collector.judge.detectors.step import find_steps, is_new
+from collector.judge.detectors.tell import A_NIGHT, tell_leaks
 from collector.judge.detectors.views import HOURS_OF, VIEWS
 from collector.judge.series import Table
 from tests.collector.judge.stream import LEAK_RULE, Bench, rows, told
@@ -157,47 +160,61 @@ def boots(*shapes: list[tuple[float, float]]) -> np.ndarray:
     return kept
 
 
+def across(*shapes: list[tuple[float, float]], ratchet: bool = False) -> tuple[Leaks, np.ndarray]:
+    return find_leaks_across_boots(boots(*shapes), LIMITS, ratchet=ratchet)
+
+
 RISE = [(0.0, 40_000.0), (1.0, 50_000.0), (2.0, 60_000.0), (3.0, 70_000.0)]
 
 
 def test_three_boots_at_one_pace_are_a_leak() -> None:
-    leaks, count = find_leaks_across_boots(boots(RISE, RISE, RISE), LIMITS)
+    leaks, count = across(RISE, RISE, RISE)
     assert leaks.rate[0] == pytest.approx(10_000)
     assert count[0] == 3
-    assert np.isnan(find_leaks_across_boots(boots(RISE, RISE), LIMITS)[0].rate[0])
+    assert np.isnan(across(RISE, RISE)[0].rate[0])
 
 
 def test_a_device_that_restarts_itself_will_do_so_where_it_did_before() -> None:
     upto = [(hours, 40_000 + 10_000 * hours) for hours in (0.0, 1.5, 3.0, 4.5)]  # a fifth boot may end at 85 %, too
-    left = find_leaks_across_boots(boots(upto, upto, upto, upto), LIMITS)[0].hours_left[0]
+    left = across(upto, upto, upto, upto)[0].hours_left[0]
     assert left == pytest.approx(4.5)
     lower = [(hours, used - 20_000) for hours, used in upto]  # restarted by people, or by the clock
-    assert find_leaks_across_boots(boots(lower, lower, lower), LIMITS)[0].hours_left[0] == pytest.approx(8)
+    assert across(lower, lower, lower)[0].hours_left[0] == pytest.approx(8)
 
 
 def test_boots_of_a_sample_or_two_are_a_leak_where_all_lie_on_one_line() -> None:
     seen = [[(0.02, 42_000.0)], [(0.05, 55_000.0)], [(0.03, 46_000.0), (0.08, 68_000.0)], [(0.06, 58_500.0)]]
-    leaks, count = find_leaks_across_boots(boots(*seen), LIMITS)
+    leaks, count = across(*seen)
     assert count[0] == 4
     assert leaks.rate[0] == pytest.approx(430_000, rel=0.1)
     scattered = [[(0.02, 66_000.0)], [(0.05, 45_000.0)], [(0.03, 70_000.0), (0.08, 52_000.0)], [(0.06, 40_000.0)]]
-    assert np.isnan(find_leaks_across_boots(boots(*scattered), LIMITS)[0].rate[0])
+    assert np.isnan(across(*scattered)[0].rate[0])
 
 
 def test_a_device_that_wakes_up_reports_and_sleeps_is_none() -> None:
     wakes = [[(0.01 + 0.0001 * number, 40_000.0 + 100 * number)] for number in range(6)]
-    assert np.isnan(find_leaks_across_boots(boots(*wakes), LIMITS)[0].rate[0])
+    assert np.isnan(across(*wakes)[0].rate[0])
 
 
 def test_boots_that_fill_a_cache_are_none() -> None:
     cache = [(0.0, 40_000.0), (1.0, 68_000.0), (2.0, 69_500.0), (3.0, 70_000.0)]
-    assert np.isnan(find_leaks_across_boots(boots(cache, cache, cache, cache), LIMITS)[0].rate[0])
+    assert np.isnan(across(cache, cache, cache, cache)[0].rate[0])
+
+
+def test_records_that_each_boot_takes_early_are_none() -> None:
+    """A stack that is deep within hours of each boot, and no deeper then, beside two boots that ended before."""
+    deep = [(0.7, 38_800.0), (8.0, 71_600.0), (15.3, 71_600.0), (23.6, 71_600.0)]
+    less = [(0.7, 40_000.0), (6.7, 48_800.0), (13.3, 60_400.0), (19.6, 60_400.0)]
+    shapes = [[(0.1, 38_800.0), (2.0, 38_800.0), (4.0, 38_800.0)], less, deep, [(1.1, 38_800.0)]]
+    assert across(*shapes)[0].rate[0] > 0
+    assert np.isnan(across(*shapes, ratchet=True)[0].rate[0])
+    assert across(RISE, RISE, RISE, ratchet=True)[0].rate[0] == pytest.approx(10_000)
 
 
 def test_boots_at_unlike_paces_are_none() -> None:
     slow = [(10 * hours, used) for hours, used in RISE]
     fast = [(hours / 10, used) for hours, used in RISE]
-    assert np.isnan(find_leaks_across_boots(boots(RISE, slow, fast), LIMITS)[0].rate[0])
+    assert np.isnan(across(RISE, slow, fast)[0].rate[0])
 
 
 def rush(*used: float, ceiling: float = np.nan) -> float:
@@ -298,6 +315,15 @@ def test_a_heap_that_tells_only_what_is_free_is_measured_against_what_was_free_a
     assert finding.numbers["leak_rate"] == pytest.approx(18_000, rel=0.01)
     left = (24_000 - 300 * (finding.at_ms - started_ms) / 60_000) / 18_000
     assert finding.numbers["leak_hours_left"] == pytest.approx(left, rel=0.15)
+
+
+def test_what_ends_a_leak_is_forgotten_with_the_next_verdict() -> None:
+    table, rows, leaks = Table("heap"), np.array([0]), Leaks(*np.ones((len(Leaks._fields), 1)))
+    table.add("b", ("main",))
+    tell_leaks(table, rows, 3, leaks, beside={BLOCK_HOURS: np.array([1.0])})
+    assert table.column(BLOCK_HOURS)[0] == 1
+    tell_leaks(table, rows, A_NIGHT, leaks)
+    assert np.isnan(table.column(BLOCK_HOURS)[0])
 
 
 def test_what_the_last_boot_still_said_is_not_taken_for_the_new_one() -> None:

@@ -33,8 +33,8 @@ def case(chance: np.random.Generator) -> tuple[np.ndarray, int, Ground]:
     ground = Ground(
         *(np.array([float(one)]) for one in (
             chance.choice([SIZE, SIZE, np.nan]), chance.choice([np.nan, 50_000, 120_000]), chance.choice([0, age_ms]),
-            chance.choice([np.nan, 40_000, 90_000]), chance.choice([0, 2_000]), chance.choice([1, 1024]),
-            age_ms, chance.choice([0, 1]),
+            chance.choice([np.nan, 40_000, 90_000]), chance.choice([np.nan, 90_000]), chance.choice([0, 2_000]),
+            chance.choice([1, 1024]), age_ms, chance.choice([0, 1]),
             chance.choice([np.nan, 60_000, 200_000]), chance.choice([0, 60_000]),
         ))
     )  # fmt: skip
@@ -82,7 +82,7 @@ def test_it_agrees_where_a_row_is_looked_at_alone() -> None:
 def test_it_names_what_was_given_back_and_what_is_missing() -> None:
     window = np.full((1, BUCKETS), np.nan)
     window[0, -10:] = [1000, 1100, 5000, 1200, 1300, 1400, 1500, 1600, 1700, 1800]
-    ground = Ground(*(np.array([one]) for one in (1e6, np.nan, 0, np.nan, 0, 1, 1e6, 0, np.nan, 0)))
+    ground = Ground(*(np.array([one]) for one in (1e6, np.nan, 0, np.nan, np.nan, 0, 1, 1e6, 0, np.nan, 0)))
     said = explain_leak(window, 0, ground)
     assert said.window is not None
     assert not said.told
@@ -114,6 +114,26 @@ def test_every_verdict_is_explained_of_a_series_about_which_nothing_was_said() -
     assert {"leak", "rush", "boots", "fragmentation", "peers", "restarts", "rule heap-leak"} <= set(found)
     assert not any(one.told for every in found.values() for one in every)
     assert all(one.why.conditions for every in found.values() for one in every)
+
+
+def test_every_verdict_is_explained_of_a_boot_of_which_nothing_is_kept_yet() -> None:
+    bench = Bench()
+    for uptime_ms in (60_000, 61_000):
+        bench.heap(12_000, uptime_ms=uptime_ms)
+    bench.heap(12_000, boot=2, uptime_ms=1_000)
+    assert {(look.told, look.why.window) for look in said_of(bench)["quiet"]} == {(False, None)}
+
+
+def test_memory_that_never_falls_is_explained_by_points_between_all_that_is_known() -> None:
+    bench = Bench()
+    for minute in range(60):
+        told = {"size": 22_528, "free": 16_000 - 40 * minute}
+        bench.second(rows("board-1", "heap", ("main",), bench.now_ms, told, uptime_ms=60_000 * minute), seconds=60)
+    seen = next(one.why.window for one in said_of(bench)["quiet"] if one.told)
+    assert seen is not None
+    assert seen.envelope == seen.buckets
+    assert 0.75 < seen.bucket_hours * (len(seen.buckets) - 1) < 1, "from the first rise that was seen to the last"
+    assert 32 < seen.values < 40, "32 of the last 43 minutes, and some before them"
 
 
 def test_a_leak_a_low_heap_and_the_rules_on_them_are_explained_as_they_are_told() -> None:

@@ -14,7 +14,9 @@ from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.leak import Leaks, find_leaks
 from collector.judge.detectors.night import find_night_leaks
 from collector.judge.detectors.views import HOURS_OF, VIEWS
+from collector.records import Finding
 from tests.collector.judge.nights import BASE, HOURS, LIMIT, NIGHTS, Shape, clients, night, traffic
+from tests.collector.judge.stream import LEAK_RULE, Bench, rows
 
 SIZE, BUCKETS, ROWS = 100_000.0, 31, 150
 VIEW = VIEWS.index((4, False))
@@ -118,3 +120,29 @@ def test_most_nights_tell_an_interval_in_which_memory_ends(shape: Shape, widest:
     assert ((found.hours_low <= truth) & (truth <= found.hours_high))[told].mean() >= 0.85
     assert np.median(np.abs(found.hours_left - truth)[told] / truth[told]) < 0.1
     assert np.median(((found.hours_high - found.hours_low) / found.hours_left)[told]) < widest
+
+
+def first_of(block: float, taken: float) -> tuple[Finding, float]:
+    """What is told first of a heap that loses 2 KB each hour of 90 KB, while what is taken of the largest free block
+    is that, of so many; and after how many hours."""
+    bench = Bench(LEAK_RULE.replace("{leak_hours_left:hours}", "{forecast}"))
+    for number in range(1, 300):
+        hours = number * 300 / 3600
+        heap = {"size": 140_000, "free": round(90_000 - 2_000 * hours), "largest_free": round(block - taken * hours)}
+        found = bench.second(rows("board-1", "heap", ("main",), bench.now_ms + 299_900, heap), seconds=300)
+        if found:
+            return found[0], hours
+    raise AssertionError("not told")
+
+
+def test_a_leak_ends_memory_when_the_largest_free_block_is_gone() -> None:
+    told, hours = first_of(block=80_000, taken=3_000)
+    assert "the largest free block is gone in about" in told.reason
+    assert told.numbers["leak_hours_left"] == pytest.approx(80_000 / 3_000 - hours, rel=0.05)
+    assert told.numbers["leak_hours_low"] < told.numbers["leak_hours_left"] < told.numbers["leak_hours_high"]
+
+
+def test_where_the_largest_free_block_outlives_the_rest_the_last_byte_ends_memory() -> None:
+    told, hours = first_of(block=60_000, taken=1_000)
+    assert "memory ends in about" in told.reason
+    assert told.numbers["leak_hours_left"] == pytest.approx(90_000 / 2_000 - hours, rel=0.05)

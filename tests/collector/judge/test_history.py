@@ -15,6 +15,7 @@ from collector.judge.detectors.history import (
     CEILING,
     HOUR_MS,
     KNOWN_MS,
+    KNOWN_TO,
     LAST,
     LAST_MS,
     QUIET_MS,
@@ -97,6 +98,9 @@ def test_what_boots_reached_that_settled_is_known_to_the_next() -> None:
     _boot(history, 1_790_200_000_000, [1_000, 1_100, *[1_050] * 24 * hour])
     assert history.mark(zero, REACHED)[0] == 1_300
     assert history.mark(zero, KNOWN_MS)[0] == pytest.approx(48 * HOUR_MS, rel=0.06)
+    _boot(history, 1_790_300_000_000, [1_000 + 10 * (at % 60) for at in range(26 * hour)])  # in the midst of a tooth
+    assert (history.mark(zero, REACHED)[0], history.mark(zero, KNOWN_TO)[0]) == (1_300, 1_590)
+    assert history.mark(zero, KNOWN_MS)[0] == pytest.approx(72 * HOUR_MS, rel=0.06)
     assert np.isnan(history.mark(zero, CEILING)[0])
     assert np.isfinite(history.boots(zero)[0, :3, -1]).all()
 
@@ -133,5 +137,17 @@ def test_a_boot_is_known_since_it_was_heard_not_since_it_began() -> None:
         time = np.array([1_790_000_000_000 + hour * HOUR_MS])
         history.add(np.array([0]), time, np.array([[5_000.0]]), np.array([(400.0 + hour) * HOUR_MS]))
         heard = (time - history.heard_since_ms(np.array([0])))[0] / HOUR_MS
-        assert hour - 4 / 3 <= heard <= hour or (hour > 40 and hour - 3 <= heard <= hour)
+        assert max(0, hour - 4 / 3) <= heard <= hour or (hour > 40 and hour - 3 <= heard <= hour)
     assert history.mark(np.array([0]), BORN_MS)[0] < time[0] - 400 * HOUR_MS
+
+
+def test_short_boots_take_nothing_from_what_is_known_of_long_ones() -> None:
+    history, known, time_ms = _filled([], []), [], 1_790_000_000_000
+    for minutes in (3_000, 40, 40, 40):
+        for uptime_ms in range(0, minutes * 60_000, 300_000):
+            history.add(np.array([0]), np.array([time_ms + uptime_ms]), np.array([[5_000.0]]), np.array([uptime_ms]))
+        history.forget(0)
+        known.append(history.mark(np.array([0]), KNOWN_MS)[0] / HOUR_MS)
+        time_ms += minutes * 60_000
+    assert 48 < known[0] < 50
+    assert known == sorted(known)

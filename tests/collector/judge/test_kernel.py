@@ -59,6 +59,17 @@ def clients(seed: int) -> Held:
     return lambda hour: 16 * KIB * round(chance.gauss(6 - 5 * np.cos(2 * np.pi * hour / 24), 1) ** 2 / 10)
 
 
+def by_chance(seed: int, pages_an_hour: int) -> Held:
+    """From none to twice as many pages in each hour, which stay."""
+    chance, held = random.Random(seed), [0]
+
+    def more(hour: float) -> float:
+        held[0] += chance.randint(0, 2 * pages_an_hour)
+        return PAGE * held[0]
+
+    return more
+
+
 def together(*parts: Held) -> Held:
     return lambda hour: sum(part(hour) for part in parts)
 
@@ -73,12 +84,19 @@ LEAKS: dict[str, tuple[Held, float]] = {  # what is held, and by when it must be
     "after a boot that took hours": (together(leak(10), warm_up(20, 6)), 8),
     "beneath clients": (together(leak(30), clients(2)), 8),
 }  # fmt: skip
+FAST: dict[str, tuple[Held, float]] = {
+    "three sockets an hour": (leak(3 * 24), 1.25),
+    "none to six pages an hour": (by_chance(8, 3), 1.4),
+    "beneath an upload each day": (together(leak(3 * 24), between(3, 5, 8 * PAGE)), 1.5),
+}
 HEALTHY: dict[str, Held] = {
     "bursts": bursts(3),
     "clients by day": clients(4),
     "an upload each day": between(2, 7, 512 * KIB),
     "a queue in each outage": outages(40, 12, 64 * KIB),
     "a pool that fills after the boot": warm_up(40, 10),
+    "a boot that takes more and more for 18 hours": lambda hour: PAGE * (min(100, 5.5 * hour) // 1),
+    "a pool of large buffers that fills for a day and a half": lambda hour: 64 * KIB * min(12, hour // 3),
     "all of it": together(
         bursts(5), clients(6), between(2, 3, 64 * KIB), outages(55, 12, 16 * KIB), warm_up(30, 8)
     ),
@@ -130,6 +148,14 @@ def test_sockets_that_are_never_closed_are_told() -> None:
     }
     for device, (what, (_, by_day)) in zip(fleet, LEAKS.items(), strict=True):
         assert 3.5 <= days_of(told[device]) <= by_day, what
+
+
+def test_a_fast_leak_is_told_before_it_ends_the_boot() -> None:
+    fleet = {f"board-{number}": held for number, (held, _) in enumerate(FAST.values())}
+    told = {one.device: one for one in lived(new_judge(), fleet, 2)}
+    for device, (what, (_, by_day)) in zip(fleet, FAST.items(), strict=True):
+        assert 1 <= days_of(told[device]) <= by_day, what
+        assert told[device].numbers["leak_rate"] == pytest.approx(3 * PAGE, rel=0.2), what
 
 
 def test_sockets_that_are_closed_are_not() -> None:

@@ -104,6 +104,7 @@ def ground(rows: int = 1, **known: float) -> Ground:
         "ceilings": np.nan,
         "ceiling_ages_ms": 1e12,
         "held_before": np.nan,
+        "known_to": np.nan,
         "peaks": 0,
         "resolutions": 1,
     } | known

@@ -139,6 +139,18 @@ def test_an_explanation_agrees_with_the_detector() -> None:
     assert len(told_by) >= 4
 
 
+def test_growth_that_has_just_begun_is_explained_by_the_bound_that_it_passes() -> None:
+    def late(chance: np.random.Generator) -> np.ndarray:
+        return np.asarray(traffic(chance) + 12_000 * np.maximum(0, HOURS - 3))
+
+    conditions = {one.what: one for one in explain_night(night(late).of(np.array([0]))).conditions}
+    bounds = [one for what, one in conditions.items() if "its second half to its first" in what or "just begun" in what]
+    assert [(one.relation, one.held) for one in bounds] == [("at least", True), ("at most", False)]
+    assert bounds[1].measured is not None
+    assert bounds[1].asked is not None
+    assert bounds[1].measured > bounds[1].asked
+
+
 def test_blocks_hold_least_values_and_means_of_close_samples_only() -> None:
     blocks = Blocks()
     blocks.make_room(2)

@@ -89,6 +89,24 @@ def test_what_programs_take_while_they_start_is_not_measured() -> None:
     assert told < 0.5 + 10 / 60 + LATE_H
 
 
+def test_a_start_that_takes_half_an_hour_is_not_measured() -> None:
+    (told,) = Desk(
+        [both(leak(2), lambda hours: np.floor(0.03 * SIZE * np.minimum(1, hours / 0.45)))], period_s=60
+    ).told(1.3)
+    assert told < 1.0 + LATE_H
+
+
+def test_few_rises_are_told_where_they_are_even() -> None:
+    uneven = [0.5, 1.1, 1.3, 2.0, 2.4]
+    shapes: list[Shape] = [
+        lambda hours: 1_500 * np.floor(2 * hours),
+        lambda hours: 1_500 * np.searchsorted(uneven, hours),
+    ]
+    of_even, of_uneven = Desk(shapes, period_s=60).told(2.6)
+    assert 2 <= of_even < 2 + LATE_H  # at the fourth rise
+    assert np.isnan(of_uneven)
+
+
 def test_what_slows_down_stops_or_falls_is_left_alone() -> None:
     shapes: list[Shape] = [
         cache(0.1, 0.2),
@@ -96,7 +114,7 @@ def test_what_slows_down_stops_or_falls_is_left_alone() -> None:
         cache(0.5, 3),
         lambda hours: 500 * np.minimum(10, np.floor(hours * 60)),
         lambda hours: np.floor(3_000 * (hours % 0.4)),
-        lambda hours: 4_000 * np.floor(hours),
+        lambda hours: 4_000 * np.searchsorted([0.6, 1.7, 2.1, 3.8, 4.3], hours),
         lambda hours: np.floor(26_000 * np.clip((hours - 3) / 0.04, 0, 1)),  # a ramp of minutes after quiet hours
     ]
     assert np.isnan(Desk(shapes).told(6)).all()

@@ -169,7 +169,10 @@ def test_a_full_heap_before_is_the_reason(board: Board) -> None:
     board.restart("TG1WDT_SYS_RESET", told="reset")
     (found,) = board.fired()
     assert found.rule == "rebooted-by-memory"
-    assert "93.8 KiB of 97.7 KiB were used" in found.reason
+    assert found.reason == (
+        "The device restarted because memory ran out (reason given: TG1WDT_SYS_RESET); 93.8 KiB of the 97.7 KiB of the "
+        "heap main were used when it was last read. Such restarts within 24 hours: 1."
+    )
     assert found.numbers["memory_reset_used"] == 96_000
 
 
@@ -189,6 +192,41 @@ def test_a_failed_allocation_before_is_the_reason(board: Board, event: str) -> N
     board.live([40_000], every_s=60)
     board.restart("SW_CPU_RESET", told="reset")
     assert [one.rule for one in board.fired()] == ["rebooted-by-memory"]
+
+
+def leak_to(board: Board, used: int) -> None:
+    """Be heard every ten minutes for eight hours, while memory leaks from 20 KB on."""
+    for step in range(1, 49):
+        live_on(board, 20_000 + (used - 20_000) * step // 48, 1 / 6)
+
+
+@pytest.mark.parametrize(
+    ("reason", "used", "counts"),
+    [
+        ("panic", 78_000, True),
+        ("SW_CPU_RESET", 78_000, True),
+        ("brownout", 78_000, False),
+        ("panic", 66_000, False),  # a leak is told, but less than two thirds are gone
+    ],
+)
+def test_a_crash_at_the_end_of_a_leak_is_for_want_of_memory(board: Board, reason: str, used: int, counts: bool) -> None:
+    leak_to(board, used)
+    assert board.fired("heap-leak")
+    board.restart(reason)
+    board.wait(6)
+    assert board.judge.board.tables["device"].get(0, "memory_resets_24h") == counts
+
+
+def test_a_crash_of_a_heap_as_full_as_when_memory_ran_out_before_is_for_want_of_it(board: Board) -> None:
+    for used, event in [(78_000, ""), (76_000, "alloc_failed"), (77_000, ""), (74_000, ""), (60_000, "")]:
+        board.live([20_000, 20_000, used], every_s=60)
+        if event:
+            board.event(event, size=4096)
+        board.restart("panic")
+        board.wait(6)
+    assert [one.numbers["memory_resets_24h"] for one in board.fired("rebooted-by-memory")] == [2]
+    assert board.judge.board.tables["device"].get(0, "memory_resets_24h") == 3
+    assert board.judge.board.tables["device"].get(0, "memory_reset_used") == 77_000
 
 
 def test_a_failed_allocation_long_before_is_not(board: Board) -> None:
@@ -305,6 +343,20 @@ def test_a_kill_far_from_the_limit_has_an_unknown_cause(sphere: Sphere) -> None:
     assert "for a cause that is not known; memory was not short: 120.0 KiB of 256.0 KiB" in found.reason
     sphere.restart("application start")
     assert sphere.fired() == []
+
+
+def test_a_crash_of_an_application_is_no_kill(sphere: Sphere) -> None:
+    for event, reason in [("killed", "killed, signal 9"), ("", "crash, signal 11")]:
+        sphere.runs(100 * 1024)
+        sphere.runs(246 * 1024 if event else 242 * 1024)
+        if event:
+            sphere.event("killed", code=9)
+        sphere.boot, sphere.uptime_ms = sphere.boot + 1, 300
+        sphere.second(sphere.says("event", ("boot",), {"reason": reason}))
+        sphere.wait(6)
+    (found,) = sphere.fired()
+    assert found.numbers["memory_resets_24h"] == 1
+    assert "(reason given: killed, signal 9); 246.0 KiB of the 256.0 KiB of user-mode memory were used" in found.reason
 
 
 def test_a_kill_of_which_no_reading_tells_has_an_unknown_cause(sphere: Sphere) -> None:

@@ -79,6 +79,7 @@ def test_the_first_reading_of_a_new_boot_ends_what_a_detector_saw_in_the_last() 
     board.restart()
     (ended,) = board.minute(20_000)
     assert (ended.status, ended.reason, ended.settle_ms) == ("resolved", RESTARTED, 7_200_000)
+    assert [one.boot for one in board.bench.findings] == [1, 2]
     assert board.told[-1].ended == RESTARTED
 
 

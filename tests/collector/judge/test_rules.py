@@ -156,6 +156,20 @@ def test_forecasts(left: float, low: float, high: float, words: str) -> None:
     assert reasons.forecast({"leak_hours_left": left, "leak_hours_low": low, "leak_hours_high": high}) == words
 
 
+@pytest.mark.parametrize(
+    ("left", "block", "words"),
+    [
+        (6.9, 6.9, "the largest free block is gone in about 6.9 hours"),
+        (6.9, float("nan"), "memory ends in about 6.9 hours"),
+        (0.01, 0.01, "the largest free block is gone within a minute"),
+        (0.0, 0.0, "the largest free block is gone already"),
+    ],
+)
+def test_a_forecast_that_is_of_the_largest_free_block_says_so(left: float, block: float, words: str) -> None:
+    hours = dict.fromkeys(("leak_hours_left", "leak_hours_low", "leak_hours_high"), left)
+    assert reasons.forecast(hours | {"leak_block_hours": block}) == words
+
+
 def test_the_forecast_of_several_boots_counts_from_the_start_of_each() -> None:
     hours = {"leak_hours_left": 33.9, "leak_hours_low": 30.2, "leak_hours_high": 37.2, "leak_boots": 6.0}
     assert reasons.forecast(hours) == "memory ends about 33.9 hours (30.2 to 37.2 hours) after a start"

@@ -52,6 +52,30 @@ def test_an_episode_opens_changes_and_is_resolved(bench: Bench) -> None:
     assert reader.counters(bench.db)["series_findings"] == 3
 
 
+def test_an_alert_says_before_how_many_restarts_it_was_until_it_is_told_of_the_new_boot(bench: Bench) -> None:
+    bench.find(finding(boot=1))
+    assert (only(bench).restarts, only(bench).reason) == (0, "4 KiB of 64 KiB are free")
+    said = []
+    for boot in (2, 4):
+        bench.arrive(rows("heap", ["kernel"], ["size", "free"], [0, 0, 65_536, 60_000], boot=boot, t0=T0 + boot))
+        said.append((only(bench).restarts, only(bench).reason))
+    assert said == [
+        (1, "Before it restarted: 4 KiB of 64 KiB are free"),
+        (3, "Before its last 3 restarts: 4 KiB of 64 KiB are free"),
+    ]
+    bench.find(finding(boot=4, reason="3 KiB left"))
+    assert (only(bench).restarts, only(bench).reason) == (0, "3 KiB left")
+    bench.find(finding("resolved", boot=3, reason="Over."))
+    assert only(bench, active_only=False).reason == "Over."
+
+
+@pytest.mark.parametrize("told", [{"kind": "event"}, {"kind": "device"}, {"boot": 0}])
+def test_of_a_restart_itself_nothing_is_said_nor_where_no_boot_is_known(bench: Bench, told: dict[str, object]) -> None:
+    bench.find(finding(**{"boot": 1, **told}))
+    bench.arrive(rows("heap", ["kernel"], ["size", "free"], [0, 0, 65_536, 60_000], boot=2))
+    assert (only(bench).restarts, only(bench).reason) == (0, "4 KiB of 64 KiB are free")
+
+
 def test_an_acknowledged_alert_stays_open_but_no_longer_colours_the_device(bench: Bench) -> None:
     bench.find(finding())
     bench.ask(Desk("acknowledge", T0 + 1, "kim", key=KEY))

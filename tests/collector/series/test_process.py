@@ -118,6 +118,19 @@ def test_a_file_of_a_newer_memfleet_is_left_alone(tmp_path: Path) -> None:
         Bench(tmp_path)
 
 
+def test_alerts_of_an_older_file_are_kept_and_know_no_boot(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.find(finding(boot=1))
+    bench.process.close()
+    with sqlite3.connect(tmp_path / "series.db") as db:
+        db.execute("ALTER TABLE alerts DROP COLUMN boot")
+        db.execute("PRAGMA user_version = 1")
+    bench.restart()
+    bench.arrive(rows("heap", ["k"], ["free"], [0, 0, 1], boot=2))
+    (alert,) = reader.alerts(bench.db)
+    assert (alert.key, alert.restarts) == (finding().key, 0)
+
+
 def rows_in(directory: Path) -> int:
     try:
         db = sqlite3.connect(f"file:{directory / 'series.db'}?mode=ro", uri=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from collector.series.rows import AlertRow, DeviceRow
-from collector.web.fleet import build_fleet, fullness, is_of_earlier_boot, left_ms, memory_ends_ms
+from collector.web.fleet import build_fleet, fullness, left_ms, memory_ends_ms
 
 _DEVICE = DeviceRow("d", "esp32", "board", "1.0", "gateway", "ok", 10, 100, "heap", 0, 1, 1, 1)
 _ALERT = AlertRow("k", "k@1", "firing", "leak", "critical", "d", "esp32", "1.0", "heap", (), 1, 1, "why", {}, 0, "", 0)
@@ -38,23 +38,13 @@ def test_the_forecast_that_ends_first_is_worst_whenever_it_was_told() -> None:
     assert memory_ends_ms(fleet.worst["old"]) == old.at_ms + 9 * 3_600_000
 
 
-def test_a_forecast_is_due_at_its_time_but_that_of_several_boots_was_for_one_of_them() -> None:
+def test_a_forecast_is_due_at_its_time_but_not_after_a_restart_and_that_of_several_boots_was_for_one_of_them() -> None:
     once = replace(_ALERT, numbers={"leak_hours_left": 2.0})
     each_boot = replace(once, numbers={"leak_hours_left": 2.0, "leak_boots": 6.0})
     hour = 3_600_000
     assert [left_ms(alert, once.at_ms + hour) for alert in (once, each_boot, _ALERT, None)] == [hour, hour, None, None]
     assert [left_ms(alert, once.at_ms + 3 * hour) for alert in (once, each_boot)] == [-hour, None]
-
-
-def test_what_was_told_of_memory_before_a_restart_is_so_until_the_new_boot_has_shown_it_too() -> None:
-    minute = 60_000
-    alert, seen = replace(_ALERT, since_ms=10 * minute), replace(_DEVICE, last_seen_ms=20 * minute)
-    times = {"young": 4, "older": 6, "same": 11}
-    uptimes = {name: replace(seen, uptime_ms=time * minute) for name, time in times.items()}
-    assert [name for name, device in uptimes.items() if is_of_earlier_boot(alert, device)] == ["young"]
-    assert not is_of_earlier_boot(replace(alert, since_ms=17 * minute), uptimes["young"])
-    assert not is_of_earlier_boot(replace(alert, kind="event"), uptimes["young"])
-    assert not is_of_earlier_boot(alert, replace(seen, uptime_ms=None))
+    assert left_ms(replace(once, restarts=1), once.at_ms + hour) is None
 
 
 def test_nearly_the_same_fill_keeps_the_order_by_name() -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.series.points import extremes
-from collector.series.rows import AlertRow, DeviceRow, EventRow, Points
+from collector.series.rows import DeviceRow, EventRow, Points
 from collector.series.runs import RunRow
 from collector.web.page import charts, text
 from collector.web.page.firmware import verdict_html
@@ -107,17 +105,6 @@ def test_names_from_outside_are_escaped() -> None:
     assert "<script>" not in html
     assert "<img" not in html
     assert "<i>" not in html.replace('<i style="width:50%">', "")
-
-
-def test_an_alert_of_the_boot_before_is_shown_as_that() -> None:
-    device = DeviceRow("d", "mt3620", "board", "1.0", "a", "critical", 1, 2, "process", 1, 90_000, 2, 30_000)
-    alert = AlertRow(
-        "k", "k@1", "firing", "user-memory-leak", "critical", "d", "mt3620", "1.0", "process", (), 1, 1,
-        "Memory grows.", {"leak_hours_left": 0.01}, 0, "", 0,
-    )  # fmt: skip
-    assert "Before it restarted: Memory grows." in row_html(device, alert, 90_000)
-    assert "due" not in row_html(device, alert, 90_000)
-    assert "due" in row_html(replace(device, uptime_ms=89_999), alert, 90_000)
 
 
 def test_heaps_are_added_up_as_each_was_last_read_in_the_boot() -> None:
