@@ -56,19 +56,19 @@ def test_one_in_a_hundred_poisoned_costs_that_one(tmp_path: Path) -> None:
     poisons = [*BOMBS, clean[0][: len(clean[0]) // 2], dice.randbytes(300)]
     mixed = [dice.choice(poisons) if number % EVERY == EVERY - 1 else good for number, good in enumerate(clean)]
     intakes: dict[str, Intake] = {}
-    seconds = {"clean": 1e9, "mixed": 1e9}
-    for turn in range(6):  # the best of a few: the machine does other things, too
+    seconds, shares = dict[str, float](), list[float]()
+    while len(shares) < 6:  # one fair turn is enough: the machine does other things, too, and then is slower for both
         for name, bodies in (("clean", clean), ("mixed", mixed)):
             sealed = [seal(Header(7, number + 1, 1, 0), each) for number, each in enumerate(bodies)]
-            intakes[name], took = take_all(tmp_path / f"{name}-{turn}", sealed)
-            seconds[name] = min(seconds[name], took)
-        if seconds["clean"] / seconds["mixed"] >= SHARE:
+            intakes[name], seconds[name] = take_all(tmp_path / f"{name}-{len(shares)}", sealed)
+        shares.append(seconds["clean"] / seconds["mixed"])
+        if shares[-1] >= SHARE:
             break
     counters = intakes["mixed"].journal.counters()
     assert counters["accepted_rows"] == (FRAMES - FRAMES // EVERY) * 10
     assert counters["quarantined_rows"] == FRAMES // EVERY
     kept = intakes["mixed"].journal.db.execute("SELECT count(*), count(reason) FROM quarantine").fetchone()
     assert kept == (FRAMES // EVERY, FRAMES // EVERY)
-    assert seconds["clean"] / seconds["mixed"] >= SHARE, seconds
+    assert shares[-1] >= SHARE, shares
     for intake in intakes.values():
         intake.close()
