@@ -51,7 +51,8 @@ class Rig:
     over: threading.Event = field(default_factory=threading.Event)
     giving: threading.Lock = field(default_factory=threading.Lock)
     looking: threading.Lock = field(default_factory=threading.Lock)
-    """Held while the counters are read; SQLite makes files beside a file it reads, so whoever moves the folder holds it."""
+    """Held while the counters are read: SQLite makes files beside one that it reads, so whoever moves the folder holds
+    it."""
 
     @property
     def data(self) -> Path:
