@@ -16,7 +16,7 @@ from collector.judge.detectors.kernel import KERNEL_VIEWS, kernel_ground_of
 from collector.judge.detectors.look import ground_of
 from collector.judge.detectors.look_nights import night_of, of_nights, two_boots_of, watched_rows
 from collector.judge.detectors.peers import LEAST_PEERS
-from collector.judge.detectors.rush import LONGEST_VIEW, asked_of_line, asked_of_rise, rise_of
+from collector.judge.detectors.rush import LONGEST_VIEW, asked_of_line, asked_of_rise, is_asked_of, rise_of
 from collector.judge.detectors.step import asked_of_step, may_show
 from collector.judge.detectors.trace import TRACED, trace_of
 from collector.judge.detectors.views import LEVEL_OF
@@ -60,7 +60,7 @@ def _detectors(table: Table, history: History, row: int) -> Iterator[Explanation
     known = [view for view in range(len(LEVEL_OF)) if np.isfinite(_window(history, rows, view)).any()] or [0]
     for view in known:
         yield explain_leak(_window(history, rows, view), view, ground_of(table, history, np.array([view]), rows))
-    for view in range(LONGEST_VIEW + 1):
+    for view in range(LONGEST_VIEW + 1) if is_asked_of(table.kind) else ():
         yield _explain_rush(table, history, rows, view)
     if table.kind not in RATCHETS:
         yield from explain_quiet(trace_of(history, rows), ground_of(table, history, np.array([TRACED]), rows))

@@ -96,13 +96,12 @@ def _asked_of_rise(night: Night, sight: Sight) -> list[Asked]:
 def _asked_of_course(night: Night, sight: Sight) -> list[Asked]:
     line = sight.line
     level = detector.level_of(night)
-    before = night.stood_before + detector.MARGIN * line.grown
+    before, fell = night.stood_before + detector.MARGIN * line.grown, detector.WANDERS * night.fell_before
     return [
         is_so("the last blocks are on the line, no end of a tooth", sight.holds),
         *_asked_of_halves(sight),
-        _as_said(
-            more_than("level, above all before the night", "size", level, before), detector.is_news(night, line.grown)
-        ),
+        more_than("level, above all before the night", "size", level, before).or_unknown(),
+        at_least("growth, beside what fell within a night before", "size", line.grown, fell).or_unknown(),
         is_so("the newest value has not fallen back to the beginning", detector.is_kept(night, line.grown)),
     ]
 

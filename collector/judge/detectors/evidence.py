@@ -34,6 +34,8 @@ _DAILY_PART = 0.3
 _UNLIMITED_PART, _UNLIMITED_WITHIN_DAY, _UNLIMITED_WITHIN_HOURS, _UNLIMITED_RATIO = 0.25, 0.5, 1.0, 0.8
 """Parts of what was used, where nobody knows what is free: over more than a day, or on a boot that is known; else over
 half a day, and sooner, since programs fill what they need after a boot."""
+_UNLIMITED_WORTH = 1024.0
+"""Bytes. What is less is no news of a task that holds little."""
 _RATCHET_PART = 0.3
 """Counters that never fall creep with each new record: of them more is asked."""
 _ERRORS = 1.0
@@ -120,7 +122,8 @@ def _asked_of_unlimited(rise: Rise, ratio: Numbers, ground: Ground) -> list[Aske
     within_day = np.where(rise.hours >= _STRAIGHT_FROM_H, _UNLIMITED_WITHIN_DAY, _UNLIMITED_WITHIN_HOURS)
     known = ground.heard_ms / HOUR_MS >= np.maximum(_KNOWN_FOR * rise.hours, _KNOWN_DAY_H)
     part = np.where(known | (rise.hours >= _LONG_H), _UNLIMITED_PART, within_day)
+    least = np.fmax(_UNLIMITED_WORTH, part * rise.begin)
     return [
-        at_least("growth without a limit, of what was used", "size", grown, part * rise.begin),
+        at_least("growth without a limit, of what was used", "size", grown, least),
         at_least("its second half to its first, by an error less", "ratio", ratio, _UNLIMITED_RATIO),
     ]

@@ -14,9 +14,10 @@ class Ground(NamedTuple):
     `limits` bytes (NaN: unknown); `ceilings` highest peaks from which memory fell (NaN: it never did) and
     `ceiling_ages_ms` how long ago; `held_before` the highest least value of any span before the window, or what boots
     before reached that had settled; `known_to` what those reached that had settled or breathed, and `heard_ms` for how
-    long they have been heard, and this boot; `peaks` how much comes and goes from sample to sample; `resolutions`
-    bytes; `ratchets` 1 where it is a counter that never falls; `newest` the newest value, bytes, and `open_ms` how long
-    after the end of the window it was read.
+    long they have been heard, and this boot; `peaks` how much comes and goes from sample to sample, and `given_back`
+    how much of late went within as long as the window is (NaN: unknown); `resolutions` bytes; `ratchets` 1 where it is
+    a counter that never falls; `newest` the newest value, bytes, and `open_ms` how long after the end of the window it
+    was read.
     """
 
     limits: Numbers
@@ -25,6 +26,7 @@ class Ground(NamedTuple):
     held_before: Numbers
     known_to: Numbers
     peaks: Numbers
+    given_back: Numbers
     resolutions: Numbers
     heard_ms: Numbers
     ratchets: Numbers

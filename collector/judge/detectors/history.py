@@ -32,6 +32,10 @@ _FORGOTTEN_A_BUCKET = 0.9
 _APART = 2.0**34
 """More than any device's memory: keeps the rows of one running maximum apart."""
 _PEAK_LEVEL, _LONG_LEVEL = 4, 5
+_COARSER = 4
+"""By how many times the buckets of the next level are longer, more or less."""
+NIGHT_LEVEL, _FORGOTTEN_A_BOOT = 4, 0.8
+"""The level whose window is as long as a night, or somewhat longer; what remains of a fall with each boot."""
 STARTING_MS = 600_000
 """For so long at most after a boot programs take memory that they keep."""
 _PERIOD_KEPT = 0.9
@@ -45,9 +49,9 @@ when the boot began; how far its samples stand apart, over about the last ten; w
 memory fell from its highest peak."""
 MARKS = 10
 _BOOTS_END = MARKS + 2 * BOOTS * POINTS
-REACHED, KNOWN_MS, KNOWN_TO = range(_BOOTS_END, _BOOTS_END + 3)
+REACHED, KNOWN_MS, KNOWN_TO, GAVE_BACK = range(_BOOTS_END, _BOOTS_END + 4)
 """Marks of the boots before: the highest that those reached that had settled; for how long those were heard that had
-settled or breathed, and the highest that these reached."""
+settled or breathed, and the highest that these reached; the largest fall within a night (`given_back`), of late."""
 _SETTLED = 0.1
 """The part of all that its memory moved by which a boot that had settled rose in its later half, at most; and by which
 the later half of one that breathed stood above its earlier half."""
@@ -63,7 +67,7 @@ class History:
         levels = len(WIDTHS_MS)
         self.least: npt.NDArray[np.float32] = np.zeros((0, layers, levels, BUCKETS), dtype=np.float32)
         self.newest: npt.NDArray[np.int64] = np.zeros((0, levels), dtype=np.int64)
-        self.peaks: npt.NDArray[np.float64] = np.zeros((0, KNOWN_TO + 1))
+        self.peaks: npt.NDArray[np.float64] = np.zeros((0, GAVE_BACK + 1))
         self.blocks = Blocks()
         self._by_night = by_night
 
@@ -76,8 +80,10 @@ class History:
             self.blocks.make_room(capacity)
 
     def forget(self, row: int) -> None:
-        """A new boot: the heap begins anew. What remains of the old one is its shape."""
+        """A new boot: the heap begins anew. What remains of the old one is its shape, and how far it fell."""
         self._remember_boot(row)
+        fell = self.given_back(np.array([row]), np.array([NIGHT_LEVEL]))[0]
+        self.peaks[row, GAVE_BACK] = np.fmax(fell, _FORGOTTEN_A_BOOT * self.peaks[row, GAVE_BACK])
         self.blocks.begin_boot(row, self.peaks[row, BORN_MS] + STARTING_MS)
         self.least[row], self.newest[row] = np.nan, -1
         self.peaks[row, :MARKS] = np.nan
@@ -123,6 +129,24 @@ class History:
         before = ((numbers + 1) * widths[:, None] <= begins_ms[:, None, None]) & coarser[:, :, None]
         highest: Numbers = np.fmax.reduce(np.where(before, values, np.nan), axis=(1, 2)).astype(np.float64)
         return highest
+
+    def given_back(self, rows: Rows, levels: Rows, layer: int = 0, *, until_ms: Numbers | None = None) -> Numbers:
+        """The largest fall of the least values within as long as the window of this level is, bytes; NaN where nothing
+        longer is kept.
+
+        It is looked for where buckets are four times as long, so in the four windows before this one, too; or up to
+        that time only.
+        """
+        last = len(WIDTHS_MS) - 1
+        of_coarser = np.minimum(levels + 1, last)
+        coarser = self.windows(rows, of_coarser, layer)
+        if until_ms is not None:
+            ages = np.arange(BUCKETS - 2, -1, -1) * np.array(WIDTHS_MS)[of_coarser][:, None]
+            ends_ms = self.begin_open_ms(rows, of_coarser)[:, None] - ages
+            coarser = np.where(ends_ms <= until_ms[:, None], coarser, np.nan)
+        falls = [coarser[:, :-apart] - coarser[:, apart:] for apart in range(1, BUCKETS // _COARSER + 1)]
+        largest: Numbers = np.fmax.reduce([np.fmax.reduce(fall, axis=1) for fall in falls])
+        return np.where(levels < last, np.fmax(0, largest), np.nan)
 
     def heard_since_ms(self, rows: Rows) -> Numbers:
         """Since when this boot has been heard, to within 80 minutes: the end of the oldest bucket of the long levels,

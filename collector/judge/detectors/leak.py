@@ -56,6 +56,10 @@ _GIVEN_BACK = 0.5
 _ABOVE_NOISE, _LEAST_ABOVE_NOISE, _LONG_VIEWS = 1.5, 0.3, 4
 """By how many times what rises above the envelope within the window, and falls again, the envelope must have grown."""
 
+WANDERS = 4
+"""How many times what fell of late within as long a time must have been grown. What sessions hold, which come and go,
+wanders as far up as down: four times as far as it fell it hardly rises by chance."""
+
 _PEAKS, _PEAKS_DAILY = 0.5, 0.25
 """What it must have grown as a part of what comes and goes from sample to sample: least values are not that exact."""
 _DAY_H, _SAME_HOURS, _GOES_ON = DAY_MS / HOUR_MS, 3.0, 0.6
@@ -209,10 +213,13 @@ def _asked_of_teeth(seen: Seen, ground: Ground) -> list[Asked]:
     grown, above = end - begin, np.fmax.reduce(over, axis=1)
     held_before = np.fmax(ground.held_before, np.fmax.reduce(np.where(since(first, windows), np.nan, windows), axis=1))
     within = ground.ceiling_ages_ms / HOUR_MS <= (windows.shape[1] - first - _BESIDE) * HOURS_OF[views]
+    held_before = np.where(views <= _LONG_VIEWS, np.fmax(held_before, ground.known_to), held_before)
     ceilings = np.where(within, held_before, np.fmax(ground.ceilings, held_before))
     noise, kept = _above_noise(over, above, views) * above, end - _GIVEN_BACK * grown
+    wandered = WANDERS * ground.given_back
     return [
         at_least("growth, beside what rose and was given back", "size", grown, noise),
+        at_least("growth, beside what went of late in as long", "size", grown, wandered).or_unknown(),
         at_least("the newest value: most of the growth is kept", "size", ground.newest, kept).or_unknown(),
         more_than("level, to be above all before: no next tooth", "size", end, ceilings + _MARGIN * grown).or_unknown(),
     ]

@@ -16,6 +16,7 @@ from collector.judge.columns import (
     STEP_COLUMNS,
     STEP_LEVEL,
 )
+from collector.judge.detectors import rush
 from collector.judge.detectors.boots import find_leaks_across_boots
 from collector.judge.detectors.forecast import Forecast
 from collector.judge.detectors.fragmentation import find_fragmentation, may_have_shrunk
@@ -37,7 +38,6 @@ from collector.judge.detectors.history import (
 from collector.judge.detectors.largest_block import end_of_largest_block, ended_by, is_well_before
 from collector.judge.detectors.leak import Leaks, find_leaks, goes_on, may_have_grown, may_rise
 from collector.judge.detectors.quiet import LEAST_H, LEAST_PART, OFTEN_S, find_quiet_leaks, view_that_holds
-from collector.judge.detectors.rush import find_rushes, may_rush
 from collector.judge.detectors.step import find_steps, is_new
 from collector.judge.detectors.tell import ACROSS_BOOTS, QUIET, never, tell, tell_leaks
 from collector.judge.detectors.trace import COARSEST, FINEST, TRACED, trace_of
@@ -55,6 +55,7 @@ def ground_of(table: Table, history: History, views: Rows, rows: Rows) -> Ground
         np.fmax(history.highest_before(rows, LEVEL_OF[views]), history.mark(rows, REACHED)),
         history.mark(rows, KNOWN_TO),
         history.mark(rows, PEAKS),
+        history.given_back(rows, LEVEL_OF[views]),
         table.resolution[rows].astype(np.float64),
         history.mark(rows, LAST_MS) - history.heard_since_ms(rows) + np.nan_to_num(history.mark(rows, KNOWN_MS)),
         np.full(len(rows), float(table.kind in RATCHETS)),
@@ -123,9 +124,10 @@ def _look_for_leaks(table: Table, history: History, rows: Rows, views: Rows, win
         return
     rows, views, windows = rows[chosen], views[chosen], windows[chosen]
     ground = ground_of(table, history, views, rows)
-    rushes = find_rushes(history.samples(rows, LEVEL_OF[views]), views, ground)
     leaks = find_leaks(windows, views, ground)
-    leaks = Leaks(*(np.where(np.isnan(leaks.rate), rush, leak) for rush, leak in zip(rushes, leaks, strict=True)))
+    if rush.is_asked_of(table.kind):
+        rushes = rush.find_rushes(history.samples(rows, LEVEL_OF[views]), views, ground)
+        leaks = Leaks(*(np.where(np.isnan(leaks.rate), one, leak) for one, leak in zip(rushes, leaks, strict=True)))
     leaks, beside = _ended_by_largest_block(table, history, rows, views, leaks)
     tell_leaks(table, rows, views, leaks, lambda some: goes_on(windows[some], views[some]), beside)
 
@@ -155,7 +157,7 @@ def _worth_a_look(table: Table, rows: Rows, views: Rows, windows: Numbers) -> Ro
     of_views = watched(windows, views)
     worth = may_have_grown(of_views, limits, resolutions)
     some = np.flatnonzero(worth)
-    worth[some] = may_rise(of_views[some], views[some]) | may_rush(windows[some], views[some])
+    worth[some] = may_rise(of_views[some], views[some]) | rush.may_rush(windows[some], views[some])
     return np.flatnonzero(worth | (table.column(LEAK_LEVEL)[rows] == views))
 
 

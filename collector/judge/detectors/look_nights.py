@@ -10,9 +10,11 @@ from collector.judge.detectors.ended import find_leaks_of_ended
 from collector.judge.detectors.history import (
     BORN_MS,
     CEILING,
+    GAVE_BACK,
     HOUR_MS,
     LAST,
     LAST_MS,
+    NIGHT_LEVEL,
     PEAKS,
     PERIOD_MS,
     RISE,
@@ -52,13 +54,15 @@ def night_of(table: Table, history: History, rows: Rows) -> Night:
     begins_ms, born_ms = _begins_ms(history, rows), history.mark(rows, BORN_MS)
     boots_at = (born_ms - begins_ms[:, 0]) / WIDTH_MS
     before = history.highest_before(rows, np.full(len(rows), _LONG), begins_ms[:, 0])
-    return _night(table, history, rows, begins_ms >= born_ms[:, None] + STARTING_MS, (boots_at, before))
+    fell = history.given_back(rows, np.full(len(rows), NIGHT_LEVEL), until_ms=begins_ms[:, 0])
+    known = boots_at, before, np.fmax(fell, history.mark(rows, GAVE_BACK))
+    return _night(table, history, rows, begins_ms >= born_ms[:, None] + STARTING_MS, known)
 
 
 def night_before(table: Table, history: History, rows: Rows) -> Night:
     """The same of the boot before this one, as far as it is of this night. When it began is not known any more."""
     ends_ms, unknown = _begins_ms(history, rows) + WIDTH_MS, np.full(len(rows), np.nan)
-    return _night(table, history, rows, ends_ms <= history.mark(rows, BORN_MS)[:, None], (unknown, unknown))
+    return _night(table, history, rows, ends_ms <= history.mark(rows, BORN_MS)[:, None], (unknown, unknown, unknown))
 
 
 def _begins_ms(history: History, rows: Rows) -> Numbers:
@@ -68,17 +72,18 @@ def _begins_ms(history: History, rows: Rows) -> Numbers:
 
 
 def _night(
-    table: Table, history: History, rows: Rows, counts: Truths, boots_at_and_before: tuple[Numbers, Numbers]
+    table: Table, history: History, rows: Rows, counts: Truths, before: tuple[Numbers, Numbers, Numbers]
 ) -> Night:
-    """The night of those blocks that count."""
+    """The night of those blocks that count, and what is known of the time before: `Night.boots_at` and what follows."""
     least, mean = history.blocks.closed(rows)
-    boots_at, stood_before = boots_at_and_before
+    boots_at, stood_before, fell_before = before
     return Night(
         np.where(counts, least, np.nan),
         np.where(counts, mean, np.nan),
         WIDTH_MS / HOUR_MS,
         boots_at,
         stood_before,
+        fell_before,
         table.view(rows)["limit"],
         history.mark(rows, PEAKS),
         table.resolution[rows].astype(np.float64),

@@ -58,6 +58,8 @@ WORTH, WORTH_PART, GRAINS = 2048.0, 0.05, 4.0
 weeks, and modules, tables and slow caches take that much in their first night."""
 MARGIN, LEVEL_BLOCKS = 0.25, 12
 """By which part of the growth it must be above all that stood before, in the least value of the last hour."""
+WANDERS = 2.0
+"""How many times what fell within a night before must have been grown."""
 FALL_ERRORS, FALL_PART, END_BLOCKS = 6.0, 0.25, 2
 """What lies below the line at its end by so many errors, and by that part of the growth, has been given back."""
 SLOWS, OF_HOURS, SLOWS_ERRORS, SLOWS_AT_MOST, RACES = 0.06, 7.5, 1.9, 0.7, 3.0
@@ -73,14 +75,16 @@ STAYS = 2.0
 class Night(NamedTuple):
     """What is known of each series, one row each. `least` and `mean` of its blocks, oldest first (NaN: not seen), each
     `block_hours` long; `boots_at` at which block its boot began; `stood_before` the highest least value of any three
-    hours before (NaN: none); `limits` and `peaks` bytes, as in `leak.Ground`; `resolutions` bytes; `newest` the newest
-    value, which is not of a block yet; `samples` those of each block, as many as are kept."""
+    hours before (NaN: none), and `fell_before` how far least values fell within any night before; `limits` and `peaks`
+    bytes, as in `leak.Ground`; `resolutions` bytes; `newest` the newest value, which is not of a block yet; `samples`
+    those of each block, as many as are kept."""
 
     least: Numbers
     mean: Numbers
     block_hours: float
     boots_at: Numbers
     stood_before: Numbers
+    fell_before: Numbers
     limits: Numbers
     peaks: Numbers
     resolutions: Numbers
@@ -194,7 +198,7 @@ def is_night(night: Night) -> Truths:
 
 def is_news(night: Night, grown: Numbers) -> Truths:
     """Whether it stands where nothing stood before."""
-    news: Truths = ~(level_of(night) <= night.stood_before + MARGIN * grown)
+    news: Truths = ~(level_of(night) <= night.stood_before + MARGIN * grown) & ~(grown < WANDERS * night.fell_before)
     return news
 
 

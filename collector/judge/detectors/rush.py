@@ -11,7 +11,7 @@ import numpy as np
 from collector.judge.detectors.conditions import Asked, all_held, at_least, at_most, more_than
 from collector.judge.detectors.forecast import course_of, hours_left, interval, scatter_of_ends
 from collector.judge.detectors.ground import Ground
-from collector.judge.detectors.leak import Leaks, ages_of
+from collector.judge.detectors.leak import WANDERS, Leaks, ages_of
 from collector.judge.detectors.line import line_through
 from collector.judge.detectors.shape import pair_slopes, ranked_slopes
 from collector.judge.detectors.views import HOURS_OF
@@ -42,6 +42,11 @@ def find_rushes(samples: Numbers, views: Rows, ground: Ground) -> Leaks:
     return found
 
 
+def is_asked_of(kind: str) -> bool:
+    """Whether such a thing may rush: a stack does not, which a deep call takes at once."""
+    return kind != "stack"
+
+
 def may_rush(windows: Numbers, views: Rows) -> Truths:
     """The cheapest part, for all: few enough samples, as far as the closed buckets tell."""
     few: Truths = (np.isfinite(windows).sum(axis=1) <= MOST_KNOWN) & (views <= LONGEST_VIEW)
@@ -53,15 +58,18 @@ def asked_of_rise(samples: Numbers, views: Rows, ground: Ground) -> list[Asked]:
     count = np.isfinite(samples).sum(axis=1)
     with np.errstate(all="ignore"):
         least, most = np.fmin.reduce(samples, axis=1), np.fmax.reduce(samples, axis=1)
-        grown = most - least
+        grown, peak = most - least, np.fmax(ground.ceilings, ground.known_to)
+        went = np.fmax.reduce(np.fmax.accumulate(samples, axis=1) - samples, axis=1)
         return [
-            at_least("samples of this boot", "number", count, LEAST_KNOWN),
-            at_most("samples of this boot", "number", count, MOST_KNOWN),
+            at_least("samples seen", "number", count, LEAST_KNOWN),
+            at_most("samples seen", "number", count, MOST_KNOWN),
             at_most("length of a bucket", "hours", HOURS_OF[views], float(HOURS_OF[LONGEST_VIEW])),
             at_least("growth, of what was free", "size", grown, _PART * (ground.limits - least)),
             more_than("growth, in steps of the counter", "size", grown, 4 * ground.resolutions),
-            more_than("the highest, against the highest peak before", "size", most, ground.ceilings + _MARGIN * grown)
+            more_than("the highest, against the highest peak before", "size", most, peak + _MARGIN * grown)
             .or_unknown(),
+            at_least("growth, beside what went of late in as long", "size", grown,
+                     WANDERS * np.fmax(went, ground.given_back)),
         ]  # fmt: skip
 
 

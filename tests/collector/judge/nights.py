@@ -44,7 +44,8 @@ def night(shape: Shape, lost: float = 0.0, seed: int = 1, **known: float) -> Nig
     used = np.stack([BASE + shape(chance) + lost * HOURS / 8 for _ in range(NIGHTS)])
     blocks = used.reshape(NIGHTS, BLOCKS - 1, SAMPLES)
     values = {
-        "boots_at": -2.0, "stood_before": np.nan, "limits": LIMIT, "peaks": 0.0, "resolutions": 1.0, "newest": np.nan,
+        "boots_at": -2.0, "stood_before": np.nan, "fell_before": np.nan, "limits": LIMIT, "peaks": 0.0,
+        "resolutions": 1.0, "newest": np.nan,
     } | known  # fmt: skip
     columns = {name: np.full(NIGHTS, value) for name, value in values.items()}
     return Night(blocks.min(axis=2), blocks.mean(axis=2), 1 / 12, **columns, samples=blocks.astype(np.float32))

@@ -217,11 +217,12 @@ def test_boots_at_unlike_paces_are_none() -> None:
     assert np.isnan(across(RISE, slow, fast)[0].rate[0])
 
 
-def rush(*used: float, ceiling: float = np.nan) -> float:
+def rush(*used: float, **known_of: float) -> float:
     """The rate told of a boot with those samples, one every five buckets."""
     samples = np.full((1, BUCKETS), np.nan)
     samples[0, BUCKETS - 1 - 5 * (len(used) - 1) :: 5] = used
-    known = dict.fromkeys(Ground._fields, np.zeros(1)) | {"limits": LIMITS, "ceilings": np.array([ceiling])}
+    known = dict.fromkeys(Ground._fields, np.zeros(1)) | {"limits": LIMITS, "ceilings": np.array([np.nan])}
+    known |= {name: np.array([value]) for name, value in known_of.items()}
     return float(find_rushes(samples, np.array([2]), Ground(**known)).rate[0])
 
 
@@ -258,7 +259,9 @@ def test_what_does_not_grow_never_ends() -> None:
 
 
 def test_a_rise_to_where_memory_was_before_is_no_rush() -> None:
-    assert np.isnan(rush(40_000, 49_000, 61_000, 70_000, 79_000, ceiling=78_000.0))
+    assert np.isnan(rush(40_000, 49_000, 61_000, 70_000, 79_000, ceilings=78_000.0))
+    assert np.isnan(rush(40_000, 49_000, 61_000, 70_000, 79_000, known_to=78_000.0))
+    assert np.isnan(rush(40_000, 49_000, 61_000, 70_000, 79_000, given_back=13_000.0))
 
 
 def test_a_history_keeps_the_shape_of_ended_boots() -> None:
@@ -303,6 +306,19 @@ def test_a_stack_ever_deeper_is_told_and_rare_records_are_not() -> None:
         )
     assert [(finding.names, finding.rule) for finding in bench.findings] == [(("creeps",), "stack-creep")]
     assert told(bench.findings) == [("stack-creep", "firing")]
+
+
+def test_calls_that_are_deep_at_once_are_no_creeping_stack() -> None:
+    bench, deepest = Bench(), [1500, 1500, 2500, 3500, 4500, 5000]
+    for minute in range(40):
+        values = {"size": 6000, "max_used": deepest[min(minute // 2, 5)]}
+        bench.second(rows("b", "stack", ("net_rx",), bench.now_ms + 59_000, values), seconds=60)
+    assert bench.findings == []
+    bench = Bench()
+    for minute in range(40):  # of a heap it is a rush
+        used = 10 * deepest[min(minute // 2, 5)]
+        bench.second(rows("b", "heap", ("h",), bench.now_ms + 59_000, {"size": 60_000, "used": used}), seconds=60)
+    assert "heap-leak" in {finding.rule for finding in bench.findings}
 
 
 def test_a_heap_that_tells_only_what_is_free_is_measured_against_what_was_free_at_first() -> None:

@@ -13,6 +13,7 @@ from collector.judge.detectors.history import (
     BORN_MS,
     BUCKETS,
     CEILING,
+    GAVE_BACK,
     HOUR_MS,
     KNOWN_MS,
     KNOWN_TO,
@@ -121,6 +122,38 @@ def test_marks_follow_the_samples_however_they_are_cut(steps: list[tuple[int, in
     whole, cut = _filled(samples, list(range(61))), _filled(samples, cuts)
     for mark in (RISE, CEILING, LAST, LAST_MS, QUIET_MS, QUIET_SAMPLES, BORN_MS):
         assert np.array_equal(whole.peaks[:, mark], cut.peaks[:, mark], equal_nan=True)
+
+
+def test_what_is_given_back_is_the_largest_fall_within_a_window() -> None:
+    """5,000 bytes at once, and later 8,000 evenly within 20 minutes: a window of 10 minutes sees the first, one of 41
+    both."""
+    minutes = np.arange(101)
+    used = 50_000 - 5_000 * (minutes >= 70) - 8_000 * np.clip((minutes - 80) / 20, 0, 1)
+    history = _filled([(0, 60_000 * minute, int(one)) for minute, one in zip(minutes, used, strict=True)], [])
+    level = WIDTHS_MS.index(80_000)
+    short, long, longest = history.given_back(np.zeros(3, dtype=np.int64), np.array([level - 1, level, 7]))
+    assert short == 5_000
+    assert 10_000 <= long <= 13_000, "the bucket that is open is left out"
+    assert np.isnan(longest), "nothing longer is kept"
+    before = history.given_back(np.array([0]), np.array([level]), until_ms=np.array([60_000.0 * 68]))[0]
+    assert before == 0, "it had not fallen yet"
+
+
+def test_how_far_boots_fell_in_a_night_is_known_to_the_next_and_fades() -> None:
+    history = History()
+    history.make_room(1)
+    fell = []
+    for boot, used in enumerate([20_000, 50_000, 25_000]):  # rises and falls by so much within hours
+        begins_ms = 1_790_000_000_000 + boot * 24 * HOUR_MS
+        for minute in range(0, 1200, 10):
+            level = used * (1 - abs(minute / 600 - 1))
+            time = np.array([begins_ms + 60_000 * minute])
+            history.add(np.array([0]), time, np.array([[10_000 + level]]), np.array([60_000.0 * minute]))
+        history.forget(0)
+        fell.append(float(history.mark(np.array([0]), GAVE_BACK)[0]))
+    assert 12_000 < fell[0] < 20_000
+    assert 30_000 < fell[1] < 50_000
+    assert fell[2] == pytest.approx(0.8 * fell[1]), "the last fell by half as much"
 
 
 def test_where_samples_stand_alone_the_open_bucket_counts_as_closed() -> None:

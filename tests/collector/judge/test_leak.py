@@ -106,6 +106,7 @@ def ground(rows: int = 1, **known: float) -> Ground:
         "held_before": np.nan,
         "known_to": np.nan,
         "peaks": 0,
+        "given_back": 0,
         "resolutions": 1,
     } | known
     values |= {
@@ -165,6 +166,17 @@ def test_time_left_counts_from_the_newest_value() -> None:
 
 def test_growth_that_the_newest_value_takes_back_is_the_end_of_a_tooth() -> None:
     assert np.isnan(find_leaks(line(500), 0, ground(newest=BASE + 2_000)).rate[0])
+
+
+def test_sessions_that_come_are_no_leak_where_as_many_went() -> None:
+    grown = 15_000
+    assert find_leaks(line(500), 0, ground(given_back=grown / 5)).rate[0] > 0
+    assert np.isnan(find_leaks(line(500), 0, ground(given_back=grown / 3)).rate[0])
+
+
+def test_what_boots_before_reached_that_breathed_is_known() -> None:
+    assert np.isnan(find_leaks(line(500), 0, ground(known_to=BASE + 14_000)).rate[0])
+    assert find_leaks(line(500), 0, ground(known_to=BASE + 10_000)).rate[0] > 0
 
 
 def test_a_few_large_steps_are_no_steady_growth() -> None:

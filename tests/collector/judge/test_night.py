@@ -108,6 +108,11 @@ def test_what_stood_before_the_night_is_no_news() -> None:
     assert told(night(traffic, 20_000, stood_before=BASE + 2_000)) == NIGHTS
 
 
+def test_what_wandered_as_far_in_nights_before_is_no_leak() -> None:
+    assert told(night(traffic, 20_000, fell_before=11_000)) == 0
+    assert told(night(traffic, 20_000, fell_before=5_000)) == NIGHTS
+
+
 def test_too_short_a_night_tells_nothing() -> None:
     short = night(traffic, 20_000)
     short.least[:, :6], short.mean[:, :6] = np.nan, np.nan
