@@ -126,6 +126,8 @@ class Board:
 
     def tick(self) -> None:
         """Look at all series that closed a bucket since the last tick, and at those whose device began a new boot."""
+        if self._samples["task"]:
+            _limit_by_heaps(self.tables["task"], self.tables["heap"])
         for kind, samples in self._samples.items():
             if samples:
                 self._samples[kind] = Samples()
@@ -197,6 +199,14 @@ class Board:
             return 0
         lasted_ms = self.tables[kind].time_ms[row] - self.histories[kind].peaks[row, BORN_MS]
         return int(max(0.0, np.nan_to_num(lasted_ms)))
+
+
+def _limit_by_heaps(tasks: Table, heaps: Table) -> None:
+    """What a task may take is its heap, where the device tells the size of that but not beside the task."""
+    for row in np.flatnonzero(np.isnan(tasks.view(np.arange(len(tasks)))["limit"])).tolist():
+        heap = heaps.find(tasks.devices[row], tasks.names[row][1:])
+        if heap is not None:
+            tasks.set(row, "limit", heaps.view(np.array([heap]))["limit"][0])
 
 
 def _newest(rows: Sequence[Sequence[Any]], place: int) -> Any:

@@ -242,6 +242,20 @@ def test_what_is_told_to_grow_is_not_told_to_step() -> None:
     assert step.clear(columns, 2).tolist() == [False, False]
 
 
+@pytest.mark.parametrize(("heap", "told"), [("DRAM", set()), ("PSRAM", {"task-leak"})], ids=["its heap", "another"])
+def test_what_a_task_may_take_is_its_heap_whichever_told_the_size(heap: str, told: set[str]) -> None:
+    """A task whose log fills evenly, for six hours, 7 KiB of a heap of 80."""
+    bench = Bench()
+    for minute in range(0, 360, 5):
+        time_ms, log = bench.now_ms + 299_000, 500 + 20 * minute
+        bench.second(
+            rows("a", "task", ("log", "DRAM"), time_ms, {"current": log}),
+            rows("a", "heap", (heap,), time_ms, {"size": 80_000, "used": 40_000}),
+            seconds=300,
+        )
+    assert {finding.rule for finding in bench.findings} == told
+
+
 def test_default_rules_tell_low_stacks_thresholds_and_dead_tasks() -> None:
     bench = Bench()
     for _ in range(40):
