@@ -134,8 +134,8 @@ class History:
         """The largest fall of the least values within as long as the window of this level is, bytes; NaN where nothing
         longer is kept.
 
-        It is looked for where buckets are four times as long, so in the four windows before this one, too; or up to
-        that time only.
+        It is looked for where buckets are four times as long, mostly, so in three windows before this one, too; or up
+        to that time only.
         """
         last = len(WIDTHS_MS) - 1
         of_coarser = np.minimum(levels + 1, last)

@@ -212,8 +212,8 @@ def _asked_of_teeth(seen: Seen, ground: Ground) -> list[Asked]:
     begin, end = at_part(held, 0), at_part(held, 1)
     grown, above = end - begin, np.fmax.reduce(over, axis=1)
     held_before = np.fmax(ground.held_before, np.fmax.reduce(np.where(since(first, windows), np.nan, windows), axis=1))
-    within = ground.ceiling_ages_ms / HOUR_MS <= (windows.shape[1] - first - _BESIDE) * HOURS_OF[views]
     held_before = np.where(views <= _LONG_VIEWS, np.fmax(held_before, ground.known_to), held_before)
+    within = ground.ceiling_ages_ms / HOUR_MS <= (windows.shape[1] - first - _BESIDE) * HOURS_OF[views]
     ceilings = np.where(within, held_before, np.fmax(ground.ceilings, held_before))
     noise, kept = _above_noise(over, above, views) * above, end - _GIVEN_BACK * grown
     wandered = WANDERS * ground.given_back

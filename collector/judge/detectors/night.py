@@ -197,7 +197,7 @@ def is_night(night: Night) -> Truths:
 
 
 def is_news(night: Night, grown: Numbers) -> Truths:
-    """Whether it stands where nothing stood before."""
+    """Whether it stands where nothing stood before, and is more than what wandered within a night before."""
     news: Truths = ~(level_of(night) <= night.stood_before + MARGIN * grown) & ~(grown < WANDERS * night.fell_before)
     return news
 
