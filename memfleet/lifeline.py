@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -14,6 +15,8 @@ PARENT = "MEMFLEET_PARENT"
 """Environment variable by which a parent tells its children who it is."""
 
 _PR_SET_PDEATHSIG = 1
+_ASKED = 6
+"""How often a program is asked to end; `supervisor.END_S` is longer."""
 
 
 def die_with_parent() -> None:
@@ -41,8 +44,18 @@ def _run_bound(command: Sequence[str]) -> int:
     with subprocess.Popen(command) as program:
         while program.poll() is None and not stop.wait(1.0):
             pass
-        program.terminate()
+        _end(program)
     return max(0, program.returncode)
+
+
+def _end(program: subprocess.Popen[bytes]) -> None:
+    """SIGTERM, each second anew, since mosquitto loses one that comes just before its loop begins; at last SIGKILL."""
+    for _ in range(_ASKED):
+        program.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            program.wait(1.0)
+            return
+    program.kill()
 
 
 def stop_on_signals() -> threading.Event:

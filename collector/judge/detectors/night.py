@@ -284,7 +284,8 @@ def _holds(line: Line, points: Points, blocks: Numbers, night: Night) -> Truths:
     _, last = first_and_last(points.used)
     row = np.arange(len(last))
     end = points.used[row, last] - line.rest[row, last]
-    rest = np.where(np.isfinite(line.rest).any(axis=1)[:, None], np.abs(line.rest), 0.0)
+    known: Truths = np.isfinite(line.rest).any(axis=1)
+    rest = np.where(known[:, None], np.abs(line.rest), 0.0)
     scatter = np.fmax(1.4826 * np.nanmedian(rest, axis=1), error_of(night.least))
     fall = np.fmax(FALL_ERRORS * scatter, FALL_PART * line.grown)
     holds: Truths = ~(np.fmin.reduce(blocks[:, -END_BLOCKS:], axis=1) < end - fall)
