@@ -284,7 +284,7 @@ def _holds(line: Line, points: Points, blocks: Numbers, night: Night) -> Truths:
     _, last = first_and_last(points.used)
     row = np.arange(len(last))
     end = points.used[row, last] - line.rest[row, last]
-    known: Truths = np.isfinite(line.rest).any(axis=1)
+    known = np.isfinite(line.rest).sum(axis=1) > 0
     rest = np.where(known[:, None], np.abs(line.rest), 0.0)
     scatter = np.fmax(1.4826 * np.nanmedian(rest, axis=1), error_of(night.least))
     fall = np.fmax(FALL_ERRORS * scatter, FALL_PART * line.grown)
