@@ -60,7 +60,7 @@ class Form:
 
     def take(self, line: Line) -> list[Fact] | None:
         """The facts that the line gives or completes; None when the line is not of this form."""
-        raise NotImplementedError
+        raise NotImplementedError  # what each form is for
 
     def flush(self) -> list[Fact]:
         """Close the open record: what it says without the lines that did not come."""
