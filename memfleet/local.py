@@ -17,8 +17,7 @@ from typing import Any
 from collector.config import CollectorConfig
 from memfleet.broker import DemoBroker, demo_broker, free_port, lacks_port
 from memfleet.lifeline import bound
-from memfleet.part import Asked
-from memfleet.parts import part_names
+from memfleet.part import Asked, part_names
 from memfleet.supervisor import Supervisor
 from telemetry.errors import EnvironmentFault
 from telemetry.journal import make_folder

@@ -1,4 +1,4 @@
-"""One part of a collector in a process of its own: `python -m memfleet.part --config FILE --only NAME`.
+"""Parts of a collector, by name; each in a process of its own: `python -m memfleet.part --config FILE --only NAME`.
 
 So a supervisor starts parts; `memfleet collect --only NAME` does the same for people and service units. To read options
 as a command does takes each of six processes a quarter of a second and 12 MB: that is left out here.
@@ -7,6 +7,7 @@ as a command does takes each of six processes a quarter of a second and 12 MB: t
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 import sys
@@ -14,12 +15,39 @@ from pathlib import Path
 from typing import NamedTuple
 
 from collector.config import CollectorConfig
+from collector.consumer import Stop
 from memfleet.adoption import adopt, move_in
 from memfleet.lifeline import die_with_parent, stop_on_signals
-from memfleet.parts import run_part
 from memfleet.program import run_program
 from telemetry.errors import UsageError
+from telemetry.journal import make_folder
 from telemetry.settings import load
+
+_MODULES = {
+    "intake": "collector.intake.process",
+    "series": "collector.series.process",
+    "judge": "collector.judge.process",
+    "notify": "collector.notify.process",
+    "page": "collector.web.process",
+}
+"""The parts that every collector has, in the order in which they are started."""
+
+
+def part_names(config: CollectorConfig) -> list[str]:
+    """All parts that this configuration asks for, in the order in which they are started."""
+    return [*_MODULES, *(f"store:{store.name}" for store in config.stores)]
+
+
+def run_part(name: str, config: CollectorConfig, directory: Path, stop: Stop) -> None:
+    """Run one part until stopped. UsageError for a name that is none."""
+    make_folder(directory)
+    if name.startswith("store:"):
+        stores = importlib.import_module("collector.stores.process")
+        stores.run(config, directory, stop, name.removeprefix("store:"))
+    elif name in _MODULES:
+        importlib.import_module(_MODULES[name]).run(config, directory, stop)
+    else:
+        raise UsageError(f"no part {name!r}; this configuration has {', '.join(part_names(config))}")
 
 
 class Asked(NamedTuple):

@@ -15,8 +15,7 @@ from collector.config import CollectorConfig
 from collector.web.status import statuses, unready
 from memfleet.adoption import move_in
 from memfleet.lifeline import die_with_parent, stop_on_signals
-from memfleet.part import Asked, run_alone
-from memfleet.parts import part_names
+from memfleet.part import Asked, part_names, run_alone
 from memfleet.service import Service
 from memfleet.supervisor import Supervisor
 from telemetry.clock import wall_ms

@@ -62,7 +62,7 @@ def main(name: str, config: str, clock: str, *how: str) -> None:
     telemetry.clock.wall_ms = StepClock(Path(clock))  # before the modules that take it by name are imported
     from collector.config import CollectorConfig
     from memfleet.lifeline import die_with_parent, stop_on_signals
-    from memfleet.parts import run_part
+    from memfleet.part import run_part
     from telemetry import mqtt
     from telemetry.settings import load
 
