@@ -16,7 +16,7 @@ from collector.judge.series import Rows, grown
 WIDTH_MS = 300_000
 BLOCKS = 96
 """The last of them is still open."""
-CLOSE_MS = 30_000
+CLOSE_MS = 15_000
 """Samples no farther apart are of a board that somebody watches."""
 
 SLOT_MS = 10_000

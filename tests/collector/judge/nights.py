@@ -62,7 +62,7 @@ def told(of: Night) -> int:
 
 
 def five_minutes(bench: Bench, seconds: int, lost_a_second: float, rest: Callable[[], float], boot: int = 1) -> None:
-    """A tick with a reading each half minute, from that uptime on, of two heaps: `leaks`, and `well` beside it."""
+    """A tick with four readings a minute, from that uptime on, of two heaps: `leaks`, and `well` beside it."""
     blocks = [
         rows(
             "b", "heap", (name,), bench.now_ms + ms,
@@ -70,6 +70,6 @@ def five_minutes(bench: Bench, seconds: int, lost_a_second: float, rest: Callabl
             boot=boot, uptime_ms=seconds * 1000 + ms,
         )
         for name, rate in (("leaks", lost_a_second), ("well", 0.0))
-        for ms in range(0, 300_000, 30_000)
+        for ms in range(0, 300_000, 15_000)
     ]  # fmt: skip
     bench.second(*blocks, seconds=300)

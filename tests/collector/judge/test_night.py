@@ -218,7 +218,7 @@ def test_a_night_of_an_mt3620_is_told_and_records_are_not() -> None:
     bench.second(*(About(device, 1, {"platform": "mt3620"}) for device in ("leaks", "creeps")))
     for seconds in range(0, 8 * 3600, 300):
         blocks = []
-        for ms in range(0, 300_000, 30_000):
+        for ms in range(0, 300_000, 15_000):
             hours = (seconds + ms / 1000) / 3600
             for device, kib in (("leaks", 78 + 3.7 * hours), ("creeps", 78 + 13 * np.log2(1 + hours))):
                 used = {"user_mode": 1024 * int(kib)}
