@@ -22,6 +22,7 @@ _SIGHTS = {
     "one tooth": "foot of the only tooth",
 }  # fmt: skip
 
+_FLOORS = "the least of some minutes, or of an hour, rises, too, or may"
 _STEPS = "the line is closer to the blocks than a few steps are, or rises too often for these"
 
 
@@ -37,7 +38,7 @@ def explain_night(night: Night) -> Explanation:
         drawn = np.where(known, _level_at_start(sight) + float(line.slope[0]) * blocks, np.nan)
         steps = detector.is_staircase(sights, places, np.arange(1))
         asked = [*_asked_of_time(night), *_asked_of_rise(night, sight), *_asked_of_course(night, sight)]
-        asked.append(is_so(_STEPS, ~steps))
+        asked += [is_so(_FLOORS, detector.lifts_floors(sights, places)), is_so(_STEPS, ~steps)]
     slope, error = float(line.slope[0]), Z * float(line.error[0])
     kept = tuple(bool(one) for one in known)
     seen = Window(

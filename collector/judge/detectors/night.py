@@ -37,6 +37,9 @@ NIGHT_H, LEAST_KNOWN = 7.9, 36
 STARTING = 4
 """Blocks at most that are not known because the board was starting up: they are of the night."""
 FLOORS_OF = (1, 2, 4, 8, 12)
+FLOORS, FLOORS_PART, FLOORS_ERRORS = slice(1, 1 + len(FLOORS_OF)), 0.5, 2.0
+"""The sights of floors, one of which every leak must lift, by that part of its growth or within so many errors of it:
+where means rise alone, more comes and goes than before, and nothing is kept."""
 HOPE, BEND_KNOWN, CLEARER = 0.5, 0.03, 0.75
 """Deviates of a rise that all samples may make sure; an error of the ratio of halves that they need not make less; by
 what part of the scatter they must be better."""
@@ -176,9 +179,19 @@ def shows_leak(night: Night, sights: list[Sight], places: Rows, long_enough: Tru
     """Whether the sight that counts tells a leak, where what was seen is long enough."""
     grown = np.choose(places, [sight.line.grown for sight in sights])
     good = np.choose(places, [sight.rises & sight.holds & sight.goes_on for sight in sights])
-    told: Truths = good & long_enough & is_news(night, grown) & is_kept(night, grown)
+    told: Truths = good & long_enough & is_news(night, grown) & is_kept(night, grown) & lifts_floors(sights, places)
     told[told] = ~is_staircase(sights, places, np.flatnonzero(told))
     return told
+
+
+def lifts_floors(sights: list[Sight], places: Rows) -> Truths:
+    """Whether what is never given back may rise with the sight that counts; of feet, which are floors, it is not
+    asked."""
+    least = FLOORS_PART * np.choose(places, [sight.line.slope for sight in sights])
+    lines = [sight.line for sight in sights[FLOORS]]
+    may_rise = [~(line.slope + FLOORS_ERRORS * line.error < least) for line in lines]
+    lifts: Truths = np.any(may_rise, axis=0) | (places >= len(sights) - OF_TEETH)
+    return lifts
 
 
 def is_staircase(sights: list[Sight], places: Rows, rows: Rows) -> Truths:

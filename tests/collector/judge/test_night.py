@@ -7,7 +7,7 @@ import pytest
 
 from collector.judge.detectors.blocks import WIDTH_MS, Blocks
 from collector.judge.detectors.line import line_through
-from collector.judge.detectors.night import find_night_leaks
+from collector.judge.detectors.night import find_night_leaks, look_at
 from collector.judge.detectors.settled import find_leaks_of_nights
 from collector.judge.detectors.stairs import rises_in_steps
 from collector.judge.detectors.teeth import feet, saws
@@ -111,6 +111,20 @@ def test_what_stood_before_the_night_is_no_news() -> None:
 def test_what_wandered_as_far_in_nights_before_is_no_leak() -> None:
     assert told(night(traffic, 20_000, fell_before=11_000)) == 0
     assert told(night(traffic, 20_000, fell_before=5_000)) == NIGHTS
+
+
+def test_means_that_rise_above_floors_that_stay_are_no_leak() -> None:
+    """More clients come in the morning, and all of them go again."""
+
+    def morning(chance: np.random.Generator) -> np.ndarray:
+        return traffic(chance) + 12_000.0 * (chance.random(len(HOURS)) < 0.2 + 0.5 * HOURS / 8)
+
+    rises = night(morning)
+    with np.errstate(all="ignore"):
+        means = next(sight for sight in look_at(rises) if sight.name == "smooth")
+    assert (means.rises & means.goes_on).sum() > 0.5 * NIGHTS
+    assert told(rises) == 0
+    assert told(night(morning, 30_000)) > 0.5 * NIGHTS
 
 
 def test_too_short_a_night_tells_nothing() -> None:
