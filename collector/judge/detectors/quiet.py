@@ -43,7 +43,9 @@ as long as those that followed."""
 _ERRORS = 0.2
 """Growth that was seen to begin is measured whole; and healthy growth is rarer here than leaks. Other growth must go on
 though it slows down by a whole error more."""
-_MARGIN = 0.25
+_MARGIN, _HEARD_PART = 0.25, 0.75
+"""By which part of its growth it must be above all before; the part of the time since it was heard that growth took
+where nobody saw it begin."""
 _POINTS = 31
 _LOOKS_AFTER_MS = STARTING_MS, HOUR_MS // 2
 """Programs have started so long after the boot; and again, since some take longer."""
@@ -202,6 +204,8 @@ def _found(trace: Trace, ground: Ground, growth: Growth) -> Look:
         at_least("growth in its slowest third: no plateau", "size", thirds.min(axis=0), _THIRD * growth.since / 3),
         more_than("the slope at least, by its interval", "rate", low, 0.5 * line.slope),
         _asked_of_end(line, growth, ground.limits - last),
+        at_least("growth, beside what fell before", "size", growth.grown, _fell(trace)),
+        at_least("used when first heard: all that went before", "size", *_unheard(trace, growth, line)),
         _asked_of_level(trace, ground, growth),
     ]
     left = hours_left(last[:, None], np.zeros((len(last), 1)), line.slope, ground.limits)
@@ -209,6 +213,22 @@ def _found(trace: Trace, ground: Ground, growth: Growth) -> Look:
     soonest, latest = interval(left, course_of(line), np.full(len(last), width_hours / np.sqrt(12)))
     leaks = Leaks(line.slope, low, high, left, soonest, latest, growth.hours * 60, growth.grown)
     return Look(growth, leaks, asked)
+
+
+def _fell(trace: Trace) -> Numbers:
+    """How far memory fell before, in boots before too: what comes and goes may come again."""
+    fell = np.fmax.reduce(np.fmax.accumulate(trace.used, axis=1) - trace.used, axis=1)
+    return np.fmax(fell, np.nan_to_num(trace.gave_back))
+
+
+def _unheard(trace: Trace, growth: Growth, line: Line) -> tuple[Numbers, Numbers]:
+    """What was used when it was first heard, and what growth that went on since the boot would have taken by then: more
+    than there was where it is a tooth. Nothing where it was heard from the boot on, or seen to begin."""
+    rows, first = np.arange(len(trace.used)), np.isfinite(trace.used).argmax(axis=1)
+    heard = -trace.hours[rows, first]
+    unheard = trace.up_hours - heard
+    begins = np.isnan(trace.used[:, 0]) & (unheard > LEAST_H) & (growth.hours >= _HEARD_PART * heard)
+    return trace.used[rows, first], line.slope * np.where(begins, unheard, 0)
 
 
 def _asked_of_end(line: Line, growth: Growth, left: Numbers) -> Asked:

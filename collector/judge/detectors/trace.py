@@ -9,6 +9,7 @@ import numpy as np
 from collector.judge.detectors.history import (
     BORN_MS,
     BUCKETS,
+    GAVE_BACK,
     HOUR_MS,
     LAST,
     LAST_MS,
@@ -32,8 +33,8 @@ TRACED = VIEWS.index((COARSEST, False))
 class Trace(NamedTuple):
     """`hours` from the newest sample, which is the last and at 0, and `used` bytes, NaN where unknown: rows x points,
     oldest first. Then one value a row: for how many hours its boot has run (`up_hours`) and memory never fell
-    (`quiet_hours`), how far samples stood apart meanwhile (`apart_s`), and the highest used bytes since memory last
-    fell far (`peak`).
+    (`quiet_hours`), how far samples stood apart meanwhile (`apart_s`), the highest used bytes since memory last fell
+    far (`peak`), and how far it fell within a night of boots before (`gave_back`; NaN: unknown).
 
     Of a bucket the least used bytes are known, which is its first sample where memory never falls.
     """
@@ -44,6 +45,7 @@ class Trace(NamedTuple):
     quiet_hours: Numbers
     apart_s: Numbers
     peak: Numbers
+    gave_back: Numbers
 
 
 def trace_of(history: History, rows: Rows) -> Trace:
@@ -69,4 +71,5 @@ def trace_of(history: History, rows: Rows) -> Trace:
         quiet_ms / HOUR_MS,
         quiet_ms / 1000 / np.maximum(1, history.mark(rows, QUIET_SAMPLES)),
         history.mark(rows, RISE),
+        history.mark(rows, GAVE_BACK),
     )

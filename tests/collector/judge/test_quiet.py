@@ -47,6 +47,7 @@ class Desk:
         for row in self.rows.tolist():
             self.table.add(f"board-{row}", ("main",))
             self.table.set(row, "size", SIZE)
+        self.born_hours = np.zeros(len(shapes))
         self._period_s, self._heard = period_s, 0
 
     def hear(self, hours: float) -> Iterator[tuple[float, tuple[Rows, Rows]]]:
@@ -57,7 +58,8 @@ class Desk:
             used = np.stack([BASE + shape(at / 3600) for shape in self.shapes], axis=1).reshape(-1, 1)
             rows, times = np.tile(self.rows, len(at)), np.repeat(at * 1000, len(self.rows))
             layers = np.repeat(used, 2, axis=1)
-            yield at[-1] / 3600, self.history.add(rows, START_MS + times.astype(np.int64), layers, times)
+            uptimes = times - np.tile(self.born_hours, len(at)) * 3_600_000
+            yield at[-1] / 3600, self.history.add(rows, START_MS + times.astype(np.int64), layers, uptimes)
 
     def told(self, hours: float) -> np.ndarray:
         """When each was told, in hours of its boot; NaN of those that were not, up to then."""
@@ -105,6 +107,23 @@ def test_few_rises_are_told_where_they_are_even() -> None:
     of_even, of_uneven = Desk(shapes, period_s=60).told(2.6)
     assert 2 <= of_even < 2 + LATE_H  # at the fourth rise
     assert np.isnan(of_uneven)
+
+
+def test_what_is_no_larger_than_a_fall_before_may_be_its_next_tooth() -> None:
+    falls: Shape = lambda hours: np.select([hours < 0.5, hours < 0.7], [20_000.0, 0.0], 30_000.0)  # noqa: E731
+    (told,) = Desk([both(falls, leak(5, begins=1.2))]).told(4)
+    assert told + 80 / 3600 >= 1.2 + 20_000 / (0.05 * SIZE)
+    assert told < 1.2 + 20_000 / (0.05 * SIZE) + LATE_H
+
+
+def test_growth_that_cannot_have_gone_on_since_the_boot_is_a_tooth() -> None:
+    """Nobody heard the boot, and at this pace all that was used then had been taken within seven hours."""
+    first_heard = Desk([leak(5), leak(5)], period_s=60)
+    for born_hours, row in ((-3, 0), (-10, 1)):
+        first_heard.born_hours[row] = born_hours
+    told = first_heard.told(2)
+    assert told[0] < 0.5 + LATE_H
+    assert np.isnan(told[1])
 
 
 def test_what_slows_down_stops_or_falls_is_left_alone() -> None:
