@@ -243,9 +243,10 @@ def _found(seen: Seen, ground: Ground) -> tuple[Leaks, list[Asked]]:
     now, begin = np.fmax.reduce(held, axis=1), np.fmin.reduce(held, axis=1)
     first, last = first_and_last(held)
     hours = (last - first) * bucket_hours
+    newest = np.where(views < _SHORT_VIEWS, now, ground.newest)  # a longer bucket may have got one sample, a high one
     asked = [
         more_than("the slope at least, by its interval", "rate", low, 0.5 * rate),
-        *asked_of_size(Rise(hours, now - begin, begin, bend(held, ground.resolutions)), views, ground),
+        *asked_of_size(Rise(hours, np.fmin(now, newest) - begin, begin, bend(held, ground.resolutions)), views, ground),
     ]
     left, soonest, latest = forecast_of(seen, ground, rate)
     return Leaks(rate, low, high, left, soonest, latest, hours * 60, now - begin), asked

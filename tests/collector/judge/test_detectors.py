@@ -11,7 +11,7 @@ from collector.judge.detectors.forecast import hours_left
 from collector.judge.detectors.fragmentation import find_fragmentation
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import BUCKETS, HOUR_MS, WIDTHS_MS, History
-from collector.judge.detectors.leak import Leaks
+from collector.judge.detectors.leak import Leaks, find_leaks
 from collector.judge.detectors.look import look
 from collector.judge.detectors.rush import find_rushes
 from collector.judge.detectors.shape import bend, bend_of_a_day, least_of_day
@@ -251,6 +251,20 @@ def test_two_minutes_are_no_rush() -> None:
 )
 def test_other_rises_are_no_rush(used: tuple[float, ...]) -> None:
     assert np.isnan(rush(*used))
+
+
+def test_what_the_newest_value_took_back_is_no_growth() -> None:
+    """A sample a bucket, and the last of them was high by chance: a third of what is free was taken, not half of it."""
+    window = 40_000 + 700.0 * HOURS
+    window[:, -1] += 10_000
+    known = dict.fromkeys(Ground._fields, np.full(1, np.nan)) | {"limits": LIMITS, "resolutions": np.ones(1)}
+
+    def told(newest: float) -> bool:
+        ground = Ground(**known | {"newest": np.array([newest])})
+        return bool(find_leaks(window, VIEWS.index((WIDTHS_MS.index(320_000), False)), ground).rate[0] > 0)
+
+    assert told(window[0, -1])
+    assert not told(window[0, -2])
 
 
 def test_what_does_not_grow_never_ends() -> None:

@@ -44,7 +44,7 @@ def case(chance: np.random.Generator) -> tuple[np.ndarray, int, Ground]:
 def test_it_agrees_with_the_detector() -> None:
     chance = np.random.default_rng(11)
     told = 0
-    for _ in range(300):
+    for _ in range(400):
         window, view, ground = case(chance)
         found, said = find_leaks(window, view, ground), explain_leak(window, view, ground)
         is_leak = bool(np.isfinite(found.rate[0]))
