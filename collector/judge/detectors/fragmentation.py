@@ -26,8 +26,9 @@ _LEAST_H = 1.0
 _PART, _EARLY_PART, _EARLY_H = 0.4, 0.75, 24.0
 """By which part of the largest block it must have shrunk; within hours more: load comes and goes."""
 _USED_PART = 0.3
-_IN_ONE_PIECE, _AT_LAST = 0.5, 0.4
-"""Parts of the free memory: the largest block at most, now and when it has slowed down for ever."""
+_IN_ONE_PIECE, _SOON_IN_ONE_PIECE, _SETTLES_H, _AT_LAST = 0.5, 0.35, 48.0, 0.4
+"""Parts of the free memory: the largest block at most, now, within as many hours as a heap takes to settle, and when it
+has slowed down for ever."""
 _LATELY = 0.9
 """The end of a window is what stood from that part of it on: a lone value is not."""
 _NEW = 0.3
@@ -80,6 +81,7 @@ def asked_of_fragmentation(
         thirds = np.stack([third - begin, two_thirds - third, end - two_thirds])
         part = np.where(hours < _EARLY_H, _EARLY_PART, _PART)
         free = limits - at_part(used, 1)
+        one_piece = np.where(hours < _SETTLES_H, _SOON_IN_ONE_PIECE, _IN_ONE_PIECE)
         at_last = np.clip(limits - end - to_come(grown, bend(held, np.zeros(len(held))).ratio), 0, limits)
         known, rises = np.isfinite(outside).sum(axis=1), np.sum(np.diff(held, axis=1) > 0, axis=1)
         least_known = np.where(daily, _DAILY_KNOWN, _LEAST_KNOWN)
@@ -95,7 +97,7 @@ def asked_of_fragmentation(
             at_least("thirds of the time in which it shrank", "number", np.sum(thirds >= _THIRD * grown, axis=0), 2),
             at_least("by how much in the last of them: it has not settled", "size", thirds[-1], _THIRD * grown),
             at_most("by how much in the worst third: no step", "size", thirds.max(axis=0), _MOST_OF_IT * grown),
-            at_most("the largest free block now", "size", limits - end, _IN_ONE_PIECE * free),
+            at_most("the largest free block now", "size", limits - end, one_piece * free),
             at_most("the largest free block at last, slowing down as it does", "size", at_last, _AT_LAST * free),
         ]
     return Fragmentation(limits - begin, limits - end, hours), asked

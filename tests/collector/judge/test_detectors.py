@@ -85,6 +85,21 @@ def test_one_block_that_lies_badly_for_hours_is_none() -> None:
     assert find_fragmentation(used, outside + 700 * HOURS, hourly, LIMITS).now[0] > 0
 
 
+def test_a_heap_takes_two_days_to_settle() -> None:
+    """By then a largest block of half of what is free, or less, is one that shrinks; sooner it must be smaller."""
+    used = np.full((1, 31), 20_000.0)
+
+    def told_after(bytes_a_bucket: float) -> float:
+        outside = 43_000 + bytes_a_bucket * HOURS
+        found = [
+            find_fragmentation(used[:, :upto], outside[:, :upto], LEVEL, LIMITS).hours[0] for upto in range(12, 32)
+        ]
+        return float(np.nanmin(found))
+
+    assert told_after(1_600) >= 48
+    assert told_after(3_000) < 48
+
+
 def test_a_jump_between_two_flat_days_is_a_step() -> None:
     window = 40_000 + 9_000.0 * (HOURS >= 14)
     found = find_steps(window, LEVEL, LIMITS, ratchet=False)
