@@ -20,9 +20,11 @@ from collector.judge.detectors.views import HOURS_OF, is_daily, watched
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows
 
-_PART, _RATCHET_PART = 0.08, 0.18
+_PART, _RATCHET_PART = 0.10, 0.18
 """Of what was free: less is not worth a word. Of the limit, where a counter never falls: it takes each record of load
 for good, and one rare load is 30 to 44 KiB on an MT3620, where some connections come at once."""
+_SMALL_PART, _SMALL_STANDS_H = 0.20, 48.0
+"""Of what was free: a step that is smaller is told when it has stood for two days, since load may change for one."""
 _LEAST_BUCKETS = 4
 """How many known buckets there must be on each side."""
 _HIDDEN_H = 3.0
@@ -70,9 +72,12 @@ def find_steps(windows: Numbers, views: int | Rows, limits: Numbers, *, ratchet:
             hours = HOURS_OF[view[row]]
             steps = [cut for cut in _cuts(windows[row], round(DAY_MS / HOUR_MS / hours)) if cut.is_step]
             best = max(steps, key=lambda cut: (cut.size, cut.at), default=None)
-            if best is not None and best.size >= enough:
+            if best is None:
+                continue
+            stands = (windows.shape[1] - best.at) * hours
+            if best.size >= enough and stands >= _least_stands(best.size, windows[row], limits[row], ratchet=ratchet):
                 found.size[row] = best.size
-                found.hours[row] = (windows.shape[1] - best.at) * hours
+                found.hours[row] = stands
                 found.level[row] = best.level
     return found
 
@@ -91,7 +96,10 @@ def asked_of_step(window: Numbers, view: int, limits: Numbers, before: Numbers, 
         cuts = list(_cuts(window[0], round(DAY_MS / HOUR_MS / HOURS_OF[view])))
         best = max(cuts, key=lambda cut: (cut.is_step, np.nan_to_num(cut.size), cut.at))
         size = at_least("the step: the middle of all that comes after it", "size", np.array([best.size]), worth)
-    return [rose, *best.asked, size, is_new(size.measured, np.array([best.level]), before)]
+        least_stands = _least_stands(best.size, window[0], limits[0], ratchet=ratchet)
+        stands = np.array([(window.shape[1] - best.at) * HOURS_OF[view]])
+        stood = at_least("for how long it has stood", "hours", stands, least_stands)
+    return [rose, *best.asked, size, stood, is_new(size.measured, np.array([best.level]), before)]
 
 
 def may_show(view: int) -> bool:
@@ -103,6 +111,12 @@ def _worth(windows: Numbers, limits: Numbers, *, ratchet: bool) -> Numbers:
     """How large a step must be to be worth a word."""
     worth: Numbers = _RATCHET_PART * limits if ratchet else _PART * (limits - np.fmin.reduce(windows, axis=1))
     return worth
+
+
+def _least_stands(size: float, window: Numbers, limit: float, *, ratchet: bool) -> float:
+    """For how many hours a step of that size must have stood."""
+    is_small = not ratchet and size < _SMALL_PART * (limit - float(np.fmin.reduce(window)))
+    return _SMALL_STANDS_H if is_small else 0.0
 
 
 def _rose(windows: Numbers, views: Rows, worth: Numbers) -> Asked:

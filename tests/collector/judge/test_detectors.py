@@ -111,10 +111,17 @@ def test_a_jump_between_two_flat_days_is_a_step() -> None:
 
 @pytest.mark.parametrize("hour", range(16, 24))
 def test_a_jump_is_a_step_at_any_hour_of_a_daily_wave(hour: int) -> None:
-    window = 40_000 + 8_000 * (1 - np.cos(HOURS * np.pi / 4)) + 9_000.0 * (hour <= HOURS)
-    found = find_steps(window, LEVEL, LIMITS, ratchet=False)
-    assert found.size[0] == pytest.approx(9_000)
+    wave = 40_000 + 8_000 * (1 - np.cos(HOURS * np.pi / 4))
+    found = find_steps(wave + 13_000.0 * (hour <= HOURS), LEVEL, LIMITS, ratchet=False)
+    assert found.size[0] == pytest.approx(13_000)
     assert found.hours[0] == pytest.approx(3 * (31 - hour))
+
+
+@pytest.mark.parametrize(("size", "bucket", "is_told"), [(9_000, 16, False), (9_000, 15, True), (13_000, 23, True)])
+def test_a_small_step_must_stand_for_two_days(size: float, bucket: int, is_told: bool) -> None:
+    """Else it may be the load of one day."""
+    found = find_steps(40_000.0 + size * (bucket <= HOURS), LEVEL, LIMITS, ratchet=False)
+    assert np.isfinite(found.size[0]) == is_told
 
 
 @pytest.mark.parametrize(("weekdays", "expected"), [(49_000.0, False), (43_000.0, True), (float("nan"), True)])
