@@ -19,7 +19,8 @@ from collector.judge.detectors.shape import Z, pair_slopes, ranked_slopes
 from collector.judge.expression import Numbers
 
 LEAST_BOOTS, LEAST_POINTS = 3, 5
-_PART = 0.4
+_PART, _OFTEN_PART, _OFTEN = 0.4, 0.25, 5
+"""Parts of the free memory: what boots must take, and so many of them that agree."""
 _ALIKE = 0.4
 """The pace over later uptimes is at least this part of that over earlier ones: a cache slows down. And the pace at
 which boots end is at least this part of that over all."""
@@ -50,11 +51,13 @@ def asked_across_boots(boots: Numbers, limits: Numbers, *, ratchet: bool) -> tup
         level = _middle(used - rate[:, None] * hours)
         grown, left = rate * (last - first), (ends_of(boots, limits) - level) / rate
         early, late = _paces(hours, used)
+        count = _count(boots)
+        part = np.where(count >= _OFTEN, _OFTEN_PART, _PART)
         asked = [
-            at_least("earlier boots known", "number", _count(boots), LEAST_BOOTS),
+            at_least("earlier boots known", "number", count, LEAST_BOOTS),
             at_least("points of them", "number", points, LEAST_POINTS),
             at_least("growth from the least uptime to the longest", "size", grown,
-                     _PART * (limits - level - rate * first)),
+                     part * (limits - level - rate * first)),
             more_than("the slope at least", "rate", low, 0.5 * rate),
             at_least("the slope over later uptimes", "rate", late, _ALIKE * early).or_unknown(),
             at_least("the slope at the ends of boots, where a counter never falls", "rate",

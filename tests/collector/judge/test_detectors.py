@@ -196,6 +196,14 @@ def test_three_boots_at_one_pace_are_a_leak() -> None:
     assert np.isnan(across(RISE, RISE)[0].rate[0])
 
 
+def test_five_boots_that_agree_need_to_have_taken_less() -> None:
+    lower = [(hours, 40_000 + 0.5 * (used - 40_000)) for hours, used in RISE]  # a quarter of what is free
+    assert np.isnan(across(lower, lower, lower, lower)[0].rate[0])
+    leaks, count = across(lower, lower, lower, lower, lower)
+    assert count[0] == 5
+    assert leaks.rate[0] == pytest.approx(5_000)
+
+
 def test_a_device_that_restarts_itself_will_do_so_where_it_did_before() -> None:
     upto = [(hours, 40_000 + 10_000 * hours) for hours in (0.0, 1.5, 3.0, 4.5)]  # a fifth boot may end at 85 %, too
     left = across(upto, upto, upto, upto)[0].hours_left[0]
