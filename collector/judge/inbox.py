@@ -15,7 +15,7 @@ from collector.judge.expression import Numbers, Truths
 from collector.judge.hearing import LIVE_MS, Hearing
 from collector.judge.series import Names, Table
 from collector.judge.series import Rows as RowNumbers
-from collector.judge.used import used_of
+from collector.judge.used import FREE, used_of
 from telemetry.readings import FLAGS, About
 from telemetry.wire import Rows
 
@@ -175,15 +175,15 @@ def _take_values(form: _Form, cells: Cells, rows: RowNumbers, is_news: Truths) -
 
 
 def _sizes(form: _Form, cells: Cells, rows: RowNumbers) -> Numbers:
-    """The size of each thing, bytes. Of a heap that tells only what is free: what was free when it was first heard."""
+    """The size of each thing, bytes. Where only is told what is free, or was at least: that, as it was at first."""
     table = form.table
     sizes = table.column("size" if table.has("size") else "limit")[rows]
     unknown = np.isnan(sizes)
     if "size" in form.fields or not unknown.any():
         return sizes
     sizes = np.where(unknown, table.column("limit")[rows], sizes)
-    if table.kind == "heap" and "free" in form.fields:
-        free = cells.values[form.fields.index("free")][cells.first]
+    if (field := FREE.get(table.kind)) in form.fields:
+        free = cells.values[form.fields.index(field)][cells.first]
         is_first = np.isnan(sizes) & ~np.isnan(free)
         sizes[is_first] = free[is_first]
         table.column("limit")[rows[is_first]] = free[is_first]

@@ -15,7 +15,7 @@ KERNEL = 1
 """Which of those of a process is what the kernel holds."""
 
 _DIRECT = {"process": "user_mode", "task": "current", "stack": "max_used"}
-_FREE = {"heap": "free", "pool": "free", "stack": "min_free"}
+FREE = {"heap": "free", "pool": "free", "stack": "min_free"}
 
 
 def used_of(kind: str, columns: Mapping[str, Numbers], sizes: Numbers) -> Numbers | None:
@@ -24,7 +24,7 @@ def used_of(kind: str, columns: Mapping[str, Numbers], sizes: Numbers) -> Number
 
     `columns` are the fields that are told, NaN where a sample does not tell one; `sizes` the sizes that are known.
     """
-    direct, free = columns.get(_DIRECT.get(kind, "used")), columns.get(_FREE.get(kind, ""))
+    direct, free = columns.get(_DIRECT.get(kind, "used")), columns.get(FREE.get(kind, ""))
     told = columns.get("size")
     if told is not None:
         sizes = np.where(np.isnan(told), sizes, told)

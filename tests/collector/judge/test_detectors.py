@@ -377,6 +377,21 @@ def test_a_heap_that_tells_only_what_is_free_is_measured_against_what_was_free_a
     assert finding.numbers["leak_hours_left"] == pytest.approx(left, rel=0.15)
 
 
+def test_a_stack_that_tells_only_what_it_had_left_is_measured_against_what_that_was_at_first() -> None:
+    bench = Bench()
+
+    def hear(left: int) -> None:
+        bench.second(rows("s", "stack", ("net",), bench.now_ms + 599_000, {"min_free": left}), seconds=600)
+
+    for number in range(1_440):
+        hear(1_344 - number // 12 * 8)
+    assert told(bench.findings) == [("stack-creep", "firing")]
+    assert "bytes are left and will be used up in" in bench.findings[0].reason
+    hear(200)
+    assert told(bench.findings)[-1] == ("stack-low-of-unknown-size", "firing")
+    assert bench.findings[-1].reason == "The stack of net once had only 200 bytes left; its size is unknown."
+
+
 def test_what_ends_a_leak_is_forgotten_with_the_next_verdict() -> None:
     table, rows, leaks = Table("heap"), np.array([0]), Leaks(*np.ones((len(Leaks._fields), 1)))
     table.add("b", ("main",))
