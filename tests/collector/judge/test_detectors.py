@@ -1,4 +1,4 @@
-"""Fragmentation, steps, leaks across boots and creeping stacks: what each tells, and what it leaves alone."""
+"""Leaks across boots, rushes, creeping stacks, and what detectors share: what is told, and what is left alone."""
 
 from __future__ import annotations
 
@@ -8,56 +8,19 @@ import pytest
 from collector.judge.columns import BLOCK_HOURS
 from collector.judge.detectors.boots import find_leaks_across_boots
 from collector.judge.detectors.forecast import hours_left
-from collector.judge.detectors.fragmentation import find_fragmentation
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import BUCKETS, HOUR_MS, WIDTHS_MS, History
 from collector.judge.detectors.leak import Leaks, find_leaks
-from collector.judge.detectors.look import look
 from collector.judge.detectors.rush import find_rushes
 from collector.judge.detectors.shape import bend, bend_of_a_day, least_of_day
-from collector.judge.detectors.step import find_steps, is_new
 from collector.judge.detectors.tell import A_NIGHT, tell_leaks
-from collector.judge.detectors.views import HOURS_OF, VIEWS
+from collector.judge.detectors.views import VIEWS
 from collector.judge.series import Table
 from tests.collector.judge.stream import LEAK_RULE, Bench, rows, told
 
 SIZE = 100_000.0
 LIMITS = np.array([SIZE])
 HOURS = np.arange(BUCKETS - 1.0)[None, :]
-LEVEL = VIEWS.index((WIDTHS_MS.index(3 * HOUR_MS), True))
-
-
-def test_a_largest_block_that_shrinks_while_free_memory_stays_is_fragmentation() -> None:
-    used, outside = np.full((1, 31), 40_000.0), 45_000 + 1_200 * HOURS
-    found = find_fragmentation(used, outside, LEVEL, LIMITS)
-    assert found.before[0] == pytest.approx(SIZE - 45_000)
-    seen = 21  # buckets: the first day only begins a window of days, and the last tenth may be a lone value
-    assert found.now[0] == pytest.approx(SIZE - 45_000 - 1_200 * seen)
-
-
-def test_a_largest_block_that_shrinks_with_free_memory_is_none() -> None:
-    used, outside = 40_000 + 1_200 * HOURS, 45_000 + 1_200 * HOURS
-    assert np.isnan(find_fragmentation(used, outside, LEVEL, LIMITS).now[0])
-
-
-def test_a_largest_block_that_comes_back_is_none() -> None:
-    used, outside = np.full((1, 31), 40_000.0), 45_000 + 30_000 * (np.arange(31) % 4 > 1)[None, :]
-    assert np.isnan(find_fragmentation(used, outside.astype(float), LEVEL, LIMITS).now[0])
-
-
-def test_lone_low_values_are_no_fragmentation() -> None:
-    used, chance = np.full((1, 31), 20_000.0), np.random.default_rng(5)
-    hourly = VIEWS.index((WIDTHS_MS.index(1_280_000), False))
-    for _ in range(500):
-        outside = np.clip(SIZE - chance.normal(45_000, 14_000, (1, 31)), 20_000, SIZE - 3_000)
-        assert np.isnan(find_fragmentation(used, outside, hourly, LIMITS).now[0])
-
-
-@pytest.mark.parametrize(("before", "is_told"), [(float("nan"), True), (45_000.0, True), (70_000.0, False)])
-def test_a_largest_block_that_was_as_small_before_and_came_back_is_none(before: float, is_told: bool) -> None:
-    used, outside = np.full((1, 31), 40_000.0), 45_000 + 1_200 * HOURS
-    found = find_fragmentation(used, outside, LEVEL, LIMITS, np.array([before]))
-    assert np.isfinite(found.now[0]) == is_told
 
 
 def test_a_history_knows_the_highest_before_a_window_of_each_layer() -> None:
@@ -69,108 +32,6 @@ def test_a_history_knows_the_highest_before_a_window_of_each_layer() -> None:
     rows, levels = np.zeros(1, dtype=int), np.array([WIDTHS_MS.index(3 * HOUR_MS)])
     assert history.highest_before(rows, levels)[0] == 1
     assert history.highest_before(rows, levels, layer=1)[0] == 90
-
-
-def test_a_largest_block_that_settles_after_a_boot_is_none() -> None:
-    """As that of every heap does."""
-    used, outside = np.full((1, 31), 20_000.0), 22_000 + 35_000 * (1 - np.exp(-HOURS / 8))
-    for upto in range(12, 32):
-        assert np.isnan(find_fragmentation(used[:, :upto], outside[:, :upto], LEVEL, LIMITS).now[0])
-
-
-def test_one_block_that_lies_badly_for_hours_is_none() -> None:
-    used, outside = np.full((1, 31), 40_000.0), 45_000 + 900 * HOURS
-    hourly = VIEWS.index((WIDTHS_MS.index(1_280_000), False))
-    assert np.isnan(find_fragmentation(used, outside, hourly, LIMITS).now[0])
-    assert find_fragmentation(used, outside + 700 * HOURS, hourly, LIMITS).now[0] > 0
-
-
-def test_a_heap_takes_two_days_to_settle() -> None:
-    """By then a largest block of half of what is free, or less, is one that shrinks; sooner it must be smaller."""
-    used = np.full((1, 31), 20_000.0)
-
-    def told_after(bytes_a_bucket: float) -> float:
-        outside = 43_000 + bytes_a_bucket * HOURS
-        found = [
-            find_fragmentation(used[:, :upto], outside[:, :upto], LEVEL, LIMITS).hours[0] for upto in range(12, 32)
-        ]
-        return float(np.nanmin(found))
-
-    assert told_after(1_600) >= 48
-    assert told_after(3_000) < 48
-
-
-def test_a_jump_between_two_flat_days_is_a_step() -> None:
-    window = 40_000 + 9_000.0 * (HOURS >= 14)
-    found = find_steps(window, LEVEL, LIMITS, ratchet=False)
-    assert found.size[0] == 9_000
-    assert found.hours[0] == pytest.approx(3 * (31 - 14))
-    assert np.isnan(find_steps(window, LEVEL, LIMITS, ratchet=True).size[0])  # such counters go in steps
-    assert find_steps(window + 10_000.0 * (HOURS >= 14), LEVEL, LIMITS, ratchet=True).size[0] == 19_000
-
-
-@pytest.mark.parametrize("hour", range(16, 24))
-def test_a_jump_is_a_step_at_any_hour_of_a_daily_wave(hour: int) -> None:
-    wave = 40_000 + 8_000 * (1 - np.cos(HOURS * np.pi / 4))
-    found = find_steps(wave + 13_000.0 * (hour <= HOURS), LEVEL, LIMITS, ratchet=False)
-    assert found.size[0] == pytest.approx(13_000)
-    assert found.hours[0] == pytest.approx(3 * (31 - hour))
-
-
-@pytest.mark.parametrize(("size", "bucket", "is_told"), [(9_000, 16, False), (9_000, 15, True), (13_000, 23, True)])
-def test_a_small_step_must_stand_for_two_days(size: float, bucket: int, is_told: bool) -> None:
-    """Else it may be the load of one day."""
-    found = find_steps(40_000.0 + size * (bucket <= HOURS), LEVEL, LIMITS, ratchet=False)
-    assert np.isfinite(found.size[0]) == is_told
-
-
-@pytest.mark.parametrize(("weekdays", "expected"), [(49_000.0, False), (43_000.0, True), (float("nan"), True)])
-def test_what_stood_as_high_before_is_no_step(weekdays: float, expected: bool) -> None:
-    found = find_steps(40_000 + 9_000.0 * (HOURS >= 14), LEVEL, LIMITS, ratchet=False)
-    assert found.level[0] == 49_000
-    assert is_new(found.size, found.level, np.array([weekdays])).held[0] == expected
-
-
-def test_a_load_by_working_days_makes_no_step_on_monday() -> None:
-    table, history = Table("heap"), History(2)
-    history.make_room(1)
-    table.add("board-1", ("main",))
-    table.set(0, "size", 200_000)
-    told_on = set()
-    for hour in range(24 * 16):
-        used = np.array([[140_000.0 if hour // 24 % 7 < 5 else 100_000.0, 110_000.0]])
-        uptime_ms = np.array([(hour + 500.0) * HOUR_MS])
-        look(table, history, *history.add(np.zeros(1, dtype=int), np.array([hour * HOUR_MS]), used, uptime_ms))
-        if table.get(0, "step_size") > 0:
-            told_on.add(hour // 24)
-    assert not told_on
-
-
-def test_less_than_two_days_show_no_step() -> None:
-    for view in range(len(VIEWS)):
-        found = find_steps(40_000 + 9_000.0 * (HOURS >= 20), view, LIMITS, ratchet=False)
-        assert np.isnan(found.size[0]) or HOURS_OF[view] >= 3
-
-
-def test_a_gap_that_hides_a_night_makes_no_step() -> None:
-    window = 40_000 + 8_000 * (1 - np.cos(HOURS * np.pi / 4))
-    window[0, 21:27] = np.nan
-    assert np.isnan(find_steps(window, LEVEL, LIMITS, ratchet=False).size[0])
-
-
-@pytest.mark.parametrize(
-    "window",
-    [
-        40_000 + 500.0 * HOURS,
-        40_000 + 9_000.0 * (HOURS >= 27),
-        40_000 + 9_000.0 * (HOURS % 8 >= 4),
-        40_000 + 9_000.0 * (1 - np.exp(-HOURS / 4)),
-        np.full((1, 31), np.nan),
-    ],
-    ids=["a leak", "less than a day ago", "every day", "a cache", "nothing known"],
-)
-def test_other_growth_is_no_step(window: np.ndarray) -> None:
-    assert np.isnan(find_steps(window, LEVEL, LIMITS, ratchet=False).size[0])
 
 
 def boots(*shapes: list[tuple[float, float]]) -> np.ndarray:
