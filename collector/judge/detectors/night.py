@@ -28,6 +28,7 @@ from collector.judge.detectors.shape import Z, first_and_last
 from collector.judge.detectors.sights import Points, floors, mixed, scatter, smooth
 from collector.judge.detectors.stairs import rises_in_steps
 from collector.judge.detectors.teeth import Feet, Tooth, error_of, feet, only_tooth, saws
+from collector.judge.detectors.walk import ratio_error_of_walk
 from collector.judge.detectors.waves import without_waves
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows
@@ -253,11 +254,16 @@ def _first_sight(hours: Numbers, night: Night) -> Sight:
         levels = located(night.samples[some])
         clearer = scatter(levels) < CLEARER * scatter(blend.used[some])
         blend.used[some[clearer]] = levels[clearer]
-    return _sight("mixed", blend, blend.used, night)
+    line = line_through(*blend)
+    by_walk = ratio_error_of_walk(blend.used, line.grown)
+    return _sight_of("mixed", line._replace(ratio_error=np.fmax(line.ratio_error, by_walk)), blend, blend.used, night)
 
 
 def _sight(name: str, points: Points, blocks: Numbers, night: Night) -> Sight:
-    line = line_through(*points)
+    return _sight_of(name, line_through(*points), points, blocks, night)
+
+
+def _sight_of(name: str, line: Line, points: Points, blocks: Numbers, night: Night) -> Sight:
     enough = np.isfinite(points.used).sum(axis=1) >= LEAST_POINTS
     rises = enough & (line.deviates > SURE) & (line.grown > worth(night))
     return Sight(name, points, line, rises, _holds(line, points, blocks, night), _goes_on(line))
