@@ -17,7 +17,7 @@ class Ground(NamedTuple):
     long they have been heard, and this boot; `peaks` how much comes and goes from sample to sample, and `given_back`
     how much of late went within as long as the window is (NaN: unknown); `resolutions` bytes; `ratchets` 1 where it is
     a counter that never falls; `newest` the newest value, bytes, and `open_ms` how long after the end of the window it
-    was read.
+    was read; `hidden` bytes that may be used and are not counted, where only what is free is told.
     """
 
     limits: Numbers
@@ -32,6 +32,7 @@ class Ground(NamedTuple):
     ratchets: Numbers
     newest: Numbers
     open_ms: Numbers
+    hidden: Numbers
 
     def of(self, rows: Rows) -> Ground:
         """Of those rows only."""

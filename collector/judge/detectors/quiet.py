@@ -43,6 +43,11 @@ as long as those that followed."""
 _ERRORS = 0.2
 """Growth that was seen to begin is measured whole; and healthy growth is rarer here than leaks. Other growth must go on
 though it slows down by a whole error more."""
+_SLOWEST_H = 6.0
+"""In so many hours it takes one percent at least. Less ends memory in weeks, of which there are others to tell; ten
+random rises of a cache that fills for days look alike."""
+_NEXT_TOOTH = 1.5
+"""How many times any fall before it must have grown: teeth differ in height."""
 _MARGIN, _HEARD_PART = 0.25, 0.75
 """By which part of its growth it must be above all before; the part of the time since it was heard that growth took
 where nobody saw it begin."""
@@ -203,9 +208,10 @@ def _found(trace: Trace, ground: Ground, growth: Growth) -> Look:
         at_most("how long it has not risen: no plateau", "hours", growth.stands, _STANDS * growth.longest_wait),
         at_least("growth in its slowest third: no plateau", "size", thirds.min(axis=0), _THIRD * growth.since / 3),
         more_than("the slope at least, by its interval", "rate", low, 0.5 * line.slope),
+        at_least("growth in six hours, of all memory", "size", _SLOWEST_H * line.slope, LEAST_PART * ground.limits),
         _asked_of_end(line, growth, ground.limits - last),
-        at_least("growth, beside what fell before", "size", growth.grown, _fell(trace)),
-        at_least("used when first heard: all that went before", "size", *_unheard(trace, growth, line)),
+        at_least("growth, beside what fell before", "size", growth.grown, _NEXT_TOOTH * _fell(trace)),
+        at_least("used when first heard: all that went before", "size", *_unheard(trace, ground, growth, line)),
         _asked_of_level(trace, ground, growth),
     ]
     left = hours_left(last[:, None], np.zeros((len(last), 1)), line.slope, ground.limits)
@@ -221,14 +227,14 @@ def _fell(trace: Trace) -> Numbers:
     return np.fmax(fell, np.nan_to_num(trace.gave_back))
 
 
-def _unheard(trace: Trace, growth: Growth, line: Line) -> tuple[Numbers, Numbers]:
+def _unheard(trace: Trace, ground: Ground, growth: Growth, line: Line) -> tuple[Numbers, Numbers]:
     """What was used when it was first heard, and what growth that went on since the boot would have taken by then: more
     than there was where it is a tooth. Nothing where it was heard from the boot on, or seen to begin."""
     rows, first = np.arange(len(trace.used)), np.isfinite(trace.used).argmax(axis=1)
     heard = -trace.hours[rows, first]
     unheard = trace.up_hours - heard
     begins = np.isnan(trace.used[:, 0]) & (unheard > LEAST_H) & (growth.hours >= _HEARD_PART * heard)
-    return trace.used[rows, first], line.slope * np.where(begins, unheard, 0)
+    return trace.used[rows, first] + ground.hidden, line.slope * np.where(begins, unheard, 0)
 
 
 def _asked_of_end(line: Line, growth: Growth, left: Numbers) -> Asked:

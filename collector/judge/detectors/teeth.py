@@ -24,6 +24,8 @@ _LEAST_OF_TOOTH, _STARTING = 4, 5
 """Blocks that tell the line of a tooth; blocks of starting up over which the first tooth may lead back."""
 _NEEDS_BOOT = 4
 """So many feet or fewer need that of the boot among them."""
+_BACK = 0.5
+"""A fall of which that part is back before a tooth could be told is a dip: what was closed is opened anew."""
 _MIDDLE = 0.5
 """Where in its block a mean stands."""
 
@@ -98,8 +100,20 @@ def saws(mean: Numbers, boots_at: Numbers) -> Saws:
     about = fit(np.broadcast_to(np.linspace(-1, 1, mean.shape[1]), mean.shape), mean, 1).rest  # a leak may move more
     swing = np.fmax.reduce(about, axis=1) - np.fmin.reduce(about, axis=1)
     large = falls > np.fmax(_FALL_ERRORS * error_of(mean), _FALL_PART * swing)[:, None]
+    large &= ~_are_dips(mean, falls)
     rows = np.flatnonzero(large.any(axis=1)).tolist()
     return {row: _saw(mean[row], _places(falls[row], large[row]), float(boots_at[row])) for row in rows}
+
+
+def _are_dips(mean: Numbers, falls: Numbers) -> Truths:
+    """Whether what falls at each block is mostly back soon."""
+    before = np.full_like(mean, np.nan)
+    before[:, 1:] = mean[:, :-1]
+    soon = np.full((_LEAST_OF_TOOTH - 1, *mean.shape), np.nan)
+    for later, ahead in enumerate(soon, start=1):
+        ahead[:, :-later] = mean[:, later:]
+    dips: Truths = np.fmax.reduce(soon, axis=0) >= before - _BACK * falls
+    return dips
 
 
 def feet(found: Saws, series: int, block_hours: float) -> Feet:

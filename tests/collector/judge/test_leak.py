@@ -114,6 +114,7 @@ def ground(rows: int = 1, **known: float) -> Ground:
         "ratchets": 0,
         "newest": np.nan,
         "open_ms": 0,
+        "hidden": 0,
     } | known
     return Ground(**{name: np.full(rows, value, dtype=np.float64) for name, value in values.items()})
 

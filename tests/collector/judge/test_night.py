@@ -113,6 +113,15 @@ def test_what_wandered_as_far_in_nights_before_is_no_leak() -> None:
     assert told(night(traffic, 20_000, fell_before=5_000)) == NIGHTS
 
 
+def test_what_is_closed_and_opened_anew_is_no_end_of_a_tooth() -> None:
+    def reconnects(chance: np.random.Generator) -> np.ndarray:
+        closed = abs(HOURS - chance.uniform(6.8, 7.3)) < 0.07
+        return np.asarray(chance.uniform(0, 1_500, len(HOURS)) - 15_000 * closed)
+
+    assert told(night(reconnects, 40_000)) >= 0.9 * NIGHTS
+    assert told(night(reconnects)) == 0
+
+
 def test_means_that_rise_above_floors_that_stay_are_no_leak() -> None:
     """More clients come in the morning, and all of them go again."""
 

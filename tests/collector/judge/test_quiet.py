@@ -16,6 +16,7 @@ from collector.judge.detectors.tell import QUIET
 from collector.judge.detectors.trace import TRACED, trace_of
 from collector.judge.explaining import explain_quiet
 from collector.judge.series import Rows, Table
+from tests.collector.judge.stream import LEAK_RULE, Bench, rows
 
 SIZE, BASE = 262_144.0, 100_000.0
 START_MS = 1_790_000_000_000
@@ -47,6 +48,7 @@ class Desk:
         for row in self.rows.tolist():
             self.table.add(f"board-{row}", ("main",))
             self.table.set(row, "size", SIZE)
+            self.table.set(row, "max_used" if kind == "stack" else "used", BASE)
         self.born_hours = np.zeros(len(shapes))
         self._period_s, self._heard = period_s, 0
 
@@ -109,11 +111,10 @@ def test_few_rises_are_told_where_they_are_even() -> None:
     assert np.isnan(of_uneven)
 
 
-def test_what_is_no_larger_than_a_fall_before_may_be_its_next_tooth() -> None:
-    falls: Shape = lambda hours: np.select([hours < 0.5, hours < 0.7], [20_000.0, 0.0], 30_000.0)  # noqa: E731
-    (told,) = Desk([both(falls, leak(5, begins=1.2))]).told(4)
-    assert told + 80 / 3600 >= 1.2 + 20_000 / (0.05 * SIZE)
-    assert told < 1.2 + 20_000 / (0.05 * SIZE) + LATE_H
+def test_what_is_hardly_larger_than_a_fall_before_may_be_its_next_tooth() -> None:
+    falls: Shape = lambda hours: np.select([hours < 2, hours < 2.2], [20_000.0, 0.0], 30_000.0)  # noqa: E731
+    (told,) = Desk([both(falls, leak(5, begins=2.7))]).told(6)
+    assert (told - 2.7) * 0.05 * SIZE == pytest.approx(1.5 * 20_000, rel=0.05)
 
 
 def test_growth_that_cannot_have_gone_on_since_the_boot_is_a_tooth() -> None:
@@ -124,6 +125,22 @@ def test_growth_that_cannot_have_gone_on_since_the_boot_is_a_tooth() -> None:
     told = first_heard.told(2)
     assert told[0] < 0.5 + LATE_H
     assert np.isnan(told[1])
+
+
+def test_where_only_what_is_free_is_told_nobody_knows_how_much_was_used_at_first() -> None:
+    bench = Bench(LEAK_RULE)
+    for minutes in range(100):
+        at_s = {"soon": 3 * 3600 + minutes * 60, "late": 40 * 3600 + minutes * 60}
+        for device, up_s in at_s.items():
+            free = {"free": 160_000 - 300 * minutes}
+            bench.second(rows(device, "heap", ("main",), bench.now_ms + 900, free, uptime_ms=up_s * 1000), seconds=30)
+    assert {finding.device for finding in bench.findings} == {"soon"}  # late: it would have taken four times as much
+
+
+def test_growth_that_takes_more_than_six_hours_for_one_percent_is_told_by_others() -> None:
+    slow, fast = Desk([leak(0.14), leak(0.2)], period_s=60).told(8)
+    assert np.isnan(slow)
+    assert fast < 5 + 2 * LATE_H
 
 
 def test_what_slows_down_stops_or_falls_is_left_alone() -> None:
