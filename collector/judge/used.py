@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from collector.judge.columns import kernel_of
-from collector.judge.expression import Numbers
+from collector.judge.expression import Columns, Numbers
 
 LAYERS = {"heap": 2, "process": 2}
 """How many numbers the history of such a thing keeps of a sample; of others it is one."""
@@ -42,3 +42,12 @@ def used_of(kind: str, columns: Mapping[str, Numbers], sizes: Numbers) -> Number
     if kind == "process":
         return np.stack([used, kernel_of(columns.get("total", unknown), used)], axis=1)
     return np.stack([used, sizes - columns.get("largest_free", unknown)], axis=1)
+
+
+def most_used(columns: Columns) -> Numbers:
+    """The most bytes that were used since the boot, as the device itself keeps it between its samples; NaN where it
+    does not. `columns` are all of a kind (`columns.derive`)."""
+    unknown = np.full(len(columns["limit"]), np.nan)
+    by_free = columns["limit"] - columns.get("min_free", unknown)
+    most: Numbers = np.where(np.isnan(by_free), columns.get("max_used", unknown), by_free)
+    return most

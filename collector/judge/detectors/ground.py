@@ -17,7 +17,8 @@ class Ground(NamedTuple):
     long they have been heard, and this boot; `peaks` how much comes and goes from sample to sample, and `given_back`
     how much of late went within as long as the window is (NaN: unknown); `resolutions` bytes; `ratchets` 1 where it is
     a counter that never falls; `newest` the newest value, bytes, and `open_ms` how long after the end of the window it
-    was read; `hidden` bytes that may be used and are not counted, where only what is free is told.
+    was read; `hidden` bytes that may be used and are not counted, where only what is free is told;
+    `most` bytes were used at most in this boot, as the device itself keeps it (NaN: it does not).
     """
 
     limits: Numbers
@@ -33,6 +34,7 @@ class Ground(NamedTuple):
     newest: Numbers
     open_ms: Numbers
     hidden: Numbers
+    most: Numbers
 
     def of(self, rows: Rows) -> Ground:
         """Of those rows only."""

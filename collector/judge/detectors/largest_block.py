@@ -31,7 +31,7 @@ def end_of_largest_block(used: Numbers, outside: Numbers, views: Rows, ground: G
     `ground` is that of used memory, but for the newest value; its peaks are not of what lies outside.
     """
     unknown = np.full(len(used), np.nan)
-    ground = ground._replace(peaks=unknown, ceilings=unknown, ceiling_ages_ms=unknown)
+    ground = ground._replace(peaks=unknown, ceilings=unknown, ceiling_ages_ms=unknown, most=unknown)
     with np.errstate(all="ignore"):
         begin, _ = first_and_last(seen_in(used, views).looked_at)
         looked_at = np.where(since(begin, outside), watched(outside, views), np.nan)

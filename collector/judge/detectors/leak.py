@@ -271,8 +271,8 @@ def _hours_left(seen: Seen, now: Numbers, ground: Ground, rate: Numbers) -> tupl
     ceiling = np.where(ceiling_age <= (buckets - begins) * bucket_hours, ground.ceilings, np.nan)
     read = np.where(since(begins, windows), windows, np.nan)
     by_read, scatter = passage(ends_of(read, ages, rate, ground.limits), bucket_hours)
-    others = np.column_stack([now + np.nan_to_num(ground.peaks), ground.newest, ceiling])
-    ages = np.column_stack([ages[np.arange(len(last)), last], np.zeros(len(last)), ceiling_age])
+    others = np.column_stack([now + np.nan_to_num(ground.peaks), ground.newest, ground.most, ceiling])
+    ages = np.column_stack([ages[np.arange(len(last)), last], np.zeros((len(last), 2)), ceiling_age])
     left = np.fmin(by_read, hours_left(others, ages, rate, ground.limits))
     return np.where(rate > 0, left, np.inf), np.hypot(scatter, bucket_hours / np.sqrt(12))
 

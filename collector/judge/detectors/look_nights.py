@@ -29,6 +29,7 @@ from collector.judge.detectors.two_boots import find_leaks_of_two_boots
 from collector.judge.detectors.views import LEVEL_OF, VIEWS
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows, Table
+from collector.judge.used import most_used
 
 _LONG = LEVEL_OF[VIEWS.index((5, False))]
 """What stood before a night is seen in buckets that are longer than those of this level: three hours and more."""
@@ -77,6 +78,7 @@ def _night(
     """The night of those blocks that count, and what is known of the time before: `Night.boots_at` and what follows."""
     least, mean = history.blocks.closed(rows)
     boots_at, stood_before, fell_before = before
+    known = table.view(rows)
     return Night(
         np.where(counts, least, np.nan),
         np.where(counts, mean, np.nan),
@@ -84,8 +86,9 @@ def _night(
         boots_at,
         stood_before,
         fell_before,
-        table.view(rows)["limit"],
+        known["limit"],
         history.mark(rows, PEAKS),
+        most_used(known),
         table.resolution[rows].astype(np.float64),
         history.mark(rows, LAST),
         np.where(counts[:, :, None], history.blocks.closed_samples(rows), np.float32(np.nan)),

@@ -79,8 +79,8 @@ STAYS = 2.0
 class Night(NamedTuple):
     """What is known of each series, one row each. `least` and `mean` of its blocks, oldest first (NaN: not seen), each
     `block_hours` long; `boots_at` at which block its boot began; `stood_before` the highest least value of any three
-    hours before (NaN: none), and `fell_before` how far least values fell within any night before; `limits` and `peaks`
-    bytes, as in `leak.Ground`; `resolutions` bytes; `newest` the newest value, which is not of a block yet; `samples`
+    hours before (NaN: none), and `fell_before` how far least values fell within any night before; `limits`, `peaks` and
+    `most` bytes, as in `Ground`; `resolutions` bytes; `newest` the newest value, which is not of a block yet; `samples`
     those of each block, as many as are kept."""
 
     least: Numbers
@@ -91,6 +91,7 @@ class Night(NamedTuple):
     fell_before: Numbers
     limits: Numbers
     peaks: Numbers
+    most: Numbers
     resolutions: Numbers
     newest: Numbers
     samples: npt.NDArray[np.float32]
@@ -341,7 +342,8 @@ def leaks_of(night: Night, sights: list[Sight], places: Rows) -> Leaks:
 
 def left_of(night: Night, slope: Numbers, scatter: Numbers) -> tuple[Numbers, Numbers]:
     """Hours until memory ends, and their error by the level: by the highest samples of each block, where they are kept;
-    else by what is held at the end of the night with the largest fall of late on it, and `scatter` is that error."""
+    else by what is held at the end of the night with the largest fall of late on it, and `scatter` is that error; or by
+    the most that the device itself has seen used, where that is sooner."""
     blocks, hours = night.least.shape[1], night.block_hours
     begins = np.arange(blocks, 0, -1) * hours
     held = np.fmin.reduce((night.least + slope[:, None] * begins)[:, -LEVEL_BLOCKS:], axis=1)
@@ -350,7 +352,8 @@ def left_of(night: Night, slope: Numbers, scatter: Numbers) -> tuple[Numbers, Nu
     ends = (night.limits[:, None] - highest) / slope[:, None] - begins + hours / 2
     by_samples, of_samples = passage(ends, hours)
     sampled = np.isfinite(by_samples)
-    return np.where(sampled, by_samples, by_level), np.where(sampled, of_samples, scatter)
+    by_most = np.maximum(0, night.limits - night.most) / slope
+    return np.fmin(np.where(sampled, by_samples, by_level), by_most), np.where(sampled, of_samples, scatter)
 
 
 def course_at(sights: list[Sight], places: Rows) -> Course:

@@ -214,7 +214,8 @@ def _found(trace: Trace, ground: Ground, growth: Growth) -> Look:
         at_least("used when first heard: all that went before", "size", *_unheard(trace, ground, growth, line)),
         _asked_of_level(trace, ground, growth),
     ]
-    left = hours_left(last[:, None], np.zeros((len(last), 1)), line.slope, ground.limits)
+    peaks = np.column_stack([last, ground.most])
+    left = hours_left(peaks, np.zeros(peaks.shape), line.slope, ground.limits)
     width_hours = WIDTHS_MS[FINEST] / HOUR_MS
     soonest, latest = interval(left, course_of(line), np.full(len(last), width_hours / np.sqrt(12)))
     leaks = Leaks(line.slope, low, high, left, soonest, latest, growth.hours * 60, growth.grown)

@@ -44,7 +44,7 @@ def night(shape: Shape, lost: float = 0.0, seed: int = 1, **known: float) -> Nig
     used = np.stack([BASE + shape(chance) + lost * HOURS / 8 for _ in range(NIGHTS)])
     blocks = used.reshape(NIGHTS, BLOCKS - 1, SAMPLES)
     values = {
-        "boots_at": -2.0, "stood_before": np.nan, "fell_before": np.nan, "limits": LIMIT, "peaks": 0.0,
+        "boots_at": -2.0, "stood_before": np.nan, "fell_before": np.nan, "limits": LIMIT, "peaks": 0.0, "most": np.nan,
         "resolutions": 1.0, "newest": np.nan,
     } | known  # fmt: skip
     columns = {name: np.full(NIGHTS, value) for name, value in values.items()}

@@ -122,13 +122,14 @@ def test_most_nights_tell_an_interval_in_which_memory_ends(shape: Shape, widest:
     assert np.median(((found.hours_high - found.hours_low) / found.hours_left)[told]) < widest
 
 
-def first_of(block: float, taken: float) -> tuple[Finding, float]:
+def first_of(block: float, taken: float, requests: float = 0) -> tuple[Finding, float]:
     """What is told first of a heap that loses 2 KB each hour of 90 KB, while what is taken of the largest free block
-    is that, of so many; and after how many hours."""
+    is that, of so many, and requests take so much between samples; and after how many hours."""
     bench = Bench(LEAK_RULE.replace("{leak_hours_left:hours}", "{forecast}"))
     for number in range(1, 300):
         hours = number * 300 / 3600
         heap = {"size": 140_000, "free": round(90_000 - 2_000 * hours), "largest_free": round(block - taken * hours)}
+        heap["min_free"] = heap["free"] - round(requests)
         found = bench.second(rows("board-1", "heap", ("main",), bench.now_ms + 299_900, heap), seconds=300)
         if found:
             return found[0], hours
@@ -146,3 +147,8 @@ def test_where_the_largest_free_block_outlives_the_rest_the_last_byte_ends_memor
     told, hours = first_of(block=60_000, taken=1_000)
     assert "memory ends in about" in told.reason
     assert told.numbers["leak_hours_left"] == pytest.approx(90_000 / 2_000 - hours, rel=0.05)
+
+
+def test_what_the_device_has_seen_used_between_samples_ends_memory_sooner() -> None:
+    told, hours = first_of(block=60_000, taken=1_000, requests=30_000)
+    assert told.numbers["leak_hours_left"] == pytest.approx((90_000 - 30_000) / 2_000 - hours, rel=0.05)

@@ -115,6 +115,7 @@ def ground(rows: int = 1, **known: float) -> Ground:
         "newest": np.nan,
         "open_ms": 0,
         "hidden": 0,
+        "most": np.nan,
     } | known
     return Ground(**{name: np.full(rows, value, dtype=np.float64) for name, value in values.items()})
 
