@@ -42,9 +42,12 @@ def end_of_largest_block(used: Numbers, outside: Numbers, views: Rows, ground: G
     return Forecast(*(np.where(known, one, np.nan) for one in ends))
 
 
-def is_well_before(block: Forecast, hours_left: Numbers) -> Truths:
-    """Whether the block is gone well before so many hours are over."""
-    before: Truths = block.left < _WELL_BEFORE * hours_left
+def is_well_before(block: Forecast, leaks: Leaks, used: Numbers, views: Rows, ground: Ground) -> Truths:
+    """Whether the block is gone well before the last byte, as its samples tell that, and before these leaks end memory:
+    peaks between samples may end it first."""
+    unknown = np.full(len(used), np.nan)
+    by_samples = forecast_of(seen_in(used, views), ground._replace(most=unknown), leaks.rate).left
+    before: Truths = block.left < np.fmin(leaks.hours_left, _WELL_BEFORE * np.fmax(by_samples, leaks.hours_left))
     return before
 
 

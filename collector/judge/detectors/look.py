@@ -150,9 +150,10 @@ def _ended_by_largest_block(
         return leaks, {}
     rows, views, newest = rows[told], views[told], table.view(rows[told])
     used, outside = (history.windows(rows, LEVEL_OF[views], layer) for layer in (0, 1))
-    ground = ground_of(table, history, views, rows)._replace(newest=newest["limit"] - newest["largest_free"])
-    block = end_of_largest_block(used, outside, views, ground)
-    sooner = is_well_before(block, leaks.hours_left[told])
+    ground = ground_of(table, history, views, rows)
+    of_block = ground._replace(newest=newest["limit"] - newest["largest_free"])
+    block = end_of_largest_block(used, outside, views, of_block)
+    sooner = is_well_before(block, Leaks(*(column[told] for column in leaks)), used, views, ground)
     by_block = np.full(len(leaks.rate), np.nan)
     by_block[told[sooner]] = block.left[sooner]
     leaks = ended_by(leaks, told[sooner], Forecast(*(ends[sooner] for ends in block)))
