@@ -46,15 +46,18 @@ SILENCE_COLUMNS = ("silent_s", "silent_after_s")
 """Seconds since the device was heard (unknown while it may not be judged), and the configured limit."""
 
 BEFORE_RESET = tuple(f"before_reset_{number}" for number in range(1, 9))
+LEFT_BEFORE_RESET = tuple(f"left_{name}" for name in BEFORE_RESET)
 
 REBOOT_COLUMNS = (
     "resets_1h", "resets_24h", "reset_minutes", "reset_hours", "crashes_24h", "steady_hours",
-    "memory_resets_24h", "memory_reset_used", "memory_reset_limit", "reset_limit", *BEFORE_RESET,
+    "memory_resets_24h", "memory_reset_used", "memory_reset_limit", "memory_reset_left", "memory_reset_first",
+    "reset_limit", *BEFORE_RESET, "reset_first", *LEFT_BEFORE_RESET,
 )  # fmt: skip
 """Restarts that nobody wanted, within an hour and a day (eight at most); minutes since the first of the hour, hours
 since the first of the day; of how many of the day the device named a reason; how long the longest boot was that one of
-the day ended; how many memory was the reason of, what was used before the newest of these and its limit; the limit, and
-used bytes just before each restart of the day, the newest first."""
+the day ended; how many memory was the reason of; before the newest of these what was used and its limit, or what was
+left and what was free when first heard; the limit, and used bytes just before each restart of the day, the newest
+first; the same of what was free when first heard, and bytes left. Left is told of heaps that tell only what is free."""
 
 SHORT_TEXTS = ("memory_reset_of", "memory_reset_reason")
 """Of the newest of those that memory was the reason of: what ran short, and the reason that the device gave."""

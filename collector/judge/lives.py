@@ -45,7 +45,9 @@ class Lives:
             time_ms -= block.u0 + uptime_ms
             if block.boot == known + 1:
                 heard_ms = self._rooms.heard_ms(block.device, known)
-        return Begun(block.device, block.boot, time_ms, self._rooms.last(block.device, known, time_ms), heard_ms)
+        before = self._rooms.last(block.device, known, time_ms)
+        sank = before is not None and self._rooms.sank(before)
+        return Begun(block.device, block.boot, time_ms, before, heard_ms, sank)
 
     def begin(self, row: int, begun: Begun, received_ms: int) -> None:
         """The board has taken in the block: where it holds that boot by now, a restart is noted."""
@@ -106,7 +108,7 @@ class Lives:
 
     def _tells_shortage(self, block: Rows, time_ms: int, said: str) -> bool:
         if block.names[:1] == (_KILLED,):
-            memory = self._rooms.last(block.device, block.boot, time_ms)
+            memory = self._rooms.last_sized(block.device, block.boot, time_ms)
             return memory is not None and memory.fill >= _NEAR_LIMIT
         return block.names[:1] in _SHORTAGES or is_for_want_of_memory(said)
 
@@ -117,7 +119,7 @@ class Lives:
         if event is None:
             return
         time_ms = block.t0 + block.rows[-1][0]
-        memory = self._rooms.last(block.device, block.boot, time_ms)
+        memory = self._rooms.last_sized(block.device, block.boot, time_ms)
         if memory is not None:
             table.set(event, "memory_used", memory.used)
             table.set(event, "memory_limit", memory.limit)

@@ -92,6 +92,15 @@ class History:
         """The boots before this one, newest first: rows x BOOTS x POINTS x (uptime ms, used), NaN where none."""
         return self.peaks[rows, MARKS:_BOOTS_END].reshape(len(rows), BOOTS, POINTS, 2)
 
+    def stood_at(self, row: int) -> float:
+        """The highest that a boot stood at in the first half of what was heard of it, for as long as a bucket, bytes;
+        NaN where that half was shorter than an hour: programs may take for as long what they keep."""
+        uptimes, used = self._whole(row)
+        half = len(used) // 2
+        if half == 0 or uptimes[half] - uptimes[0] < HOUR_MS:
+            return np.nan
+        return float(used[:half].max())
+
     def mark(self, rows: Rows, which: int) -> Numbers:
         """One of the marks."""
         marks: Numbers = self.peaks[rows, which]
@@ -305,23 +314,29 @@ class History:
             marks[RISE, row] = peak
         marks[RISE, ~fell] = highest[ends[~fell]]
 
-    def _remember_boot(self, row: int) -> None:
-        """Keep the ended boot as points: its oldest, two between, and the newest sample."""
-        last_ms, born_ms = self.peaks[row, LAST_MS], self.peaks[row, BORN_MS]
-        if np.isnan(last_ms):
-            return
-        level = int(np.searchsorted(np.array(WIDTHS_MS) * (BUCKETS - 1), last_ms - born_ms))
+    def _whole(self, row: int) -> tuple[Numbers, Numbers]:
+        """The boot of a row, or its last two weeks, by the shortest buckets that hold it: the uptime (ms) of the middle
+        of each that is known and closed, and the least used bytes in it, oldest first."""
+        born_ms = self.peaks[row, BORN_MS]
+        level = int(np.searchsorted(np.array(WIDTHS_MS) * (BUCKETS - 1), self.peaks[row, LAST_MS] - born_ms))
         level = min(level, len(WIDTHS_MS) - 1)
         width, newest = WIDTHS_MS[level], int(self.newest[row, level])
         numbers = np.arange(newest - BUCKETS + 1, newest + 1)
         least = self.least[row, 0, level, numbers % BUCKETS].astype(np.float64)
         known = np.flatnonzero(np.isfinite(least))[:-1]
-        uptimes, used = numbers[known] * width + width / 2 - born_ms, least[known]
+        return numbers[known] * width + width / 2 - born_ms, least[known]
+
+    def _remember_boot(self, row: int) -> None:
+        """Keep the ended boot as points: its oldest, two between, and the newest sample."""
+        last_ms, born_ms = self.peaks[row, LAST_MS], self.peaks[row, BORN_MS]
+        if np.isnan(last_ms):
+            return
+        uptimes, used = self._whole(row)
         self._remember_reached(row, used)
         points = np.full((POINTS, 2), np.nan)
         points[-1] = last_ms - born_ms, self.peaks[row, LAST]
-        if len(known):
-            chosen = np.unique(np.rint(np.linspace(0, len(known) - 1, POINTS)[:-1]).astype(np.int64))
+        if len(used):
+            chosen = np.unique(np.rint(np.linspace(0, len(used) - 1, POINTS)[:-1]).astype(np.int64))
             points[: len(chosen)] = np.stack([np.maximum(0, uptimes[chosen]), used[chosen]], axis=1)
         ring = self.peaks[row, MARKS:_BOOTS_END].copy()
         self.peaks[row, MARKS:_BOOTS_END] = np.concatenate([points.ravel(), ring[: -2 * POINTS]])

@@ -10,7 +10,10 @@ than half as much free as at its best in that boot. A heap that is always full i
 
 A large request fails long before a heap is full, and not each board says so. So a crash counts too where a heap had
 lost two thirds of what was free at its best in that boot, and either a leak of it was told by then, or as much of it
-was used as before one of the restarts above. A process is not judged so: who runs out there is killed.
+was used as before one of the restarts above, or another of its crashes was like it. Two are alike where each came when
+the heap had sunk lower than ever in the first half of its boot: one whose program takes much by design has stood there
+for long. Where a crash before had most of that still free, something else crashes that board, and chance may have
+brought two together. A process is not judged so: who runs out there is killed.
 """
 
 from __future__ import annotations
@@ -34,6 +37,8 @@ SHORTAGE_MS = 120_000
 _NEARLY_FULL, _OF_ITS_BEST = 0.95, 0.5
 _MOSTLY_GONE = 2 / 3
 """A heap that lost so much of what was free at its best in that boot was running out."""
+_MOSTLY_LEFT = 1 / 2
+"""A crash of a heap that lost less than that was of something else."""
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 
 _SLEPT_MS, _SLEPT_TIMES = 60_000, 10
@@ -41,19 +46,21 @@ _SLEPT_MS, _SLEPT_TIMES = 60_000, 10
 
 _NOTED, _BOOT, _WANTED, _SHORT, _WOKEN, _START = range(6)
 _HEAD = 6
-_RINGS = tuple(slice(_HEAD + KEPT * part, _HEAD + KEPT * (part + 1)) for part in range(10))
-_AT, _USED, _LIMIT, _MEMORY, _NAMED, _LASTED, _CRASHED, _GONE, _HEAP, _LEAKS = _RINGS
+_RINGS = tuple(slice(_HEAD + KEPT * part, _HEAD + KEPT * (part + 1)) for part in range(12))
+_AT, _USED, _LIMIT, _MEMORY, _NAMED, _LASTED, _CRASHED, _GONE, _HEAP, _LEAKS, _SIZED, _SANK = _RINGS
 
 
 class Begun(NamedTuple):
     """A boot that has begun: which, when, and what memory was just before. `heard_ms` is when the boot before it was
-    heard last; NaN where that was not the one before, or `start_ms` is not known by an uptime."""
+    heard last; NaN where that was not the one before, or `start_ms` is not known by an uptime. `sank` where the memory
+    had by far less left than ever in the first half of that boot."""
 
     device: str
     boot: int
     start_ms: int
     before: Memory | None
     heard_ms: float
+    sank: bool
 
 
 class Short(NamedTuple):
@@ -71,8 +78,8 @@ class Reboots:
     wanted, when memory last was short, the boot that seems to end a sleep, and when the newest boot began; then times,
     used bytes and limits just before, whether memory is known to be the reason, whether the device named one, how long
     (ms) the boot was that ended, whether the reason is what a failed request may end in, which part of what was free at
-    best was gone, of which row of the heaps (a process: NaN), and whether a leak of that was told, of KEPT restarts
-    each. NaN: there is none, or it is not known.
+    best was gone, of which row of the heaps (a process: NaN), whether a leak of that was told, whether its size is
+    known, and whether it sank, of KEPT restarts each. NaN: there is none, or it is not known.
     """
 
     def __init__(self) -> None:
@@ -90,7 +97,7 @@ class Reboots:
             mine[_WOKEN] = begun.boot
             return
         _note(mine, begun.boot, begun.start_ms, noted_ms, begun.before)
-        mine[_LASTED.start] = lasted_ms
+        mine[_LASTED.start], mine[_SANK.start] = lasted_ms, begun.sank
 
     def accuse(self, row: int, boot: int, *, crashed: bool) -> None:
         """The device names a reason for that boot that nobody wants: it did not sleep. It `crashed` where a request for
@@ -189,19 +196,21 @@ def _note(mine: Numbers, boot: int, start_ms: float, noted_ms: float, before: Me
     if before is not None:
         mine[_USED.start], mine[_LIMIT.start] = before.used, before.limit
         mine[_GONE.start], mine[_HEAP.start], mine[_LEAKS.start] = before.consumed, before.heap, before.leaks
+        mine[_SIZED.start] = before.sized
     short = 0 <= start_ms - mine[_SHORT] <= SHORTAGE_MS
     mine[_MEMORY.start] = short or (before is not None and was_exhausted(before))
 
 
 def _columns(state: Numbers, now_ms: int) -> Mapping[str, Numbers]:
     """REBOOT_COLUMNS of those lines."""
-    at, used, limit = state[:, _AT], state[:, _USED], state[:, _LIMIT]
+    at, limit, sized = state[:, _AT], state[:, _LIMIT], state[:, _SIZED] > 0
+    used, size = (np.where(sized, ring, np.nan) for ring in (state[:, _USED], limit))
+    left, first = (np.where(sized, np.nan, ring) for ring in (limit - state[:, _USED], limit))
     counts = _counts(state, now_ms)
     lately = counts & (at > now_ms - _HOUR_MS)
     by_memory = counts & _is_by_memory(state, now_ms)
     newest, any_by_memory = by_memory.argmax(axis=1)[:, None], by_memory.any(axis=1)
-    used_then, limit_then = (np.take_along_axis(ring, newest, axis=1)[:, 0] for ring in (used, limit))
-    before = _known_first(np.where(counts, used, np.nan))
+    then = (np.take_along_axis(ring, newest, axis=1)[:, 0] for ring in (used, size, left, first))
     values = (
         lately.sum(axis=1),
         counts.sum(axis=1),
@@ -210,12 +219,19 @@ def _columns(state: Numbers, now_ms: int) -> Mapping[str, Numbers]:
         (counts & (state[:, _NAMED] > 0)).sum(axis=1),
         np.fmax.reduce(np.where(counts, state[:, _LASTED], np.nan), axis=1) / _HOUR_MS,
         by_memory.sum(axis=1),
-        np.where(any_by_memory, used_then, np.nan),
-        np.where(any_by_memory, limit_then, np.nan),
-        np.fmax.reduce(np.where(counts, limit, np.nan), axis=1),
-        *before.T,
+        *(np.where(any_by_memory, one, np.nan) for one in then),
+        *_before_each(counts, size, used),
+        *_before_each(counts, first, left),
     )
     return dict(zip(REBOOT_COLUMNS, values, strict=True))
+
+
+def _before_each(counts: Truths, limits: Numbers, values: Numbers) -> list[Numbers]:
+    """The limit, and what is known of the restarts that count, the newest first."""
+    return [
+        np.fmax.reduce(np.where(counts, limits, np.nan), axis=1),
+        *_known_first(np.where(counts, values, np.nan)).T,
+    ]
 
 
 def _counts(state: Numbers, now_ms: int) -> Truths:
@@ -239,13 +255,25 @@ def _is_by_memory(state: Numbers, now_ms: int) -> Truths:
 
 def _ran_out(state: Numbers, now_ms: int) -> Truths:
     """Which are crashes of a heap of which a leak was told, or that was as full as before a restart that is known to be
-    for want of memory."""
+    for want of memory, or one of several that are alike."""
     used, heap = state[:, _USED], state[:, _HEAP]
     known_at = np.where(_settled(state, now_ms) & (state[:, _MEMORY] > 0), used, np.inf)
     as_full = (heap[:, :, None] == heap[:, None, :]) & (used[:, :, None] >= known_at[:, None, :])
     leaks = np.isfinite(heap) & (state[:, _LEAKS] > 0)
-    crashes: Truths = (state[:, _CRASHED] > 0) & (leaks | as_full.any(axis=2))
+    crashes: Truths = (state[:, _CRASHED] > 0) & (leaks | as_full.any(axis=2) | _are_alike(state, now_ms))
     return crashes
+
+
+def _are_alike(state: Numbers, now_ms: int) -> Truths:
+    """Which are crashes of a heap that had sunk, as it had before another of them; none after a crash of that heap
+    that left most of it free."""
+    crashed, gone, heap = _settled(state, now_ms) & (state[:, _CRASHED] > 0), state[:, _GONE], state[:, _HEAP]
+    same = heap[:, :, None] == heap[:, None, :]
+    others = same & (crashed & (gone < _MOSTLY_LEFT))[:, None, :]
+    after_others = np.triu(others).any(axis=2)  # the newest stands first
+    sank = crashed & (gone >= _MOSTLY_GONE) & (state[:, _SANK] > 0) & ~after_others
+    alike: Truths = sank & ((same & sank[:, None, :]).sum(axis=2) > 1)
+    return alike
 
 
 def _asked_of_memory(line: Numbers, place: int, now_ms: int) -> list[Asked]:
@@ -255,7 +283,7 @@ def _asked_of_memory(line: Numbers, place: int, now_ms: int) -> list[Asked]:
     fill, gone = (line[:, _USED] / line[:, _LIMIT])[:, place], line[:, _GONE][:, place]
     known = Asked(f"used before that of {ago} ago, or told by an allocation, a kill, the device",
                   "percent", fill, "at least", _NEARLY_FULL, told)  # fmt: skip
-    crash = Asked("of what was free gone as it crashed, by a leak or as before such a restart",
+    crash = Asked("of what was free gone as it crashed, by a leak, or as before such a restart or a like one",
                   "percent", gone, "at least", _MOSTLY_GONE, ran_out & (gone >= _MOSTLY_GONE))  # fmt: skip
     return [known] if told.all() else [known, crash]
 

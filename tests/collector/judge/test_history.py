@@ -124,6 +124,18 @@ def test_marks_follow_the_samples_however_they_are_cut(steps: list[tuple[int, in
         assert np.array_equal(whole.peaks[:, mark], cut.peaks[:, mark], equal_nan=True)
 
 
+def test_a_boot_stood_as_high_as_a_whole_bucket_of_its_first_half() -> None:
+    history, row, begin = History(), np.array([0]), 1_790_000_000_000
+    history.make_room(1)
+    assert np.isnan(history.stood_at(0))
+    for minute in range(600):
+        used = 900 if minute == 150 else 300 if 100 <= minute < 200 else 200 if minute < 310 else 500
+        history.add(row, np.array([begin + minute * 60_000]), np.array([[used]]), np.array([minute * 60_000.0]))
+        if minute == 110:
+            assert np.isnan(history.stood_at(0))  # too short
+    assert history.stood_at(0) == 300
+
+
 def test_what_is_given_back_is_the_largest_fall_within_a_window() -> None:
     """5,000 bytes at once, and later 8,000 evenly within 20 minutes: a window of 10 minutes sees the first, one of 41
     both."""
