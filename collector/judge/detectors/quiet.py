@@ -1,8 +1,8 @@
 """Quiet: memory that never falls, of a series that somebody watches, and grows at an even pace. Pure, by column.
 
-Where samples come each minute and used memory has not fallen once for half an hour, growth by one percent of all memory
-says more than anywhere else: nothing comes and goes that it could be mistaken for. What may still be healthy is a cache
-that fills or a program that starts: it slows down.
+Where samples come each minute and used memory has not fallen once in half an hour and sixty of them, growth by one
+percent of all memory says more than anywhere else: nothing comes and goes that it could be mistaken for. What may still
+be healthy is a cache that fills or a program that starts: it slows down.
 
 Growth is looked at from where it begins: after the longest wait for a rise that ended at least `_WAITED_FROM_H` ago, if
 that is long beside what followed; else from the last fall, and again from ten minutes and from half an hour after the
@@ -30,8 +30,9 @@ from collector.judge.detectors.views import HOURS_OF, VIEWS
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows
 
-LEAST_H, OFTEN_S, LEAST_PART = 0.5, 66.0, 0.01
-"""For so long at least it must not have fallen, and have grown; samples at most so far apart; of all memory."""
+LEAST_H, LEAST_SAMPLES, OFTEN_S, LEAST_PART = 0.5, 60, 66.0, 0.01
+"""For so long at least, and in so many samples, it must not have fallen, and have grown; samples at most so far apart;
+of all memory. Who samples each minute is not at a desk, and what boards take in their first hour there is no leak."""
 _LEAST_RISES, _LEAST_EVEN_RISES, _EVEN = 6, 4, 0.75
 """Rises are even where the least is such a part of the largest, and so of the waits between them."""
 _THIRD, _STANDS = 0.5, 0.75
@@ -197,11 +198,12 @@ def _found(trace: Trace, ground: Ground, growth: Growth) -> Look:
     line, last = line_through(growth.at, growth.held), trace.used[:, -1]
     low, high = line.slope - Z * line.error, line.slope + Z * line.error
     thirds = np.diff(np.stack([at_part(growth.held, part) for part in (0, 1 / 3, 2 / 3, 1)]), axis=0)
+    least_hours = np.fmax(LEAST_H, LEAST_SAMPLES * trace.apart_s / 3600)
     least_rises = np.where(growth.even, _LEAST_EVEN_RISES, _LEAST_RISES)
     asked = [
         at_most("how far samples stand apart", "seconds", trace.apart_s, OFTEN_S),
-        at_least("for how long it never fell", "hours", trace.quiet_hours, LEAST_H),
-        at_least("how long it grows", "hours", growth.hours, LEAST_H),
+        at_least("for how long it never fell", "hours", trace.quiet_hours, least_hours),
+        at_least("how long it grows", "hours", growth.hours, least_hours),
         at_least("growth, of all memory", "size", growth.grown, LEAST_PART * ground.limits),
         more_than("growth, in steps of the counter", "size", growth.grown, 2 * ground.resolutions),
         at_least("times that it rose: no step", "number", growth.rises.astype(np.float64), least_rises),

@@ -77,7 +77,7 @@ class Desk:
         return ground_of(self.table, self.history, np.full(len(rows), TRACED), rows)
 
 
-@pytest.mark.parametrize("period_s", [10, 60])
+@pytest.mark.parametrize("period_s", [10, 30])
 def test_a_leak_is_told_once_it_took_one_percent_and_half_an_hour(period_s: float) -> None:
     due = {
         leak(20): 0.5, leak(3): 0.5, leak(1): 1.0, leak(0.5): 2.0, leak(5, 256): 0.5, leak(5, begins=2): 2.5,
@@ -88,6 +88,14 @@ def test_a_leak_is_told_once_it_took_one_percent_and_half_an_hour(period_s: floa
     assert (late <= LATE_H).all(), late
 
 
+def test_sixty_samples_are_asked_where_they_stand_far_apart() -> None:
+    apart_s = 40  # two in 80 seconds
+    (told,) = Desk([leak(20)], period_s=apart_s).told(2)
+    assert 0 <= told + 80 / 3600 - 60 * apart_s / 3600 < LATE_H
+    hour: Shape = lambda hours: leak(20)(np.minimum(hours, 0.6))  # noqa: E731
+    assert np.isnan(Desk([hour], period_s=apart_s).told(2)).all()
+
+
 def test_what_programs_take_while_they_start_is_not_measured() -> None:
     (told,) = Desk([both(leak(5), cache(0.1, 0.02))]).told(2)
     assert told < 0.5 + 10 / 60 + LATE_H
@@ -95,7 +103,7 @@ def test_what_programs_take_while_they_start_is_not_measured() -> None:
 
 def test_a_start_that_takes_half_an_hour_is_not_measured() -> None:
     (told,) = Desk(
-        [both(leak(2), lambda hours: np.floor(0.03 * SIZE * np.minimum(1, hours / 0.45)))], period_s=60
+        [both(leak(2), lambda hours: np.floor(0.03 * SIZE * np.minimum(1, hours / 0.45)))], period_s=30
     ).told(1.3)
     assert told < 1.0 + LATE_H
 
@@ -119,7 +127,7 @@ def test_what_is_hardly_larger_than_a_fall_before_may_be_its_next_tooth() -> Non
 
 def test_growth_that_cannot_have_gone_on_since_the_boot_is_a_tooth() -> None:
     """Nobody heard the boot, and at this pace all that was used then had been taken within seven hours."""
-    first_heard = Desk([leak(5), leak(5)], period_s=60)
+    first_heard = Desk([leak(5), leak(5)], period_s=30)
     for born_hours, row in ((-3, 0), (-10, 1)):
         first_heard.born_hours[row] = born_hours
     told = first_heard.told(2)
