@@ -128,7 +128,7 @@ def test_every_verdict_is_explained_of_a_boot_of_which_nothing_is_kept_yet() -> 
 
 def test_memory_that_never_falls_is_explained_by_points_between_all_that_is_known() -> None:
     bench = Bench()
-    for minute in range(60):
+    for minute in range(70):
         told = {"size": 22_528, "free": 16_000 - 40 * minute}
         bench.second(rows("board-1", "heap", ("main",), bench.now_ms, told, uptime_ms=60_000 * minute), seconds=60)
     seen = next(one.why.window for one in said_of(bench)["quiet"] if one.told)

@@ -70,7 +70,7 @@ def test_one_leak_over_many_restarts_is_one_incident_until_a_whole_boot_is_calm(
     assert not board.incidents.open
     assert len({one.key for one in board.told}) == 1
     over = board.told[-1]
-    assert (over.status, over.ended) == ("resolved", "Over after 5.6 hours. It has not come back for 5.6 hours.")
+    assert (over.status, over.ended) == ("resolved", "Over after 5.1 hours. It has not come back for 5.1 hours.")
 
 
 def test_the_first_reading_of_a_new_boot_ends_what_a_detector_saw_in_the_last() -> None:
