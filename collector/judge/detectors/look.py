@@ -46,7 +46,7 @@ from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows, Table
 from collector.judge.used import most_used
 
-HIDDEN = 3.0
+_HIDDEN = 3.0
 """How many times what was free of a heap when it was first heard may have been used then, where only what is free is
 told: three quarters of it all."""
 
@@ -67,7 +67,7 @@ def ground_of(table: Table, history: History, views: Rows, rows: Rows) -> Ground
         np.full(len(rows), float(table.kind in RATCHETS)),
         history.mark(rows, LAST),
         history.mark(rows, LAST_MS) - history.begin_open_ms(rows, LEVEL_OF[views]),
-        np.where(np.isnan(known["used"]), HIDDEN * known["limit"], 0),
+        np.where(np.isnan(known["used"]), _HIDDEN * known["limit"], 0),
         most_used(known),
     )
 
