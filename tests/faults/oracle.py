@@ -63,6 +63,10 @@ class Oracle:
         with self._lock:
             (source.committed if word == "committed" else source.acked).update(range(source.life_began, number + 1))
 
+    def issued(self) -> int:
+        """How many numbers there are."""
+        return sum(source.issued for source in self._sources.values())
+
     def acked(self) -> int:
         """How many numbers the collector has acknowledged, as far as the agents lived to tell."""
         return sum(len(source.acked) for source in self._sources.values())

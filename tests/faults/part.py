@@ -1,9 +1,9 @@
 """One part of a collector: `python -m tests.faults.part NAME CONFIG CLOCK [hasty] [brisk]`.
 
 CLOCK is a file that holds a number of milliseconds by which the wall clock of this process is wrong; the test steps it.
-`hasty` puts the broken build in the intake's place: it acknowledges what it has read and commits once in a while, as
-the obvious program does. A harness that does not find it out is blind. `brisk`: two seconds of silence end a connection
-to the broker, not thirty, so that a test need not wait for it.
+`hasty` puts the broken build in the intake's place: it acknowledges what it has read and commits once nothing has come
+for a while, as the obvious program does. A harness that does not find it out is blind. `brisk`: two seconds of silence
+end a connection to the broker, not thirty, so that a test need not wait for it.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ def break_intake() -> None:
         def step(self) -> None:
             self._collect()
             messages, self._inbox = self._inbox, []
-            if not self._next_commit:  # the first of its life: however long it took to start
-                self._next_commit = telemetry.clock.monotonic_ms() + HASTY_COMMIT_MS if messages else 0
             for message in messages:
                 self._take(message, self._now_ms())
                 self.link.acknowledge(message)
             self._send_acks()
             now = telemetry.clock.monotonic_ms()
-            if self._next_commit and now >= self._next_commit:
+            if messages:
                 self._next_commit = now + HASTY_COMMIT_MS
+            elif self._next_commit and now >= self._next_commit:
+                self._next_commit = 0
                 self._commit()
                 self._keep_house()
 

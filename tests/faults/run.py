@@ -103,14 +103,13 @@ def composed(folder: Path, kills: int, seed: int, agents: int = 2) -> Report:
 
 
 def hammered(folder: Path, kills: int, seed: int, build: str) -> Report:
-    """Nothing but the intake is killed, some time after each of its lives acknowledged something."""
+    """Nothing but the intake is killed, each time once it has acknowledged numbers that were issued in this life."""
     rng = random.Random(seed)
     with rig(folder, agents=1, build=build) as under_test:
         for _ in range(kills):
-            wait_for_acks(under_test, under_test.oracle.acked() + 1)
-            time.sleep(rng.uniform(0.2, 1.2))
+            wait_for_acks(under_test, under_test.oracle.issued() + rng.randint(50, 100))
             carry_out(under_test, Round(kills=("intake",), hold_s=0.05, after_s=0.0), Counter())
-        wait_for_acks(under_test, under_test.oracle.acked() + 1)
+        wait_for_acks(under_test, under_test.oracle.issued() + 1)
         under_test.rest()
         if build:
             time.sleep(2 * HASTY_COMMIT_MS / 1000)  # even the hasty build has committed
