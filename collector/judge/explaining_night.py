@@ -1,17 +1,19 @@
 """Why a leak is told of a night, or is not: its blocks, the line that counts, each condition with its numbers. Pure.
 
-The conditions are those of `detectors.night`, which finds them in one of several sights; a test holds that they agree.
+The conditions are those of `night_leaks.py`, which finds them in one of several sights; a test holds that they agree.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from collector.judge.detectors import night as detector
-from collector.judge.detectors import settled
+from collector.judge.detectors import night as nights
+from collector.judge.detectors import settled, sights
 from collector.judge.detectors.conditions import Asked, at_least, at_most, is_so, less_than, more_than
-from collector.judge.detectors.night import Night, Sight
+from collector.judge.detectors.night import Night
+from collector.judge.detectors.night_leaks import shows_leak
 from collector.judge.detectors.shape import Z
+from collector.judge.detectors.sights import Sight, is_staircase, lifts_floors, look_at
 from collector.judge.detectors.two_boots import asked_of_two_boots
 from collector.judge.explaining import Explanation, Window, conditions_of, listed
 from collector.judge.expression import Truths
@@ -30,15 +32,14 @@ def explain_night(night: Night) -> Explanation:
     """Explain the night of one series (arrays of one row)."""
     known = np.isfinite(night.least[0])
     with np.errstate(all="ignore"):
-        sights = detector.look_at(night)
-        places = detector.choose(sights)
-        sight = sights[int(places[0])]
+        look = look_at(night)
+        sight = look.sights[int(look.places[0])]
         line = sight.line
         blocks = np.arange(len(known)) * night.block_hours
         drawn = np.where(known, _level_at_start(sight) + float(line.slope[0]) * blocks, np.nan)
-        steps = detector.is_staircase(sights, places, np.arange(1))
+        steps = is_staircase(look, np.arange(1))
         asked = [*_asked_of_time(night), *_asked_of_rise(night, sight), *_asked_of_course(night, sight)]
-        asked += [is_so(_FLOORS, detector.lifts_floors(sights, places)), is_so(_STEPS, ~steps)]
+        asked += [is_so(_FLOORS, lifts_floors(look)), is_so(_STEPS, ~steps)]
     slope, error = float(line.slope[0]), Z * float(line.error[0])
     kept = tuple(bool(one) for one in known)
     seen = Window(
@@ -52,7 +53,7 @@ def explain_settled(night: Night) -> Explanation:
     """Explain the night of one series without its beginning."""
     with np.errstate(all="ignore"):
         rest = settled.rest_of(night)
-        rest_is_told = detector.shows_leak(rest.night, rest.sights, rest.places, settled.is_settled(rest))
+        rest_is_told = shows_leak(rest.night, rest.look, settled.is_settled(rest))
         slows = settled.may_slow_down(night) & rest.whole_slows
     asked = [
         *_asked_of_time(night),
@@ -77,33 +78,33 @@ def _level_at_start(sight: Sight) -> float:
 
 def _asked_of_time(night: Night) -> list[Asked]:
     return [
-        at_least("how long it was seen", "hours", detector.span_hours(night), detector.NIGHT_H),
-        at_least("blocks known", "number", np.isfinite(night.least).sum(axis=1), detector.LEAST_KNOWN),
+        at_least("how long it was seen", "hours", nights.span_hours(night), nights.NIGHT_H),
+        at_least("blocks known", "number", np.isfinite(night.least).sum(axis=1), nights.LEAST_KNOWN),
     ]
 
 
 def _asked_of_rise(night: Night, sight: Sight) -> list[Asked]:
     """That it rises beyond doubt, by the sight that counts: the detector's own word, beside its numbers."""
     is_tooth = sight.name == "one tooth"
-    what = {"feet": ", or few feet that agree", "one tooth": f", and {detector.KEPT:.0%} of the tooth kept"}
+    what = {"feet": ", or few feet that agree", "one tooth": f", and {sights.KEPT:.0%} of the tooth kept"}
     rises = more_than(
         f"growth in standard deviations{what.get(sight.name, '')}", "number", sight.line.deviates,
-        detector.SURE_OF_FEET if is_tooth else detector.SURE,
+        sights.SURE_OF_FEET if is_tooth else sights.SURE,
     )  # fmt: skip
-    grown = more_than("growth of the line", "size", sight.line.grown, detector.worth(night))
+    grown = more_than("growth of the line", "size", sight.line.grown, nights.worth(night))
     return [grown, _as_said(rises, sight.rises | ~grown.held & rises.held)]
 
 
 def _asked_of_course(night: Night, sight: Sight) -> list[Asked]:
     line = sight.line
-    level = detector.level_of(night)
-    before, fell = night.stood_before + detector.MARGIN * line.grown, detector.WANDERS * night.fell_before
+    level = nights.level_of(night)
+    before, fell = night.stood_before + nights.MARGIN * line.grown, nights.WANDERS * night.fell_before
     return [
         is_so("the last blocks are on the line, no end of a tooth", sight.holds),
         *_asked_of_halves(sight),
         more_than("level, above all before the night", "size", level, before).or_unknown(),
         at_least("growth, beside what fell within a night before", "size", line.grown, fell).or_unknown(),
-        is_so("the newest value has not fallen back to the beginning", detector.is_kept(night, line.grown)),
+        is_so("the newest value has not fallen back to the beginning", nights.is_kept(night, line.grown)),
     ]
 
 
@@ -113,13 +114,13 @@ def _asked_of_halves(sight: Sight) -> list[Asked]:
     if sight.name == "one tooth":
         what = "its rise after the tooth to that before"
         return [
-            more_than(f"{what}: no cache", "ratio", line.ratio, 1 / detector.ALIKE),
-            less_than(f"{what}: not just begun", "ratio", line.ratio, detector.ALIKE),
+            more_than(f"{what}: no cache", "ratio", line.ratio, 1 / sights.ALIKE),
+            less_than(f"{what}: not just begun", "ratio", line.ratio, sights.ALIKE),
         ]
     surely = line.ratio - 2 * line.ratio_error
     return [
-        at_least("its second half to its first: no cache", "ratio", line.ratio, detector.least_ratio(line)),
-        at_most("the same, less two of its errors: not just begun", "ratio", surely, detector.RACES).or_unknown(),
+        at_least("its second half to its first: no cache", "ratio", line.ratio, sights.least_ratio(line)),
+        at_most("the same, less two of its errors: not just begun", "ratio", surely, sights.RACES).or_unknown(),
     ]
 
 

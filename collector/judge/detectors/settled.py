@@ -13,21 +13,10 @@ import numpy as np
 
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.line import mean_of
-from collector.judge.detectors.night import (
-    OF_TEETH,
-    Night,
-    Sight,
-    choose,
-    course_at,
-    find_night_leaks,
-    is_night,
-    leaks_of,
-    least_ratio_of,
-    look_at,
-    shows_leak,
-)
+from collector.judge.detectors.night import Night, is_night
+from collector.judge.detectors.night_leaks import find_night_leaks, leaks_of, shows_leak
+from collector.judge.detectors.sights import Look, least_ratio_of, look_at
 from collector.judge.expression import Numbers, Truths
-from collector.judge.series import Rows
 
 BEGINNING = 1 / 3
 """The part of a night that is left out."""
@@ -37,12 +26,11 @@ and the ratio at least."""
 
 
 class Rest(NamedTuple):
-    """A night without its beginning, and ways to look at it with the places of those that count; its ratio of halves
-    and the error of that; the ratio of a cache which slows down as the whole night did, and whether that one did."""
+    """A night without its beginning, and how it looks; its ratio of halves and the error of that; the ratio of a cache
+    which slows down as the whole night did, and whether that one did."""
 
     night: Night
-    sights: list[Sight]
-    places: Rows
+    look: Look
     ratio: Numbers
     error: Numbers
     of_cache: Numbers
@@ -66,24 +54,22 @@ def find_settled_leaks(night: Night) -> Leaks:
         if not len(rows):
             return found
         rest = rest_of(night.of(rows))
-        told = shows_leak(rest.night, rest.sights, rest.places, rest.whole_slows & is_settled(rest))
-        for column, value in zip(found, leaks_of(rest.night, rest.sights, rest.places), strict=True):
+        told = shows_leak(rest.night, rest.look, rest.whole_slows & is_settled(rest))
+        for column, value in zip(found, leaks_of(rest.night, rest.look), strict=True):
             column[rows] = np.where(told, value, np.nan)
     return found
 
 
 def rest_of(night: Night) -> Rest:
     """How nights slow down, and how they do without their beginning."""
-    sights = look_at(night)
-    places = choose(sights)
-    whole = course_at(sights, places)
-    slows: Truths = (whole.ratio < least_ratio_of(whole.hours, whole.ratio_error)) & (places < len(sights) - OF_TEETH)
+    look = look_at(night)
+    whole = look.course
+    slows: Truths = (whole.ratio < least_ratio_of(whole.hours, whole.ratio_error)) & ~look.by_teeth
     later = _without_beginning(night)
-    sights = look_at(later)
-    places = choose(sights)
-    course = course_at(sights, places)
+    look = look_at(later)
+    course = look.course
     of_cache = np.fmax(whole.ratio, 0) ** (1 - BEGINNING)
-    return Rest(later, sights, places, course.ratio, course.ratio_error, of_cache, slows)
+    return Rest(later, look, course.ratio, course.ratio_error, of_cache, slows)
 
 
 def least_of(rest: Rest) -> Numbers:
@@ -94,9 +80,7 @@ def least_of(rest: Rest) -> Numbers:
 
 def is_settled(rest: Rest) -> Truths:
     """Whether the rest slows down by less than a cache would, and by little."""
-    settled: Truths = (
-        (rest.error <= BEND_KNOWN) & (rest.ratio >= least_of(rest)) & (rest.places < len(rest.sights) - OF_TEETH)
-    )
+    settled: Truths = (rest.error <= BEND_KNOWN) & (rest.ratio >= least_of(rest)) & ~rest.look.by_teeth
     return settled
 
 

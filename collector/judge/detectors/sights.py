@@ -1,13 +1,8 @@
-"""Points out of a night's blocks (`blocks.py`) of which a line may tell that memory grows. Pure, one series a row.
+"""Ways to look at a night: lines through what `points.py` and `teeth.py` make of its blocks. Pure, by column.
 
-Traffic rises from a floor, clients come and go, teeth of a saw return to their feet: what rises steadily beneath is
-seen best in
-
-* `mixed`: of each block that mixture of its least value and its mean which scatters least around a parabola;
-* `smooth`: means over an hour, in which short teeth and waves cancel out (von Hann's window);
-* `floors`: the least of so many blocks, and where it was: one of each tooth that is not longer.
-
-Of longer teeth the feet are looked at (`teeth.py`).
+A sight counts if its line rises beyond doubt. Of feet of teeth, which are few, less is asked of the line and more of
+each foot, whose error is known. If there was one tooth only, its foot lies higher than the boot by a good part of the
+tooth, and memory rises on as it did before.
 """
 
 from __future__ import annotations
@@ -16,55 +11,219 @@ from typing import NamedTuple
 
 import numpy as np
 
-from collector.judge.detectors.line import fit
-from collector.judge.expression import Numbers
+from collector.judge.detectors.forecast import Course
+from collector.judge.detectors.line import Line, line_through, mean_of
+from collector.judge.detectors.located import located
+from collector.judge.detectors.night import Night, worth
+from collector.judge.detectors.points import Points, floors, mixed, scatter, smooth
+from collector.judge.detectors.shape import first_and_last
+from collector.judge.detectors.stairs import rises_in_steps
+from collector.judge.detectors.teeth import Feet, Tooth, error_of, feet, only_tooth, saws
+from collector.judge.detectors.walk import ratio_error_of_walk
+from collector.judge.detectors.waves import without_waves
+from collector.judge.expression import Numbers, Truths
+from collector.judge.series import Rows
 
-_SMOOTH, _SMOOTH_KNOWN = 12, 0.8
-"""Blocks of an hour, and the part of their weights that must be known."""
+FLOORS_OF = (1, 2, 4, 8, 12)
+FLOORS, FLOORS_PART, FLOORS_ERRORS = slice(1, 1 + len(FLOORS_OF)), 0.5, 2.0
+"""The sights of floors, one of which every leak must lift, by that part of its growth or within so many errors of it:
+where means rise alone, more comes and goes than before, and nothing is kept."""
+HOPE, BEND_KNOWN, CLEARER = 0.5, 0.03, 0.75
+"""Deviates of a rise that all samples may make sure; an error of the ratio of halves that they need not make less; by
+what part of the scatter they must be better."""
+AT_ONCE = 64
+"""All samples are many numbers: so many series are looked at together."""
+SURE, LEAST_POINTS = 3.5, 8
+"""Normal deviates, and how many points a line needs to be believed by them."""
+SURE_OF_FEET = 5.0
+"""Deviates of the rise of feet by their own errors."""
+FEW_FEET, FEW_AGREE, MORE_AGREE = 3, 1.5, 2.0
+"""How many there must be, and by how many deviates so many of them, and more, must lie on a line."""
+OF_TEETH = 2
+"""The last sights: of feet, and of an only tooth."""
+KEPT, KEPT_OF_FEET, ALIKE = 0.15, 0.1, 2.0
+"""The part of a single tooth that was not given back, and of few of them; by which factor memory may rise faster or
+slower after a single one."""
+FALL_ERRORS, FALL_PART, END_BLOCKS = 6.0, 0.25, 2
+"""What lies below the line at its end by so many errors, and by that part of the growth, has been given back."""
+SLOWS, OF_HOURS, SLOWS_ERRORS, SLOWS_AT_MOST, RACES = 0.06, 7.5, 1.9, 0.7, 3.0
+"""What the ratio of halves may lack of 1: so much in so many hours, or so many of its errors, up to that part. And by
+how much it may exceed it."""
+BEND_OF_FEET, BEND_OF_FEW = 3.9, 1 / 3
+"""The error of the ratio of halves in errors of the slope, as a part of it: 3.5 of three points, 3.9 of many; and what
+it is at least of few feet, of which the first may be of a tooth that began some time after the boot."""
 
 
-class Points(NamedTuple):
-    """Hours and bytes: series x points, NaN where there is none."""
+class Sight(NamedTuple):
+    """One way to look at all nights: its name, its points, the line through them; and, a truth a row: whether that
+    `rises` beyond doubt, `holds` to its end without a fall, and `goes_on` as it began."""
 
-    hours: Numbers
-    used: Numbers
-
-
-def mixed(hours: Numbers, least: Numbers, mean: Numbers) -> Points:
-    """The mixture that scatters least."""
-    x = np.broadcast_to(np.linspace(-1, 1, least.shape[1]), least.shape)
-    low, middle = (fit(x, one, 2).rest for one in (least, mean))
-    apart = low - middle
-    part = np.clip(-(middle * apart).sum(axis=1) / ((apart**2).sum(axis=1) + 1e-9), 0, 1)[:, None]
-    return Points(hours, part * least + (1 - part) * mean)
+    name: str
+    points: Points
+    line: Line
+    rises: Truths
+    holds: Truths
+    goes_on: Truths
 
 
-def scatter(used: Numbers) -> Numbers:
-    """The standard deviation of blocks around a parabola; NaN where nothing is known."""
-    rest = fit(np.broadcast_to(np.linspace(-1, 1, used.shape[1]), used.shape), used, 2).rest
-    deviation: Numbers = np.sqrt((rest**2).sum(axis=1) / np.isfinite(used).sum(axis=1))
-    return deviation
+class Look(NamedTuple):
+    """All nights by all sights, and for each row the place of the sight that counts."""
+
+    sights: list[Sight]
+    places: Rows
+
+    @property
+    def by_teeth(self) -> Truths:
+        """Whether feet of teeth count, or the foot of an only one."""
+        by: Truths = self.places >= len(self.sights) - OF_TEETH
+        return by
+
+    @property
+    def grown(self) -> Numbers:
+        """Bytes, by the sights that count."""
+        grown: Numbers = np.choose(self.places, [sight.line.grown for sight in self.sights])
+        return grown
+
+    @property
+    def course(self) -> Course:
+        """How growth was seen to go by the sights that count."""
+        lines = [sight.line for sight in self.sights]
+        return Course(*(np.choose(self.places, [getattr(line, name) for line in lines]) for name in Course._fields))
+
+    def all_of(self, *names: str) -> Truths:
+        """Whether of the sights that count all of these truths hold."""
+        truths = [np.logical_and.reduce([getattr(sight, name) for name in names]) for sight in self.sights]
+        held: Truths = np.choose(self.places, truths)
+        return held
 
 
-def smooth(hours: Numbers, mean: Numbers) -> Points:
-    """The weighted mean of each so many blocks, twice as often; those of which much is unknown are left out."""
-    weights = np.sin(np.pi * (np.arange(_SMOOTH) + 0.5) / _SMOOTH) ** 2
-    begins = np.arange(mean.shape[1] - _SMOOTH, -1, -_SMOOTH // 2)[::-1]
-    places = begins[:, None] + np.arange(_SMOOTH)
-    known = np.isfinite(mean[:, places]) * weights
-    total = known.sum(axis=2)
-    at, used = (np.where(known > 0, values[:, places] * known, 0).sum(axis=2) / total for values in (hours, mean))
-    return Points(at, np.where(total > _SMOOTH_KNOWN * weights.sum(), used, np.nan))
+def look_at(night: Night) -> Look:
+    """All sights. If it rises, the last counts: other lines lead across the fall of an only tooth; else the first,
+    since it knows most; else, of those that rise, the one whose bend is known best."""
+    sights = _sights_of(night)
+    first, last = sights[0].rises, sights[-1].rises
+    rises, sharpest = first.copy(), sights[0].line.ratio_error
+    places = np.where(last, len(sights) - 1, 0)
+    for place, sight in enumerate(sights[1:-1], start=1):
+        here = sight.rises & ~first & ~last & (~rises | (sight.line.ratio_error < sharpest))
+        places[here], rises = place, rises | here
+        sharpest = np.where(here, sight.line.ratio_error, sharpest)
+    return Look(sights, places)
 
 
-def floors(hours: Numbers, least: Numbers, blocks: int) -> Points:
-    """The least of each so many blocks; those of which half is unknown are left out."""
-    count = least.shape[1] // blocks
-    shape = (len(least), count, blocks)
-    grouped = least[:, -count * blocks :].reshape(shape)
-    filled = np.where(np.isfinite(grouped), grouped, np.inf)
-    where = filled.argmin(axis=2)[:, :, None]
-    used = np.take_along_axis(filled, where, axis=2)[:, :, 0]
-    at = np.take_along_axis(hours[:, -count * blocks :].reshape(shape), where, axis=2)[:, :, 0]
-    known = np.isfinite(grouped).sum(axis=2) > blocks / 2
-    return Points(at, np.where(known, used, np.nan))
+def lifts_floors(look: Look) -> Truths:
+    """Whether what is never given back may rise with the sight that counts; of feet, which are floors, it is not
+    asked."""
+    least = FLOORS_PART * look.course.slope
+    lines = [sight.line for sight in look.sights[FLOORS]]
+    may_rise = [~(line.slope + FLOORS_ERRORS * line.error < least) for line in lines]
+    lifts: Truths = np.any(may_rise, axis=0) | look.by_teeth
+    return lifts
+
+
+def is_staircase(look: Look, rows: Rows) -> Truths:
+    """Whether these rows rise in a few steps, seen in all blocks, unless by the feet of teeth: dear, so asked last."""
+    found = ~look.by_teeth[rows]
+    blocks, seen = look.sights[0], rows[found]
+    found[found] = rises_in_steps(blocks.points.used[seen], blocks.line.rest[seen], look.course.ratio[seen])
+    return found
+
+
+def least_ratio(line: Line) -> Numbers:
+    """How much the second half must have grown, as a part of the first."""
+    return least_ratio_of(line.hours, line.ratio_error)
+
+
+def least_ratio_of(hours: Numbers, ratio_error: Numbers) -> Numbers:
+    """The same of a line of so many hours, the error of whose ratio is that."""
+    by_error = np.fmin(SLOWS_ERRORS * ratio_error, SLOWS_AT_MOST)
+    least: Numbers = 1 - np.fmax(SLOWS * np.fmin(1, hours / OF_HOURS), by_error)
+    return least
+
+
+def _sights_of(night: Night) -> list[Sight]:
+    least, mean = night.least, night.mean
+    hours = np.broadcast_to(np.arange(least.shape[1]) * night.block_hours, least.shape)
+    found = saws(mean, night.boots_at)
+    lowest = [_sight(f"floors of {blocks}", floors(hours, least, blocks), least, night) for blocks in FLOORS_OF]
+    means = [("smooth", smooth(hours, mean)), ("without waves", Points(hours, without_waves(mean)))]
+    return [
+        _first_sight(hours, night),
+        *lowest,
+        # where means swing, only floors show a fall
+        *(_sight(name, points, mean, night)._replace(holds=lowest[0].holds) for name, points in means),
+        _sight_of_feet(feet(found, len(least), night.block_hours), night),
+        _sight_of_tooth(only_tooth(found, len(least), night.block_hours), night),
+    ]
+
+
+def _first_sight(hours: Numbers, night: Night) -> Sight:
+    """Least and mean of each block; where they rise, but too little to be sure, or of their bend, all samples."""
+    blend = mixed(hours, night.least, night.mean)
+    line = line_through(*blend)
+    rows = np.flatnonzero((line.deviates > HOPE) & ~(line.ratio_error < BEND_KNOWN))
+    for some in np.array_split(rows, len(rows) // AT_ONCE + 1):
+        levels = located(night.samples[some])
+        clearer = scatter(levels) < CLEARER * scatter(blend.used[some])
+        blend.used[some[clearer]] = levels[clearer]
+    line = line_through(*blend)
+    by_walk = ratio_error_of_walk(blend.used, line.grown)
+    return _sight_of("mixed", line._replace(ratio_error=np.fmax(line.ratio_error, by_walk)), blend, blend.used, night)
+
+
+def _sight(name: str, points: Points, blocks: Numbers, night: Night) -> Sight:
+    return _sight_of(name, line_through(*points), points, blocks, night)
+
+
+def _sight_of(name: str, line: Line, points: Points, blocks: Numbers, night: Night) -> Sight:
+    enough = np.isfinite(points.used).sum(axis=1) >= LEAST_POINTS
+    rises = enough & (line.deviates > SURE) & (line.grown > worth(night))
+    return Sight(name, points, line, rises, _holds(line, points, blocks, night), _goes_on(line))
+
+
+def _sight_of_feet(found: Feet, night: Night) -> Sight:
+    """Of feet the error is known by the teeth that they begin, so that few are enough if they agree."""
+    points = Points(found.hours, found.used)
+    line = line_through(*points)
+    count = np.isfinite(points.used).sum(axis=1)
+    apart = points.hours - mean_of(points.hours)[:, None]
+    error = np.sqrt(np.nansum((apart * found.errors) ** 2, axis=1)) / np.nansum(apart**2, axis=1)
+    kept = line.grown > KEPT_OF_FEET * found.heights
+    few = (count >= FEW_FEET) & (count < LEAST_POINTS) & kept
+    agree = few & (line.deviates > np.where(count > FEW_FEET, MORE_AGREE, FEW_AGREE))
+    sure = (agree | ((count > FEW_FEET) & (line.deviates > SURE))) & (line.slope > SURE_OF_FEET * error)
+    own = np.fmax(BEND_OF_FEW, BEND_OF_FEET * error / np.abs(line.slope))
+    line = line._replace(ratio_error=np.where(np.isinf(line.ratio_error), own, line.ratio_error))
+    return Sight("feet", points, line, sure & (line.grown > worth(night)), np.ones_like(sure), _goes_on(line))
+
+
+def _sight_of_tooth(tooth: Tooth, night: Night) -> Sight:
+    """One tooth: a line from the boot to its foot."""
+    kept, endless = tooth.foot - tooth.boot, np.full(len(tooth.boot), np.inf)
+    points = Points(np.stack([0 * tooth.hours, tooth.hours], axis=1), np.stack([tooth.boot, tooth.foot], axis=1))
+    line = Line(
+        kept / tooth.hours, tooth.error / tooth.hours, kept / tooth.error, kept, tooth.hours,
+        tooth.rise_after / tooth.rise, endless, 0 * points.used,
+    )  # fmt: skip
+    rises = (line.deviates > SURE_OF_FEET) & (kept > KEPT * (tooth.height - tooth.boot)) & (kept > worth(night))
+    alike = (line.ratio > 1 / ALIKE) & (line.ratio < ALIKE)
+    return Sight("one tooth", points, line, rises, np.ones_like(rises), alike)
+
+
+def _holds(line: Line, points: Points, blocks: Numbers, night: Night) -> Truths:
+    """Whether the last blocks are not far below the line."""
+    _, last = first_and_last(points.used)
+    row = np.arange(len(last))
+    end = points.used[row, last] - line.rest[row, last]
+    known = np.isfinite(line.rest).sum(axis=1) > 0
+    rest = np.where(known[:, None], np.abs(line.rest), 0.0)
+    scatter = np.fmax(1.4826 * np.nanmedian(rest, axis=1), error_of(night.least))
+    fall = np.fmax(FALL_ERRORS * scatter, FALL_PART * line.grown)
+    holds: Truths = ~(np.fmin.reduce(blocks[:, -END_BLOCKS:], axis=1) < end - fall)
+    return holds
+
+
+def _goes_on(line: Line) -> Truths:
+    """Whether growth neither slows down nor has just begun."""
+    goes_on: Truths = (line.ratio >= least_ratio(line)) & ~(line.ratio - 2 * line.ratio_error > RACES)
+    return goes_on

@@ -2,7 +2,8 @@
 
 A board that restarts within the night shows no whole night. Of two boots that are one together a leak is told when
 
-* each was seen for an hour and a half at least, rises beyond doubt, holds to its end and is no staircase (`night.py`);
+* each was seen for an hour and a half at least, rises beyond doubt, holds to its end and is no staircase
+  (`night_leaks.py`);
   they rise alike, by a quarter or by their errors, since what is lost an hour is lost in each boot; neither slows down
   beyond doubt, and both together no more than one night may;
 * or one of them was most of a night and tells it by itself, and the other was too short to say otherwise.
@@ -18,20 +19,10 @@ import numpy as np
 from collector.judge.detectors.conditions import Asked, all_held, all_of, at_least, is_so, one_of
 from collector.judge.detectors.forecast import Course, interval
 from collector.judge.detectors.leak import Leaks
-from collector.judge.detectors.night import (
-    LEAST_KNOWN,
-    NIGHT_H,
-    STARTING,
-    Night,
-    choose,
-    course_at,
-    is_staircase,
-    least_ratio_of,
-    left_of,
-    look_at,
-    scatter_of_blocks,
-)
+from collector.judge.detectors.night import LEAST_KNOWN, NIGHT_H, STARTING, Night
+from collector.judge.detectors.night_leaks import left_of, scatter_of_blocks
 from collector.judge.detectors.shape import Z
+from collector.judge.detectors.sights import is_staircase, least_ratio_of, look_at
 from collector.judge.expression import Numbers, Truths
 
 _LEAST_H, _MOST_OF_A_NIGHT_H = 1.5, NIGHT_H * 2 / 3
@@ -111,11 +102,10 @@ def _choices(early: _Course, late: _Course) -> list[Asked]:
 
 
 def _course_of(night: Night) -> _Course:
-    sights = look_at(night)
-    places = choose(sights)
-    good = np.choose(places, [sight.rises & sight.holds for sight in sights])
-    good[good] = ~is_staircase(sights, places, np.flatnonzero(good))
-    return _Course(*course_at(sights, places), _seen_hours(night), good, scatter_of_blocks(night, sights))
+    look = look_at(night)
+    good = look.all_of("rises", "holds")
+    good[good] = ~is_staircase(look, np.flatnonzero(good))
+    return _Course(*look.course, _seen_hours(night), good, scatter_of_blocks(night, look))
 
 
 def _seen_hours(night: Night) -> Numbers:

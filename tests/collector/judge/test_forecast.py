@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from collector.judge.detectors.forecast import Course, interval, passage
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.leak import Leaks, find_leaks
-from collector.judge.detectors.night import find_night_leaks
+from collector.judge.detectors.night_leaks import find_night_leaks
 from collector.judge.detectors.views import HOURS_OF, VIEWS
 from collector.records import Finding
 from tests.collector.judge.nights import BASE, HOURS, LIMIT, NIGHTS, Shape, clients, night, traffic

@@ -7,8 +7,9 @@ import pytest
 
 from collector.judge.detectors.blocks import WIDTH_MS, Blocks
 from collector.judge.detectors.line import line_through
-from collector.judge.detectors.night import find_night_leaks, look_at
+from collector.judge.detectors.night_leaks import find_night_leaks
 from collector.judge.detectors.settled import find_leaks_of_nights
+from collector.judge.detectors.sights import look_at
 from collector.judge.detectors.stairs import rises_in_steps
 from collector.judge.detectors.teeth import feet, saws
 from collector.judge.explaining_night import explain_night, explain_settled
@@ -130,7 +131,7 @@ def test_means_that_rise_above_floors_that_stay_are_no_leak() -> None:
 
     rises = night(morning)
     with np.errstate(all="ignore"):
-        means = next(sight for sight in look_at(rises) if sight.name == "smooth")
+        means = next(sight for sight in look_at(rises).sights if sight.name == "smooth")
     assert (means.rises & means.goes_on).sum() > 0.5 * NIGHTS
     assert told(rises) == 0
     assert told(night(morning, 30_000)) > 0.5 * NIGHTS
