@@ -8,11 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from collector.judge.columns import GROWING_KINDS, limit_of
-from collector.judge.detectors.history import BORN_MS, History
+from collector.judge.detectors.history import History
 from collector.judge.detectors.kernel import look_at_kernel
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.look import look, look_across_boots
 from collector.judge.detectors.look_nights import leaks_of_ended, look_at_lost, look_at_nights
+from collector.judge.detectors.marks import BORN_MS
 from collector.judge.detectors.outlived import forget_outlived
 from collector.judge.expression import Numbers
 from collector.judge.hearing import LIVE_MS

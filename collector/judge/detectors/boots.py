@@ -13,8 +13,9 @@ import numpy as np
 
 from collector.judge.detectors.conditions import Asked, all_held, at_least, more_than
 from collector.judge.detectors.forecast import Course, interval, scatter_of_ends
-from collector.judge.detectors.history import HOUR_MS, POINTS
+from collector.judge.detectors.history import HOUR_MS
 from collector.judge.detectors.leak import Leaks
+from collector.judge.detectors.marks import POINTS
 from collector.judge.detectors.shape import Z, pair_slopes, ranked_slopes
 from collector.judge.expression import Numbers
 

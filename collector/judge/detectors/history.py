@@ -2,8 +2,8 @@
 
 Level k holds the last 32 buckets of WIDTHS_MS[k] each; a bucket holds the least value seen in it, NaN when none was.
 The first layer is used memory; a heap has a second: what lies outside of its largest free block; a process too: what
-the kernel holds for it. Beside the buckets stand a few marks of the boot, and the shapes of the boots before it, each
-as four points of used memory over uptime.
+the kernel holds for it. Beside the buckets stand a few marks of the boot (`marks.py`), and the shapes of the boots
+before it, each as four points of used memory over uptime.
 Memory a series: 1 KiB a layer and half a KiB, and that of `blocks.py` where samples come every few seconds; nothing
 grows.
 """
@@ -14,6 +14,25 @@ import numpy as np
 import numpy.typing as npt
 
 from collector.judge.detectors.blocks import Blocks
+from collector.judge.detectors.marks import (
+    BOOTS,
+    BOOTS_END,
+    BORN_MS,
+    CEILING,
+    GAVE_BACK,
+    KNOWN_MS,
+    KNOWN_TO,
+    LAST,
+    LAST_MS,
+    MARKS,
+    PEAKS,
+    PERIOD_MS,
+    POINTS,
+    REACHED,
+    RISE,
+    follow,
+    or_0,
+)
 from collector.judge.expression import Numbers
 from collector.judge.series import Rows, grown
 
@@ -22,15 +41,8 @@ DAY_MS = 24 * HOUR_MS
 WIDTHS_MS = (5_000, 20_000, 80_000, 320_000, 1_280_000, 4_800_000, 3 * HOUR_MS, 12 * HOUR_MS)
 """The last two divide a day, so that the same hours of the day can be compared."""
 BUCKETS = 32
-BOOTS, POINTS = 6, 4
-"""How many boots are remembered, and by how many points each."""
-
-_FELL_TO = 0.9
-"""A fall of used memory to less than this part of its last peak ends a rise."""
 _FORGOTTEN_A_BUCKET = 0.9
 """What remains of the largest fall with each bucket of `_PEAK_LEVEL`."""
-_APART = 2.0**34
-"""More than any device's memory: keeps the rows of one running maximum apart."""
 _PEAK_LEVEL, _LONG_LEVEL = 4, 5
 _COARSER = 4
 """By how many times the buckets of the next level are longer, more or less."""
@@ -38,20 +50,8 @@ NIGHT_LEVEL, _FORGOTTEN_A_BOOT = 4, 0.8
 """The level whose window is as long as a night, or somewhat longer; what remains of a fall with each boot."""
 STARTING_MS = 600_000
 """For so long at most after a boot programs take memory that they keep."""
-_PERIOD_KEPT = 0.9
 _ALONE = 1.1
 """By how many times a bucket may be longer than samples stand apart, and still get but one of them, mostly."""
-
-RISE, CEILING, LAST, LAST_MS, QUIET_MS, QUIET_SAMPLES, PEAKS, BORN_MS, PERIOD_MS, CEILING_MS = range(10)
-"""Marks: the peak since the last fall; the highest peak from which memory fell; the newest value and
-its time; since when it never fell, and for how many samples; the largest fall from one sample to the next, of late;
-when the boot began; how far its samples stand apart, over about the last ten; when
-memory fell from its highest peak."""
-MARKS = 10
-_BOOTS_END = MARKS + 2 * BOOTS * POINTS
-REACHED, KNOWN_MS, KNOWN_TO, GAVE_BACK = range(_BOOTS_END, _BOOTS_END + 4)
-"""Marks of the boots before: the highest that those reached that had settled; for how long those were heard that had
-settled or breathed, and the highest that these reached; the largest fall within a night (`given_back`), of late."""
 _SETTLED = 0.1
 """The part of all that its memory moved by which a boot that had settled rose in its later half, at most; and by which
 the later half of one that breathed stood above its earlier half."""
@@ -90,7 +90,7 @@ class History:
 
     def boots(self, rows: Rows) -> Numbers:
         """The boots before this one, newest first: rows x BOOTS x POINTS x (uptime ms, used), NaN where none."""
-        return self.peaks[rows, MARKS:_BOOTS_END].reshape(len(rows), BOOTS, POINTS, 2)
+        return self.peaks[rows, MARKS:BOOTS_END].reshape(len(rows), BOOTS, POINTS, 2)
 
     def stood_at(self, row: int) -> float:
         """The highest that a boot stood at in the first half of what was heard of it, for as long as a bucket, bytes;
@@ -120,7 +120,10 @@ class History:
         if self._by_night:
             self.blocks.add(rows, times, values[:, 0], self.peaks[rows, LAST_MS])
         starts = np.flatnonzero(np.diff(rows, prepend=-1))
-        self._note_marks(rows, times, values[:, 0], uptimes, starts)
+        unique = rows[starts]
+        marks = self.peaks[unique, :MARKS].T.copy()  # a line a mark
+        follow(marks, starts, times, values[:, 0], uptimes)
+        self.peaks[unique, :MARKS] = marks.T
         add = self._add_one_each if len(starts) == len(rows) else self._add_to_levels
         closed = add(rows, times, values)
         self.peaks[closed[0][closed[1] == _PEAK_LEVEL], PEAKS] *= _FORGOTTEN_A_BUCKET
@@ -186,7 +189,7 @@ class History:
         lines = (rows * self.least.shape[1] + layer) * len(WIDTHS_MS) + levels
         slots = (newest[:, None] + np.arange(1, BUCKETS)) & (BUCKETS - 1)
         windows: Numbers = self.least.reshape(-1).take(lines[:, None] * BUCKETS + slots).astype(np.float64)
-        started_ms = _or_0(self.peaks[rows, BORN_MS]) + np.minimum(widths, STARTING_MS)
+        started_ms = or_0(self.peaks[rows, BORN_MS]) + np.minimum(widths, STARTING_MS)
         starting = np.ceil(started_ms / widths) - newest + BUCKETS - 1
         young = np.flatnonzero(starting > 0)
         if len(young):
@@ -267,53 +270,6 @@ class History:
         which, ages = np.nonzero(np.arange(BUCKETS) < np.where(passed < BUCKETS, passed, 0)[:, None])
         self.least[row[which], :, level[which], (newest[which] - ages) % BUCKETS] = np.nan
 
-    def _note_marks(
-        self, rows: Rows, times: npt.NDArray[np.int64], used: Numbers, uptimes: Numbers | None, starts: Rows
-    ) -> None:
-        """Follow rises and falls from sample to sample; `starts` is where each row's samples begin."""
-        ends = np.append(starts[1:], len(rows)) - 1
-        unique, counts = rows[starts], ends - starts + 1
-        marks = self.peaks[unique, :MARKS].T.copy()  # a line a mark
-        before = np.append(0.0, used[:-1])
-        before[starts] = marks[LAST]
-        places = np.arange(len(rows))
-        last_fall = np.maximum.reduceat(np.where(used < before, places, -1), starts)
-        quiet_for = _or_0(marks[QUIET_SAMPLES]) + counts
-        marks[QUIET_SAMPLES] = np.where(last_fall >= 0, ends - last_fall, quiet_for)
-        since = np.where(np.isnan(marks[QUIET_MS]), times[starts], marks[QUIET_MS])
-        marks[QUIET_MS] = np.where(last_fall >= 0, times[last_fall], since)
-        largest_fall = np.fmax.reduceat(np.fmax(0, before - used), starts)
-        marks[PEAKS] = np.fmax(marks[PEAKS], largest_fall)
-        self._note_ceilings(marks, starts, ends, times, used)
-        gaps = (times[ends] - np.where(np.isnan(marks[LAST_MS]), times[starts], marks[LAST_MS])) / counts
-        period = np.where(np.isnan(marks[PERIOD_MS]), gaps, marks[PERIOD_MS])
-        marks[PERIOD_MS] = period + (1 - _PERIOD_KEPT**counts) * (gaps - period)
-        marks[LAST], marks[LAST_MS] = used[ends], times[ends]
-        up = np.zeros(len(rows)) if uptimes is None else _or_0(uptimes)
-        marks[BORN_MS] = np.where(np.isnan(marks[BORN_MS]), times[starts] - up[starts], marks[BORN_MS])
-        self.peaks[unique, :MARKS] = marks.T
-
-    def _note_ceilings(
-        self, marks: Numbers, starts: Rows, ends: Rows, times: npt.NDArray[np.int64], used: Numbers
-    ) -> None:
-        """Note the peaks from which memory fell; most rows only rise, and one look at their highest value is enough."""
-        rise = marks[RISE]
-        apart = np.repeat(np.arange(len(starts)) * _APART, ends - starts + 1)
-        highest = np.maximum.accumulate(used + apart) - apart
-        highest = np.fmax(highest, np.repeat(rise, ends - starts + 1))
-        fell = np.logical_or.reduceat(used < _FELL_TO * highest, starts)
-        for row in np.flatnonzero(fell):
-            own = slice(starts[row], ends[row] + 1)
-            peak = rise[row]
-            for time, one in zip(times[own].tolist(), used[own].tolist(), strict=True):
-                if one < _FELL_TO * peak:
-                    if not peak <= marks[CEILING, row]:
-                        marks[CEILING, row], marks[CEILING_MS, row] = peak, time
-                    peak = one
-                peak = np.fmax(peak, one)
-            marks[RISE, row] = peak
-        marks[RISE, ~fell] = highest[ends[~fell]]
-
     def _whole(self, row: int) -> tuple[Numbers, Numbers]:
         """The boot of a row, or its last two weeks, by the shortest buckets that hold it: the uptime (ms) of the middle
         of each that is known and closed, and the least used bytes in it, oldest first."""
@@ -338,8 +294,8 @@ class History:
         if len(used):
             chosen = np.unique(np.rint(np.linspace(0, len(used) - 1, POINTS)[:-1]).astype(np.int64))
             points[: len(chosen)] = np.stack([np.maximum(0, uptimes[chosen]), used[chosen]], axis=1)
-        ring = self.peaks[row, MARKS:_BOOTS_END].copy()
-        self.peaks[row, MARKS:_BOOTS_END] = np.concatenate([points.ravel(), ring[: -2 * POINTS]])
+        ring = self.peaks[row, MARKS:BOOTS_END].copy()
+        self.peaks[row, MARKS:BOOTS_END] = np.concatenate([points.ravel(), ring[: -2 * POINTS]])
 
     def _remember_reached(self, row: int, used: Numbers) -> None:
         """Keep how high an ended boot came, by its buckets, where it had settled: another may fill up as far. One that
@@ -354,8 +310,4 @@ class History:
             marks[REACHED] = np.fmax(marks[REACHED], highest)
         if settled or breathed:
             marks[KNOWN_TO] = np.fmax(marks[KNOWN_TO], highest)
-            marks[KNOWN_MS] = _or_0(marks[KNOWN_MS]) + marks[LAST_MS] - self.heard_since_ms(np.array([row]))[0]
-
-
-def _or_0(values: Numbers) -> Numbers:
-    return np.where(np.isnan(values), 0.0, values)
+            marks[KNOWN_MS] = or_0(marks[KNOWN_MS]) + marks[LAST_MS] - self.heard_since_ms(np.array([row]))[0]

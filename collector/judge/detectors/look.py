@@ -21,10 +21,12 @@ from collector.judge.detectors.boots import find_leaks_across_boots
 from collector.judge.detectors.forecast import Forecast
 from collector.judge.detectors.fragmentation import find_fragmentation, may_have_shrunk
 from collector.judge.detectors.ground import Ground
-from collector.judge.detectors.history import (
+from collector.judge.detectors.history import HOUR_MS, History
+from collector.judge.detectors.largest_block import end_of_largest_block, ended_by, is_well_before
+from collector.judge.detectors.leak import Leaks, find_leaks, goes_on, may_have_grown, may_rise
+from collector.judge.detectors.marks import (
     CEILING,
     CEILING_MS,
-    HOUR_MS,
     KNOWN_MS,
     KNOWN_TO,
     LAST,
@@ -33,10 +35,7 @@ from collector.judge.detectors.history import (
     PERIOD_MS,
     QUIET_MS,
     REACHED,
-    History,
 )
-from collector.judge.detectors.largest_block import end_of_largest_block, ended_by, is_well_before
-from collector.judge.detectors.leak import Leaks, find_leaks, goes_on, may_have_grown, may_rise
 from collector.judge.detectors.quiet import LEAST_H, LEAST_PART, OFTEN_S, find_quiet_leaks, view_that_holds
 from collector.judge.detectors.step import find_steps, is_new
 from collector.judge.detectors.tell import ACROSS_BOOTS, QUIET, never, tell, tell_leaks

@@ -7,21 +7,9 @@ import numpy as np
 from collector.judge.columns import LEAK_LEVEL
 from collector.judge.detectors.blocks import BLOCKS, CLOSE_MS, WIDTH_MS
 from collector.judge.detectors.ended import find_leaks_of_ended
-from collector.judge.detectors.history import (
-    BORN_MS,
-    CEILING,
-    GAVE_BACK,
-    HOUR_MS,
-    LAST,
-    LAST_MS,
-    NIGHT_LEVEL,
-    PEAKS,
-    PERIOD_MS,
-    RISE,
-    STARTING_MS,
-    History,
-)
+from collector.judge.detectors.history import HOUR_MS, NIGHT_LEVEL, STARTING_MS, History
 from collector.judge.detectors.leak import Leaks
+from collector.judge.detectors.marks import BORN_MS, CEILING, GAVE_BACK, LAST, LAST_MS, PEAKS, PERIOD_MS, RISE
 from collector.judge.detectors.night import NIGHT_H, Night
 from collector.judge.detectors.settled import find_leaks_of_nights
 from collector.judge.detectors.tell import A_NIGHT, tell_leaks

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from collector.judge.columns import LEAK_LEVEL
-from collector.judge.detectors.history import BORN_MS, LAST, LAST_MS, History
+from collector.judge.detectors.history import History
+from collector.judge.detectors.marks import BORN_MS, LAST, LAST_MS
 from collector.judge.detectors.tell import ACROSS_BOOTS, leak_names
 from collector.judge.series import Rows, Table
 

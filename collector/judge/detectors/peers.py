@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from collector.judge.detectors.history import BORN_MS, BUCKETS, HOUR_MS, WIDTHS_MS, History
+from collector.judge.detectors.history import BUCKETS, HOUR_MS, WIDTHS_MS, History
+from collector.judge.detectors.marks import BORN_MS
 from collector.judge.expression import Numbers
 from collector.judge.series import Rows
 

@@ -6,20 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from collector.judge.detectors.history import (
-    BORN_MS,
-    BUCKETS,
-    GAVE_BACK,
-    HOUR_MS,
-    LAST,
-    LAST_MS,
-    PERIOD_MS,
-    QUIET_MS,
-    QUIET_SAMPLES,
-    RISE,
-    WIDTHS_MS,
-    History,
-)
+from collector.judge.detectors.history import BUCKETS, HOUR_MS, WIDTHS_MS, History
+from collector.judge.detectors.marks import BORN_MS, GAVE_BACK, LAST, LAST_MS, PERIOD_MS, QUIET_MS, QUIET_SAMPLES, RISE
 from collector.judge.detectors.views import VIEWS
 from collector.judge.expression import Numbers
 from collector.judge.series import Rows

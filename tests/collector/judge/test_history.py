@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.judge.detectors.history import (
+from collector.judge.detectors.history import BUCKETS, HOUR_MS, WIDTHS_MS, History
+from collector.judge.detectors.marks import (
     BORN_MS,
-    BUCKETS,
     CEILING,
     GAVE_BACK,
-    HOUR_MS,
     KNOWN_MS,
     KNOWN_TO,
     LAST,
@@ -23,8 +22,6 @@ from collector.judge.detectors.history import (
     QUIET_SAMPLES,
     REACHED,
     RISE,
-    WIDTHS_MS,
-    History,
 )
 
 
