@@ -17,14 +17,14 @@ from itertools import dropwhile, groupby, islice
 from operator import itemgetter
 from pathlib import Path
 from statistics import median
-from typing import IO, NamedTuple, cast
+from typing import IO, cast
 
 from collector.judge.batches import Batch
+from collector.judge.recorded_lives import LONGEST_SILENCE_MS, Boots, Paces
 from collector.records import Arrival
 from telemetry.errors import EnvironmentFault, UsageError
 from telemetry.ndjson import decode
-from telemetry.pace import Pace
-from telemetry.readings import KINDS, MEMORY_KINDS, SILENT_AFTER, About, Reading, fault_of
+from telemetry.readings import KINDS, MEMORY_KINDS, About, Reading, fault_of
 from telemetry.wire import Rows, flag_bits
 
 AGENT = "recorded"
@@ -35,7 +35,6 @@ _MOST_TICKS = 10_000
 _MOST_REFUSED = 20
 _LOOKED_AT = 20_000
 _ARRIVALS_MS = 60_000
-_LONGEST_SILENCE_MS = 6 * 3_600_000
 _GZIP = b"\x1f\x8b"
 _WIDE_CHARACTERS = (b"\xff\xfe", b"\xfe\xff")
 _MARK = b"\xef\xbb\xbf"
@@ -92,7 +91,7 @@ class Recording:
     def readings(self, *, paced: bool = False) -> Iterator[tuple[About, Reading]]:
         """All readings in order of time; what cannot be read, or no source can have printed, is noted and left out.
         Where `paced`, each device may be silent for some of its own periods, or for longer by its own account."""
-        boots, paces = _Boots(), _Paces()
+        boots, paces = Boots(), Paces()
         for _, number, line in self.entries():
             try:
                 about, reading = decode(line)
@@ -180,7 +179,7 @@ def batches(readings: Iterable[tuple[About, Reading]], start_ms: int, step_ms: i
     tick_ms = start_ms - start_ms % step_ms + step_ms
     waiting: list[tuple[About, Reading]] = []
     for item in readings:
-        away_ms = tick_ms + _LONGEST_SILENCE_MS
+        away_ms = tick_ms + LONGEST_SILENCE_MS
         while item[1].time_ms >= tick_ms:
             yield Batch(_arrivals(waiting), tick_ms)
             waiting = []
@@ -191,55 +190,6 @@ def batches(readings: Iterable[tuple[About, Reading]], start_ms: int, step_ms: i
     yield Batch(_arrivals(waiting), tick_ms)
 
 
-class _Life(NamedTuple):
-    """The boot that a device is in by our count, by its own (-1: it does not say), how far its uptime was, and when."""
-
-    boot: int
-    said: int
-    uptime_ms: int
-    time_ms: int
-
-    def fell(self, uptime_ms: int, time_ms: int) -> bool:
-        """Whether that is less than it was, and no counter of 32 bits that began anew after 49.7 days."""
-        since_ms = time_ms - self.time_ms
-        behind_ms = self.uptime_ms + since_ms - uptime_ms
-        turns = round(behind_ms / _WRAP_MS)
-        wrapped = turns > 0 and abs(behind_ms - turns * _WRAP_MS) <= _WRAP_SLACK_MS + since_ms // 1000
-        return uptime_ms < self.uptime_ms - _UPTIME_SLACK_MS and not wrapped
-
-
-class _Boots:
-    """Counts the boots of each device: a new one begins when the lines say another, or when the uptime goes back."""
-
-    def __init__(self) -> None:
-        self._lives: dict[str, _Life] = {}
-
-    def settle(self, about: About, reading: Reading) -> tuple[About, Reading]:
-        said, uptime_ms, time_ms = reading.boot, reading.uptime_ms, reading.time_ms
-        known = self._lives.get(reading.device)
-        if known is None:
-            life = _Life(max(1, said), said, uptime_ms or 0, time_ms)
-        elif said > known.said or (uptime_ms is not None and known.fell(uptime_ms, time_ms)):
-            life = _Life(max(known.boot + 1, said), said, uptime_ms or 0, time_ms)
-        elif 0 <= said < known.said:
-            life = known._replace(boot=known.boot - 1)  # a last word of the boot before
-        elif uptime_ms is not None and uptime_ms > known.uptime_ms:
-            life = known._replace(uptime_ms=uptime_ms, time_ms=time_ms)
-        else:
-            life = known
-        if known is None or life.boot >= known.boot:
-            self._lives[reading.device] = life
-        if life.boot == said:
-            return about, reading
-        return About(about.device, life.boot, about.texts, about.limits), _with_boot(reading, life.boot)
-
-
-_UPTIME_SLACK_MS = 2_000
-_WRAP_MS, _WRAP_SLACK_MS = 2**32, 60_000
-_SAME_WORD_MS = 1_000
-"""What a device says of its heaps and tasks within that time it says at once."""
-
-
 def _check(reading: Reading) -> None:
     """UsageError when nothing of it can be judged, or when intake would refuse it."""
     kind = KINDS[reading.kind]
@@ -248,37 +198,6 @@ def _check(reading: Reading) -> None:
     fault = fault_of(reading.kind, reading.values, reading.flags, reading.resolution)
     if fault is not None:
         raise UsageError(f"no source can have printed that: {fault} (docs/readings.md, sanity)")
-
-
-class _Paces:
-    """Learns how often each device speaks, so that one that reports every hour is not silent between two reports,
-    whatever stands beside it in the file. Until a gap is known a period of hours is assumed. Of one that measures only
-    measurements count: what it says as it starts, or when something happens, has no period."""
-
-    def __init__(self) -> None:
-        self._paces: dict[str, Pace] = {}
-        self._heard_ms: dict[str, int] = {}
-        self._measuring: set[str] = set()
-
-    def settle(self, about: About, reading: Reading) -> About:
-        device, measures = reading.device, reading.kind in MEMORY_KINDS
-        if measures and device not in self._measuring:
-            self._measuring.add(device)
-            self._paces[device] = Pace(_LONGEST_SILENCE_MS)
-            self._heard_ms.pop(device, None)
-        pace = self._paces.setdefault(device, Pace(_LONGEST_SILENCE_MS))
-        heard_ms = self._heard_ms.get(device)
-        is_word = measures or device not in self._measuring
-        if is_word and (heard_ms is None or reading.time_ms - heard_ms >= _SAME_WORD_MS):
-            pace.heard(reading.time_ms, 0)
-            self._heard_ms[device] = reading.time_ms
-        silent_after_s = max(about.limits.get(SILENT_AFTER, 0), pace.silent_after_s)
-        return About(about.device, about.boot, about.texts, {**about.limits, SILENT_AFTER: silent_after_s})
-
-
-def _with_boot(reading: Reading, boot: int) -> Reading:
-    r = reading
-    return Reading(r.device, r.kind, r.names, r.time_ms, r.values, boot, r.uptime_ms, r.flags, r.resolution)
 
 
 def _arrivals(items: Sequence[tuple[About, Reading]]) -> list[Arrival]:

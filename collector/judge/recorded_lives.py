@@ -1,0 +1,91 @@
+"""What recorded readings do not say by themselves: which boot of its device each is of, and how often that speaks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from telemetry.pace import Pace
+from telemetry.readings import MEMORY_KINDS, SILENT_AFTER, About, Reading
+
+LONGEST_SILENCE_MS = 6 * 3_600_000
+"""For so long a device of which no period is known yet may say nothing."""
+_UPTIME_SLACK_MS = 2_000
+_WRAP_MS, _WRAP_SLACK_MS = 2**32, 60_000
+_SAME_WORD_MS = 1_000
+"""What a device says of its heaps and tasks within that time it says at once."""
+
+
+class _Life(NamedTuple):
+    """The boot that a device is in by our count, by its own (-1: it does not say), how far its uptime was, and when."""
+
+    boot: int
+    said: int
+    uptime_ms: int
+    time_ms: int
+
+    def fell(self, uptime_ms: int, time_ms: int) -> bool:
+        """Whether that is less than it was, and no counter of 32 bits that began anew after 49.7 days."""
+        since_ms = time_ms - self.time_ms
+        behind_ms = self.uptime_ms + since_ms - uptime_ms
+        turns = round(behind_ms / _WRAP_MS)
+        wrapped = turns > 0 and abs(behind_ms - turns * _WRAP_MS) <= _WRAP_SLACK_MS + since_ms // 1000
+        return uptime_ms < self.uptime_ms - _UPTIME_SLACK_MS and not wrapped
+
+
+class Boots:
+    """Counts the boots of each device: a new one begins when the lines say another, or when the uptime goes back."""
+
+    def __init__(self) -> None:
+        self._lives: dict[str, _Life] = {}
+
+    def settle(self, about: About, reading: Reading) -> tuple[About, Reading]:
+        """Both with the boot that it is by our count; readings come in order of time."""
+        said, uptime_ms, time_ms = reading.boot, reading.uptime_ms, reading.time_ms
+        known = self._lives.get(reading.device)
+        if known is None:
+            life = _Life(max(1, said), said, uptime_ms or 0, time_ms)
+        elif said > known.said or (uptime_ms is not None and known.fell(uptime_ms, time_ms)):
+            life = _Life(max(known.boot + 1, said), said, uptime_ms or 0, time_ms)
+        elif 0 <= said < known.said:
+            life = known._replace(boot=known.boot - 1)  # a last word of the boot before
+        elif uptime_ms is not None and uptime_ms > known.uptime_ms:
+            life = known._replace(uptime_ms=uptime_ms, time_ms=time_ms)
+        else:
+            life = known
+        if known is None or life.boot >= known.boot:
+            self._lives[reading.device] = life
+        if life.boot == said:
+            return about, reading
+        return About(about.device, life.boot, about.texts, about.limits), _with_boot(reading, life.boot)
+
+
+class Paces:
+    """Learns how often each device speaks, so that one that reports every hour is not silent between two reports,
+    whatever stands beside it in the file. Until a gap is known a period of hours is assumed. Of one that measures only
+    measurements count: what it says as it starts, or when something happens, has no period."""
+
+    def __init__(self) -> None:
+        self._paces: dict[str, Pace] = {}
+        self._heard_ms: dict[str, int] = {}
+        self._measuring: set[str] = set()
+
+    def settle(self, about: About, reading: Reading) -> About:
+        """The description with how long the device may be silent."""
+        device, measures = reading.device, reading.kind in MEMORY_KINDS
+        if measures and device not in self._measuring:
+            self._measuring.add(device)
+            self._paces[device] = Pace(LONGEST_SILENCE_MS)
+            self._heard_ms.pop(device, None)
+        pace = self._paces.setdefault(device, Pace(LONGEST_SILENCE_MS))
+        heard_ms = self._heard_ms.get(device)
+        is_word = measures or device not in self._measuring
+        if is_word and (heard_ms is None or reading.time_ms - heard_ms >= _SAME_WORD_MS):
+            pace.heard(reading.time_ms, 0)
+            self._heard_ms[device] = reading.time_ms
+        silent_after_s = max(about.limits.get(SILENT_AFTER, 0), pace.silent_after_s)
+        return About(about.device, about.boot, about.texts, {**about.limits, SILENT_AFTER: silent_after_s})
+
+
+def _with_boot(reading: Reading, boot: int) -> Reading:
+    r = reading
+    return Reading(r.device, r.kind, r.names, r.time_ms, r.values, boot, r.uptime_ms, r.flags, r.resolution)
