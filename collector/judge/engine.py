@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 
 import numpy as np
 
 from collector.judge.alerts import IDLE, Alerts, Seen
 from collector.judge.board import Board, Book
-from collector.judge.columns import GROWING_KINDS, KERNEL_COLUMNS, reported
+from collector.judge.columns import GROWING_KINDS
 from collector.judge.detectors.reboots import Reboots
-from collector.judge.expression import Columns, Truths
+from collector.judge.findings import Due, Findings, due_of
 from collector.judge.hearing import TICK_MS, Hearing
 from collector.judge.inbox import Inbox
 from collector.judge.lives import Lives
-from collector.judge.reasons import Value, fill, forecast
-from collector.judge.rules import BREACH, NO_DATA, Rule
+from collector.judge.rules import NO_DATA, Rule
 from collector.judge.series import Rows as RowNumbers
 from collector.judge.series import Table
 from collector.judge.sorts import Sorts
-from collector.judge.suspects import Suspect, suspect_of
 from collector.records import RETIRED, Arrival, Finding
-from telemetry.readings import KINDS, SILENT_AFTER, About, labels_of
+from telemetry.readings import SILENT_AFTER, About
 from telemetry.wire import Rows
-
-_MOST_SETTLE_MS = 7 * 86_400_000
-"""What comes back more seldom than once a week may be told anew each time."""
-_OFTEN, _DAY_MS = 4, 86_400_000
-"""Restarts within a day, which is for how long they count: of a device that does so all is told as one matter."""
-_RESTARTED = "The device restarted, and this has not come back since."
-_BEGUN_ANEW = "The device restarted, and only that ended it: memory began anew."
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """The rows of a table that are judged at a tick: their times, which had news, whose boot is over, all columns."""
-
-    table: Table
-    rows: RowNumbers
-    times: RowNumbers
-    touched: Truths
-    outdated: Truths
-    columns: Columns
-
-
-def sight_of(table: Table, rows: RowNumbers, times: RowNumbers, touched: Truths) -> Sight:
-    """Those rows as they stand now."""
-    return Sight(table, rows, times, touched, table.outdated[rows], table.view(rows))
 
 
 class Judge:
@@ -68,6 +40,7 @@ class Judge:
         self.alerts = {each.title: Alerts(each) for rule in rules for each in (rule, *rule.watchers())}
         self._device_rows: dict[str, list[int]] = {}
         self._book = book
+        self._findings = Findings(self.board, self.hearing, self._lives, book)
         self._alerts_on: dict[str, list[Alerts]] = {}
         for alerts in self.alerts.values():
             self._alerts_on.setdefault(alerts.rule.kind, []).append(alerts)
@@ -92,12 +65,7 @@ class Judge:
 
     def orphan(self, rule: str, kind: str, row: int, since_ms: int) -> Finding:
         """The end of an alert whose rule is gone."""
-        table = self.board.tables[kind]
-        device, names = table.devices[row], table.names[row]
-        key = _key(rule, device, kind, names)
-        at_ms = max(since_ms, self.hearing.tick_ms)
-        reason = "The rule is no longer in the file of rules."
-        return Finding(key, f"{key}@{since_ms}", "resolved", rule, "info", device, kind, names, since_ms, at_ms, reason)
+        return self._findings.of_orphan(rule, self.board.tables[kind], row, since_ms)
 
     def hear(self, arrival: Arrival) -> None:
         """Take in one arrival; nothing is judged before the next tick."""
@@ -219,13 +187,13 @@ class Judge:
                 is_live = now - table.heard_ms[rows] <= self.hearing.live_ms
                 rows = rows[is_live | table.outdated[rows] | np.isin(rows, lost.get(kind, ()))]
             times = table.time_ms[rows]
-        sight = sight_of(table, rows, times, touched[rows]) if len(rows) else None
+        due = due_of(table, rows, times, touched[rows]) if len(rows) else None
         findings: list[Finding] = []
         for alerts in on_kind:
             if alerts.rule.state == NO_DATA:
                 findings += self._judge_absence(alerts, table, now)
-            elif sight is not None:
-                findings += self._judge_rule(alerts, sight, now)
+            elif due is not None:
+                findings += self._judge_rule(alerts, due, now)
         return findings
 
     def _judge_absence(self, alerts: Alerts, table: Table, now: int) -> list[Finding]:
@@ -239,104 +207,29 @@ class Judge:
         rows = np.flatnonzero(missing | (alerts.status[:count] != IDLE))
         if not len(rows):
             return []
-        sight = sight_of(table, rows, heard[rows], np.zeros(len(rows), dtype=np.bool_))
+        due = due_of(table, rows, heard[rows], np.zeros(len(rows), dtype=np.bool_))
         missing, never = missing[rows], np.zeros(len(rows), dtype=np.bool_)
-        fired, resolved = alerts.advance(Seen(rows, sight.times, missing, ~missing, never), now)
-        findings = [self._finding(alerts, sight, int(row), "firing") for row in fired]
-        return findings + [self._finding(alerts, sight, int(row), "resolved") for row in resolved]
+        fired, resolved = alerts.advance(Seen(rows, due.times, missing, ~missing, never), now)
+        return self._findings.of(alerts, due, fired, resolved)
 
-    def _judge_rule(self, alerts: Alerts, sight: Sight, now: int) -> list[Finding]:
-        rule, columns, count = alerts.rule, sight.columns, len(sight.rows)
-        selected, over = alerts.selected[sight.rows], sight.outdated
-        is_active = alerts.status[sight.rows].any()
+    def _judge_rule(self, alerts: Alerts, due: Due, now: int) -> list[Finding]:
+        rule, columns, count = alerts.rule, due.columns, len(due.rows)
+        selected, over = alerts.selected[due.rows], due.outdated
+        is_active = alerts.status[due.rows].any()
         if not is_active and not selected.any():
             return []
         breach = rule.when(columns, count) if rule.when else np.ones(count, dtype=np.bool_)
         # An event is over as soon as it has happened, and a crash is none the less for the boot that it ended.
-        breach = breach & selected & (sight.touched if rule.kind == "event" else ~over)
+        breach = breach & selected & (due.touched if rule.kind == "event" else ~over)
         if not is_active and not breach.any():
             return []
         clear = (rule.clear(columns, count) if rule.clear else ~breach) | over | ~selected
-        at_once = (alerts.boot_ms[sight.rows] > 0) & ~over & rule.is_of_a_boot
-        fired, resolved = alerts.advance(Seen(sight.rows, sight.times, breach, clear, at_once), now)
-        findings = [self._finding(alerts, sight, int(row), "firing") for row in fired]
-        return findings + [self._finding(alerts, sight, int(row), "resolved") for row in resolved]
-
-    def _finding(self, alerts: Alerts, sight: Sight, row: int, status: str) -> Finding:
-        rule, table = alerts.rule, sight.table
-        place = int(np.searchsorted(sight.rows, row))
-        device, names = table.devices[row], table.names[row]
-        since_ms, at_ms = int(alerts.since_ms[row]), int(sight.times[place])
-        if rule.kind == "device" or status == "resolved":
-            at_ms = max(since_ms, self.hearing.tick_ms)
-        numbers = {reported(name): float(sight.columns[name][place]) for name in rule.numbers}
-        known = {name: number for name, number in numbers.items() if math.isfinite(number)}
-        values: dict[str, Value] = {
-            **dict(zip(KINDS[rule.kind].tags, names, strict=False)),
-            **table.texts[row],
-            **(self._lives.newest_short(row, self.hearing.tick_ms) if rule.kind == "device" else {}),
-            **{name: float(column[place]) for name, column in sight.columns.items()},
-            "names": " in ".join(name for name in names if name),
-            "lasted": (at_ms - since_ms) / 1000,
-        }
-        if "leak_hours_left" in values:
-            values["forecast"] = forecast(values)
-        suspect = self._suspect(rule, row, sight.columns, place) if status == "firing" else None
-        if suspect is not None:
-            values["suspect"] = suspect.deed
-            known |= {"suspect_grown": suspect.grown} if math.isfinite(suspect.grown) else {}
-        settle_ms = 0
-        if status == "firing":
-            reason = fill(rule.reason, values)
-        else:
-            reason, settle_ms = self._end(alerts, row, at_ms)
-            reason = reason or fill(rule.resolved, values)
-        about = self._book.about(device)
-        key = _key(rule.title, device, rule.kind, names)
-        return Finding(
-            key, f"{key}@{since_ms}", status, rule.name, rule.severity, device, rule.kind, names, since_ms, at_ms,
-            reason, about.texts.get("platform", ""), about.texts.get("firmware", ""), known,
-            agent=self.hearing.agent_behind(row) if rule.is_on_silence else "", labels=labels_of(about),
-            state=rule.state, suspect=suspect.name if suspect else "", settle_ms=settle_ms,
-            boot=self.board.boots.get(device, 0),
-        )  # fmt: skip
-
-    def _end(self, alerts: Alerts, row: int, at_ms: int) -> tuple[str, int]:
-        """How an alert ends that a restart ended ("" where none did), and for how long it may come back: what a
-        restart took away comes back as it came, and what a detector saw as long as it saw it is to be seen no more."""
-        rule, boot_ms = alerts.rule, int(alerts.boot_ms[row])
-        if rule.kind == "device":
-            return "", 0
-        again_ms = self._back_within_ms(self.board.tables[rule.kind].devices[row])
-        if boot_ms:
-            reason = _BEGUN_ANEW if rule.is_of_a_boot else _RESTARTED
-            return reason, max(again_ms, min(boot_ms, _MOST_SETTLE_MS) if rule.kind in GROWING_KINDS else 0)
-        stood_ms = at_ms - int(alerts.since_ms[row]) if rule.is_of_a_boot else 0
-        return "", max(again_ms, min(stood_ms, _MOST_SETTLE_MS))
-
-    def _back_within_ms(self, device: str) -> int:
-        """For how long anything of the device may come back with one of its next boots: while it restarts again and
-        again, not each boot shows all that ails it."""
-        table = self.board.tables["device"]
-        row = table.find(device, ())
-        often = row is not None and table.get(row, "resets_24h") >= _OFTEN
-        return _DAY_MS if often else 0
-
-    def _suspect(self, rule: Rule, row: int, columns: Columns, place: int) -> Suspect | None:
-        """Whom the data names, where a rule tells a leak or a creeping stack."""
-        if rule.kind not in GROWING_KINDS or rule.verdict not in ("leak", "stack") or rule.state != BREACH:
-            return None
-        if not set(KERNEL_COLUMNS).isdisjoint(rule.numbers):
-            return None  # tasks and callers take memory of the application
-        minutes, grown = (float(columns[name][place]) for name in ("leak_minutes", "leak_grown"))
-        return suspect_of(self.board, rule.kind, row, minutes, grown)
+        at_once = (alerts.boot_ms[due.rows] > 0) & ~over & rule.is_of_a_boot
+        fired, resolved = alerts.advance(Seen(due.rows, due.times, breach, clear, at_once), now)
+        return self._findings.of(alerts, due, fired, resolved)
 
 
 def _but_for_silence(about: About) -> About:
     """What a description says beside its boot and for how long the device may be silent, which changes by the hour."""
     limits = {name: limit for name, limit in about.limits.items() if name != SILENT_AFTER}
     return About(about.device, 0, about.texts, limits)
-
-
-def _key(rule: str, device: str, kind: str, names: tuple[str, ...]) -> str:
-    return "|".join((rule, device, kind, *names))
