@@ -21,7 +21,8 @@ from collector.judge.expression import Numbers
 
 LEAST_BOOTS, LEAST_POINTS = 3, 5
 _PART, _OFTEN_PART, _OFTEN = 0.4, 0.25, 5
-"""Parts of the free memory: what boots must take, and so many of them that agree."""
+"""Parts of the free memory: what boots must take, and so many of them that agree. Records of load agree, too: of
+counters that never fall the larger part is asked of any number of boots."""
 _ALIKE = 0.4
 """The pace over later uptimes is at least this part of that over earlier ones: a cache slows down. And the pace at
 which boots end is at least this part of that over all."""
@@ -53,7 +54,7 @@ def asked_across_boots(boots: Numbers, limits: Numbers, *, ratchet: bool) -> tup
         grown, left = rate * (last - first), (ends_of(boots, limits) - level) / rate
         early, late = _paces(hours, used)
         count = _count(boots)
-        part = np.where(count >= _OFTEN, _OFTEN_PART, _PART)
+        part = np.where((count >= _OFTEN) & (not ratchet), _OFTEN_PART, _PART)
         asked = [
             at_least("earlier boots known", "number", count, LEAST_BOOTS),
             at_least("points of them", "number", points, LEAST_POINTS),

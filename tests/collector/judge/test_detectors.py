@@ -63,6 +63,7 @@ def test_five_boots_that_agree_need_to_have_taken_less() -> None:
     leaks, count = across(lower, lower, lower, lower, lower)
     assert count[0] == 5
     assert leaks.rate[0] == pytest.approx(5_000)
+    assert np.isnan(across(lower, lower, lower, lower, lower, ratchet=True)[0].rate[0]), "records of load do as much"
 
 
 def test_a_device_that_restarts_itself_will_do_so_where_it_did_before() -> None:
