@@ -48,6 +48,9 @@ _COARSER = 4
 """By how many times the buckets of the next level are longer, more or less."""
 NIGHT_LEVEL, _FORGOTTEN_A_BOOT = 4, 0.8
 """The level whose window is as long as a night, or somewhat longer; what remains of a fall with each boot."""
+_HELD_LEVELS, _HELD_SAMPLES = (2, 3), 6
+"""What is given back within two buckets was not held: of the first level if a bucket gets so many samples there, else
+of the second."""
 STARTING_MS = 600_000
 """For so long at most after a boot programs take memory that they keep."""
 _ALONE = 1.1
@@ -122,7 +125,7 @@ class History:
         starts = np.flatnonzero(np.diff(rows, prepend=-1))
         unique = rows[starts]
         marks = self.peaks[unique, :MARKS].T.copy()  # a line a mark
-        follow(marks, starts, times, values[:, 0], uptimes)
+        follow(marks, starts, times, values[:, 0], uptimes, self.held(unique))
         self.peaks[unique, :MARKS] = marks.T
         add = self._add_one_each if len(starts) == len(rows) else self._add_to_levels
         closed = add(rows, times, values)
@@ -195,6 +198,23 @@ class History:
         if len(young):
             windows[young] = np.where(np.arange(BUCKETS - 1) < starting[young, None], np.nan, windows[young])
         return windows
+
+    def held(self, rows: Rows) -> npt.NDArray[np.float32]:
+        """What is held of late: the least of some minutes, of six samples or more; NaN where nothing was seen."""
+        levels = self._levels_of_held(rows)
+        slots = (self.newest[rows, levels][:, None] - np.arange(2)) & (BUCKETS - 1)
+        held: npt.NDArray[np.float32] = np.fmin.reduce(self.least[rows[:, None], 0, levels[:, None], slots], axis=1)
+        return held
+
+    def held_from_ms(self, rows: Rows) -> Numbers:
+        """When those minutes began."""
+        levels = self._levels_of_held(rows)
+        began: Numbers = ((self.newest[rows, levels] - 1) * np.array(WIDTHS_MS)[levels]).astype(np.float64)
+        return began
+
+    def _levels_of_held(self, rows: Rows) -> Rows:
+        often = _HELD_SAMPLES * self.peaks[rows, PERIOD_MS] <= WIDTHS_MS[_HELD_LEVELS[0]]
+        return np.where(often, *_HELD_LEVELS)
 
     def moved(self, rows: Rows, levels: Rows, layer: int = 0) -> npt.NDArray[np.bool_]:
         """Whether the buckets of that level hold more than one value."""

@@ -27,13 +27,13 @@ from collector.judge.detectors.leak import Leaks, find_leaks, goes_on, may_have_
 from collector.judge.detectors.marks import (
     CEILING,
     CEILING_MS,
+    HELD_MS,
     KNOWN_MS,
     KNOWN_TO,
     LAST,
     LAST_MS,
     PEAKS,
     PERIOD_MS,
-    QUIET_MS,
     REACHED,
 )
 from collector.judge.detectors.quiet import LEAST_H, LEAST_PART, OFTEN_S, find_quiet_leaks, view_that_holds
@@ -184,7 +184,7 @@ def _may_be_quiet(table: Table, history: History, rows: Rows) -> Truths:
     """The cheapest part, for all: that memory did not fall, and grew by what is worth a look."""
     long_ago = history.mark(rows, LAST_MS) - LEAST_H * HOUR_MS
     with np.errstate(invalid="ignore"):
-        may: Truths = (history.mark(rows, QUIET_MS) <= long_ago) & (history.mark(rows, PERIOD_MS) <= 1000 * OFTEN_S)
+        may: Truths = (history.mark(rows, HELD_MS) <= long_ago) & (history.mark(rows, PERIOD_MS) <= 1000 * OFTEN_S)
         some = rows[may]
         least = np.fmin.reduce(history.samples(some, np.full(len(some), COARSEST)), axis=1)
         may[may] = history.mark(some, LAST) - least >= LEAST_PART * table.view(some)["limit"]

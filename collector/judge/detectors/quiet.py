@@ -4,6 +4,9 @@ Where samples come each minute and used memory has not fallen once in half an ho
 percent of all memory says more than anywhere else: nothing comes and goes that it could be mistaken for. What may still
 be healthy is a cache that fills or a program that starts: it slows down.
 
+Where a small thing comes and goes within minutes, what is held beneath it is looked at in the same way, but with more
+patience: such a board is at work.
+
 Growth is looked at from where it begins: after the longest wait for a rise that ended at least `_WAITED_FROM_H` ago, if
 that is long beside what followed; else from the last fall, and again from ten minutes and from half an hour after the
 boot on, so that nothing is measured at what programs take while they start.
@@ -18,13 +21,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from collector.judge.detectors.conditions import Asked, all_held, at_least, at_most, more_than
+from collector.judge.detectors.conditions import Asked, all_held, at_least, at_most, is_so, more_than
 from collector.judge.detectors.forecast import course_of, hours_left, interval
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import BUCKETS, HOUR_MS, STARTING_MS, WIDTHS_MS
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.line import Line, line_through
-from collector.judge.detectors.shape import Z, at_part, to_come
+from collector.judge.detectors.shape import Z, at_part, envelope, to_come
 from collector.judge.detectors.trace import FINEST, Trace
 from collector.judge.detectors.views import HOURS_OF, VIEWS
 from collector.judge.expression import Numbers, Truths
@@ -49,6 +52,10 @@ _SLOWEST_H = 6.0
 random rises of a cache that fills for days look alike."""
 _NEXT_TOOTH = 1.5
 """How many times any fall before it must have grown: teeth differ in height."""
+_AT_WORK_H, _LEFT_AT_WORK_H, _SURE_AT_WORK = 1.5, 10.0, 0.8
+"""Where something comes and goes: for so long at least it must have grown, and have so long to go, since a board at
+work fills caches, and what would end memory within hours is soon full, or told by others; and by which part of the
+slope its interval must lie above nothing."""
 _MARGIN, _HEARD_PART = 0.25, 0.75
 """By which part of its growth it must be above all before; the part of the time since it was heard that growth took
 where nobody saw it begin."""
@@ -104,13 +111,43 @@ def find_quiet_leaks(trace: Trace, ground: Ground) -> Leaks:
 
 
 def look_at(trace: Trace, ground: Ground) -> list[Look]:
-    """What was since the last fall, and since the boot has started."""
+    """What was since the last fall, and since the boot has started; and the same of what is held."""
     with np.errstate(all="ignore"):
-        growths = [_growth_since(trace, trace.quiet_hours, is_begin=np.isnan(trace.used[:, 0]))]
-        for after_ms in _LOOKS_AFTER_MS:
-            hours = np.fmin(trace.quiet_hours, trace.up_hours - after_ms / HOUR_MS)
-            growths.append(_growth_since(trace, hours, is_begin=np.zeros(len(hours), dtype=np.bool_)))
-        return [_found(trace, ground, growth) for growth in growths]
+        looks = [_found(trace, ground, growth) for growth in _growths(trace)]
+        flickers = trace.held_hours > trace.quiet_hours
+        if flickers.any():
+            came = np.fmax(_fell(trace), np.nan_to_num(ground.peaks))
+            held = _held(trace)
+            for look in (_found(held, ground, growth) for growth in _growths(held)):
+                looks.append(look._replace(asked=[*_asked_at_work(look, flickers, came), *look.asked]))
+        return looks
+
+
+def _growths(trace: Trace) -> list[Growth]:
+    growths = [_growth_since(trace, trace.quiet_hours, is_begin=np.isnan(trace.used[:, 0]))]
+    for after_ms in _LOOKS_AFTER_MS:
+        hours = np.fmin(trace.quiet_hours, trace.up_hours - after_ms / HOUR_MS)
+        growths.append(_growth_since(trace, hours, is_begin=np.zeros(len(hours), dtype=np.bool_)))
+    return growths
+
+
+def _held(trace: Trace) -> Trace:
+    """The same without what came and went since what is held last fell, as of some minutes ago: of these only the least
+    is known, which growth began them with."""
+    ago = trace.minutes / 60
+    since_held = (trace.hours >= -trace.held_hours[:, None]) & (trace.hours <= -ago[:, None])
+    used = np.where(trace.hours > -ago[:, None], np.nan, trace.used)
+    used[:, -1], since_held[:, -1] = trace.held, True
+    hours = trace.hours + ago[:, None]
+    hours[:, -1] = 0
+    return trace._replace(
+        hours=hours,
+        used=np.where(since_held, envelope(used), used),
+        up_hours=trace.up_hours - ago,
+        quiet_hours=trace.held_hours - ago,
+        apart_s=trace.period_s,
+        peak=np.full(len(used), np.nan),  # it was of what came and went
+    )
 
 
 def view_that_holds(hours: Numbers) -> Rows:
@@ -224,10 +261,22 @@ def _found(trace: Trace, ground: Ground, growth: Growth) -> Look:
     return Look(growth, leaks, asked)
 
 
+def _asked_at_work(look: Look, flickers: Truths, came: Numbers) -> list[Asked]:
+    """What more is asked where something comes and goes, of so many bytes at most: such a board is at work."""
+    growth, leaks = look.growth, look.leaks
+    return [
+        is_so("what comes and goes is given back within minutes", flickers),
+        at_least("growth, beside what comes and goes", "size", growth.grown, _NEXT_TOOTH * came),
+        at_least("how long it grows, at work", "hours", growth.hours, _AT_WORK_H),
+        at_least("hours left, at work", "hours", leaks.hours_left, _LEFT_AT_WORK_H),
+        more_than("the slope at least, at work", "rate", leaks.low, _SURE_AT_WORK * leaks.rate),
+    ]
+
+
 def _fell(trace: Trace) -> Numbers:
     """How far memory fell before, in boots before too: what comes and goes may come again."""
     fell = np.fmax.reduce(np.fmax.accumulate(trace.used, axis=1) - trace.used, axis=1)
-    return np.fmax(fell, np.nan_to_num(trace.gave_back))
+    return np.fmax(fell, np.fmax(np.nan_to_num(trace.fell), np.nan_to_num(trace.gave_back)))
 
 
 def _unheard(trace: Trace, ground: Ground, growth: Growth, line: Line) -> tuple[Numbers, Numbers]:

@@ -7,7 +7,18 @@ from typing import NamedTuple
 import numpy as np
 
 from collector.judge.detectors.history import BUCKETS, HOUR_MS, WIDTHS_MS, History
-from collector.judge.detectors.marks import BORN_MS, GAVE_BACK, LAST, LAST_MS, PERIOD_MS, QUIET_MS, QUIET_SAMPLES, RISE
+from collector.judge.detectors.marks import (
+    BORN_MS,
+    FELL,
+    GAVE_BACK,
+    HELD_MS,
+    LAST,
+    LAST_MS,
+    PERIOD_MS,
+    QUIET_MS,
+    QUIET_SAMPLES,
+    RISE,
+)
 from collector.judge.detectors.views import VIEWS
 from collector.judge.expression import Numbers
 from collector.judge.series import Rows
@@ -20,9 +31,11 @@ TRACED = VIEWS.index((COARSEST, False))
 
 class Trace(NamedTuple):
     """`hours` from the newest sample, which is the last and at 0, and `used` bytes, NaN where unknown: rows x points,
-    oldest first. Then one value a row: for how many hours its boot has run (`up_hours`) and memory never fell
-    (`quiet_hours`), how far samples stood apart meanwhile (`apart_s`), the highest used bytes since memory last fell
-    far (`peak`), and how far it fell within a night of boots before (`gave_back`; NaN: unknown).
+    oldest first. Then one value a row: for how many hours its boot has run (`up_hours`), memory never fell
+    (`quiet_hours`), and what is held never did (`held_hours`); how far samples stood apart since it fell (`apart_s`),
+    and of late (`period_s`); what is `held` since so many `minutes`, the highest used bytes since memory last fell far
+    (`peak`), by how much what is held last fell (`fell`), and the most that memory did within a night of boots before
+    (`gave_back`), bytes, NaN: unknown.
 
     Of a bucket the least used bytes are known, which is its first sample where memory never falls.
     """
@@ -31,8 +44,13 @@ class Trace(NamedTuple):
     used: Numbers
     up_hours: Numbers
     quiet_hours: Numbers
+    held_hours: Numbers
     apart_s: Numbers
+    period_s: Numbers
+    held: Numbers
+    minutes: Numbers
     peak: Numbers
+    fell: Numbers
     gave_back: Numbers
 
 
@@ -57,7 +75,12 @@ def trace_of(history: History, rows: Rows) -> Trace:
         np.hstack(values),
         (last_ms - born_ms) / HOUR_MS,
         quiet_ms / HOUR_MS,
+        (last_ms - history.mark(rows, HELD_MS)) / HOUR_MS,
         quiet_ms / 1000 / np.maximum(1, history.mark(rows, QUIET_SAMPLES)),
+        history.mark(rows, PERIOD_MS) / 1000,
+        history.held(rows).astype(np.float64),
+        (last_ms - history.held_from_ms(rows)) / 60_000,
         history.mark(rows, RISE),
+        history.mark(rows, FELL),
         history.mark(rows, GAVE_BACK),
     )

@@ -172,6 +172,37 @@ def test_the_next_tooth_is_left_alone_and_a_leak_above_the_highest_is_told() -> 
     assert told > 0.2 + 8 / 6
 
 
+def flicker(size: float, minutes: float = 1, often: float = 4) -> Shape:
+    """So many bytes that come and go, for so long each time, so often an hour."""
+    return lambda hours: size * ((hours * often) % 1 < minutes / 60 * often)
+
+
+@pytest.mark.parametrize("period_s", [10, 20, 40])
+def test_what_comes_and_goes_within_minutes_hides_no_leak(period_s: float) -> None:
+    shapes = [both(leak(1), flicker(700)), both(leak(3), flicker(300, often=20)), both(leak(4), flicker(1500, 1, 10))]
+    told = Desk(shapes, period_s=period_s).told(2)
+    assert (told > 1.5 - LATE_H).all(), told
+    assert (told < 1.5 + 0.3).all(), told
+
+
+def test_more_is_asked_of_a_board_at_work() -> None:
+    soon_full = both(leak(12), flicker(700))
+    large = both(leak(1), flicker(4000))
+    long = both(leak(1), flicker(700, minutes=8))
+    bends = both(cache(0.4, 5), flicker(700))
+    assert np.isnan(Desk([soon_full, large, long, bends]).told(2.2)).all()
+
+
+def test_the_tooth_before_is_remembered_as_high_as_it_was() -> None:
+    """The bucket in which a tooth ends holds its next foot: the last fall is larger than buckets tell."""
+
+    def teeth(grows: float) -> Shape:
+        return lambda hours: SIZE * np.where(hours < 0.45, 0.04 * hours / 0.45, grows * (hours - 0.45))
+
+    desk = Desk([teeth(0.057), teeth(0.07)])
+    assert (np.isfinite(desk.told(1.44)) == [False, True]).all()
+
+
 def test_where_samples_are_seldom_it_says_nothing() -> None:
     assert np.isnan(Desk([leak(2), leak(20)], period_s=80).told(3)).all()
 
