@@ -40,7 +40,8 @@ def follow(
     held: npt.NDArray[np.float32],
 ) -> None:
     """Follow rises and falls from sample to sample, in place: `marks` has a line a mark and a column a row, whose
-    samples begin at `starts`; `uptimes` are milliseconds, NaN where unknown; `held` is what each row held until now."""
+    samples begin at `starts`; `uptimes` are milliseconds, NaN where unknown; `held` is what each row held before.
+    """
     ends = np.append(starts[1:], len(used)) - 1
     counts = ends - starts + 1
     before = np.append(0.0, used[:-1])

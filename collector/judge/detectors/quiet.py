@@ -132,8 +132,8 @@ def _growths(trace: Trace) -> list[Growth]:
 
 
 def _held(trace: Trace) -> Trace:
-    """The same without what came and went since what is held last fell, as of some minutes ago: of these only the least
-    is known, which growth began them with."""
+    """The same without what came and went since what is held last fell, as of the beginning of the last minutes: their
+    least is what was held then."""
     ago = trace.minutes / 60
     since_held = (trace.hours >= -trace.held_hours[:, None]) & (trace.hours <= -ago[:, None])
     used = np.where(trace.hours > -ago[:, None], np.nan, trace.used)
