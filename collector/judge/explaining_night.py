@@ -32,14 +32,14 @@ def explain_night(night: Night) -> Explanation:
     """Explain the night of one series (arrays of one row)."""
     known = np.isfinite(night.least[0])
     with np.errstate(all="ignore"):
-        look = look_at(night)
-        sight = look.sights[int(look.places[0])]
+        seen_by = look_at(night)
+        sight = seen_by.each[int(seen_by.places[0])]
         line = sight.line
         blocks = np.arange(len(known)) * night.block_hours
         drawn = np.where(known, _level_at_start(sight) + float(line.slope[0]) * blocks, np.nan)
-        steps = is_staircase(look, np.arange(1))
+        steps = is_staircase(seen_by, np.arange(1))
         asked = [*_asked_of_time(night), *_asked_of_rise(night, sight), *_asked_of_course(night, sight)]
-        asked += [is_so(_FLOORS, lifts_floors(look)), is_so(_STEPS, ~steps)]
+        asked += [is_so(_FLOORS, lifts_floors(seen_by)), is_so(_STEPS, ~steps)]
     slope, error = float(line.slope[0]), Z * float(line.error[0])
     kept = tuple(bool(one) for one in known)
     seen = Window(
@@ -53,7 +53,7 @@ def explain_settled(night: Night) -> Explanation:
     """Explain the night of one series without its beginning."""
     with np.errstate(all="ignore"):
         rest = settled.rest_of(night)
-        rest_is_told = shows_leak(rest.night, rest.look, settled.is_settled(rest))
+        rest_is_told = shows_leak(rest.night, rest.sights, settled.is_settled(rest))
         slows = settled.may_slow_down(night) & rest.whole_slows
     asked = [
         *_asked_of_time(night),

@@ -37,15 +37,15 @@ def find_leaks_of_ended(night: Night, highest: Numbers) -> Leaks:
         return found
     with np.errstate(all="ignore"):
         night, highest, hours, known = night.of(rows), highest[rows], hours[rows], known[rows]
-        look = look_at(night)
-        leaks = leaks_of(night, look)
+        sights = look_at(night)
+        leaks = leaks_of(night, sights)
         begin = np.fmin.reduce(night.least, axis=1)
         free = night.limits - begin
         ran_out = (leaks.grown >= _GROWN * free) & (highest - begin >= _FILLED * free)
         long = (hours >= _MOST_OF_A_NIGHT_H) & (known >= _MOST_KNOWN)
-        told = shows_leak(night, look, ran_out | long)
+        told = shows_leak(night, sights, ran_out | long)
         left = np.maximum(0, night.limits - highest) / leaks.rate
-        soonest, latest = interval(left, look.course, scatter_of_blocks(night, look) / leaks.rate)
+        soonest, latest = interval(left, sights.course, scatter_of_blocks(night, sights) / leaks.rate)
     leaks = leaks._replace(hours_left=hours + left, hours_low=hours + soonest, hours_high=hours + latest)
     for column, value in zip(found, leaks, strict=True):
         column[rows] = np.where(told, value, np.nan)

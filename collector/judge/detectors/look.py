@@ -181,7 +181,7 @@ def _look_for_quiet_leaks(table: Table, history: History, rows: Rows) -> None:
 
 
 def _may_be_quiet(table: Table, history: History, rows: Rows) -> Truths:
-    """The cheapest part, for all: that memory did not fall, and grew by what is worth a look."""
+    """The cheapest part, for all: that what is held did not fall, and grew by what is worth a look."""
     long_ago = history.mark(rows, LAST_MS) - LEAST_H * HOUR_MS
     with np.errstate(invalid="ignore"):
         may: Truths = (history.mark(rows, HELD_MS) <= long_ago) & (history.mark(rows, PERIOD_MS) <= 1000 * OFTEN_S)

@@ -25,6 +25,7 @@ began; how far its samples stand apart, over about the last ten; when memory fel
 what is held (`History.held`) never fell, and the largest fall of it then, within half an hour."""
 MARKS = 12
 _ONE_FALL_MS = 1_800_000
+"""What falls within that time is one fall: the end of a tooth may take some samples."""
 BOOTS_END = MARKS + 2 * BOOTS * POINTS
 REACHED, KNOWN_MS, KNOWN_TO, GAVE_BACK = range(BOOTS_END, BOOTS_END + 4)
 """Marks of the boots before: the highest that those reached that had settled; for how long those were heard that had

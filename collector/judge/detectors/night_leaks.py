@@ -19,7 +19,7 @@ from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.line import mean_of
 from collector.judge.detectors.night import LEVEL_BLOCKS, Night, is_kept, is_news, is_night, worth
 from collector.judge.detectors.shape import Z
-from collector.judge.detectors.sights import Look, is_staircase, lifts_floors, look_at
+from collector.judge.detectors.sights import Sights, is_staircase, lifts_floors, look_at
 from collector.judge.expression import Numbers, Truths
 
 STAYS = 2.0
@@ -35,19 +35,19 @@ def find_night_leaks(night: Night) -> tuple[Leaks, Truths]:
         if not len(rows):
             return found, stays
         part = night.of(rows)
-        look = look_at(part)
-        told = shows_leak(part, look, is_night(part))
-        stays[rows] = np.any([sight.line.deviates > STAYS for sight in look.sights], axis=0)
-        for column, value in zip(found, leaks_of(part, look), strict=True):
+        sights = look_at(part)
+        told = shows_leak(part, sights, is_night(part))
+        stays[rows] = np.any([sight.line.deviates > STAYS for sight in sights.each], axis=0)
+        for column, value in zip(found, leaks_of(part, sights), strict=True):
             column[rows] = np.where(told, value, np.nan)
     return found, stays
 
 
-def shows_leak(night: Night, look: Look, long_enough: Truths) -> Truths:
+def shows_leak(night: Night, sights: Sights, long_enough: Truths) -> Truths:
     """Whether the sight that counts tells a leak, where what was seen is long enough."""
-    good = look.all_of("rises", "holds", "goes_on") & long_enough
-    told: Truths = good & is_news(night, look.grown) & is_kept(night, look.grown) & lifts_floors(look)
-    told[told] = ~is_staircase(look, np.flatnonzero(told))
+    good = sights.all_of("rises", "holds", "goes_on") & long_enough
+    told: Truths = good & is_news(night, sights.grown) & is_kept(night, sights.grown) & lifts_floors(sights)
+    told[told] = ~is_staircase(sights, np.flatnonzero(told))
     return told
 
 
@@ -60,13 +60,13 @@ def _may_have_grown(night: Night) -> Truths:
     return may_have
 
 
-def leaks_of(night: Night, look: Look) -> Leaks:
+def leaks_of(night: Night, sights: Sights) -> Leaks:
     """The numbers of a leak by the sights that count."""
-    course = look.course
+    course = sights.course
     slope, error, hours = course.slope, course.error, course.hours
-    left, scatter = left_of(night, slope, scatter_of_blocks(night, look) / slope)
+    left, scatter = left_of(night, slope, scatter_of_blocks(night, sights) / slope)
     soonest, latest = interval(left, course, scatter)
-    return Leaks(slope, slope - Z * error, slope + Z * error, left, soonest, latest, hours * 60, look.grown)
+    return Leaks(slope, slope - Z * error, slope + Z * error, left, soonest, latest, hours * 60, sights.grown)
 
 
 def left_of(night: Night, slope: Numbers, scatter: Numbers) -> tuple[Numbers, Numbers]:
@@ -85,8 +85,8 @@ def left_of(night: Night, slope: Numbers, scatter: Numbers) -> tuple[Numbers, Nu
     return np.fmin(np.where(sampled, by_samples, by_level), by_most), np.where(sampled, of_samples, scatter)
 
 
-def scatter_of_blocks(night: Night, look: Look) -> Numbers:
+def scatter_of_blocks(night: Night, sights: Sights) -> Numbers:
     """The standard error of where a night ends, bytes: what its blocks stand beside their line, or a step of the
     counter."""
-    scatters: Numbers = np.hypot(np.sqrt(mean_of(look.sights[0].line.rest ** 2)), night.resolutions / np.sqrt(12))
+    scatters: Numbers = np.hypot(np.sqrt(mean_of(sights.each[0].line.rest ** 2)), night.resolutions / np.sqrt(12))
     return scatters

@@ -15,7 +15,7 @@ from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.line import mean_of
 from collector.judge.detectors.night import Night, is_night
 from collector.judge.detectors.night_leaks import find_night_leaks, leaks_of, shows_leak
-from collector.judge.detectors.sights import Look, least_ratio_of, look_at
+from collector.judge.detectors.sights import Sights, least_ratio_of, look_at
 from collector.judge.expression import Numbers, Truths
 
 BEGINNING = 1 / 3
@@ -30,7 +30,7 @@ class Rest(NamedTuple):
     which slows down as the whole night did, and whether that one did."""
 
     night: Night
-    look: Look
+    sights: Sights
     ratio: Numbers
     error: Numbers
     of_cache: Numbers
@@ -54,22 +54,22 @@ def find_settled_leaks(night: Night) -> Leaks:
         if not len(rows):
             return found
         rest = rest_of(night.of(rows))
-        told = shows_leak(rest.night, rest.look, rest.whole_slows & is_settled(rest))
-        for column, value in zip(found, leaks_of(rest.night, rest.look), strict=True):
+        told = shows_leak(rest.night, rest.sights, rest.whole_slows & is_settled(rest))
+        for column, value in zip(found, leaks_of(rest.night, rest.sights), strict=True):
             column[rows] = np.where(told, value, np.nan)
     return found
 
 
 def rest_of(night: Night) -> Rest:
     """How nights slow down, and how they do without their beginning."""
-    look = look_at(night)
-    whole = look.course
-    slows: Truths = (whole.ratio < least_ratio_of(whole.hours, whole.ratio_error)) & ~look.by_teeth
+    sights = look_at(night)
+    whole = sights.course
+    slows: Truths = (whole.ratio < least_ratio_of(whole.hours, whole.ratio_error)) & ~sights.by_teeth
     later = _without_beginning(night)
-    look = look_at(later)
-    course = look.course
+    sights = look_at(later)
+    course = sights.course
     of_cache = np.fmax(whole.ratio, 0) ** (1 - BEGINNING)
-    return Rest(later, look, course.ratio, course.ratio_error, of_cache, slows)
+    return Rest(later, sights, course.ratio, course.ratio_error, of_cache, slows)
 
 
 def least_of(rest: Rest) -> Numbers:
@@ -80,7 +80,7 @@ def least_of(rest: Rest) -> Numbers:
 
 def is_settled(rest: Rest) -> Truths:
     """Whether the rest slows down by less than a cache would, and by little."""
-    settled: Truths = (rest.error <= BEND_KNOWN) & (rest.ratio >= least_of(rest)) & ~rest.look.by_teeth
+    settled: Truths = (rest.error <= BEND_KNOWN) & (rest.ratio >= least_of(rest)) & ~rest.sights.by_teeth
     return settled
 
 

@@ -66,66 +66,66 @@ class Sight(NamedTuple):
     goes_on: Truths
 
 
-class Look(NamedTuple):
+class Sights(NamedTuple):
     """All nights by all sights, and for each row the place of the sight that counts."""
 
-    sights: list[Sight]
+    each: list[Sight]
     places: Rows
 
     @property
     def by_teeth(self) -> Truths:
         """Whether feet of teeth count, or the foot of an only one."""
-        by: Truths = self.places >= len(self.sights) - OF_TEETH
+        by: Truths = self.places >= len(self.each) - OF_TEETH
         return by
 
     @property
     def grown(self) -> Numbers:
         """Bytes, by the sights that count."""
-        grown: Numbers = np.choose(self.places, [sight.line.grown for sight in self.sights])
+        grown: Numbers = np.choose(self.places, [sight.line.grown for sight in self.each])
         return grown
 
     @property
     def course(self) -> Course:
         """How growth was seen to go by the sights that count."""
-        lines = [sight.line for sight in self.sights]
+        lines = [sight.line for sight in self.each]
         return Course(*(np.choose(self.places, [getattr(line, name) for line in lines]) for name in Course._fields))
 
     def all_of(self, *names: str) -> Truths:
         """Whether of the sights that count all of these truths hold."""
-        truths = [np.logical_and.reduce([getattr(sight, name) for name in names]) for sight in self.sights]
+        truths = [np.logical_and.reduce([getattr(sight, name) for name in names]) for sight in self.each]
         held: Truths = np.choose(self.places, truths)
         return held
 
 
-def look_at(night: Night) -> Look:
+def look_at(night: Night) -> Sights:
     """All sights. If it rises, the last counts: other lines lead across the fall of an only tooth; else the first,
     since it knows most; else, of those that rise, the one whose bend is known best."""
-    sights = _sights_of(night)
-    first, last = sights[0].rises, sights[-1].rises
-    rises, sharpest = first.copy(), sights[0].line.ratio_error
-    places = np.where(last, len(sights) - 1, 0)
-    for place, sight in enumerate(sights[1:-1], start=1):
+    each = _sights_of(night)
+    first, last = each[0].rises, each[-1].rises
+    rises, sharpest = first.copy(), each[0].line.ratio_error
+    places = np.where(last, len(each) - 1, 0)
+    for place, sight in enumerate(each[1:-1], start=1):
         here = sight.rises & ~first & ~last & (~rises | (sight.line.ratio_error < sharpest))
         places[here], rises = place, rises | here
         sharpest = np.where(here, sight.line.ratio_error, sharpest)
-    return Look(sights, places)
+    return Sights(each, places)
 
 
-def lifts_floors(look: Look) -> Truths:
+def lifts_floors(sights: Sights) -> Truths:
     """Whether what is never given back may rise with the sight that counts; of feet, which are floors, it is not
     asked."""
-    least = FLOORS_PART * look.course.slope
-    lines = [sight.line for sight in look.sights[FLOORS]]
+    least = FLOORS_PART * sights.course.slope
+    lines = [sight.line for sight in sights.each[FLOORS]]
     may_rise = [~(line.slope + FLOORS_ERRORS * line.error < least) for line in lines]
-    lifts: Truths = np.any(may_rise, axis=0) | look.by_teeth
+    lifts: Truths = np.any(may_rise, axis=0) | sights.by_teeth
     return lifts
 
 
-def is_staircase(look: Look, rows: Rows) -> Truths:
+def is_staircase(sights: Sights, rows: Rows) -> Truths:
     """Whether these rows rise in a few steps, seen in all blocks, unless by the feet of teeth: dear, so asked last."""
-    found = ~look.by_teeth[rows]
-    blocks, seen = look.sights[0], rows[found]
-    found[found] = rises_in_steps(blocks.points.used[seen], blocks.line.rest[seen], look.course.ratio[seen])
+    found = ~sights.by_teeth[rows]
+    blocks, seen = sights.each[0], rows[found]
+    found[found] = rises_in_steps(blocks.points.used[seen], blocks.line.rest[seen], sights.course.ratio[seen])
     return found
 
 

@@ -102,10 +102,10 @@ def _choices(early: _Course, late: _Course) -> list[Asked]:
 
 
 def _course_of(night: Night) -> _Course:
-    look = look_at(night)
-    good = look.all_of("rises", "holds")
-    good[good] = ~is_staircase(look, np.flatnonzero(good))
-    return _Course(*look.course, _seen_hours(night), good, scatter_of_blocks(night, look))
+    sights = look_at(night)
+    good = sights.all_of("rises", "holds")
+    good[good] = ~is_staircase(sights, np.flatnonzero(good))
+    return _Course(*sights.course, _seen_hours(night), good, scatter_of_blocks(night, sights))
 
 
 def _seen_hours(night: Night) -> Numbers:

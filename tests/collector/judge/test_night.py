@@ -131,7 +131,7 @@ def test_means_that_rise_above_floors_that_stay_are_no_leak() -> None:
 
     rises = night(morning)
     with np.errstate(all="ignore"):
-        means = next(sight for sight in look_at(rises).sights if sight.name == "smooth")
+        means = next(sight for sight in look_at(rises).each if sight.name == "smooth")
     assert (means.rises & means.goes_on).sum() > 0.5 * NIGHTS
     assert told(rises) == 0
     assert told(night(morning, 30_000)) > 0.5 * NIGHTS
