@@ -12,7 +12,8 @@ import numpy as np
 
 from collector.judge.expression import Numbers, Truths
 
-_MOST_ALIKE = 0.9
+MOST_ALIKE = 0.9
+"""More is not counted: of so few points that err so much alike nobody knows how many they are worth."""
 
 
 class Line(NamedTuple):
@@ -81,9 +82,15 @@ def fit(x: Numbers, values: Numbers, degree: int) -> Fit:
     terms = np.einsum("nij,nj->ni", inverse, np.einsum("nki,nk->ni", basis, values))
     rest = np.where(known, values - np.einsum("nki,ni->nk", basis, terms), 0)
     squares = (rest**2).sum(axis=1) + 1e-6
-    alike = np.clip((rest[:, 1:] * rest[:, :-1]).sum(axis=1) / squares + 1 / count, 0, _MOST_ALIKE)
-    variance = squares / np.maximum(1, count - degree - 1) * (1 + alike) / (1 - alike)
-    return Fit(terms, np.sqrt(variance[:, None] * np.einsum("nii->ni", inverse)), alike, rest)
+    err_alike = np.clip(alike(rest) + 1 / count, 0, MOST_ALIKE)
+    variance = squares / np.maximum(1, count - degree - 1) * (1 + err_alike) / (1 - err_alike)
+    return Fit(terms, np.sqrt(variance[:, None] * np.einsum("nii->ni", inverse)), err_alike, rest)
+
+
+def alike(rest: Numbers) -> Numbers:
+    """How much neighbours err alike (-1 to 1), of what is left of the points of each row."""
+    correlation: Numbers = (rest[:, 1:] * rest[:, :-1]).sum(axis=1) / ((rest**2).sum(axis=1) + 1e-6)
+    return correlation
 
 
 def _normal_deviates(t: Numbers, freedom: Numbers) -> Numbers:

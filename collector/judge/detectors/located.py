@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from collector.judge.detectors.line import mean_of, parabola
+from collector.judge.detectors.line import alike, mean_of, parabola
 from collector.judge.expression import Numbers, Truths
 
 _WIDTHS, _ROUNDS = (1 / 24, 1 / 48, 1 / 96), 4
@@ -71,7 +71,7 @@ def located(samples: npt.NDArray[np.float32]) -> Numbers:
     each = samples[rows].astype(np.float64).reshape(len(rows), -1)
     ready = _ready(each.reshape(len(rows), *samples.shape[1:]))
     terms = ready.fitted(ready.values)
-    tells, grain = np.abs(_alike(ready.rest(terms))) <= _MOST_ALIKE, _grain(each)
+    tells, grain = np.abs(alike(ready.rest(terms))) <= _MOST_ALIKE, _grain(each)
     best = np.full(len(rows), -np.inf)
     for width in _WIDTHS:
         for _ in range(_ROUNDS):
@@ -127,11 +127,6 @@ def _smoothed(counts: Numbers, deviations: Numbers) -> tuple[Numbers, Numbers]:
     density = np.maximum(np.fft.irfft(waves, _BINS, axis=2), 0.0)
     density += _FLOOR * density.max(axis=2, keepdims=True)
     return density, np.fft.irfft(waves * 2j * np.pi * turns, _BINS, axis=2)
-
-
-def _alike(rest: Numbers) -> Numbers:
-    alike: Numbers = (rest[:, 1:] * rest[:, :-1]).sum(axis=1) / ((rest**2).sum(axis=1) + 1e-9)
-    return alike
 
 
 def _grain(values: Numbers) -> Numbers:

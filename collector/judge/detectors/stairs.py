@@ -2,7 +2,9 @@
 
 An allocator takes another page, a table doubles, a module is loaded: a line through that rises beyond doubt. The best
 staircase is found by dynamic programming (Bellman 1961), and compared with the line by the information criterion of
-Schwarz (1978), to which each level and each edge is one parameter.
+Schwarz (1978), to which each level and each edge is one parameter. Where traffic wanders from level to level, blocks
+err as their neighbours do, and so many know as much as fewer that err each for itself (Bartlett 1935): as few as what
+comes and goes tells.
 
 A leak by events of uneven sizes is closer to a staircase as well, but goes on rising. What healthy memory keeps it
 takes at records, of requests or of load, and these become rare: the n-th of values alike is one with a chance of 1/n
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from collector.judge.detectors.line import MOST_ALIKE, alike
 from collector.judge.detectors.shape import envelope
 from collector.judge.expression import Numbers, Truths
 
@@ -41,9 +44,9 @@ def _rises(used: Numbers) -> float:
 
 
 def _by_steps(used: Numbers, rest: Numbers) -> bool:
-    count = len(used)
-    if count < _LEAST_POINTS:
+    if len(used) < _LEAST_POINTS:
         return False
+    count = _independent(used)
     line = float((rest**2).sum()) + 1e-6
     term = np.log(count)
     lacks = [
@@ -51,6 +54,14 @@ def _by_steps(used: Numbers, rest: Numbers) -> bool:
         for levels, left in enumerate(_left_by_stairs(used - used.mean()), start=2)
     ]
     return bool(min(lacks) < -term)
+
+
+def _independent(used: Numbers) -> float:
+    """How many points that err each for itself know as much as these, by what comes and goes above what is kept: steps
+    are kept, so that they are not taken for traffic that wanders."""
+    over = used[None] - envelope(used[None])
+    err_alike = float(np.clip(alike(over - over.mean())[0], 0, MOST_ALIKE))
+    return len(used) * (1 - err_alike) / (1 + err_alike)
 
 
 def _left_by_stairs(used: Numbers) -> list[float]:
