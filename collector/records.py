@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 import msgpack
 import msgspec
@@ -133,6 +134,13 @@ class Incident(msgspec.Struct, frozen=True, tag="incident"):
 def whole_story(reason: str, ended: str) -> str:
     """What is said of an incident: why it began and, where nothing of it fires any more, what has become of it."""
     return f"{reason} Since then: {ended}" if ended else reason
+
+
+def is_silenced(key: str, pattern: str) -> bool:
+    """Whether a silence of that pattern holds for the alert or incident of a key ("rule|...", or "rule:state|..." where
+    the rule cannot be judged): whoever silences a rule wants to hear nothing of it."""
+    rule, bar, rest = key.partition("|")
+    return fnmatchcase(key, pattern) or fnmatchcase(f"{rule.partition(':')[0]}{bar}{rest}", pattern)
 
 
 class Desk(msgspec.Struct, frozen=True, tag="desk"):

@@ -25,6 +25,8 @@ def acknowledge(client: Client, key: str) -> None:
 def silence(client: Client, pattern: str, span: str) -> None:
     """Keep quiet about the keys that match, from now on for that span; print until when."""
     until_ms = wall_ms() + int(seconds(span) * 1000)
+    if until_ms <= wall_ms():
+        raise UsageError(f"--for {span}: a silence that is over at once keeps nothing quiet; write 30m, 2h or 3d")
     client.post("silences", {"pattern": pattern, "until_ms": until_ms, "by": getpass.getuser()})
     print(f"silenced {pattern} until {clock(until_ms)}")  # noqa: T201 - the command's answer
 

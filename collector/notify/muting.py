@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from fnmatch import fnmatchcase
 
-from collector.records import Desk
+from collector.records import Desk, is_silenced
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS silences(pattern TEXT PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;
@@ -32,7 +31,7 @@ class Muting:
     def silenced_until(self, key: str, now_ms: int) -> int:
         """Until when the longest silence on this key lasts, wall ms; 0 when none does."""
         silences = self._db.execute("SELECT pattern, until_ms FROM silences WHERE until_ms > ?", (now_ms,))
-        return max((until_ms for pattern, until_ms in silences if fnmatchcase(key, pattern)), default=0)
+        return max((until_ms for pattern, until_ms in silences if is_silenced(key, pattern)), default=0)
 
     def is_acknowledged(self, key: str, since_ms: int) -> bool:
         """Whether somebody has said since then that they know of the incident or alert of this key."""

@@ -6,14 +6,13 @@ what people asked for is remembered and also applied to what comes to be known l
 
 from __future__ import annotations
 
-import fnmatch
 import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from collector.records import Desk, Incident
+from collector.records import Desk, Incident, is_silenced
 
 _decode = msgspec.json.Decoder(Incident).decode
 
@@ -51,7 +50,7 @@ def apply_silences(db: sqlite3.Connection) -> None:
 def silenced_until(db: sqlite3.Connection, key: str) -> int:
     """Until when the longest silence on the key of an alert or incident lasts, wall ms; 0 when there is none."""
     silences: list[tuple[str, int]] = db.execute("SELECT pattern, until_ms FROM silences").fetchall()
-    return max((until for pattern, until in silences if fnmatch.fnmatchcase(key, pattern)), default=0)
+    return max((until for pattern, until in silences if is_silenced(key, pattern)), default=0)
 
 
 def forget_incidents(db: sqlite3.Connection, before_ms: int) -> None:
@@ -75,12 +74,22 @@ def incident(db: sqlite3.Connection, key: str) -> IncidentRow | None:
     return None if row is None else IncidentRow(_decode(row[0]), *row[1:])
 
 
+def is_known(db: sqlite3.Connection, key: str) -> bool:
+    """Whether there is an incident or an alert of that key, open or over."""
+    (known,) = db.execute(_IS_KNOWN, {"key": key}).fetchone()
+    return bool(known)
+
+
 def members(db: sqlite3.Connection, key: str, limit: int = 1000) -> list[dict[str, Any]]:
     """The alerts of an incident, those that fire first, in the order in which they began."""
     found = db.execute(_MEMBERS, (key, limit))
     names = [column[0] for column in found.description]
     return [dict(zip(names, row, strict=True)) for row in found]
 
+
+_IS_KNOWN = """
+SELECT EXISTS(SELECT 1 FROM incidents WHERE key = :key) OR EXISTS(SELECT 1 FROM alerts WHERE key = :key)
+"""
 
 _COLUMNS = "body, acknowledged_ms, acknowledged_by, silenced"
 

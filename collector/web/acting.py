@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, Field
 
-from collector.series import reader
+from collector.series import incidents, reader
 from collector.web import answers
 from collector.web.answering import MOST, By, caller, json_answer
 from collector.web.services import Services
@@ -43,6 +43,8 @@ def add_acting(api: APIRouter, services: Services) -> None:
     @api.post("/alerts/acknowledge", status_code=202, response_model=answers.Accepted)
     async def acknowledge(seen: Acknowledgement, request: Request) -> Response:
         """Mark an alert or an incident as seen: it stays open, and nobody is told of it again."""
+        if not await services.series.ask(incidents.is_known, seen.key):
+            raise HTTPException(404, f"there is no incident and no alert {seen.key[:200]!r}")
         services.desk.acknowledge(seen.key, seen.by or caller(request))
         return json_answer({"accepted": seen.key}, 202)
 

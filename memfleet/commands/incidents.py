@@ -135,6 +135,8 @@ def _pattern(rule: str, platform: str, firmware: str, device: str) -> str:
         return f"{rule}|{device}|*"
     if (rule, platform, firmware) == ("*", "*", "*"):
         raise UsageError("say what to silence: --rule, --platform, --firmware or --device")
+    if (platform, firmware) == ("*", "*"):
+        return f"{rule}|*"  # of silence too, whose incidents go by agent
     return f"{rule}|{platform}|{firmware}|*"
 
 

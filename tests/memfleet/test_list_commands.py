@@ -73,6 +73,17 @@ def test_show_and_query(address: str, memfleet: Memfleet) -> None:
     assert "largest_free" in memfleet("query", "kitchen-1", "heap", "DRAM", "--url", address)
 
 
+def test_what_is_silenced_is_what_was_named(address: str, memfleet: Memfleet) -> None:
+    def silenced(*chosen: str) -> str:
+        return memfleet("incidents", "silence", *chosen, "--for", "1h", "--url", address).split()[1]
+
+    assert silenced("--rule", "silent") == "silent|*", "silence goes by agent"
+    assert silenced("--rule", "heap-leak", "--firmware", "1.5.*") == "heap-leak|*|1.5.*|*"
+    assert silenced("--device", "meter-1") == "*|meter-1|*"
+    said = memfleet("incidents", "silence", "--rule", "silent", "--for", "0s", "--url", address, status=2)
+    assert "is over at once" in said
+
+
 def test_alerts_and_quarantine(address: str, memfleet: Memfleet) -> None:
     keys = [one["key"] for one in json.loads(memfleet("alerts", "--url", address, "--json"))]
     assert keys == ["leak|meter-0042|process|", "fragmentation|kitchen-1|heap|DRAM"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from collector.judge.incidents import Incidents
-from collector.records import Desk, Finding, encode_finding
+from collector.records import Desk, Finding, encode_finding, is_silenced
 from collector.series import incidents as stored
 from collector.series import reader
 from collector.series.incidents import IncidentRow
@@ -60,6 +60,20 @@ def test_an_incident_opens_grows_and_is_over(teller: Teller) -> None:
     over = teller.only(active_only=False).incident
     assert (over.status, over.at_ms - over.since_ms) == ("resolved", 5000)
     assert reader.counters(teller.bench.db)["series_incidents"] == 4
+
+
+@pytest.mark.parametrize(
+    ("key", "pattern", "is_quiet"),
+    [
+        ("silent|gw-2@1790000000000", "silent|*", True),
+        ("heap-low:no_data|zephyr|1.5|heap|sys@1", "heap-low|*", True),
+        ("heap-low:no_data|zephyr|1.5|heap|sys@1", "heap-low:no_data|*", True),
+        ("heap-low|zephyr|1.5|heap|sys@1", "heap-low:no_data|*", False),
+        ("heap-lower|zephyr|1.5|heap|sys@1", "heap-low|*", False),
+    ],
+)
+def test_a_silence_of_a_rule_is_one_of_all_its_states(key: str, pattern: str, is_quiet: bool) -> None:
+    assert is_silenced(key, pattern) is is_quiet
 
 
 def test_to_acknowledge_an_incident_is_to_acknowledge_its_alerts(teller: Teller) -> None:

@@ -82,12 +82,12 @@ def test_health_needs_none(guarded: httpx.Client) -> None:
 def test_a_reader_reads_and_an_operator_acts(guarded: httpx.Client) -> None:
     reader = {"Authorization": "Bearer reader-token"}
     operator = {"Authorization": "Bearer operator-token"}
-    wish = {"key": "a|b"}
+    wish = {"pattern": "a|b"}
     assert guarded.get("/api/v1/status", headers=reader).status_code == 200
-    refused = guarded.post("/api/v1/alerts/acknowledge", json=wish, headers=reader)
+    refused = guarded.post("/api/v1/silences/end", json=wish, headers=reader)
     assert refused.status_code == 403
     assert "operator token" in refused.json()["error"]
-    assert guarded.post("/api/v1/alerts/acknowledge", json=wish, headers=operator).status_code == 202
+    assert guarded.post("/api/v1/silences/end", json=wish, headers=operator).status_code == 202
 
 
 def test_a_token_in_the_address_becomes_a_cookie(guarded: httpx.Client) -> None:

@@ -115,7 +115,7 @@ def test_quarantine_lists_and_gives_the_bytes(running: Running) -> None:
 def test_what_people_ask_for_stands_in_the_desk_journal(running: Running) -> None:
     until_ms = running.seeded_ms + 3_600_000
     calls = {
-        "/api/v1/alerts/acknowledge": {"key": "some|key", "by": "ann"},
+        "/api/v1/alerts/acknowledge": {"key": "leak|meter-0042|process|", "by": "ann"},
         "/api/v1/silences": {"pattern": "*|kitchen-1|*", "until_ms": until_ms},
         "/api/v1/silences/end": {"pattern": "*|kitchen-1|*"},
         "/api/v1/quarantine/retry": {"ids": [1, 2]},
@@ -126,7 +126,7 @@ def test_what_people_ask_for_stands_in_the_desk_journal(running: Running) -> Non
     frames, _ = JournalReader(running.collector.directory / "desk.journal").read(START)
     written = [msgspec.structs.replace(decode_desk(frame.data), at_ms=0) for frame in frames[-len(calls) :]]
     assert written == [
-        Desk("acknowledge", 0, "ann", key="some|key"),
+        Desk("acknowledge", 0, "ann", key="leak|meter-0042|process|"),
         Desk("silence", 0, "127.0.0.1", key="*|kitchen-1|*", until_ms=until_ms),
         Desk("unsilence", 0, "127.0.0.1", key="*|kitchen-1|*"),
         Desk("quarantine_retry", 0, "127.0.0.1", ids=(1, 2)),
@@ -154,6 +154,12 @@ def test_a_wrong_request_gets_one_clear_sentence(running: Running, path: str, st
     answer = running.http.get(path)
     assert answer.status_code == status
     assert words in answer.json()["error"]
+
+
+def test_only_what_there_is_can_be_acknowledged(running: Running) -> None:
+    answer = running.http.post("/api/v1/alerts/acknowledge", json={"key": "leak|meter-42|process|"})
+    assert answer.status_code == 404
+    assert answer.json()["error"] == "there is no incident and no alert 'leak|meter-42|process|'"
 
 
 @pytest.mark.parametrize(
