@@ -14,7 +14,7 @@ from msgspec.json import encode
 
 from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
 from memfleet.spans import seconds
-from memfleet.tables import moment_ms, print_json
+from memfleet.tables import clock, moment_ms, print_json
 from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
 from telemetry.wire import flag_bits
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Described = tuple[About, Reading]
 
 _SILENT_S = 300.0
+_STORED_SINCE = "14d"
 _MOST_NAMED = 8
 
 
@@ -35,7 +36,10 @@ def command(
     file: Annotated[
         Path | None, typer.Option("--input", help="Readings as `memfleet export` writes them; .gz is unpacked.")
     ] = None,
-    start: Annotated[str, typer.Option("--from", help="From: an age (10m, 2h, 3d), a date with time, or ms.")] = "14d",
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="From: an age (10m, 2h, 3d), a date with time, or ms; else 14d, or all of a file."),
+    ] = None,
     end: Annotated[str, typer.Option("--to", help="To: the same, or 'now'.")] = "now",
     tick: Annotated[
         str, typer.Option(help="How far ticks stand apart; auto: 1s for hours, a minute or more for weeks.")
@@ -70,19 +74,23 @@ def command(
     judged, source = load_rules(rules), str(file or url)
     with ExitStack() as files:
         lines: Iterable[bytes] = (
-            open_lines(file, files) if file else _stored(Client(url, token_file), start, end, files)
+            open_lines(file, files) if file else _stored(Client(url, token_file), start or _STORED_SINCE, end, files)
         )
         recording = record(lines, files, time_of)
         if file and not recording.numbered:
             raise UsageError(f"{source}: there is no line in it; `memfleet export` writes such files")
+        start_ms = recording.start_ms if start is None else moment_ms(start, wall_ms())
+        end_ms = recording.end_ms if end == "now" else moment_ms(end, wall_ms())
+        if recording.numbered and (start_ms > recording.end_ms or end_ms < recording.start_ms):
+            found = f"from {clock(recording.start_ms)} to {clock(recording.end_ms)}"
+            raise UsageError(f"{source}: no reading of that time; its readings are {found}")
         step_ms = _step_ms(recording, tick)
         test = Backtest(judged, _SILENT_S if silent_after == "auto" else seconds(silent_after), step_ms)
-        readings = recording.readings(paced=silent_after == "auto")
+        readings = _within(recording.readings(paced=silent_after == "auto"), start_ms, end_ms)
         others: set[str] = set()
         if explain is not None:
-            end_ms = recording.end_ms if end == "now" else moment_ms(end, wall_ms())
-            readings = _of_device(readings, explain, end_ms, others)
-        for said in test.run(batches(readings, recording.start_ms, step_ms)):
+            readings = _of_device(readings, explain, others)
+        for said in test.run(batches(readings, max(start_ms, recording.start_ms), step_ms)):
             if explain is None:
                 sys.stdout.write(msgspec.json.encode(said).decode() + "\n")
         if explain is not None:
@@ -99,16 +107,21 @@ def _refuse_recording(rules: Path | None) -> None:
         raise UsageError(f"{rules} holds no rules by its name; for readings say: memfleet backtest --input {rules}")
 
 
-def _of_device(readings: Iterable[Described], device: str, end_ms: int, others: set[str]) -> Iterator[Described]:
-    """The readings of one device until then; notes who else has some, and says at the end what is left out for that,
-    and how many readings the judge leaves alone."""
+def _within(readings: Iterable[Described], start_ms: int, end_ms: int) -> Iterator[Described]:
+    """Those of that time."""
+    return (described for described in readings if start_ms <= described[1].time_ms <= end_ms)
+
+
+def _of_device(readings: Iterable[Described], device: str, others: set[str]) -> Iterator[Described]:
+    """The readings of one device; notes who else has some, and says at the end what is left out for that, and how many
+    readings the judge leaves alone."""
     from collector.judge.inbox import NOT_JUDGED
 
     heard, flagged = False, 0
     for about, reading in readings:
         if reading.device != device:
             others.add(reading.device)
-        elif reading.time_ms <= end_ms:
+        else:
             heard, flagged = True, flagged + bool(flag_bits(reading.flags) & NOT_JUDGED)
             yield about, reading
     if flagged:

@@ -45,6 +45,21 @@ def test_each_verdict_is_a_line_and_each_bad_line_is_named(recording: Path) -> N
     assert done.returncode == 0
 
 
+def test_only_the_time_that_was_asked_for_is_judged(recording: Path) -> None:
+    def told(*chosen: str) -> list[float]:
+        done = run("backtest", "--input", recording, *chosen)
+        said = [json.loads(one) for one in done.stdout.splitlines()]
+        return [one["detected_at"] for one in said if one["type"] == "verdict" and one["status"] == "firing"]
+
+    (whole,) = told()
+    assert told("--to", str(int((whole - 60) * 1000))) == []
+    (later,) = told("--from", str((START_S + 4 * 3600) * 1000))
+    assert later > whole, "growth before was not seen"
+    done = run("backtest", "--input", recording, "--from", "2020-01-01T00:00:00Z", "--to", "2020-01-02T00:00:00Z")
+    assert done.returncode == 2
+    assert "no reading of that time; its readings are from 2026-09-21" in done.stderr.replace("\n", " ")
+
+
 def test_a_verdict_is_explained(recording: Path) -> None:
     done = run("backtest", "--input", recording, "--explain", "room 1/leaks", columns=200)
     words = done.stdout
