@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from collector.records import Desk, Incident, is_silenced
+from collector.series.restarts import SINCE_TOLD, before
 
 _decode = msgspec.json.Decoder(Incident).decode
 
@@ -65,13 +66,13 @@ def forget_incidents(db: sqlite3.Connection, before_ms: int) -> None:
 def incidents(db: sqlite3.Connection, active_only: bool = True, limit: int = 1000) -> list[IncidentRow]:
     """Incidents, the worst open ones first, then the newest; `active_only` leaves out what is over."""
     found = db.execute(_LIST, {"status": "firing" if active_only else None, "limit": limit}).fetchall()
-    return [IncidentRow(_decode(body), *rest) for body, *rest in found]
+    return [_row(*columns) for columns in found]
 
 
 def incident(db: sqlite3.Connection, key: str) -> IncidentRow | None:
     """One incident, None when there is none of that key."""
     row = db.execute(f"SELECT {_COLUMNS} FROM incidents WHERE key = ?", (key,)).fetchone()  # noqa: S608 - ours
-    return None if row is None else IncidentRow(_decode(row[0]), *row[1:])
+    return None if row is None else _row(*row)
 
 
 def is_known(db: sqlite3.Connection, key: str) -> bool:
@@ -84,24 +85,37 @@ def members(db: sqlite3.Connection, key: str, limit: int = 1000) -> list[dict[st
     """The alerts of an incident, those that fire first, in the order in which they began."""
     found = db.execute(_MEMBERS, (key, limit))
     names = [column[0] for column in found.description]
-    return [dict(zip(names, row, strict=True)) for row in found]
+    listed = [dict(zip(names, row, strict=True)) for row in found]
+    return [member | {"reason": before(member["restarts"]) + member["reason"]} for member in listed]
+
+
+def _row(body: str, restarts: int | None, *desk: Any) -> IncidentRow:
+    incident = _decode(body)
+    return IncidentRow(msgspec.structs.replace(incident, reason=before(restarts or 0) + incident.reason), *desk)
 
 
 _IS_KNOWN = """
 SELECT EXISTS(SELECT 1 FROM incidents WHERE key = :key) OR EXISTS(SELECT 1 FROM alerts WHERE key = :key)
 """
 
-_COLUMNS = "body, acknowledged_ms, acknowledged_by, silenced"
+# By the alert in whose words it is told.
+_RESTARTS = f"""
+(SELECT {SINCE_TOLD} FROM alerts JOIN devices USING(device)
+ WHERE device = json_extract(body, '$.worst') AND alerts.status = 'firing' AND reason = json_extract(body, '$.reason'))
+"""  # noqa: S608 - a column of ours
+
+_COLUMNS = f"body, {_RESTARTS}, acknowledged_ms, acknowledged_by, silenced"
 
 _LIST = f"""
 SELECT {_COLUMNS} FROM incidents WHERE (:status IS NULL OR status = :status)
 ORDER BY status, CASE severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, at_ms DESC, key LIMIT :limit
 """  # noqa: S608 - columns of ours
 
-_MEMBERS = """
-SELECT device, status, severity, since_ms, at_ms, reason, alerts.key AS alert FROM incident_episodes
-JOIN alerts USING(episode) WHERE incident = ? ORDER BY status, since_ms, episode LIMIT ?
-"""
+_MEMBERS = f"""
+SELECT device, status, severity, since_ms, at_ms, reason, alerts.key AS alert, {SINCE_TOLD} AS restarts
+FROM incident_episodes JOIN alerts USING(episode) LEFT JOIN devices USING(device)
+WHERE incident = ? ORDER BY status, since_ms, episode LIMIT ?
+"""  # noqa: S608 - a column of ours
 
 _UPSERT = """
 INSERT INTO incidents(key, status, severity, since_ms, at_ms, body, silenced) VALUES(?, ?, ?, ?, ?, ?, ?)

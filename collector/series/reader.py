@@ -10,6 +10,7 @@ import msgspec
 
 from collector.records import RETIRED
 from collector.series.points import points
+from collector.series.restarts import SINCE_TOLD, before
 from collector.series.rows import AlertRow, DeviceRow, EventRow, LogRow, SeriesRow
 from telemetry.errors import EnvironmentFault
 from telemetry.readings import FLAGS, SILENT_AFTER
@@ -166,29 +167,20 @@ def alerts(
     return [_alert(dict(zip(names, row, strict=True))) for row in found]
 
 
-_ALERTS = """
+_ALERTS = f"""
 SELECT key, episode, status, rule, severity, device, platform, firmware, kind, names, since_ms, at_ms, reason, numbers,
        acknowledged_ms, acknowledged_by, silenced AS silenced_until_ms,
-       CASE WHEN status = 'firing' AND kind NOT IN ('device', 'event') AND alerts.boot > 0
-            THEN max(0, coalesce(devices.boot - alerts.boot, 0)) ELSE 0 END AS restarts
+       {SINCE_TOLD} AS restarts
 FROM alerts LEFT JOIN devices USING(device)
 WHERE (:status IS NULL OR status = :status) AND (:device IS NULL OR device = :device)
 ORDER BY status, CASE severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, at_ms DESC LIMIT :limit
-"""
+"""  # noqa: S608 - a column of ours
 
 
 def _alert(row: dict[str, Any]) -> AlertRow:
     row["names"], row["numbers"] = tuple(_json(row["names"])), _json(row["numbers"])
-    row["reason"] = _before(row["restarts"]) + row["reason"]
+    row["reason"] = before(row["restarts"]) + row["reason"]
     return AlertRow(**row)
-
-
-def _before(restarts: int) -> str:
-    """What an alert begins with that tells of memory before so many restarts: it stays until the new boot was clear for
-    a while, or has shown it too."""
-    if not restarts:
-        return ""
-    return "Before it restarted: " if restarts == 1 else f"Before its last {restarts} restarts: "
 
 
 def silences(db: sqlite3.Connection, now_ms: int) -> list[tuple[str, int, str]]:

@@ -120,7 +120,8 @@ class Incidents(Answer):
 
 
 class Member(Answer):
-    """An alert that belongs to an incident; `alert` is its key."""
+    """An alert that belongs to an incident; `alert` is its key, `restarts` how often its device has restarted since it
+    was told."""
 
     device: str
     status: Literal["firing", "resolved"]
@@ -129,6 +130,7 @@ class Member(Answer):
     at_ms: int
     reason: str
     alert: str
+    restarts: int
 
 
 class IncidentWhole(Incident):

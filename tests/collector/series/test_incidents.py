@@ -62,6 +62,19 @@ def test_an_incident_opens_grows_and_is_over(teller: Teller) -> None:
     assert reader.counters(teller.bench.db)["series_incidents"] == 4
 
 
+def test_an_incident_too_says_what_was_before_a_restart(teller: Teller) -> None:
+    teller.say(finding(boot=1))
+    teller.bench.arrive(rows("heap", ["kernel"], ["size", "free"], [0, 0, 65_536, 60_000], boot=2, t0=T0 + 2))
+    said = "Before it restarted: 4 KiB of 64 KiB are free"
+    assert teller.only().incident.reason == said
+    assert [member["reason"] for member in stored.members(teller.bench.db, KEY)] == [said]
+    whole = stored.incident(teller.bench.db, KEY)
+    assert whole is not None
+    assert whole.incident.reason == said
+    teller.say(finding("resolved", boot=2), at_ms=T0 + 5000)
+    assert not teller.only(active_only=False).incident.reason.startswith("Before")
+
+
 @pytest.mark.parametrize(
     ("key", "pattern", "is_quiet"),
     [
