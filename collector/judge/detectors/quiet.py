@@ -257,7 +257,7 @@ def _found(trace: Trace, ground: Ground, growth: Growth) -> Look:
     left = hours_left(peaks, np.zeros(peaks.shape), line.slope, ground.limits)
     width_hours = WIDTHS_MS[FINEST] / HOUR_MS
     soonest, latest = interval(left, course_of(line), np.full(len(last), width_hours / np.sqrt(12)))
-    leaks = Leaks(line.slope, low, high, left, soonest, latest, growth.hours * 60, growth.grown)
+    leaks = Leaks(line.slope, low, high, left, soonest, latest, growth.hours * 60, np.fmin(growth.grown, last))
     return Look(growth, leaks, asked)
 
 

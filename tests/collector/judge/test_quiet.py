@@ -11,6 +11,7 @@ from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import History
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.look import ground_of, look
+from collector.judge.detectors.marks import LAST
 from collector.judge.detectors.quiet import find_quiet_leaks
 from collector.judge.detectors.tell import QUIET
 from collector.judge.detectors.trace import TRACED, trace_of
@@ -94,6 +95,14 @@ def test_sixty_samples_are_asked_where_they_stand_far_apart() -> None:
     assert 0 <= told + 80 / 3600 - 60 * apart_s / 3600 < LATE_H
     hour: Shape = lambda hours: leak(20)(np.minimum(hours, 0.6))  # noqa: E731
     assert np.isnan(Desk([hour], period_s=apart_s).told(2)).all()
+
+
+def test_no_more_is_said_to_have_grown_than_is_used() -> None:
+    nothing_before: Shape = lambda hours: np.full(len(hours), -BASE)  # noqa: E731
+    desk = Desk([both(leak(percent, 256), nothing_before) for percent in (3, 5, 8, 20)])
+    for _ in desk.hear(1):
+        assert not (desk.leaks(desk.rows).grown > desk.history.mark(desk.rows, LAST)).any()
+    assert np.isfinite(desk.leaks(desk.rows).rate).all()
 
 
 def test_what_programs_take_while_they_start_is_not_measured() -> None:
