@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from collector.judge.reasons import span
 from collector.series.boots import Boot, Numbers, boots_of
 
 _HOUR_MS = 3_600_000
@@ -128,8 +129,8 @@ def _line(
 def _why(last: Boot) -> str:
     if len(last.used) < _LEAST_SAMPLES:
         return f"only {len(last.used)} samples after the start-up of its last boot, {_LEAST_SAMPLES} are the least"
-    minutes = (last.times[-1] - last.times[0]) / 60_000
-    return f"its last boot was seen for {minutes:.0f} minutes after start-up, 30 are the least"
+    seen = span((last.times[-1] - last.times[0]) / 1000)
+    return f"its last boot was seen for {seen} after start-up, 30 min are the least"
 
 
 def _suspect(device: str, by_thing: dict[tuple[str, str, tuple[str, ...]], list[Boot]]) -> str:

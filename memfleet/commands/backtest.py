@@ -82,8 +82,8 @@ def command(
         start_ms = recording.start_ms if start is None else moment_ms(start, wall_ms())
         end_ms = recording.end_ms if end == "now" else moment_ms(end, wall_ms())
         if recording.numbered and (start_ms > recording.end_ms or end_ms < recording.start_ms):
-            found = f"from {clock(recording.start_ms)} to {clock(recording.end_ms)}"
-            raise UsageError(f"{source}: no reading of that time; its readings are {found}")
+            there = f"from {clock(recording.start_ms)} to {clock(recording.end_ms)}"
+            raise UsageError(f"{source}: no reading of that time; its readings are {there}")
         step_ms = _step_ms(recording, tick)
         test = Backtest(judged, _SILENT_S if silent_after == "auto" else seconds(silent_after), step_ms)
         readings = _within(recording.readings(paced=silent_after == "auto"), start_ms, end_ms)

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from collector.judge.reasons import size
 from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
-from memfleet.tables import kib, moment_ms, print_json, print_table
+from memfleet.tables import moment_ms, print_json, print_table
 from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
 
@@ -71,8 +72,8 @@ def _boots_table(found: list[dict[str, Any]]) -> None:
     print_table(
         ("verdict", "kind", "name", ">before", ">after", ">difference, 95 %"),
         (
-            (one["verdict"], one["kind"], " / ".join(one["names"]), _kib(one["before"]), _kib(one["after"]),
-             f"{kib(one['low'])} to {kib(one['high'])} KiB")
+            (one["verdict"], one["kind"], " / ".join(one["names"]), size(one["before"]["level"]),
+             size(one["after"]["level"]), f"{size(one['low'])} to {size(one['high'])}")
             for one in found
         ),
         "The two boots have nothing in common that could be compared.",
@@ -81,8 +82,4 @@ def _boots_table(found: list[dict[str, Any]]) -> None:
 
 
 def _size(one: Mapping[str, Any], key: str) -> str:
-    return f"{kib(one[key])} KiB{'/h' if one['measure'] == 'growth' else ''}"
-
-
-def _kib(measures: Mapping[str, float]) -> str:
-    return f"{kib(measures['level'])} KiB"
+    return f"{size(one[key])}{'/h' if one['measure'] == 'growth' else ''}"

@@ -72,7 +72,8 @@ def _unknown(services: Services, name: str) -> None:
                 ui.navigate.reload()
 
     words = (
-        f'<h1>{escape(name[:80])}</h1><p>No device of that name has reported yet.</p><p><a href="/">All devices</a></p>'
+        f"<h1>{escape(name[:80])}</h1><p>No device of that name has reported yet.</p>"
+        '<p><a href="/">All devices</a> · <a href="/agents">All agents</a></p>'
     )
     markup(words).classes("card empty")
     ui.timer(2.0, look_again)

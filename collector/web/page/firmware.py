@@ -12,10 +12,10 @@ from urllib.parse import urlencode
 from fastapi import HTTPException, Request
 from nicegui import ui
 
+from collector.judge.reasons import size
 from collector.series.firmware import FirmwareRow, firmwares, usual_update
 from collector.web.compare import differences
 from collector.web.fleet import Fleet
-from collector.web.page import text
 from collector.web.page.frame import PATIENCE_S, frame
 from collector.web.page.parts import choice, markup, table_html
 from collector.web.services import Services
@@ -130,15 +130,15 @@ def differences_html(found: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cells(one: Mapping[str, Any]) -> list[str]:
-    unit = " KiB/h" if one["measure"] == "growth" else " KiB"
+    an_hour = "/h" if one["measure"] == "growth" else ""
     sign = "+" if one["difference"] > 0 else ""
     return [
         f'<span class="state {_STATES.get(one["verdict"], "info")}">{escape(one["verdict"])}</span>',
         escape(_what(one)),
         escape(one["measure"]),
-        text.kib(one["before"]) + unit,
-        text.kib(one["after"]) + unit,
-        f"{sign}{text.kib(one['difference'])}{unit}",
+        size(one["before"]) + an_hour,
+        size(one["after"]) + an_hour,
+        f"{sign}{size(one['difference'])}{an_hour}",
         f"{one['effect']:+.2f}",
         f"{one['p_value']:.3g}",
         " + ".join(map(str, one["devices"])),
