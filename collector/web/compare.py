@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from collector.web.answering import Fortnight, json_answer
 from collector.web.services import Services
 
 _BLOCKS = 12
+_MOST_NAMED = 20
 
 
 def add_compare(api: APIRouter, services: Services) -> None:
@@ -41,10 +43,12 @@ def add_compare(api: APIRouter, services: Services) -> None:
             raise HTTPException(400, f"boot: two are compared, {len(boot)} given")
         with closing(open_reader(services.series.path)) as db:
             found = list(boots_of(db, [device], span.resolve(services.now_ms())))
-        if not {one.boot for one in found} >= set(boot):
-            known = sorted({one.boot for one in found})
+        known = {one.boot for one in found}
+        if missing := sorted(set(boot) - known):
             raise HTTPException(
-                404, f"no readings of boot {boot[0]} and {boot[1]} of {device[:80]!r}; there are {known}"
+                404,
+                f"no readings of boot {_listed(missing)} of {device[:80]!r} in that time; "
+                + (f"there are readings of boot {_listed(sorted(known))}" if known else "there are none of any boot"),
             )
         return json_answer({"differences": _between_boots(found, boot[0], boot[1])})
 
@@ -57,8 +61,14 @@ def differences(db: sqlite3.Connection, before: str, after: str, span_ms: tuple[
     for version, side in zip((before, after), sides, strict=True):
         if not side:
             known = sorted({text for boots_ in firmware.values() for text in boots_.values() if text})
-            raise HTTPException(404, f"no readings of firmware {version[:80]!r}; there are {', '.join(known[:20])}")
+            raise HTTPException(
+                404, f"no readings of firmware {version[:80]!r} in that time; there are {_listed(known)}"
+            )
     return [_flat(one) for one in compare(*sides)]
+
+
+def _listed(names: Sequence[object]) -> str:
+    return ", ".join(map(str, names[:_MOST_NAMED])) + (" ..." if len(names) > _MOST_NAMED else "") or "none"
 
 
 def _by_thing(boots: list[Boot], firmware: dict[str, dict[int, str]], version: str) -> dict[Thing, list[Values]]:
