@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 from collector.judge.columns import form_of
@@ -51,9 +52,13 @@ def compose(notices: Sequence[Notice], fleet: str, page: str, made_ms: int) -> M
     blocks = [_block(notice, page) for notice in notices[:_LISTED]]
     if len(notices) > _LISTED:
         blocks.append(f"... and {len(notices) - _LISTED} more incidents")
-    blocks.append(f"[{key}]")
+    blocks += [f"written {_stamp(made_ms)}", f"[{key}]"]  # it may be read much later, from a receiver that was down
     picture = next((notice.chart for notice in notices if notice.chart), b"")
     return Message(key, f"{title} ({fleet})", "\n".join(blocks), _level(notices), first.rule, made_ms, picture)
+
+
+def _stamp(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def _headline(notice: Notice) -> str:

@@ -17,18 +17,22 @@ CREATE TABLE IF NOT EXISTS messages(
 CREATE TABLE IF NOT EXISTS deliveries(
     message INTEGER NOT NULL, channel TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL,
     next_ms INTEGER NOT NULL, error TEXT NOT NULL, PRIMARY KEY(message, channel)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS channels(
+    channel TEXT PRIMARY KEY, failures INTEGER NOT NULL, next_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-WAITS, SENT, SHADOW, GIVEN_UP = "waits", "sent", "shadow", "given_up"
+WAITS, SENT, SHADOW, GIVEN_UP, LEFT_OUT = "waits", "sent", "shadow", "given_up", "left_out"
 
 
 class Delivery(NamedTuple):
-    """A message that a channel has to deliver, and how often it tried."""
+    """A message that a channel has to deliver, and how often it tried; the channel's last `failures` tries failed, of
+    this message or others."""
 
     message: Message
     number: int
     attempts: int
+    failures: int
 
 
 class Outbox:
@@ -53,23 +57,39 @@ class Outbox:
                 [(added.lastrowid, channel, state) for channel in channels],
             )
 
+    def leave_out(self, key: str) -> None:
+        """Keep a message that was only just put from the channels that have tried an older one in vain."""
+        left_out = self._db.execute(_LEAVE_OUT, (LEFT_OUT, _BEHIND, WAITS, key, WAITS))
+        add_counts(self._db, {f"deliveries_{LEFT_OUT}": left_out.rowcount})
+
     def next_due(self, channel: str, now_ms: int) -> Delivery | None:
-        """The oldest message of the channel that may be tried now; None when none is due."""
+        """The message to try now: the oldest that does not stand aside, else the oldest. None while the channel pauses
+        or has none."""
+        paused = self._db.execute("SELECT failures, next_ms FROM channels WHERE channel = ?", (channel,)).fetchone()
+        failures, free_ms = paused or (0, 0)
+        if free_ms > now_ms:
+            return None
         row = self._db.execute(
             "SELECT key, title, body, level, rule, made_ms, picture, number, attempts FROM deliveries"
-            " JOIN messages ON number = message WHERE channel = ? AND state = ? AND next_ms <= ?"
-            " ORDER BY number LIMIT 1",
+            " JOIN messages ON number = message WHERE channel = ? AND state = ?"
+            " ORDER BY next_ms > ?, number LIMIT 1",
             (channel, WAITS, now_ms),
         ).fetchone()
-        return None if row is None else Delivery(Message(*row[:7]), row[7], row[8])
+        return None if row is None else Delivery(Message(*row[:7]), row[7], row[8], failures)
 
-    def settle(self, delivery: Delivery, channel: str, state: str, *, next_ms: int = 0, error: str = "") -> None:
-        """Note the outcome of a try."""
+    def pause(self, channel: str, failures: int, until_ms: int) -> None:
+        """Try nothing on the channel before then, after so many failures in a row."""
+        self._db.execute("INSERT OR REPLACE INTO channels VALUES(?, ?, ?)", (channel, failures, until_ms))
+
+    def settle(self, delivery: Delivery, channel: str, state: str, *, aside_ms: int = 0, error: str = "") -> None:
+        """Note the outcome of a try; one that failed stands aside until `aside_ms`, or until another is sent."""
         self._db.execute(
             "UPDATE deliveries SET state = ?, attempts = attempts + 1, next_ms = ?, error = ?"
             " WHERE message = ? AND channel = ?",
-            (state, next_ms, error, delivery.number, channel),
+            (state, aside_ms, error, delivery.number, channel),
         )
+        if state == SENT:
+            self._db.execute("UPDATE deliveries SET next_ms = 0 WHERE channel = ? AND state = ?", (channel, WAITS))
         outcome = "retried" if state == WAITS else state
         add_counts(self._db, {f"deliveries_{outcome}": 1})
 
@@ -91,3 +111,11 @@ class Outbox:
         self._db.execute(
             "DELETE FROM messages WHERE made_ms < ? AND number NOT IN (SELECT message FROM deliveries)", (made_ms,)
         )
+
+
+_BEHIND = "it repeats what is known, and older news has not come through"
+_LEAVE_OUT = """
+UPDATE deliveries SET state = ?, error = ?
+WHERE state = ? AND message = (SELECT number FROM messages WHERE key = ?)
+  AND channel IN (SELECT channel FROM deliveries WHERE state = ? AND attempts > 0)
+"""

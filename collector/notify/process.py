@@ -100,6 +100,8 @@ class Maker:
         for names, chosen in self._addressed(notices).items():
             message = compose([notices[index] for index in chosen], self._config.fleet, self._page(), now_ms)
             self.outbox.put(message, names, SHADOW if self._config.notify.mode == "shadow" else WAITS)
+            if all(notices[index].known.news == "still" for index in chosen):
+                self.outbox.leave_out(message.key)
             add_counts(db, {"messages": 1})
         self._ledger.note_message(now_ms)
         for notice in notices:
@@ -166,7 +168,8 @@ def run(
     targets = make_targets(config.notify, "settings")
     maker = Maker(directory, config, [(target.channel.name, target.route) for target in targets], window_ms)
     channels = {target.channel.name: target.channel for target in targets}.values()
-    threads = [_start(channel, directory / FILE, stop, now_ms) for channel in channels]
+    interval_ms = config.notify.interval_s * 1000
+    threads = [_start(channel, directory / FILE, stop, now_ms, interval_ms) for channel in channels]
     if config.notify.heartbeat_url:
         threads.append(start_heartbeat(config.notify, directory, stop, now_ms))
     try:
@@ -178,10 +181,10 @@ def run(
         maker.close()
 
 
-def _start(channel: Channel, path: Path, stop: Stop, now_ms: Callable[[], int]) -> threading.Thread:
+def _start(channel: Channel, path: Path, stop: Stop, now_ms: Callable[[], int], interval_ms: int) -> threading.Thread:
     def body() -> None:
         try:
-            deliver_until(stop, channel, path, now_ms, random.Random())  # noqa: S311 - jitter
+            deliver_until(stop, channel, path, now_ms, random.Random(), interval_ms)  # noqa: S311 - jitter
         except Exception as error:
             sys.stderr.write(f"notify: channel {channel.name} stopped: {error}\n")
             stop.set()

@@ -22,12 +22,13 @@ from collector.notify import heartbeat
 from collector.notify.channels import make_channels, make_targets
 from collector.notify.chart import draw
 from collector.notify.heartbeat import beat, start_heartbeat
+from collector.notify.outbox import LEFT_OUT, WAITS
 from collector.notify.process import Maker
 from collector.notify.routes import wants
 from telemetry.clock import wall_ms
 from tests.collector.judge.stream import START_MS, Bench, rows
 from tests.collector.notify.receiver import receiving
-from tests.collector.notify.test_process import LOG, NOW, Journals, finding, messages, notifying, settings
+from tests.collector.notify.test_process import LOG, NOW, Journals, deliveries, finding, messages, notifying, settings
 from tests.collector.web.seeding import Collector, alert, esp32
 from tests.waiting import LIMIT_S, wait_until
 
@@ -121,6 +122,21 @@ def test_open_incidents_are_repeated_until_acknowledged(journals: Journals, make
     assert titles(tmp_path)[3:] == ["resolved: heap low on board-1, after 6.7 hours (lab)"]
 
 
+def test_a_channel_that_cannot_be_reached_is_not_reminded_of_what_it_does_not_know(
+    journals: Journals, tmp_path: Path
+) -> None:
+    with closing(Maker(tmp_path, settings(repeat_s=3600), [*LOG, ("json://down", None)], 10_000)) as maker:
+        journals.say(finding())
+        maker.step(NOW)
+        maker.step(NOW + 10_000)
+        due = maker.outbox.next_due("json://down", NOW + 10_000)
+        assert due is not None
+        maker.outbox.settle(due, "json://down", WAITS, error="it answered 500")
+        maker.step(NOW + 61 * MINUTE)
+    assert titles(tmp_path) == ["heap low on board-1 (lab)", "still: heap low on board-1 (lab)"]
+    assert deliveries(tmp_path) == [*[("json://down", state) for state in (WAITS, LEFT_OUT)], *[("log", WAITS)] * 2]
+
+
 def test_an_incident_that_was_calm_for_a_while_is_repeated_when_it_comes_back(
     journals: Journals, make: Make, tmp_path: Path
 ) -> None:
@@ -159,7 +175,7 @@ def test_a_channel_gets_one_message_an_interval(journals: Journals, make: Make, 
         "60 incidents: heap low on b1, ... (lab)",
         "59 incidents: heap low on b61, ... (lab)",
     ]
-    assert messages(tmp_path)[1][1].splitlines()[-2] == "... and 50 more incidents"
+    assert messages(tmp_path)[1][1].splitlines()[-3] == "... and 50 more incidents"
 
 
 def test_a_value_that_swings_around_its_threshold_is_told_twice_at_most(tmp_path: Path) -> None:
