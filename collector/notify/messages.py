@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from collector.judge.columns import form_of
 from collector.judge.reasons import span, written
-from collector.notify.ledger import Known, is_worse
+from collector.notify.ledger import Known
+from collector.notify.routes import SEVERITIES
 from collector.records import Finding, whole_story
 
 _LISTED = 10
@@ -42,7 +43,8 @@ class Notice:
 
 
 def compose(notices: Sequence[Notice], fleet: str, page: str, made_ms: int) -> Message:
-    """One message on all of these; the worst severity counts."""
+    """One message on all of these: the most severe first, what is over last. Title, level and chart are the first's."""
+    notices = sorted(notices, key=_rank)
     first = notices[0].known.incident
     told = sorted(f"{n.known.incident.key}:{n.known.news}:{n.known.tells}" for n in notices)
     key = hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
@@ -53,12 +55,16 @@ def compose(notices: Sequence[Notice], fleet: str, page: str, made_ms: int) -> M
     if len(notices) > _LISTED:
         blocks.append(f"... and {len(notices) - _LISTED} more incidents")
     blocks += [f"written {_stamp(made_ms)}", f"[{key}]"]  # it may be read much later, from a receiver that was down
-    picture = next((notice.chart for notice in notices if notice.chart), b"")
-    return Message(key, f"{title} ({fleet})", "\n".join(blocks), _level(notices), first.rule, made_ms, picture)
+    level = "resolved" if notices[0].known.news == "over" else first.severity
+    return Message(key, f"{title} ({fleet})", "\n".join(blocks), level, first.rule, made_ms, notices[0].chart)
 
 
 def _stamp(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _rank(notice: Notice) -> tuple[bool, int]:
+    return notice.known.news == "over", -SEVERITIES.index(notice.known.incident.severity)
 
 
 def _headline(notice: Notice) -> str:
@@ -96,12 +102,3 @@ def _devices(notice: Notice) -> str:
     more = f" and {len(names) - _NAMED_DEVICES} more" if len(names) > _NAMED_DEVICES else ""
     first = notice.known.incident.first
     return f"devices: {', '.join(names[:_NAMED_DEVICES])}{more}; first {first}, {notice.known.incident.devices} in all"
-
-
-def _level(notices: Sequence[Notice]) -> str:
-    level = "resolved"
-    for notice in notices:
-        severity = notice.known.incident.severity
-        if notice.known.news != "over" and (level == "resolved" or is_worse(severity, level)):
-            level = severity
-    return level

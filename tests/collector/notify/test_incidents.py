@@ -250,7 +250,7 @@ def test_each_channel_gets_what_is_routed_to_it(journals: Journals, tmp_path: Pa
         with notifying(tmp_path, settings(everybody.url, routes=routes)):
             journals.say(finding("board-1"), msgspec.structs.replace(finding("b2", rule="panic"), severity="critical"))
             wait_until(lambda: everybody.taken and pager.taken, "both are told")
-    assert everybody.taken[0]["title"] == "2 incidents: heap low on board-1, ... (lab)"
+    assert everybody.taken[0]["title"] == "2 incidents: panic on b2, ... (lab)"
     assert pager.taken[0]["title"] == "panic on b2 (lab)"
 
 
