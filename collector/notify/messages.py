@@ -16,6 +16,7 @@ from collector.records import Finding, whole_story
 
 _LISTED = 10
 _NAMED_DEVICES = 5
+_FRESH_MS = 60_000
 _PREFIXES = {"began": "", "over": "resolved: ", "worse": "worse: ", "grown": "grown: ", "still": "still: "}
 
 
@@ -51,7 +52,7 @@ def compose(notices: Sequence[Notice], fleet: str, page: str, made_ms: int) -> M
     title = _headline(notices[0])
     if len(notices) > 1:
         title = f"{len(notices)} incidents: {title}, ..."
-    blocks = [_block(notice, page) for notice in notices[:_LISTED]]
+    blocks = [_block(notice, page, made_ms) for notice in notices[:_LISTED]]
     if len(notices) > _LISTED:
         blocks.append(f"... and {len(notices) - _LISTED} more incidents")
     blocks += [f"written {_stamp(made_ms)}", f"[{key}]"]  # it may be read much later, from a receiver that was down
@@ -74,20 +75,33 @@ def _headline(notice: Notice) -> str:
     return f"{_PREFIXES[news]}{incident.rule.replace('-', ' ')} on {who}{lasted}"
 
 
-def _block(notice: Notice, page: str) -> str:
+def _block(notice: Notice, page: str, made_ms: int) -> str:
     incident, news = notice.known.incident, notice.known.news
-    lines = [f"{_PREFIXES[news]}{_subject(notice)}: {whole_story(incident.reason, incident.ended)}"]
+    lines = [f"{_PREFIXES[news]}{_subject(notice)}: {_story(notice, made_ms)}"]
     if incident.devices > 1:
         lines.append(_devices(notice))
     if news == "grown":
         lines.append(f"It was {notice.known.told_devices} when last told.")
-    if incident.numbers and news != "over":
+    if incident.numbers and news not in ("over", "still"):
         said = ", ".join(f"{name} {written(number, form_of(name))}" for name, number in incident.numbers.items())
         lines.append(f"numbers: {said}")
     lines += [f"  {line}" for line in notice.log_lines]
     if page:
         lines.append(f"{page}/device/{quote(incident.worst)}")
     return "\n".join(lines)
+
+
+def _story(notice: Notice, made_ms: int) -> str:
+    """What is said of it. To people who know of it also since when it is open, and how old the words are: their numbers
+    are those of the alert."""
+    incident = notice.known.incident
+    story = whole_story(incident.reason, incident.ended)
+    if notice.known.news in ("began", "over"):
+        return story
+    worst = (one.at_ms for one in notice.members if (one.device, one.reason) == (incident.worst, incident.reason))
+    age_ms = made_ms - next(worst, incident.at_ms)
+    said = f"Said {span(age_ms / 1000)} ago: " if age_ms >= _FRESH_MS else ""
+    return f"Open for {span((made_ms - incident.since_ms) / 1000)}. {said}{story}"
 
 
 def _subject(notice: Notice) -> str:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from collector.notify.ledger import Known
 from collector.notify.messages import Notice, compose
-from collector.records import Incident
+from collector.records import Finding, Incident
 
 NOW = 1_790_000_000_000
 MINUTE = 60_000
+
+
+def alert(device: str = "board-1", at_ms: int = NOW, reason: str = "The reason of heap-low.") -> Finding:
+    key = f"heap-low|{device}|heap|dram"
+    return Finding(key, key, "firing", "heap-low", "warning", device, "heap", ("dram",), NOW, at_ms, reason)
 
 
 def incident(rule: str = "heap-low", severity: str = "warning", status: str = "firing") -> Incident:
@@ -34,3 +41,24 @@ def test_the_worst_comes_first_and_what_is_over_last() -> None:
     assert [line.split("reason of ")[1] for line in found] == ["panic.", "failed-allocation.", "over."]
     assert compose(notices[:1], "lab", "", NOW).level == "resolved"
     assert compose(notices[:2], "lab", "", NOW).title == "2 incidents: failed allocation on board-1, ... (lab)"
+
+
+def test_who_knows_of_it_reads_how_long_it_is_open_and_how_old_the_words_are() -> None:
+    known = Notice(Known(incident(), NOW, 1, "warning", 1), [alert("board-2", NOW + 9 * MINUTE, "Its own."), alert()])
+    told = compose([known], "lab", "", NOW + 14 * MINUTE)
+    assert told.title == "still: heap low on board-1 (lab)"
+    assert told.body.splitlines()[0] == "still: board-1 dram: Open for 14 min. Said 14 min ago: The reason of heap-low."
+
+
+def test_words_that_are_new_are_not_called_old() -> None:
+    worse = msgspec.structs.replace(incident(severity="critical"), at_ms=NOW + 14 * MINUTE)
+    known = Notice(Known(worse, NOW, 1, "warning", 1), [alert(at_ms=NOW + 14 * MINUTE)])
+    told = compose([known], "lab", "", NOW + 14 * MINUTE + 10_000)
+    assert told.body.splitlines()[0] == "worse: board-1 dram: Open for 14 min. The reason of heap-low."
+    assert compose([notice(incident())], "lab", "", NOW).body.splitlines()[0] == "board-1 dram: The reason of heap-low."
+
+
+def test_the_numbers_of_what_is_known_are_not_repeated() -> None:
+    one = msgspec.structs.replace(incident(), numbers={"leak_rate": 1200.5})
+    assert "numbers: " in compose([notice(one)], "lab", "", NOW).body
+    assert "numbers: " not in compose([notice(one, "warning")], "lab", "", NOW).body
