@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
+import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol, TextIO
+from typing import NamedTuple, Protocol, Self, TextIO
 from urllib.parse import urlsplit
 
 import apprise
+from apprise.logger import LOGGER_NAME
 
 from collector.config import Notify, Route
 from collector.notify.reach import Reach, limited
@@ -24,6 +28,11 @@ _KINDS: Mapping[str, str] = {
     "critical": apprise.NotifyType.FAILURE,
     "resolved": apprise.NotifyType.SUCCESS,
 }
+
+
+_STATUS = re.compile(r"\berror[=: ]+(\d{3})\b")
+_SYSTEM = ("builtins", "socket", "ssl", "http.client")
+"""Modules whose errors do not quote the address, of which parts may be secret."""
 
 
 class Channel(Protocol):
@@ -74,14 +83,55 @@ class AppriseChannel:
     def send(self, title: str, body: str, level: str, picture: bytes = b"") -> str | None:
         """Hand the message to the service."""
         self._reach.refused = ""
+        picture = picture if self._service.attachment_support else b""
         try:
-            with limited(self._reach), _attached(picture if self._service.attachment_support else b"") as attach:
+            with limited(self._reach), _attached(picture) as attach, _Failure() as failure:
                 sent = self._service.notify(body=body, title=title, notify_type=_KINDS[level], attach=attach)
         except Exception as error:
             return f"{type(error).__name__}: {error}"
         if refused := self._reach.refused:
             return f"{refused} is no public address; allow its network in notify.private_networks if it is meant"
-        return None if sent else "the service did not take it"
+        return None if sent else failure.reason
+
+
+class _Failure(logging.Handler):
+    """Why a service did not take what this thread sends within the block: apprise tells its log alone.
+
+    `reason` is made of the status of the answer or of the system's error: what apprise writes may hold a token.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.reason = "the service did not take it"
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Look at a line, and at the error that is being handled while it is written."""
+        if record.thread != self._thread:
+            return
+        if cause := _cause(sys.exc_info()[1]):
+            self.reason = f"no answer: {cause}"
+        elif status := _STATUS.search(record.getMessage()):
+            self.reason = f"it answered {status[1]}"
+
+    def __enter__(self) -> Self:
+        logging.getLogger(LOGGER_NAME).addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger(LOGGER_NAME).removeHandler(self)
+
+
+def _cause(error: BaseException | None) -> str:
+    """What the system said, in the end, of an error of a connection; "" where it said nothing."""
+    causes = []
+    while error is not None:
+        causes.append(error)
+        error = error.__cause__ or error.__context__
+    last = causes[-1] if causes else None
+    if not isinstance(last, OSError) or type(last).__module__ not in _SYSTEM:
+        return ""
+    return last.strerror or str(last)
 
 
 class Target(NamedTuple):
@@ -145,10 +195,11 @@ def _attached(picture: bytes) -> Iterator[str | None]:
 
 
 def _masked(url: str) -> str:
-    """Scheme and host: the rest of an apprise address may be a token. Where even the host is one, the scheme alone."""
+    """Scheme, host and port: the rest of an apprise address may be a token. Where even the host is one, the scheme."""
     try:
         parts = urlsplit(url)
-        shown = parts.hostname if parts.scheme in ("json", "jsons", "xml", "xmls", "form", "forms") else None
+        if parts.scheme not in ("json", "jsons", "xml", "xmls", "form", "forms"):
+            return f"{parts.scheme}://..."
+        return f"{parts.scheme}://{parts.hostname or '...'}{f':{parts.port}' if parts.port else ''}"
     except ValueError:
         return "an address"
-    return f"{parts.scheme}://{shown or '...'}"

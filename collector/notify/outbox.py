@@ -35,6 +35,27 @@ class Delivery(NamedTuple):
     failures: int
 
 
+class Waiting(NamedTuple):
+    """What a channel has still to deliver: how many messages; when the oldest was made (wall ms), how often that was
+    tried, and how its last try failed ("" where none has)."""
+
+    channel: str
+    messages: int
+    since_ms: int
+    tries: int
+    error: str
+
+
+def waiting(db: sqlite3.Connection) -> list[Waiting]:
+    """The channels that have something to deliver, the one that waits longest first."""
+    rows = db.execute(
+        "SELECT channel, count(*), min(made_ms), attempts, error FROM deliveries JOIN messages ON number = message"
+        " WHERE state = ? GROUP BY channel ORDER BY min(made_ms), channel",  # beside min() stand the oldest's columns
+        (WAITS,),
+    )
+    return [Waiting(*row) for row in rows]
+
+
 class Outbox:
     """The tables of notify.db. Methods that write stand inside the caller's transaction."""
 

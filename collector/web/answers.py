@@ -205,7 +205,8 @@ class Report(Answer):
 
 
 class Message(Answer):
-    """A message, and how each channel fared with it; `shadow`: not sent, on purpose."""
+    """A message, and how each channel fared with it: waits, sent, given_up, left_out (it would have repeated what had
+    not come through yet), shadow (not sent, on purpose)."""
 
     key: str
     title: str
@@ -215,10 +216,21 @@ class Message(Answer):
     channels: dict[str, str]
 
 
+class Waiting(Answer):
+    """A channel that has so many messages to deliver; when the oldest was made, its tries, and how the last failed."""
+
+    channel: str
+    messages: int
+    since_ms: int
+    tries: int
+    error: str
+
+
 class Messages(Answer):
-    """Messages, the newest first."""
+    """Messages, the newest first; and the channels that have still some to deliver, of any time."""
 
     messages: list[Message]
+    waiting: list[Waiting]
 
 
 class Agents(Answer):

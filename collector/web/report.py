@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from collector.notify.outbox import FILE
+from collector.notify.outbox import FILE, waiting
 from collector.series.reader import open_reader
 from collector.series.report import report
 from collector.web import answers
@@ -31,12 +31,13 @@ def add_report(api: APIRouter, services: Services) -> None:
 
     @api.get("/messages", response_model=answers.Messages)
     def messages(span: Annotated[Fortnight, Depends()]) -> Response:
-        """Messages made in that time, newest first, with how each channel fared; `shadow`: not sent, on purpose."""
+        """Messages made in that time, newest first, with how each channel fared, and which channels wait by now."""
         path = services.directory / FILE
         if not path.exists():
-            return json_answer({"messages": []})
+            return json_answer({"messages": [], "waiting": []})
         with closing(open_read_only(path)) as db:
-            return json_answer({"messages": _messages(db, span.resolve(services.now_ms()))})
+            found = _messages(db, span.resolve(services.now_ms()))
+            return json_answer({"messages": found, "waiting": [one._asdict() for one in waiting(db)]})
 
 
 def _messages(db: sqlite3.Connection, span_ms: tuple[int, int]) -> list[dict[str, Any]]:

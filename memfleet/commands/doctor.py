@@ -14,11 +14,13 @@ from rich.text import Text
 from collector.config import CollectorConfig
 from memfleet.client import JsonOption
 from memfleet.doctor.broker import check_broker
+from memfleet.doctor.channels import check_channels
 from memfleet.doctor.deep import check_deep
 from memfleet.doctor.finding import Found
 from memfleet.doctor.machine import check_clock, check_data_folder
 from memfleet.doctor.stores import check_store
 from memfleet.tables import print_json, print_table
+from telemetry.clock import wall_ms
 from telemetry.settings import load
 
 _STYLES = {"ok": "green", "doubtful": "yellow", "wrong": "bold red"}
@@ -34,7 +36,7 @@ def command(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check broker, stores, credentials, clock and disk, and say what to do where something is wrong.
+    """Check broker, stores, credentials, channels, clock and disk, and say what to do where something is wrong.
 
     Exit status 1 when something is.
 
@@ -59,3 +61,4 @@ def _checks(config: CollectorConfig, deep: bool) -> Iterator[Found]:
         yield found
         if deep and found.state != "wrong":
             yield from check_deep(store)
+    yield from check_channels(config, wall_ms())

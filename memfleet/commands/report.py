@@ -19,7 +19,8 @@ def command(
     token_file: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Report each thing's boots, slope, verdict, suspect, hours left and gaps; and the messages that went out.
+    """Report each thing's boots, slope, verdict, suspect, hours left and gaps; the messages that went out; and which
+    channels wait, since when, after how many tries and why.
 
     With `notify.mode = "shadow"` the messages are those that would have gone out.
 
@@ -27,9 +28,9 @@ def command(
     """
     client, start = Client(url, token_file), moment_ms(since, wall_ms())
     lines = client.get("report", start=start, device=device)["lines"]
-    messages = client.get("messages", start=start)["messages"]
+    told = client.get("messages", start=start)
     if as_json:
-        print_json({"lines": lines, "messages": messages})
+        print_json({"lines": lines, **told})
         return
     print_table(
         ("verdict", "device", "kind", "name", ">boots", ">KiB/h", "95 %", "suspect", ">left", ">gaps", "reason"),
@@ -39,9 +40,15 @@ def command(
     print()  # noqa: T201
     print_table(
         ("time", "message", "channels"),
-        ((clock(one["made_ms"]), one["title"], _fared(one["channels"])) for one in messages),
+        ((clock(one["made_ms"]), one["title"], _fared(one["channels"])) for one in told["messages"]),
         "Nobody was told of anything.",
     )
+    if waiting := told["waiting"]:
+        print()  # noqa: T201
+        rows = (
+            (one["channel"], one["messages"], clock(one["since_ms"]), one["tries"], one["error"]) for one in waiting
+        )
+        print_table(("channel", ">waiting", "since", ">tries", "error"), rows, "")
 
 
 def _row(line: dict[str, Any]) -> tuple[Any, ...]:

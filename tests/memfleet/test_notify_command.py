@@ -18,7 +18,8 @@ def test_each_channel_is_tried_and_told_apart(tmp_path: Path) -> None:
         result = CliRunner().invoke(app, ["notify", "--test", "--config", str(config)])
     assert result.exit_code == 1
     lines = [line for line in result.output.splitlines() if line.startswith("json://")]
-    assert [line.split(": ", 1)[1] for line in lines] == ["sent", "failed: the service did not take it"]
+    assert [line.split("#")[0] for line in lines] == [receiver.url.split("/?")[0] for receiver in (good, bad)]
+    assert [line.split(": ", 1)[1] for line in lines] == ["sent", "failed: it answered 500"]
     assert [message["title"] for message in good.taken] == ["test message"]
 
 

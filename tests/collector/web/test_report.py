@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,14 @@ import pytest
 
 from collector.config import CollectorConfig, Notify
 from collector.judge.incidents import Incidents
+from collector.notify.messages import Message
+from collector.notify.outbox import FILE, WAITS, Outbox
 from collector.notify.process import Maker
 from collector.records import encode_finding
 from collector.series.report import gaps_of, slope_of
 from memfleet.cli import main
 from telemetry.clock import wall_ms
-from telemetry.journal import Journal
+from telemetry.journal import Journal, connect
 from telemetry.readings import About
 from tests.collector.web.seeding import Collector, alert, rows
 from tests.collector.web.server import page_process
@@ -62,6 +65,18 @@ def fill(collector: Collector, now_ms: int) -> None:
     collector.settle()
 
 
+def leave_waiting(path: Path, now_ms: int) -> None:
+    """Two messages that a channel could not deliver, the older of which it tried."""
+    with closing(connect(path)) as db:
+        outbox = Outbox(db)
+        for age in (40, 20):
+            message = Message(f"key-{age}", f"the one of {age}", "", "warning", "low", now_ms - age * MINUTE)
+            outbox.put(message, ["json://down:9000#16be77"])
+        due = outbox.next_due("json://down:9000#16be77", now_ms)
+        assert due is not None
+        outbox.settle(due, "json://down:9000#16be77", WAITS, error="no answer: timed out")
+
+
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     directory: Path = tmp_path_factory.mktemp("reported")
@@ -72,6 +87,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     maker = Maker(directory, CollectorConfig(fleet="lab", notify=Notify(mode="shadow")), [("log", None)], 0)
     maker.step(now_ms)
     maker.close()
+    leave_waiting(directory / FILE, now_ms)
     with page_process(directory) as url:
         yield url
     collector.close()
@@ -115,6 +131,20 @@ def test_what_shadow_mode_would_have_sent(
     assert "heap leak on leaky (lab)" in said
     assert "log: not sent (shadow)" in said
     assert "Used memory grows by 2.9 KiB/h." in said
+
+
+def test_which_channels_wait_since_when_and_why(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "--since", "10m", "--url", address, "--json")
+    found = json.loads(capsys.readouterr().out)
+    (one,) = found["waiting"]
+    assert wall_ms() - one.pop("since_ms") > 40 * MINUTE
+    assert one == {"channel": "json://down:9000#16be77", "messages": 2, "tries": 1, "error": "no answer: timed out"}
+    run(monkeypatch, "--since", "10m", "--url", address)
+    said = capsys.readouterr().out
+    assert "json://down:9000#16be77" in said
+    assert "no answer: timed out" in said
 
 
 def test_slopes_and_gaps() -> None:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from collector.config import CollectorConfig
+from collector.notify.messages import Message
+from collector.notify.outbox import FILE, WAITS, Outbox
 from memfleet.cli import main
+from memfleet.doctor.channels import check_channels
 from memfleet.doctor.machine import check_clock
+from telemetry.journal import connect
 from tests.servers import free_port, influxd, mosquitto, victoria_metrics
+
+NOW = 1_790_000_000_000
+MINUTE = 60_000
 
 
 @pytest.fixture
@@ -83,3 +92,27 @@ def test_a_victoriametrics_that_stores_twice_is_doubtful(tmp_path: Path, doctor:
 )
 def test_a_clock_that_nobody_sets_is_doubtful(state: str, verdict: str) -> None:
     assert check_clock(lambda: state).state == verdict
+
+
+def test_a_channel_whose_messages_wait_is_named_with_the_reason(tmp_path: Path) -> None:
+    config = CollectorConfig(data_dir=str(tmp_path))
+    assert [one.state for one in check_channels(config, NOW)] == ["ok"]
+    with closing(connect(tmp_path / FILE)) as db:
+        outbox = Outbox(db)
+        for key in ("a", "b"):
+            outbox.put(Message(key, key, "", "warning", "low", NOW), ["json://down:9000#1"])
+        due = outbox.next_due("json://down:9000#1", NOW)
+        assert due is not None
+        outbox.settle(due, "json://down:9000#1", WAITS, error="no answer: timed out")
+        outbox.put(Message("c", "c", "", "warning", "low", NOW + MINUTE), ["log"])
+        assert [one.state for one in check_channels(config, NOW + 9 * MINUTE)] == ["ok"]
+        down, log = check_channels(config, NOW + 12 * MINUTE)
+    assert (down.what, down.state) == ("channel json://down:9000#1", "wrong")
+    assert down.sentence == "2 messages wait, for 12 min; times tried: 1; no answer: timed out"
+    assert (log.what, log.state, log.sentence) == ("channel log", "doubtful", "a message waits, for 11 min, untried")
+
+
+def test_a_file_of_messages_that_cannot_be_read_is_doubtful(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("no database" * 100)
+    (found,) = check_channels(CollectorConfig(data_dir=str(tmp_path)), NOW)
+    assert found.state == "doubtful"
