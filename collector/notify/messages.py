@@ -87,7 +87,7 @@ def _block(notice: Notice, page: str, made_ms: int) -> str:
         lines.append(f"numbers: {said}")
     lines += [f"  {line}" for line in notice.log_lines]
     if page:
-        lines.append(f"{page}/device/{quote(incident.worst)}")
+        lines.append(f"{page}/incident?key={quote(incident.key, safe='')}")
     return "\n".join(lines)
 
 

@@ -11,6 +11,7 @@ from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import numpy as np
@@ -287,7 +288,8 @@ def test_a_message_holds_numbers_log_lines_link_and_chart(tmp_path: Path) -> Non
         "warning mqtt: reconnecting to broker",
         "warning sensor: sensor timeout, retry 1",
     ]
-    assert "http://127.0.0.1:8080/device/kitchen-1" in lines
+    (link,) = (line for line in lines if line.startswith("http"))
+    assert link == f"http://127.0.0.1:8080/incident?key={quote(incidents[0].key, safe='')}"
     (picture,) = message["attachments"]
     assert base64.b64decode(picture["base64"]).startswith(b"\x89PNG\r\n")
 

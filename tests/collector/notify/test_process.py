@@ -137,7 +137,8 @@ def test_firing_and_resolved_are_two_messages(journals: Journals, maker: Maker, 
         "heap low on board-1 (lab)",
         "resolved: heap low on board-1, after 0 s (lab)",
     ]
-    assert "http://127.0.0.1:8080/device/board-1" in messages(tmp_path)[0][1]
+    link = f"http://127.0.0.1:8080/incident?key=heap-low%7C%7C%7Cheap%7Cmain%40{NOW}"
+    assert all(link in body.splitlines() for _, body in messages(tmp_path))
 
 
 def test_what_is_over_before_it_was_told_is_not_told(journals: Journals, maker: Maker, tmp_path: Path) -> None:
