@@ -25,7 +25,7 @@ _MOST_SETTLE_MS = 7 * 86_400_000
 """What comes back more seldom than once a week may be told anew each time."""
 _OFTEN, _DAY_MS = 4, 86_400_000
 """Restarts within a day, which is for how long they count: of a device that does so all is told as one matter."""
-_RESTARTED = "The device restarted, and this has not come back since."
+_RESTARTED = "The device restarted, and that ended it."
 _BEGUN_ANEW = "The device restarted, and only that ended it: memory began anew."
 
 

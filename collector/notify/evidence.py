@@ -32,7 +32,7 @@ class Evidence:
         with contextlib.suppress(EnvironmentFault, sqlite3.Error):
             span = (incident.at_ms - _LOG_SPAN_MS, incident.at_ms + 1_000)
             rows = reader.logs(self._connection(), incident.worst, *span, _LOG_LINES)
-            return [f"{_clock(row.time_ms)} {row.level} {row.module}: {row.text}" for row in rows]
+            return [line_of(row.time_ms, row.level, row.module, row.text) for row in rows]
         return []
 
     def chart(self, incident: Incident) -> bytes:
@@ -57,6 +57,12 @@ class Evidence:
         if self._db is None:
             self._db = reader.open_reader(self._path)
         return self._db
+
+
+def line_of(time_ms: int, level: str, module: str, text: str) -> str:
+    """A log line with its time; level and module as far as the device named them."""
+    head = " ".join(part for part in (level, module) if part)
+    return f"{_clock(time_ms)} {head}: {text}" if head else f"{_clock(time_ms)} {text}"
 
 
 def _clock(time_ms: int) -> str:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from collector.judge.columns import form_of
+from collector.judge.columns import FORECAST_COLUMNS, form_of
 from collector.judge.reasons import span, written
 from collector.notify.ledger import Known
 from collector.notify.routes import SEVERITIES
-from collector.records import Finding, whole_story
+from collector.records import Finding, Incident, whole_story
 
 _LISTED = 10
 _NAMED_DEVICES = 5
 _FRESH_MS = 60_000
+_UNITS = ("hours", "minutes", "s")
 _PREFIXES = {"began": "", "over": "resolved: ", "worse": "worse: ", "grown": "grown: ", "still": "still: "}
 
 
@@ -82,9 +84,8 @@ def _block(notice: Notice, page: str, made_ms: int) -> str:
         lines.append(_devices(notice))
     if news == "grown":
         lines.append(f"It was {notice.known.told_devices} when last told.")
-    if incident.numbers and news not in ("over", "still"):
-        said = ", ".join(f"{name} {written(number, form_of(name))}" for name, number in incident.numbers.items())
-        lines.append(f"numbers: {said}")
+    if news not in ("over", "still") and (numbers := _numbers(incident)):
+        lines.append(f"numbers: {numbers}")
     lines += [f"  {line}" for line in notice.log_lines]
     if page:
         lines.append(f"{page}/incident?key={quote(incident.key, safe='')}")
@@ -102,6 +103,23 @@ def _story(notice: Notice, made_ms: int) -> str:
     age_ms = made_ms - next(worst, incident.at_ms)
     said = f"Said {span(age_ms / 1000)} ago: " if age_ms >= _FRESH_MS else ""
     return f"Open for {span((made_ms - incident.since_ms) / 1000)}. {said}{story}"
+
+
+def _numbers(incident: Incident) -> str:
+    """The numbers that the reason does not hold itself, as `leak left 14 s`; "" where it holds all of them."""
+    said = ((_spoken(name), written(number, form_of(name))) for name, number in incident.numbers.items())
+    return ", ".join(f"{name} {number}" for name, number in said if name and not _holds(incident.reason, number))
+
+
+def _spoken(name: str) -> str:
+    """A column as people say it, without the unit that its number is not written in; "" for the ends of a forecast."""
+    if name in FORECAST_COLUMNS[1:]:
+        return ""
+    return " ".join(word for word in name.split("_") if word not in _UNITS)
+
+
+def _holds(reason: str, number: str) -> bool:
+    return re.search(rf"(?<![\w.]){re.escape(number)}(?!\w)", reason) is not None
 
 
 def _subject(notice: Notice) -> str:

@@ -86,7 +86,7 @@ def test_a_new_boot_takes_pending_back_and_ends_firing() -> None:
     bench.second(rows("board-1", "device", (), bench.now_ms + 900, {"uptime": 1}, boot=3))
     bench.wait(15)
     assert told(bench.findings)[1:] == [("low", "resolved")]
-    assert bench.findings[1].reason == "The device restarted, and this has not come back since."
+    assert bench.findings[1].reason == "The device restarted, and that ended it."
 
 
 def test_a_boot_count_that_begins_anew_is_a_new_boot() -> None:

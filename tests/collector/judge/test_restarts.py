@@ -101,7 +101,7 @@ def test_a_value_that_a_restart_ended_waits_and_may_come_back_for_as_long_as_the
     board.restart()
     assert [bool(board.minute(20_000)) for _ in range(6)] == [False] * 5 + [True]
     ended = board.bench.findings[-1]
-    assert ended.reason == "The device restarted, and this has not come back since."
+    assert ended.reason == "The device restarted, and that ended it."
     assert ended.settle_ms == 7_200_000
 
 

@@ -282,7 +282,7 @@ def test_a_message_holds_numbers_log_lines_link_and_chart(tmp_path: Path) -> Non
     message: dict[str, Any] = receiver.taken[0]  # type: ignore[assignment]
     lines = message["message"].splitlines()
     assert lines[0] == "kitchen-1 DRAM: It leaks."
-    assert lines[1] == "numbers: leak_rate 1.2 KiB/h"
+    assert lines[1] == "numbers: leak rate 1.2 KiB/h"
     assert [line.split("Z ")[1] for line in lines if "Z " in line] == [
         "warning heap: heap largest block below 64 KiB",
         "warning mqtt: reconnecting to broker",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from collector.notify.evidence import line_of
 from collector.notify.ledger import Known
 from collector.notify.messages import Notice, compose
 from collector.records import Finding, Incident
@@ -62,3 +63,22 @@ def test_the_numbers_of_what_is_known_are_not_repeated() -> None:
     one = msgspec.structs.replace(incident(), numbers={"leak_rate": 1200.5})
     assert "numbers: " in compose([notice(one)], "lab", "", NOW).body
     assert "numbers: " not in compose([notice(one, "warning")], "lab", "", NOW).body
+
+
+def test_numbers_are_named_as_people_say_them_where_the_reason_has_them_not() -> None:
+    reason = "Used memory grows by 1.2 KiB/h, 12.0 KiB in 35 min; memory ends within a minute."
+    numbers = {
+        "leak_rate": 1200.5, "leak_grown": 12_288.0, "leak_minutes": 35.0, "leak_hours_left": 14 / 3600,
+        "leak_hours_low": 10 / 3600, "free": 2048.0, "fill": 0.93, "before_reset_1": 99.0,
+    }  # fmt: skip
+    one = msgspec.structs.replace(incident(), reason=reason, numbers=numbers)
+    lines = compose([notice(one)], "lab", "", NOW).body.splitlines()
+    assert lines[1] == "numbers: leak left 14 s, free 2.0 KiB, fill 93 %, before reset 1 99 bytes"
+    told = msgspec.structs.replace(one, numbers={"leak_rate": 1200.5})
+    assert "numbers" not in compose([notice(told)], "lab", "", NOW).body
+
+
+def test_log_lines_have_the_level_and_module_that_the_device_named() -> None:
+    assert line_of(NOW, "warning", "mqtt", "gone") == "14:13:20Z warning mqtt: gone"
+    assert line_of(NOW, "", "mqtt", "gone") == "14:13:20Z mqtt: gone"
+    assert line_of(NOW, "", "", "gone") == "14:13:20Z gone"
