@@ -67,9 +67,9 @@ def deliver_next(
         now = now_ms()
         if error is None:
             outbox.settle(delivery, channel.name, SENT)
-            outbox.pause(channel.name, 0, now + interval_ms)
+            outbox.pause(channel.name, 0, now, interval_ms)
             return True
-        outbox.pause(channel.name, delivery.failures + 1, now + delay_ms(delivery.failures, chance))
+        outbox.pause(channel.name, delivery.failures + 1, now, delay_ms(delivery.failures, chance))
         if now - message.made_ms >= _GIVE_UP_MS:
             outbox.settle(delivery, channel.name, GIVEN_UP, error=error)
         else:

@@ -18,7 +18,8 @@ CREATE TABLE IF NOT EXISTS deliveries(
     message INTEGER NOT NULL, channel TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL,
     next_ms INTEGER NOT NULL, error TEXT NOT NULL, PRIMARY KEY(message, channel)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS channels(
-    channel TEXT PRIMARY KEY, failures INTEGER NOT NULL, next_ms INTEGER NOT NULL) WITHOUT ROWID;
+    channel TEXT PRIMARY KEY, failures INTEGER NOT NULL, paused_ms INTEGER NOT NULL, pause_ms INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 
@@ -86,9 +87,9 @@ class Outbox:
     def next_due(self, channel: str, now_ms: int) -> Delivery | None:
         """The message to try now: the oldest that does not stand aside, else the oldest. None while the channel pauses
         or has none."""
-        paused = self._db.execute("SELECT failures, next_ms FROM channels WHERE channel = ?", (channel,)).fetchone()
-        failures, free_ms = paused or (0, 0)
-        if free_ms > now_ms:
+        found = self._db.execute("SELECT failures, paused_ms, pause_ms FROM channels WHERE channel = ?", (channel,))
+        failures, paused_ms, pause_ms = found.fetchone() or (0, 0, 0)
+        if 0 <= now_ms - paused_ms < pause_ms:  # a pause that began in the future ends: the clock was set back
             return None
         row = self._db.execute(
             "SELECT key, title, body, level, rule, made_ms, picture, number, attempts FROM deliveries"
@@ -98,9 +99,9 @@ class Outbox:
         ).fetchone()
         return None if row is None else Delivery(Message(*row[:7]), row[7], row[8], failures)
 
-    def pause(self, channel: str, failures: int, until_ms: int) -> None:
-        """Try nothing on the channel before then, after so many failures in a row."""
-        self._db.execute("INSERT OR REPLACE INTO channels VALUES(?, ?, ?)", (channel, failures, until_ms))
+    def pause(self, channel: str, failures: int, now_ms: int, pause_ms: int) -> None:
+        """Try nothing on the channel for so long from now on, after so many failures in a row."""
+        self._db.execute("INSERT OR REPLACE INTO channels VALUES(?, ?, ?, ?)", (channel, failures, now_ms, pause_ms))
 
     def settle(self, delivery: Delivery, channel: str, state: str, *, aside_ms: int = 0, error: str = "") -> None:
         """Note the outcome of a try; one that failed stands aside until `aside_ms`, or until another is sent."""

@@ -56,7 +56,7 @@ class Maker:
         """Take in what is new, make a message of all that is due. Whether there was anything."""
         desk = self._consumer.poll("desk")
         findings = self._consumer.poll("findings")
-        free = now_ms - self._ledger.last_ms() >= self._config.notify.interval_s * 1000
+        free = not 0 <= now_ms - self._ledger.last_ms() < self._config.notify.interval_s * 1000
         if not desk and not findings and not (free and self._ledger.has_due(now_ms)):
             return False
         with self._consumer.transaction() as db:

@@ -155,3 +155,12 @@ def test_what_repeats_the_known_is_not_sent_behind_what_has_not_come_through(mai
     mail.outbox.leave_out("again")
     mail.wait(2 * MINUTE)
     assert titles(mail.receiver.taken) == ["m0", "again"]
+
+
+def test_a_clock_that_is_set_back_holds_nothing_up(mail: Mail) -> None:
+    mail.put("m0")
+    mail.wait(1_000)
+    mail.receiver.now_ms -= 300 * DAY
+    mail.put("m1")
+    mail.wait(1_000)
+    assert titles(mail.receiver.taken) == ["m0", "m1"]

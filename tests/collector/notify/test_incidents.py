@@ -179,6 +179,15 @@ def test_a_channel_gets_one_message_an_interval(journals: Journals, make: Make, 
     assert messages(tmp_path)[1][1].splitlines()[-3] == "... and 50 more incidents"
 
 
+def test_a_clock_that_is_set_back_holds_no_message_up(journals: Journals, make: Make, tmp_path: Path) -> None:
+    maker = make(interval_s=60)
+    for at_ms in (NOW, NOW - 10**10):
+        journals.say(finding(f"b{at_ms}", since_ms=at_ms, rule=f"rule-{at_ms}"), at_ms=at_ms)
+        maker.step(at_ms)
+        maker.step(at_ms + 10_000)
+    assert len(titles(tmp_path)) == 2
+
+
 def test_a_value_that_swings_around_its_threshold_is_told_twice_at_most(tmp_path: Path) -> None:
     """From the very readings: ten minutes of swinging, whatever the pace."""
     for period_s in (4, 120):
