@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -79,10 +79,38 @@ def parse(data: bytes, source: str) -> dict[str, Any]:
 
 def convert(kind: type[T], document: dict[str, Any], source: str) -> T:
     """Check a document against its kind: all faults together, unlike a single conversion, which stops at the first."""
-    faults = list(_faults(kind, document, ""))
+    faults = faults_in(kind, document)
     if faults:
         raise ConfigError(source, faults)
     return msgspec.convert(document, kind)
+
+
+def faults_in(kind: type[msgspec.Struct], document: dict[str, Any]) -> list[str]:
+    """Every fault of a document, each with its path: what it has no setting for, what is missing or of another kind."""
+    return in_order(_faults(kind, document, ""))
+
+
+def in_order(faults: Collection[str]) -> list[str]:
+    """Faults by their paths, numbers in them as numbers."""
+    return sorted(faults, key=lambda fault: _place(fault.split(": ", 1)[0]))
+
+
+def tables_in(document: Mapping[str, Any], name: str, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """The tables of a list in a document, each with its path; what is no table is a fault for `faults_in` to name."""
+    items = document.get(name)
+    for index, item in enumerate(items if isinstance(items, list) else ()):
+        if isinstance(item, dict):
+            yield f"{_join(path, name)}[{index}]", item
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """What to say of a name that is none of the known ones: the nearest of them, "" where none is near."""
+    near = difflib.get_close_matches(name, known, 1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _place(path: str) -> list[str | int]:
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path)]
 
 
 def _faults(kind: Any, value: Any, path: str) -> list[str]:
@@ -90,26 +118,26 @@ def _faults(kind: Any, value: Any, path: str) -> list[str]:
     if struct is None or not isinstance(value, dict):
         return _list_faults(kind, value, path) or _leaf_faults(kind, value, path)
     hints, required = _settings_of(struct)
-    faults = [f"{_join(path, name)}: unknown setting{_hint(name, hints)}" for name in value if name not in hints]
-    faults += [f"{_join(path, name)}: missing" for name in sorted(required - value.keys())]
+    faults = [f"{_join(path, name)}: unknown setting{did_you_mean(name, hints)}" for name in value.keys() - hints]
+    faults += [f"{_join(path, name)}: missing" for name in required - value.keys()]
     for name in value.keys() & hints.keys():
         faults += _faults(hints[name], value[name], _join(path, name))
-    return sorted(faults) or _leaf_faults(struct, value, path)
+    return faults or _leaf_faults(struct, value, path)
 
 
 @cache
 def _settings_of(struct: type[msgspec.Struct]) -> tuple[Mapping[str, Any], frozenset[str]]:
-    """The settings of a table with their kinds, and which of them it must have. Found once: each of dozens of rules is
-    such a table, and to read its annotations takes longer than to check it."""
-    required = frozenset(field.name for field in msgspec.structs.fields(struct) if field.required)
-    return get_type_hints(struct, include_extras=True), required
+    """The settings of a table, as a file names them, with their kinds, and which of them it must have. Found once: each
+    of dozens of rules is such a table, and to read its annotations takes longer than to check it."""
+    fields, hints = msgspec.structs.fields(struct), get_type_hints(struct, include_extras=True)
+    required = frozenset(field.encode_name for field in fields if field.required)
+    return {field.encode_name: hints[field.name] for field in fields}, required
 
 
 def _list_faults(kind: Any, value: Any, path: str) -> list[str]:
-    if not isinstance(value, list):
-        return []
-    inner = next((arg for arg in get_args(kind) if _struct_in(arg)), None)
-    if inner is None:
+    arguments = get_args(kind)
+    inner = arguments[0] if get_origin(kind) is tuple else next(filter(_struct_in, arguments), None)
+    if inner is None or not isinstance(value, list):
         return []
     return [fault for index, item in enumerate(value) for fault in _faults(inner, item, f"{path}[{index}]")]
 
@@ -119,21 +147,23 @@ def _leaf_faults(kind: Any, value: Any, path: str) -> list[str]:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         text = re.sub(r" - at `[^`]*`$", "", str(error))
-        if get_origin(kind) is Literal:
-            text = f"{value!r} is none of {', '.join(str(choice) for choice in get_args(kind))}"
-        return [f"{path or 'file'}: {text[0].lower()}{text[1:]}"]
+        return [f"{path or 'file'}: {_what_it_is_to_be(kind, value) or text[0].lower() + text[1:]}"]
     return []
+
+
+def _what_it_is_to_be(kind: Any, value: Any) -> str:
+    """What is wrong with a value of which the kind says in words what it takes; "" where it does not."""
+    if get_origin(kind) is Literal:
+        choices = [str(choice) for choice in get_args(kind) if choice != ""]
+        return f"{value!r} is none of {', '.join(choices)}{did_you_mean(str(value), choices)}"
+    said = (one.description for one in get_args(kind) if isinstance(one, msgspec.Meta) and one.description)
+    return next((f"{value!r} is not {description}" for description in said), "")
 
 
 def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return kind
     return None
-
-
-def _hint(name: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _join(path: str, name: str) -> str:

@@ -33,7 +33,8 @@ import msgspec
 
 from collector.judge.backtest import Shelf
 from collector.judge.engine import Judge
-from collector.judge.rules import Rule, Span, load_rules
+from collector.judge.rules import Rule, load_rules
+from collector.judge.spans import Span, milliseconds
 from collector.records import Arrival, Finding
 from telemetry.errors import ConfigError
 from telemetry.pace import PERIODS
@@ -43,8 +44,6 @@ from telemetry.wire import Rows
 
 _START_MS = 1_700_000_000_000
 _RUN = re.compile(r"(_|-?\d+)([+-]\d+)?(?:x(\d+))?")
-_SPAN_PART = re.compile(r"(\d+)(ms|s|m|h|d)")
-_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _MOST_READINGS = 100_000
 _SILENT_AFTER_S = 300
 
@@ -112,7 +111,7 @@ def run_case(case: Case) -> list[str]:
 
 def _judge(case: Case) -> list[tuple[Finding, int]]:
     """What the judge says, with the tick at which it does, ms since the start."""
-    every_ms = span_ms(case.every)
+    every_ms = milliseconds(case.every)
     silent_after_s = case.silent_after_s or max(_SILENT_AFTER_S, PERIODS * every_ms // 1_000)
     judge = Judge(case.rules, Shelf(), silent_after_s)
     texts = {"platform": case.platform, "board": case.board, "firmware": case.firmware, **case.labels}
@@ -134,12 +133,12 @@ def _check(expected: Expected, said: Sequence[tuple[Finding, int]], used: set[in
         if finding.rule != expected.rule or finding.status != "firing" or index in used:
             continue
         used.add(index)
-        if expected.at and at_ms > span_ms(expected.at):
+        if expected.at and at_ms > milliseconds(expected.at):
             return f"{expected.rule} fires after {_since(at_ms)}, not by {expected.at}"
         if not fnmatchcase(finding.reason, expected.reason):
             return f"{expected.rule} says: {finding.reason}"
         over_ms = [when for other, when in said if other.episode == finding.episode and other.status == "resolved"]
-        if expected.until and (not over_ms or over_ms[0] > span_ms(expected.until)):
+        if expected.until and (not over_ms or over_ms[0] > milliseconds(expected.until)):
             return f"{expected.rule} is {f'resolved after {_since(over_ms[0])}' if over_ms else 'never resolved'}"
         return None
     return f"{expected.rule} does not fire"
@@ -150,7 +149,7 @@ def _blocks(case: Case, series: Mapping[str, Any]) -> Iterator[tuple[int, Rows]]
     kind, names = series["kind"], tuple(series.get("names", ()))
     columns = {key: values_of(text) for key, text in series.items() if key not in ("kind", "names")}
     count = max((len(column) for column in columns.values()), default=0)
-    step_ms = span_ms(case.every)
+    step_ms = milliseconds(case.every)
     for number in range(count):
         values = {key: column[number if len(column) > 1 else 0] for key, column in columns.items()
                   if len(column) == 1 or number < len(column)}  # fmt: skip
@@ -182,13 +181,6 @@ def values_of(text: Any) -> list[int | str | None]:
     return values
 
 
-def span_ms(text: str) -> int:
-    """A span of one or more parts (`90s`, `2m10s`), ms; ValueError when it is none."""
-    if not re.fullmatch(rf"(?:{_SPAN_PART.pattern})+", text):
-        raise ValueError(f"{text!r} is no span of time; write 90s, 2m10s or 3h")
-    return sum(int(number) * _UNITS_MS[unit] for number, unit in _SPAN_PART.findall(text))
-
-
 def _faults(case: Case, path: str, rules: Sequence[Rule]) -> Iterator[str]:
     known = {rule.name for rule in rules}
     for number, expected in enumerate(case.expect):
@@ -197,7 +189,7 @@ def _faults(case: Case, path: str, rules: Sequence[Rule]) -> Iterator[str]:
         for key in ("at", "until"):
             text = getattr(expected, key)
             try:
-                span_ms(text or "0s")
+                milliseconds(text or "0s")
             except ValueError as error:
                 yield f"{path}.expect[{number}].{key}: {error}"
     for number, series in enumerate(case.series):

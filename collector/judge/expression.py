@@ -10,13 +10,15 @@ A comparison with an unknown value is false, whichever way round it is written; 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from telemetry.settings import did_you_mean
 
 Numbers = npt.NDArray[np.float64]
 Truths = npt.NDArray[np.bool_]
@@ -43,7 +45,11 @@ _LONGEST = 500
 
 
 class ExpressionError(Exception):
-    """The text is not a condition; the message says which part and what may stand there."""
+    """The text is not a condition. `faults` say which parts of it, and what may stand there."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(self.faults))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,60 +68,84 @@ class Expression:
 
 
 def compile_expression(text: str, names: Collection[str]) -> Expression:
-    """The condition in `text` over columns of those names; ExpressionError tells what is wrong with it."""
+    """The condition in `text` over columns of those names; ExpressionError tells all that is wrong with it."""
     if len(text) > _LONGEST:
-        raise ExpressionError(f"has {len(text)} characters, at most {_LONGEST}")
+        raise ExpressionError([f"has {len(text)} characters, at most {_LONGEST}"])
     try:
         tree = ast.parse(" ".join(text.split()), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ExpressionError(f"cannot be read: {error}") from None
-    return _Compiler(text, frozenset(names)).compile(tree)
+        raise ExpressionError([f"cannot be read: {error.msg if isinstance(error, SyntaxError) else error}"]) from None
+    compiler = _Compiler(names)
+    evaluate = compiler.condition(tree)
+    return Expression(text, compiler.used(), evaluate)
 
 
 def sum_of(text: str, columns: Columns) -> Numbers:
     """What a sum of fields and numbers comes to, one value a row; ExpressionError where it is none."""
-    tree = ast.parse(text, mode="eval").body
+    compiler = _Compiler(columns)
+    evaluate = compiler.sum(ast.parse(text, mode="eval").body)
+    compiler.used()
     with np.errstate(all="ignore"):
-        return np.asarray(_Compiler(text, frozenset(columns)).sum(tree)(columns), dtype=np.float64)
+        return np.asarray(evaluate(columns), dtype=np.float64)
+
+
+def unknown_field(name: str, names: Collection[str]) -> str:
+    """What to say of a field that there is not: the one that may be meant, or else all that there are."""
+    return f"unknown field {name}" + (did_you_mean(name, names) or f": there are {', '.join(sorted(names))}")
 
 
 class _Compiler:
-    """One pass over the tree; notes the columns it meets."""
+    """One pass over the tree; notes the columns and the faults it meets."""
 
-    def __init__(self, text: str, names: frozenset[str]) -> None:
-        self._text = text
+    def __init__(self, names: Collection[str]) -> None:
         self._names = names
         self._used: dict[str, None] = {}
+        self._faults: dict[str, None] = {}
 
-    def compile(self, tree: ast.expr) -> Expression:
-        evaluate = self._condition(tree)
-        return Expression(self._text, tuple(self._used), evaluate)
+    def used(self) -> tuple[str, ...]:
+        """The columns that were met, each once; ExpressionError when there was a fault."""
+        if self._faults:
+            raise ExpressionError(tuple(self._faults))
+        return tuple(self._used)
 
-    def sum(self, tree: ast.expr) -> _Evaluate:
-        """How to evaluate a sum."""
-        return self._sum(tree)
-
-    def _condition(self, node: ast.expr) -> _Evaluate:
+    def condition(self, node: ast.expr) -> _Evaluate:
+        """How to find out whether a condition holds."""
         if isinstance(node, ast.BoolOp):
-            parts = [self._condition(value) for value in node.values]
+            parts = [self.condition(value) for value in node.values]
             join = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
             return lambda columns: reduce(join, [part(columns) for part in parts])
         if isinstance(node, ast.Compare):
             return self._comparison(node)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _TESTS:
             if len(node.args) != 1 or node.keywords or not isinstance(node.args[0], ast.Name):
-                raise ExpressionError(f"{node.func.id}() takes one field name")
-            test, value = _TESTS[node.func.id], self._sum(node.args[0])
+                return self._refuse(f"{node.func.id}() takes one field name")
+            test, value = _TESTS[node.func.id], self.sum(node.args[0])
             return lambda columns: test(value(columns))
-        raise ExpressionError(f"`{ast.unparse(node)}` is no condition: compare with < <= > >= == !=, join with and, or")
+        return self._refuse(f"`{ast.unparse(node)}` is no condition: compare with < <= > >= == !=, join with and, or")
+
+    def sum(self, node: ast.expr) -> _Evaluate:
+        """How to evaluate a sum."""
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+            number = float(node.value)
+            return lambda columns: number
+        if isinstance(node, ast.Name):
+            return self._column(node.id)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            operand = self.sum(node.operand)
+            return lambda columns: -operand(columns)
+        if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
+            return _apply(_ARITHMETIC[type(node.op)], self.sum(node.left), self.sum(node.right))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS:
+            if len(node.args) != 2 or node.keywords:
+                return self._refuse(f"{node.func.id}() takes two values")
+            return _apply(_FUNCTIONS[node.func.id], self.sum(node.args[0]), self.sum(node.args[1]))
+        return self._refuse(f"`{ast.unparse(node)}` is no value: use fields, numbers, + - * /, min(a, b), max(a, b)")
 
     def _comparison(self, node: ast.Compare) -> _Evaluate:
-        sides = [self._sum(side) for side in (node.left, *node.comparators)]
-        compares = []
-        for operator in node.ops:
-            if type(operator) not in _COMPARISONS:
-                raise ExpressionError(f"`{ast.unparse(node)}`: compare with < <= > >= == !=")
-            compares.append(_COMPARISONS[type(operator)])
+        sides = [self.sum(side) for side in (node.left, *node.comparators)]
+        if any(type(operator) not in _COMPARISONS for operator in node.ops):
+            return self._refuse(f"`{ast.unparse(node)}`: compare with < <= > >= == !=")
+        compares = [_COMPARISONS[type(operator)] for operator in node.ops]
 
         def evaluate(columns: Columns) -> Any:
             values = [side(columns) for side in sides]
@@ -128,28 +158,16 @@ class _Compiler:
 
         return evaluate
 
-    def _sum(self, node: ast.expr) -> _Evaluate:
-        if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
-            number = float(node.value)
-            return lambda columns: number
-        if isinstance(node, ast.Name):
-            return self._column(node.id)
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            operand = self._sum(node.operand)
-            return lambda columns: -operand(columns)
-        if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
-            return _apply(_ARITHMETIC[type(node.op)], self._sum(node.left), self._sum(node.right))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS:
-            if len(node.args) != 2 or node.keywords:
-                raise ExpressionError(f"{node.func.id}() takes two values")
-            return _apply(_FUNCTIONS[node.func.id], self._sum(node.args[0]), self._sum(node.args[1]))
-        raise ExpressionError(f"`{ast.unparse(node)}` is no value: use fields, numbers, + - * /, min(a, b), max(a, b)")
-
     def _column(self, name: str) -> _Evaluate:
         if name not in self._names:
-            raise ExpressionError(f"unknown field {name}: there are {', '.join(sorted(self._names))}")
+            return self._refuse(unknown_field(name, self._names))
         self._used[name] = None
         return lambda columns: columns[name]
+
+    def _refuse(self, fault: str) -> _Evaluate:
+        """Note a fault, and go on to find the others; what is made of the text is not used."""
+        self._faults[fault] = None
+        return lambda columns: np.nan
 
 
 def _apply(operation: Callable[[Any, Any], Any], left: _Evaluate, right: _Evaluate) -> _Evaluate:

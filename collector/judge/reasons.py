@@ -12,17 +12,15 @@ from __future__ import annotations
 import math
 import re
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
+
+from collector.judge.expression import unknown_field
 
 Value = float | str
 
-_OPTIONAL = re.compile(r"\[([^\]]*)\]")
+_OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
 _KIB = 1024
-
-
-class TemplateError(Exception):
-    """The template cannot be filled; the message says which part of it."""
 
 
 def size(bytes_: float) -> str:
@@ -105,24 +103,30 @@ _FORMATS: Mapping[str, Callable[[float], str]] = {
 }
 
 
+def faults_in(template: str, known: Collection[str]) -> list[str]:
+    """Why a template cannot be filled from columns and texts of those names; empty where it can."""
+    try:
+        parts = [part for part in string.Formatter().parse(template) if part[1] is not None]
+    except ValueError as error:
+        return [f"cannot be read: {error}"]
+    faults = [unknown_field(name, known) for name in names_in(template) if name not in known]
+    faults += [f"{{{name}!{way}}}: write {{{name}}} or {{{name}:FORMAT}}" for _, name, _, way in parts if way]
+    odd = [(name, form) for name, form in forms_in(template) if form not in _FORMATS]
+    faults += [f"{{{name}:{form}}}: formats are {', '.join(_FORMATS)}" for name, form in odd]
+    if re.search(r"[\[\]]", _OPTIONAL.sub("", template)):
+        faults.append("[brackets] come in pairs, none within another")
+    return faults
+
+
 def names_in(template: str) -> tuple[str, ...]:
-    """The columns and texts that a template names; TemplateError when it cannot be read."""
+    """The columns and texts that a template names."""
     return tuple(dict.fromkeys(name for name, _ in forms_in(template)))
 
 
 def forms_in(template: str) -> tuple[tuple[str, str], ...]:
-    """The columns and texts that a template names, each with how it is to be written; TemplateError likewise."""
-    found: dict[tuple[str, str], None] = {}
-    try:
-        for _, name, form, _ in string.Formatter().parse(template):
-            if name is None:
-                continue
-            if form and form not in _FORMATS:
-                raise TemplateError(f"{{{name}:{form}}}: formats are {', '.join(_FORMATS)}")
-            found[name, form or "number"] = None
-    except ValueError as error:
-        raise TemplateError(f"cannot be read: {error}") from None
-    return tuple(found)
+    """The columns and texts that a template names, each with how it is to be written."""
+    parts = string.Formatter().parse(template)
+    return tuple(dict.fromkeys((name, form or "number") for _, name, form, _ in parts if name is not None))
 
 
 def fill(template: str, values: Mapping[str, Value]) -> str:

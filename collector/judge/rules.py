@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from importlib import resources
@@ -13,15 +12,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from collector.judge import reasons
 from collector.judge.columns import FORECAST_COLUMNS, SHORT_TEXTS, SILENCE_COLUMNS, is_said, rule_columns, verdict_of
 from collector.judge.expression import Expression, ExpressionError, compile_expression
-from collector.judge.reasons import TemplateError, names_in
+from collector.judge.spans import Span, milliseconds
 from telemetry.errors import ConfigError
 from telemetry.readings import KINDS, About
-from telemetry.settings import convert, parse, read
-
-_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_SPAN = re.compile(r"(\d+)(ms|s|m|h|d)")
+from telemetry.settings import did_you_mean, faults_in, in_order, parse, read, tables_in
 
 BREACH, NO_DATA, ERROR = "breach", "no_data", "error"
 """The states of a rule: it holds, there is nothing to judge, what there is does not say what is asked."""
@@ -30,19 +27,24 @@ _NO_DATA = "Nothing was heard of {names} for a while, though the device speaks: 
 _ERROR = "The rule cannot be judged: the readings do not say {}."
 _JUDGED_AGAIN = "The rule can be judged again, after {lasted:seconds}."
 
-RuleName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+RuleName = Annotated[
+    str,
+    Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", description="a name of small letters, digits and hyphens, at most 64"),
+]
+Label = Annotated[str, Meta(pattern="^[^=]+=.*$", description="a label; write name=pattern")]
+Severity = Literal["info", "warning", "critical"]
+State = Literal["breach", "no_data", "error"]
 Verdict = Literal["", "leak", "fragmentation", "step", "stack", "reboot"]
-Span = Annotated[str, Meta(pattern=r"^\d{1,6}(ms|s|m|h|d)$")]
 
 
-class RuleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class RuleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"for_": "for"}):
     """One `[[rule]]` as written."""
 
     name: RuleName
     """Names the rule in alerts; once in a file."""
     kind: str
     """The kind of reading that it judges."""
-    severity: Literal["info", "warning", "critical"]
+    severity: Severity
     """How much it matters."""
     reason: str
     """The sentence of the alert, with `{column:format}` for numbers and [brackets] around what may be unknown."""
@@ -53,7 +55,7 @@ class RuleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     clear: str = ""
     """When a firing alert may end; left out: as soon as `when` does not hold."""
     for_: Span = "0s"
-    """How long the condition must hold before it fires (written `for`)."""
+    """How long the condition must hold before it fires; written `for`, which is a word of Python's own."""
     keep_firing_for: Span = "1m"
     """How long the end of it must hold before it is resolved."""
     platform: str = "*"
@@ -64,7 +66,7 @@ class RuleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Patterns (`*`, `?`, `[abc]`) of what the rule applies to; `names`: any of the series' own names."""
     not_names: str = ""
     """Pattern of names that the rule leaves alone."""
-    labels: tuple[Annotated[str, Meta(pattern="^[^=]+=.*$")], ...] = ()
+    labels: tuple[Label, ...] = ()
     """Labels that the device must carry, each as `name=pattern`."""
     verdict: Verdict = ""
     """What it tells where it does not follow from the columns that `when` reads: they are those of one detector."""
@@ -172,84 +174,68 @@ def parse_rules(text: str, source: str = "rules") -> tuple[Rule, ...]:
 
 
 def _rules(document: dict[str, Any], source: str) -> tuple[Rule, ...]:
-    try:
-        file = convert(RulesFile, _spell(document), source)
-    except ConfigError as error:
-        raise ConfigError(source, [fault.replace(".for_:", ".for:") for fault in error.faults]) from None
-    faults: list[str] = []
-    rules = [_compile(settings, f"rule[{index}]", faults) for index, settings in enumerate(file.rule)]
-    seen: dict[str, int] = {}
-    for index, rule in enumerate(file.rule):
-        first = seen.setdefault(rule.name, index)
-        if first != index:
-            faults.append(f"rule[{index}].name: {rule.name} is also the name of rule[{first}]")
+    tables = list(tables_in(document, "rule"))
+    faults = [*faults_in(RulesFile, document), *_twice(tables)]
+    faults += [fault for path, table in tables for fault in _faults(path, table)]
     if faults:
-        raise ConfigError(source, faults)
-    return tuple(rule for rule in rules if rule is not None)
+        raise ConfigError(source, in_order(faults))
+    return tuple(_compile(settings) for settings in msgspec.convert(document, RulesFile).rule)
 
 
-def _spell(document: dict[str, Any]) -> dict[str, Any]:
-    """`for` is a word of Python's own, so the struct calls it `for_`."""
-    tables = document.get("rule")
-    if not isinstance(tables, list):
-        return document
-    respelt = [
-        {"for_" if key == "for" else key: value for key, value in table.items()} if isinstance(table, dict) else table
-        for table in tables
-    ]
-    return document | {"rule": respelt}
+def _twice(tables: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
+    """Names that two rules have."""
+    seen: dict[str, str] = {}
+    for path, table in tables:
+        name = str(table.get("name", path))
+        if seen.setdefault(name, path) != path:
+            yield f"{path}.name: {name} is also the name of {seen[name]}"
 
 
-def _compile(settings: RuleSettings, path: str, faults: list[str]) -> Rule | None:
-    if settings.kind not in KINDS:
-        faults.append(f"{path}.kind: {settings.kind!r} is none of {', '.join(KINDS)}")
-        return None
-    if not settings.when and settings.kind != "event":
-        faults.append(f"{path}.when: missing (only a rule on events goes without)")
-    when = _expression(settings.when, settings.kind, f"{path}.when", faults)
-    clear = _expression(settings.clear, settings.kind, f"{path}.clear", faults)
-    numbers = _template_numbers(settings.reason, settings.kind, f"{path}.reason", faults)
-    _template_numbers(settings.resolved, settings.kind, f"{path}.resolved", faults)
-    if when:
-        numbers = tuple(dict.fromkeys((*when.names, *numbers)))
+def _faults(path: str, table: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the meaning of one `[[rule]]`. Its form may be wrong besides, so that only texts are read;
+    where its kind is, any kind's columns may be meant."""
+    texts = {key: text for key, text in table.items() if isinstance(text, str)}
+    kind = texts.get("kind", "")
+    if kind and kind not in KINDS:
+        yield f"{path}.kind: {kind!r} is none of {', '.join(KINDS)}{did_you_mean(kind, KINDS)}"
+    if kind in KINDS and kind != "event" and not table.get("when"):
+        yield f"{path}.when: missing (only a rule on events goes without)"
+    kinds = (kind,) if kind in KINDS else tuple(KINDS)
+    columns = {name for one in kinds for name in rule_columns(one)}
+    words = columns.union(*(_texts_of(one) for one in kinds))
+    for key in ("when", "clear"):
+        yield from (f"{path}.{key}: {fault}" for fault in _expression_faults(texts.get(key, ""), columns))
+    for key in ("reason", "resolved"):
+        yield from (f"{path}.{key}: {fault}" for fault in reasons.faults_in(texts.get(key, ""), words))
+
+
+def _expression_faults(text: str, columns: Collection[str]) -> tuple[str, ...]:
+    try:
+        _expression(text, columns)
+    except ExpressionError as error:
+        return error.faults
+    return ()
+
+
+def _expression(text: str, columns: Collection[str]) -> Expression | None:
+    return compile_expression(text, columns) if text else None
+
+
+def _texts_of(kind: str) -> set[str]:
+    """What a sentence of a rule on the kind may name besides columns."""
+    forecast = ("forecast",) if FORECAST_COLUMNS[0] in rule_columns(kind) else ()
+    short = SHORT_TEXTS if kind == "device" else ()
+    return {"names", "lasted", "suspect", *KINDS[kind].tags, *KINDS[kind].texts, *forecast, *short}
+
+
+def _compile(settings: RuleSettings) -> Rule:
+    """A rule without faults."""
+    columns = rule_columns(settings.kind)
+    when, clear = _expression(settings.when, columns), _expression(settings.clear, columns)
+    named = [*(when.names if when else ()), *reasons.names_in(settings.reason)]
+    told = [one for name in named for one in (FORECAST_COLUMNS if name == "forecast" else (name,))]
+    numbers = tuple(name for name in dict.fromkeys(told) if name in columns)
     return Rule(
         settings.name, settings.kind, settings.severity, settings.reason, settings.resolved, when, clear,
         milliseconds(settings.for_), milliseconds(settings.keep_firing_for), numbers, settings,
     )  # fmt: skip
-
-
-def _expression(text: str, kind: str, path: str, faults: list[str]) -> Expression | None:
-    if not text:
-        return None
-    try:
-        return compile_expression(text, rule_columns(kind))
-    except ExpressionError as error:
-        faults.append(f"{path}: {error}")
-        return None
-
-
-def _template_numbers(template: str, kind: str, path: str, faults: list[str]) -> tuple[str, ...]:
-    columns = rule_columns(kind)
-    ends = FORECAST_COLUMNS if FORECAST_COLUMNS[0] in columns else ()
-    others = {"names", "lasted", "suspect", *KINDS[kind].tags, *KINDS[kind].texts}
-    others.update(("forecast",) if ends else (), SHORT_TEXTS if kind == "device" else ())
-    try:
-        names = names_in(template)
-    except TemplateError as error:
-        faults.append(f"{path}: {error}")
-        return ()
-    faults += [
-        f"{path}: unknown field {name}: there are {', '.join(sorted((*columns, *others)))}"
-        for name in names
-        if name not in columns and name not in others
-    ]
-    return tuple(one for name in names for one in (ends if name == "forecast" else (name,)) if one in columns)
-
-
-def milliseconds(span: str) -> int:
-    """A span as rules write it (`90s`, `5m`, `2h`, `1d`), in ms."""
-    match = _SPAN.fullmatch(span)
-    if match is None:
-        raise ValueError(span)
-    units: Mapping[str, int] = _UNITS_MS
-    return int(match[1]) * units[match[2]]

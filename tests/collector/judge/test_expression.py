@@ -43,7 +43,8 @@ def test_meaning(text: str, truths: list[bool]) -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("fre < 1", "unknown field fre: there are free, size, used"),
+        ("fre < 1", "unknown field fre (did you mean free?)"),
+        ("heap < 1", "unknown field heap: there are free, size, used"),
         ("free", "`free` is no condition"),
         ("not free < 1", "is no condition"),
         ("free < 'a'", "`'a'` is no value"),
@@ -63,6 +64,15 @@ def test_refused_with_a_reason(text: str, part: str) -> None:
     with pytest.raises(ExpressionError, match=None) as raised:
         compile_expression(text, NAMES)
     assert part in str(raised.value)
+
+
+def test_every_fault_of_a_condition_is_told_once_and_in_its_order() -> None:
+    with pytest.raises(ExpressionError) as raised:
+        compile_expression("fre < '5' or not free or min(free) > usd and fre > 1", NAMES)
+    assert [fault.partition(":")[0] for fault in raised.value.faults] == [
+        "unknown field fre (did you mean free?)", "`'5'` is no value", "`not free` is no condition",
+        "min() takes two values", "unknown field usd (did you mean used?)",
+    ]  # fmt: skip
 
 
 def test_names_are_those_that_are_read() -> None:
