@@ -29,20 +29,29 @@ def run_cases(
 ) -> None:
     """Run cases through the judge: made-up readings, and the alerts that are to come of them.
 
-    Exit status 1 when a case is not as expected.
+    Exit status 1 when a case is not as expected; 2 when a file is wrong: the others are run, and every fault is named.
 
     Example: [bold]memfleet rules test my-cases.toml[/bold]
     """
-    from collector.judge.cases import load_cases, run_case
+    from collector.judge.case_files import load_cases
+    from collector.judge.cases import run_case
+    from telemetry.errors import ConfigError, UsageError
 
-    failed = 0
+    failed, wrong = 0, []
     for path in file:
-        for case in load_cases(path, rules):
-            faults = run_case(case)
+        try:
+            cases, judged = load_cases(path, rules)
+        except ConfigError as error:
+            wrong.append(str(error))
+            continue
+        for case in cases:
+            faults = run_case(case, judged)
             typer.echo(f"{'FAILED' if faults else 'ok'}  {path.name}: {case.name}")
             for fault in faults:
                 typer.echo(f"        {fault}")
             failed += bool(faults)
+    if wrong:
+        raise UsageError("\n".join(wrong))
     if failed:
         raise typer.Exit(1)
 
