@@ -91,10 +91,10 @@ _STORED_EXTRAS: Mapping[str, tuple[str, ...]] = {
     "device": (*SILENCE_COLUMNS, *REBOOT_COLUMNS),
 }
 _DERIVED: Mapping[str, tuple[str, ...]] = {
-    "process": ("used", "kernel", "fill"),
+    "process": ("used", "free", "kernel", "fill"),
     "heap": ("fill",),
-    "task": ("used", "fill"),
-    "stack": ("used", "fill"),
+    "task": ("used", "free", "fill"),
+    "stack": ("used", "free", "fill"),
     "pool": ("free", "fill"),
 }
 _LIMIT_NAMES: Mapping[str, str] = {"process": "user_mode", "heap": "heap", "task": "heap", "stack": "stack"}
@@ -167,7 +167,8 @@ class _Derived(Mapping[str, Numbers]):
 
 
 def derive(kind: str, stored: Columns) -> Columns:
-    """All columns of `rule_columns(kind)`: used, size and free follow from each other, fill is used / limit."""
+    """All columns of `rule_columns(kind)`. Of a heap used, size and free follow from each other; elsewhere free is what
+    the limit leaves. Fill is used / limit."""
     return _Derived(kind, stored)
 
 
@@ -180,6 +181,10 @@ def kernel_of(total: Numbers, user_mode: Numbers) -> Numbers:
     nothing: the two were not read at the same moment."""
     kernel = total - user_mode
     return np.where(kernel >= 0, kernel, np.nan)
+
+
+def _free(stored: Columns, columns: Columns) -> Numbers:
+    return columns["limit"] - columns["used"]
 
 
 def _fill(stored: Columns, columns: Columns) -> Numbers:
@@ -210,6 +215,7 @@ _WAYS: Mapping[str, Mapping[str, Callable[[Columns, Columns], Numbers]]] = {
         "used": lambda stored, _: stored["user_mode"],
         "kernel": lambda stored, _: kernel_of(stored["total"], stored["user_mode"]),
         "limit": lambda stored, _: _first(stored["quota"], stored["limit"]),
+        "free": _free,
         "fill": _fill,
     },
     "heap": {
@@ -222,17 +228,19 @@ _WAYS: Mapping[str, Mapping[str, Callable[[Columns, Columns], Numbers]]] = {
     "task": {
         "used": lambda stored, _: stored["current"],
         "limit": lambda stored, _: _first(stored["heap_size"], stored["limit"]),
+        "free": _free,
         "fill": _fill,
     },
     "stack": {
         "used": lambda stored, _: _first(stored["max_used"], stored["size"] - stored["min_free"]),
         "limit": lambda stored, _: _first(stored["size"], stored["limit"]),
+        "free": _free,
         "min_free": lambda stored, columns: _first(stored["min_free"], columns["limit"] - columns["used"]),
         "fill": _fill,
     },
     "pool": {
-        "free": lambda stored, _: stored["size"] - stored["used"],
         "limit": lambda stored, _: _first(stored["size"], stored["limit"]),
+        "free": _free,
         "fill": _fill,
     },
 }
