@@ -106,3 +106,17 @@ def test_a_file_that_is_not_toml_says_so(tmp_path: Path, content: bytes) -> None
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         load(CollectorConfig, tmp_path / "none.toml", {})
+
+
+def test_faults_come_in_the_order_of_their_places_and_name_the_item_of_a_list() -> None:
+    wrong = {2, 10}
+    ports = [{"port": f"tty{number}", "device": "a b" if number in wrong else f"d{number}"} for number in range(11)]
+    with pytest.raises(ConfigError) as caught:
+        convert(AgentConfig, {"ports": ports}, "agent.toml")
+    assert [fault.split(":")[0] for fault in caught.value.faults] == ["ports[2].device", "ports[10].device"]
+    (fault,) = faults({"notify": {"routes": [{"labels": ["site=ulm", "ring"]}]}})
+    assert fault.startswith("notify.routes[0].labels[1]:")
+
+
+def test_a_word_that_is_near_one_of_the_choices_is_told_as_that() -> None:
+    assert faults({"notify": {"mode": "shadw"}})[0].endswith("(did you mean shadow?)")
