@@ -77,6 +77,9 @@ deviations); bytes/hour grown, likewise."""
 GROWING_KINDS = ("process", "heap", "task", "stack", "pool")
 """Kinds whose used memory is watched for growth."""
 
+SETTLED = frozenset(("size", "quota", "threshold", "heap_size", "block_size", "caps"))
+"""What stays as it is while a boot lasts: it need not be said again."""
+
 RATCHETS = ("process", "stack")
 """Kinds whose counters never fall, whatever is given back."""
 

@@ -44,6 +44,9 @@ class Judge:
         self._alerts_on: dict[str, list[Alerts]] = {}
         for alerts in self.alerts.values():
             self._alerts_on.setdefault(alerts.rule.kind, []).append(alerts)
+        for kind in GROWING_KINDS:
+            if any(alerts.rule.patience_ms for alerts in self.alerts_on(kind)):
+                self.board.tables[kind].keep_told()
 
     def batch(self, arrivals: Sequence[Arrival], tick_ms: int) -> list[Finding]:
         """Take in everything up to a tick, then judge as of the tick."""
@@ -213,17 +216,22 @@ class Judge:
         return self._findings.of(alerts, due, fired, resolved)
 
     def _judge_rule(self, alerts: Alerts, due: Due, now: int) -> list[Finding]:
-        rule, columns, count = alerts.rule, due.columns, len(due.rows)
+        rule, count = alerts.rule, len(due.rows)
         selected, over = alerts.selected[due.rows], due.outdated
         is_active = alerts.status[due.rows].any()
         if not is_active and not selected.any():
             return []
+        columns, lost = due.columns, np.zeros(count, dtype=np.bool_)
+        if rule.patience_ms:
+            columns = due.table.fresh_view(due.rows, now, rule.patience_ms)
+        if rule.unknown is not None:
+            lost = rule.unknown(columns, count) & ~rule.unknown(due.columns, count)
         breach = rule.when(columns, count) if rule.when else np.ones(count, dtype=np.bool_)
         # An event is over as soon as it has happened, and a crash is none the less for the boot that it ended.
         breach = breach & selected & (due.touched if rule.kind == "event" else ~over)
         if not is_active and not breach.any():
             return []
-        clear = (rule.clear(columns, count) if rule.clear else ~breach) | over | ~selected
+        clear = (rule.clear(columns, count) if rule.clear else ~breach) & ~lost | over | ~selected
         at_once = (alerts.boot_ms[due.rows] > 0) & ~over & rule.is_of_a_boot
         fired, resolved = alerts.advance(Seen(due.rows, due.times, breach, clear, at_once), now)
         return self._findings.of(alerts, due, fired, resolved)

@@ -50,7 +50,7 @@ def explain_device(judge: Judge, device: str) -> Iterator[Explained]:
         if kind == "device":
             said.append(Explanation("restarts", conditions_of(judge.reboots.asked(row, judge.hearing.tick_ms))))
         rules = (one for one in judge.alerts_on(kind) if one.rule.state == BREACH and one.selected[row])
-        for why in (*said, *(explain_rule(alerts, table, row) for alerts in rules)):
+        for why in (*said, *(explain_rule(alerts, table, row, judge.hearing.tick_ms) for alerts in rules)):
             yield Explained(device, kind, table.names[row], why.told, why)
 
 

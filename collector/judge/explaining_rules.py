@@ -25,9 +25,10 @@ _RELATIONS: Mapping[type[ast.cmpop], str] = {
 _STATES = {IDLE: "", PENDING: "pending", FIRING: "firing"}
 
 
-def explain_rule(alerts: Alerts, table: Table, row: int) -> Explanation:
+def explain_rule(alerts: Alerts, table: Table, row: int, now_ms: int) -> Explanation:
     """Explain what a rule makes of one row as it is now."""
-    rule, columns = alerts.rule, table.view(np.array([row]))
+    rule = alerts.rule
+    columns = table.fresh_view(np.array([row]), now_ms, rule.patience_ms)
     asked = _asked(ast.parse(" ".join(rule.when.text.split()), mode="eval").body, columns) if rule.when else []
     conditions = conditions_of(asked)
     status = int(alerts.status[row])

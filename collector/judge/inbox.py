@@ -154,7 +154,7 @@ class Inbox:
         table.resolution[rows] = np.fromiter([block.resolution for block in form.blocks], np.int64)
         table.changed.update(rows)
         is_news = (received_ms - times <= LIVE_MS) & (times >= table.time_ms[rows])
-        _take_values(form, cells, rows, is_news)
+        _take_values(form, cells, rows, is_news, times)
         news = rows[is_news]
         table.time_ms[news], table.heard_ms[news] = times[is_news], received_ms[is_news]
         table.touched.update(news)
@@ -164,14 +164,16 @@ class Inbox:
             self._take_used(table.kind, rows[cells.of], cells.times, cells.uptimes, used)
 
 
-def _take_values(form: _Form, cells: Cells, rows: RowNumbers, is_news: Truths) -> None:
-    """A value stays until a newer one replaces it."""
-    values = form.table.values
+def _take_values(form: _Form, cells: Cells, rows: RowNumbers, is_news: Truths, times: RowNumbers) -> None:
+    """A value stays until a newer one replaces it: some devices say what belongs together in several lines."""
+    values, told_ms = form.table.values, form.table.told_ms
     for place, (_, column) in enumerate(form.places):
         if column is not None:
             newest = cells.newest(place)
             said = is_news & ~np.isnan(newest)
             values[rows[said], column] = newest[said]
+            if told_ms is not None:
+                told_ms[rows[said], column] = times[said]
 
 
 def _sizes(form: _Form, cells: Cells, rows: RowNumbers) -> Numbers:

@@ -83,7 +83,9 @@ class RulesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule, checked and compiled. Spans in ms; `numbers` are the columns an alert of it reports."""
+    """One rule, checked and compiled. Spans in ms; `patience_ms` is how long it may go without anything to judge (0:
+    for ever), `numbers` are the columns an alert of it reports, `unknown` holds where something that `when` asks is
+    not known: None where that is not to be told."""
 
     name: str
     kind: str
@@ -94,8 +96,10 @@ class Rule:
     clear: Expression | None
     for_ms: int
     keep_firing_ms: int
+    patience_ms: int
     numbers: tuple[str, ...]
     settings: RuleSettings
+    unknown: Expression | None = None
     state: str = BREACH
 
     @property
@@ -120,25 +124,16 @@ class Rule:
         """Whether it is about who was not heard: then the agent may be to blame, or we."""
         return self.when is not None and not set(self.when.names).isdisjoint(SILENCE_COLUMNS)
 
-    @property
-    def patience_ms(self) -> int:
-        """How long the rule may go without anything to judge; 0: for ever."""
-        return milliseconds(self.settings.no_data)
-
     def watchers(self) -> tuple[Rule, ...]:
         """Rules that tell when this one cannot be judged: the thing says nothing, or nothing of what is asked."""
         if not self.patience_ms or self.when is None:
             return ()
         watcher = replace(self, clear=None, keep_firing_ms=0, numbers=(), resolved=_JUDGED_AGAIN)
         missing = replace(watcher, state=NO_DATA, when=None, for_ms=0, reason=_NO_DATA)
-        asked = [
-            name for name in self.when.names if f"known({name})" not in self.when.text and is_said(self.kind, name)
-        ]
-        if not asked:
+        if self.unknown is None:
             return (missing,)
-        unknown = compile_expression(" or ".join(f"unknown({name})" for name in asked), rule_columns(self.kind))
-        text = _ERROR.format(" or ".join(asked))
-        return missing, replace(watcher, state=ERROR, when=unknown, for_ms=self.patience_ms, reason=text)
+        text = _ERROR.format(" or ".join(self.unknown.names))
+        return missing, replace(watcher, state=ERROR, when=self.unknown, for_ms=self.patience_ms, reason=text)
 
     def selects(self, about: About, names: tuple[str, ...]) -> bool:
         """Whether the rule applies to this series of this device."""
@@ -235,7 +230,16 @@ def _compile(settings: RuleSettings) -> Rule:
     named = [*(when.names if when else ()), *reasons.names_in(settings.reason)]
     told = [one for name in named for one in (FORECAST_COLUMNS if name == "forecast" else (name,))]
     numbers = tuple(name for name in dict.fromkeys(told) if name in columns)
+    patience_ms = milliseconds(settings.no_data)
+    unknown = _unknown(when, settings.kind) if when and patience_ms else None
     return Rule(
         settings.name, settings.kind, settings.severity, settings.reason, settings.resolved, when, clear,
-        milliseconds(settings.for_), milliseconds(settings.keep_firing_for), numbers, settings,
+        milliseconds(settings.for_), milliseconds(settings.keep_firing_for), patience_ms, numbers, settings,
+        unknown,
     )  # fmt: skip
+
+
+def _unknown(when: Expression, kind: str) -> Expression | None:
+    """That something is not known which a condition asks of the device, without asking whether it is known."""
+    asked = [name for name in when.names if f"known({name})" not in when.text and is_said(kind, name)]
+    return _expression(" or ".join(f"unknown({name})" for name in asked), rule_columns(kind))

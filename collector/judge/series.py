@@ -8,8 +8,9 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from collector.judge.columns import derive, stored_columns
-from collector.judge.expression import Columns, Numbers
+from collector.judge.columns import SETTLED, derive, stored_columns
+from collector.judge.expression import Columns, Numbers, Truths
+from telemetry.readings import KINDS
 
 Rows = npt.NDArray[np.int64]
 Names = tuple[str, ...]
@@ -62,16 +63,21 @@ class RowSet:
 
 
 class _Chosen(Mapping[str, Numbers]):
-    """Lines of a table's values, by the names of the columns, each taken out when it is first asked for."""
+    """Lines of a table's values, by the names of the columns, each taken out when it is first asked for. `expired` are
+    those of the first columns that count as unknown, None where none do."""
 
-    def __init__(self, values: Numbers, rows: Rows, place: Mapping[str, int]) -> None:
-        self._values, self._rows, self._place = values, rows, place
+    def __init__(self, values: Numbers, rows: Rows, place: Mapping[str, int], expired: Truths | None = None) -> None:
+        self._values, self._rows, self._place, self._expired = values, rows, place, expired
         self._taken: dict[str, Numbers] = {}
 
     def __getitem__(self, name: str) -> Numbers:
         column = self._taken.get(name)
         if column is None:
-            column = self._taken[name] = self._values[self._rows, self._place[name]]
+            place = self._place[name]
+            column = self._values[self._rows, place]
+            if self._expired is not None and place < self._expired.shape[1]:
+                column = np.where(self._expired[:, place], np.nan, column)
+            self._taken[name] = column
         return column
 
     def __iter__(self) -> Iterator[str]:
@@ -87,7 +93,8 @@ class Table:
     `time_ms` is the sample's time, `heard_ms` when the newest live one was received (0: none yet), `boot` the boot it
     belongs to, `resolution` that of its source in bytes; `outdated` rows are of a boot that is over. `touched` are the
     rows with news since the last tick, `changed` those that differ from what is on disk,
-    where the first `saved` series are known.
+    where the first `saved` series are known. `told_ms` is when each field of the kind was last said (0: not yet), kept
+    where a rule asks for how long it was not.
     """
 
     def __init__(self, kind: str) -> None:
@@ -104,6 +111,7 @@ class Table:
             np.zeros(_FIRST_CAPACITY, dtype=np.int64) for _ in range(4)
         )
         self.outdated = np.zeros(_FIRST_CAPACITY, dtype=np.bool_)
+        self.told_ms: Rows | None = None
         self._place = {name: place for place, name in enumerate(self.columns)}
         self._places_of: dict[tuple[str, ...], list[tuple[str, int | None]]] = {}
         self._index: dict[tuple[str, Names], int] = {}
@@ -139,6 +147,8 @@ class Table:
         for name, value in kept.items():
             self.set(row, name, value)
         self.texts[row] = {}
+        if self.told_ms is not None:
+            self.told_ms[row] = 0
         self.time_ms[row] = self.heard_ms[row] = 0
         self.boot[row] = boot
 
@@ -171,10 +181,25 @@ class Table:
         """All columns that a rule may read, for those rows, as they stand when they are asked for."""
         return derive(self.kind, _Chosen(self.values, rows, self._place))
 
+    def keep_told(self) -> None:
+        """Keep from now on when each field was last said."""
+        self.told_ms = np.zeros((self.capacity, len(KINDS[self.kind].numbers)), dtype=np.int64)
+
+    def fresh_view(self, rows: Rows, now_ms: int, patience_ms: int) -> Columns:
+        """As `view`; what was not said for so long is unknown, though the series spoke meanwhile. 0: nothing is."""
+        if self.told_ms is None or not patience_ms:
+            return self.view(rows)
+        told_ms = self.told_ms[rows]
+        expired = (told_ms > 0) & (told_ms < self.time_ms[rows, None]) & (now_ms - told_ms >= patience_ms)
+        expired[:, [self._place[name] for name in SETTLED & self._place.keys()]] = False
+        return derive(self.kind, _Chosen(self.values, rows, self._place, expired))
+
     def _grow(self) -> None:
         capacity = 2 * self.capacity
         self.values = grown(self.values, capacity, np.nan)
         self.outdated = grown(self.outdated, capacity, False)
+        if self.told_ms is not None:
+            self.told_ms = grown(self.told_ms, capacity, 0)
         self.time_ms, self.heard_ms, self.resolution, self.boot = (
             grown(array, capacity, 0) for array in (self.time_ms, self.heard_ms, self.resolution, self.boot)
         )

@@ -21,6 +21,8 @@ CREATE TABLE IF NOT EXISTS judge_series(
 CREATE TABLE IF NOT EXISTS judge_pages(
     kind TEXT, page INTEGER, texts TEXT NOT NULL, heads BLOB NOT NULL, numbers BLOB NOT NULL,
     PRIMARY KEY(kind, page)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS judge_told(
+    kind TEXT, page INTEGER, told BLOB NOT NULL, PRIMARY KEY(kind, page)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS judge_alerts(
     rule TEXT, kind TEXT, number INTEGER, status INTEGER NOT NULL, since_ms INTEGER NOT NULL,
     pending_tick INTEGER NOT NULL, clear_tick INTEGER NOT NULL, boot_ms INTEGER NOT NULL DEFAULT 0,
@@ -59,6 +61,8 @@ class StateFile:
             judge.add_series(kind, device, tuple(json.loads(names)))
         for page in db.execute("SELECT * FROM judge_pages").fetchall():
             _restore_page(judge, *page)
+        for kind, page, told in db.execute("SELECT * FROM judge_told").fetchall():
+            unpack(told, _told(judge.board.tables[kind]), page)
         for table in judge.board.tables.values():
             table.saved = len(table)
         self._archive.restore(db)
@@ -95,7 +99,10 @@ def _save_table(db: sqlite3.Connection, kind: str, table: Table) -> None:
     new = range(table.saved, len(table))
     _replace(db, "judge_series", ((kind, row, table.devices[row], json.dumps(table.names[row])) for row in new))
     table.saved = len(table)
-    _replace(db, "judge_pages", (_page_of(kind, table, page) for page in pages_of(table.changed.rows())))
+    pages = pages_of(table.changed.rows())
+    _replace(db, "judge_pages", (_page_of(kind, table, page) for page in pages))
+    if table.told_ms is not None:
+        _replace(db, "judge_told", ((kind, page, packed(_told(table), page)) for page in pages))
     table.changed.clear()
 
 
@@ -116,6 +123,10 @@ def _restore_page(judge: Judge, kind: str, page: int, texts: str, heads: bytes, 
 
 def _heads(table: Table) -> Sequence[Array]:
     return table.time_ms, table.heard_ms, table.resolution, table.boot, table.outdated
+
+
+def _told(table: Table) -> Sequence[Array]:
+    return () if table.told_ms is None else (table.told_ms,)
 
 
 def _restore_alerts(db: sqlite3.Connection, judge: Judge) -> None:

@@ -71,3 +71,86 @@ def test_without_the_setting_nothing_is_told() -> None:
     heap(bench, free=5000)
     other(bench, 100)
     assert states(bench) == []
+
+
+ON_ONE_FIELD = RULE.replace("free < 1000 and largest_free < 500", "largest_free < 500").replace(
+    "{free", "{largest_free"
+)
+
+
+def test_a_field_that_is_told_no_more_is_no_breach_and_no_health() -> None:
+    bench = Bench(ON_ONE_FIELD)
+    heap(bench, free=5000, largest_free=300)
+    assert states(bench) == [("low", "breach", "firing")]
+    for _ in range(59):
+        heap(bench, free=5000)
+    assert states(bench)[1:] == []
+    for _ in range(200):
+        heap(bench, free=5000)
+    assert states(bench)[1:] == [("low", "error", "firing")]
+    assert bench.findings[1].reason == "The rule cannot be judged: the readings do not say largest_free."
+    heap(bench, free=5000, largest_free=4000)
+    assert states(bench)[2:] == [("low", "error", "resolved")]
+    for _ in range(60):
+        heap(bench, free=5000, largest_free=4000)
+    assert states(bench)[3:] == [("low", "breach", "resolved")]
+
+
+def test_a_condition_is_not_held_by_one_sample_that_is_older_than_the_rule_waits() -> None:
+    bench = Bench(ON_ONE_FIELD.replace("no_data", 'for = "30s"\nno_data'))
+    heap(bench, free=5000, largest_free=300)
+    for _ in range(100):
+        heap(bench, free=5000)
+    assert states(bench) == [("low", "error", "firing")]
+
+
+def test_after_an_outage_a_field_has_time_to_be_told_again() -> None:
+    bench = Bench(ON_ONE_FIELD)
+    for _ in range(3):
+        heap(bench, free=5000)
+        heap(bench, largest_free=4000)
+    bench.wait(200)
+    for _ in range(29):
+        heap(bench, free=5000)
+    heap(bench, largest_free=4000)
+    assert states(bench) == []
+
+
+def test_who_asks_whether_a_field_is_known_is_answered_by_what_was_said_of_late() -> None:
+    bench = Bench(ON_ONE_FIELD.replace("largest_free < 500", "known(largest_free) and largest_free < 500"))
+    heap(bench, free=5000, largest_free=300)
+    for _ in range(100):
+        heap(bench, free=5000)
+    assert [one[1:] for one in states(bench)] == [("breach", "firing"), ("breach", "resolved")]
+
+
+def test_fields_that_are_told_in_turns_and_those_that_stay_as_they_are_count_on() -> None:
+    when = "largest_free < 0.1 * size and free > 2000 and used > 1"
+    bench = Bench(RULE.replace("free < 1000 and largest_free < 500", when))
+    heap(bench, size=9000)
+    for _ in range(8):
+        heap(bench, free=5000)
+        other(bench, 10)
+        heap(bench, largest_free=300)
+    assert states(bench) == [("low", "breach", "firing")]
+
+
+def test_without_the_setting_a_value_counts_until_a_newer_one_replaces_it() -> None:
+    bench = Bench(ON_ONE_FIELD.replace('no_data = "30s"\n', ""))
+    heap(bench, free=5000, largest_free=300)
+    for _ in range(100):
+        heap(bench, free=5000)
+    assert states(bench) == [("low", "breach", "firing")]
+
+
+def test_a_new_boot_begins_anew() -> None:
+    bench = Bench(ON_ONE_FIELD)
+    heap(bench, free=5000, largest_free=4000)
+    for _ in range(20):
+        heap(bench, free=5000)
+    for _ in range(25):
+        bench.second(rows("board-1", "heap", ("main",), bench.now_ms + 900, {"free": 5000}, boot=2))
+    assert states(bench) == []
+    for _ in range(10):
+        bench.second(rows("board-1", "heap", ("main",), bench.now_ms + 900, {"free": 5000}, boot=2))
+    assert states(bench) == [("low", "error", "firing")]

@@ -201,4 +201,4 @@ def test_wrong_rules_are_told_before_anything_starts(tmp_path: Path) -> None:
     config = CollectorConfig(judging=Judging(rules_file=str(rules)))
     with pytest.raises(ConfigError) as raised:
         process.run(config, tmp_path, threading.Event())
-    assert [fault.split(":")[0] for fault in raised.value.faults] == ["rule[0].when", "rule[0].reason"]
+    assert [fault.split(":")[0] for fault in raised.value.faults] == ["rule[0].reason", "rule[0].when"]

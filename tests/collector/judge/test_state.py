@@ -13,18 +13,27 @@ from collector.judge import archive
 from collector.judge.backtest import Shelf
 from collector.judge.columns import REBOOT_COLUMNS, SILENCE_COLUMNS
 from collector.judge.engine import Judge
-from collector.judge.rules import load_rules
+from collector.judge.rules import load_rules, parse_rules
 from collector.judge.state import TABLES, StateFile
 from collector.records import Arrival
 from telemetry.wire import Rows
 from tests.collector.judge.stream import START_MS, rows
 
 DEVICES = 40
+WATCHED = """
+[[rule]]
+name = "watched"
+kind = "heap"
+severity = "info"
+when = "largest_free < 500"
+no_data = "5m"
+reason = "x"
+"""
 AT_EACH_TICK = (*SILENCE_COLUMNS, *REBOOT_COLUMNS)
 
 
 def new_judge() -> Judge:
-    return Judge(load_rules(None), Shelf(), 300)
+    return Judge((*load_rules(None), *parse_rules(WATCHED)), Shelf(), 300)
 
 
 def fleet(chance: random.Random, now_ms: int, boots: dict[str, int]) -> list[Arrival]:
@@ -35,6 +44,8 @@ def fleet(chance: random.Random, now_ms: int, boots: dict[str, int]) -> list[Arr
         boots[device] += chance.random() < 0.05
         for late in range(chance.choice([1, 1, 3])):
             heap = {"size": 100_000, "used": chance.randint(1_000, 90_000), "largest_free": chance.randint(1, 900)}
+            if chance.random() < 0.5:
+                del heap["largest_free"]
             stack = {"size": 4_000, "max_used": chance.randint(100, 3_900)}
             blocks.append(rows(device, "heap", ("main",), time_ms + late, heap, boot=boots[device]))
             blocks.append(rows(device, "stack", ("worker",), time_ms + late, stack, boot=boots[device]))
@@ -51,6 +62,9 @@ def assert_same(old: Judge, new: Judge) -> None:
         assert (table.devices, table.names, table.texts) == (other.devices, other.names, other.texts)
         told = [place for place, name in enumerate(table.columns) if name not in AT_EACH_TICK]
         assert np.array_equal(table.values[:count, told], other.values[:count, told], equal_nan=True)
+        assert (table.told_ms is None) == (other.told_ms is None) == (kind != "heap")
+        if table.told_ms is not None and other.told_ms is not None:
+            assert np.array_equal(table.told_ms[:count], other.told_ms[:count])
         for name in ("time_ms", "heard_ms", "resolution", "boot", "outdated"):
             assert np.array_equal(getattr(table, name)[:count], getattr(other, name)[:count]), name
     for kind, history in old.board.histories.items():
