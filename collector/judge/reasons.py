@@ -103,7 +103,7 @@ _FORMATS: Mapping[str, Callable[[float], str]] = {
 }
 
 
-def faults_in(template: str, known: Collection[str]) -> list[str]:
+def template_faults(template: str, known: Collection[str]) -> list[str]:
     """Why a template cannot be filled from columns and texts of those names; empty where it can."""
     try:
         parts = [part for part in string.Formatter().parse(template) if part[1] is not None]

@@ -72,7 +72,7 @@ class RuleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """What it tells where it does not follow from the columns that `when` reads: they are those of one detector."""
     no_data: Span = "0s"
     """How long the thing may say nothing, or nothing of what `when` asks, while its device is heard; then that is told,
-    as `no_data` or `error`. 0s: it is not."""
+    as `no_data` or `error`. What was said counts for so long first. 0s: it is not told, and what was said counts on."""
 
 
 class RulesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -201,7 +201,7 @@ def _faults(path: str, table: Mapping[str, Any]) -> Iterator[str]:
     for key in ("when", "clear"):
         yield from (f"{path}.{key}: {fault}" for fault in _expression_faults(texts.get(key, ""), columns))
     for key in ("reason", "resolved"):
-        yield from (f"{path}.{key}: {fault}" for fault in reasons.faults_in(texts.get(key, ""), words))
+        yield from (f"{path}.{key}: {fault}" for fault in reasons.template_faults(texts.get(key, ""), words))
 
 
 def _expression_faults(text: str, columns: Collection[str]) -> tuple[str, ...]:
