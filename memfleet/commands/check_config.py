@@ -52,19 +52,19 @@ def _role_of(file: Path) -> Role:
 
 def _faults_here(config: Any, file: Path) -> list[str]:
     """What would keep it from starting on this machine: files that it names, rules, addresses, an open page."""
-    faults = list(_file_faults(config, ""))
+    faults, of_rules = list(_file_faults(config, "")), []
     if isinstance(config, CollectorConfig):
         rules = Path(config.judging.rules_file) if config.judging.rules_file else None
         faults += _faults_of(lambda: load_access(config.page))
         faults += _faults_of(lambda: make_channels(config.notify, str(file)))
         if rules is not None and rules.exists():
-            faults += [f"{rules} {fault}" for fault in _faults_of(lambda: load_rules(rules))]
+            of_rules = [f"{rules} {fault}" for fault in _faults_of(lambda: load_rules(rules))]
     if isinstance(config, AgentConfig):
         faults += [fault for source in config.sources for fault in _faults_of(partial(load_maps, source.maps))]
     first: dict[str, str] = {}
     for fault in faults:
         first.setdefault(fault.split(": ")[0], fault)  # two checks may look at the same file: one fault for a setting
-    return list(first.values())
+    return [*first.values(), *of_rules]
 
 
 def _faults_of(check: Callable[[], object]) -> list[str]:

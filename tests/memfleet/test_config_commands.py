@@ -116,11 +116,12 @@ def test_settings_may_come_from_the_environment(tmp_path: Path, monkeypatch, cap
 
 def test_check_config_looks_into_rules_addresses_and_the_open_page(tmp_path: Path, monkeypatch, capsys) -> None:
     file, rules = tmp_path / "collector.toml", tmp_path / "rules.toml"
-    rules.write_text('[[rule]]\nname = "a"\nkind = "heep"\nseverity = "warning"\nwhen = "free <"\nreason = "r"\n')
+    rules.write_text('[[rule]]\nname = "a"\nkind = "heep"\nseverity = "warning"\nwhen = "fre < usd"\nreason = "r"\n')
     file.write_text(f'[judging]\nrules_file = "{rules}"\n[notify]\nurls = ["nosuch://x"]\n[page]\nhost = "0.0.0.0"\n')
     status, printed = run(monkeypatch, capsys, "check-config", str(file))
     assert status == 2
-    assert f"{rules} rule[0]" in printed
+    assert [line for line in printed.splitlines() if f"{rules} rule[0].kind: " in line]
+    assert printed.count(f"{rules} rule[0].when: ") == 2
     assert "notify.urls[0]: " in printed
     assert "page.read_token_file: missing" in printed
     rules.unlink()
