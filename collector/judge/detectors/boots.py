@@ -19,7 +19,8 @@ from collector.judge.detectors.marks import POINTS
 from collector.judge.detectors.shape import Z, pair_slopes, ranked_slopes
 from collector.judge.expression import Numbers
 
-LEAST_BOOTS, LEAST_POINTS = 3, 5
+LEAST_BOOTS, LEAST_POINTS, _LATE_BOOTS = 3, 5, 2
+"""Of boots, of points of them, and of boots that lasted: where many are short, all slopes end at the one that did."""
 _PART, _OFTEN_PART, _OFTEN = 0.4, 0.25, 5
 """Parts of the free memory: what boots must take, and so many of them that agree. Records of load agree, too: of
 counters that never fall the larger part is asked of any number of boots."""
@@ -58,6 +59,7 @@ def asked_across_boots(boots: Numbers, limits: Numbers, *, ratchet: bool) -> tup
         asked = [
             at_least("earlier boots known", "number", count, LEAST_BOOTS),
             at_least("points of them", "number", points, LEAST_POINTS),
+            at_least("boots that lasted for half of the longest", "number", _late(boots[..., 0]), _LATE_BOOTS),
             at_least("growth from the least uptime to the longest", "size", grown,
                      part * (limits - level - rate * first)),
             more_than("the slope at least", "rate", low, 0.5 * rate),
@@ -92,6 +94,13 @@ def _count(boots: Numbers) -> Numbers:
     """How many boots of each row are known."""
     count: Numbers = np.isfinite(boots[..., 1]).any(axis=2).sum(axis=1)
     return count
+
+
+def _late(hours: Numbers) -> Numbers:
+    """How many boots of each row have a point in the later half of all uptimes."""
+    middle = 0.5 * (np.fmin.reduce(hours, axis=(1, 2)) + np.fmax.reduce(hours, axis=(1, 2)))
+    late: Numbers = (hours >= middle[:, None, None]).any(axis=2).sum(axis=1).astype(np.float64)
+    return late
 
 
 def _paces(hours: Numbers, used: Numbers) -> tuple[Numbers, Numbers]:

@@ -66,6 +66,12 @@ def test_five_boots_that_agree_need_to_have_taken_less() -> None:
     assert np.isnan(across(lower, lower, lower, lower, lower, ratchet=True)[0].rate[0]), "records of load do as much"
 
 
+def test_one_boot_that_outlasts_many_short_ones_tells_no_pace() -> None:
+    short, lasted = [(0.005, 40_000.0)], [(0.005, 40_000.0), (0.07, 75_000.0)]
+    assert np.isnan(across(short, short, lasted, short, short)[0].rate[0])
+    assert np.isfinite(across(short, short, lasted, lasted, short)[0].rate[0])
+
+
 def test_a_device_that_restarts_itself_will_do_so_where_it_did_before() -> None:
     upto = [(hours, 40_000 + 10_000 * hours) for hours in (0.0, 1.5, 3.0, 4.5)]  # a fifth boot may end at 85 %, too
     left = across(upto, upto, upto, upto)[0].hours_left[0]
