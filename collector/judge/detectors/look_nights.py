@@ -9,7 +9,7 @@ from collector.judge.detectors.blocks import BLOCKS, CLOSE_MS, WIDTH_MS
 from collector.judge.detectors.ended import find_leaks_of_ended
 from collector.judge.detectors.history import HOUR_MS, NIGHT_LEVEL, STARTING_MS, History
 from collector.judge.detectors.leak import Leaks
-from collector.judge.detectors.marks import BORN_MS, CEILING, GAVE_BACK, LAST, LAST_MS, PEAKS, PERIOD_MS, RISE
+from collector.judge.detectors.marks import BORN_MS, CEILING, GAVE_BACK, LAST, LAST_MS, PEAKS, PERIOD_MS, REACHED, RISE
 from collector.judge.detectors.night import NIGHT_H, Night
 from collector.judge.detectors.settled import find_leaks_of_nights
 from collector.judge.detectors.tell import A_NIGHT, tell_leaks
@@ -43,6 +43,7 @@ def night_of(table: Table, history: History, rows: Rows) -> Night:
     begins_ms, born_ms = _begins_ms(history, rows), history.mark(rows, BORN_MS)
     boots_at = (born_ms - begins_ms[:, 0]) / WIDTH_MS
     before = history.highest_before(rows, np.full(len(rows), _LONG), begins_ms[:, 0])
+    before = np.fmax(before, history.mark(rows, REACHED))
     fell = history.given_back(rows, np.full(len(rows), NIGHT_LEVEL), until_ms=begins_ms[:, 0])
     known = boots_at, before, np.fmax(fell, history.mark(rows, GAVE_BACK))
     return _night(table, history, rows, begins_ms >= born_ms[:, None] + STARTING_MS, known)

@@ -79,8 +79,14 @@ def level_of(night: Night) -> Numbers:
 
 def is_news(night: Night, grown: Numbers) -> Truths:
     """Whether it stands where nothing stood before, and is more than what wandered within a night before."""
-    news: Truths = ~(level_of(night) <= night.stood_before + MARGIN * grown) & ~(grown < WANDERS * night.fell_before)
+    news: Truths = stands_above(night, grown) & ~(grown < WANDERS * night.fell_before)
     return news
+
+
+def stands_above(night: Night, grown: Numbers) -> Truths:
+    """Whether it stands where nothing stood before."""
+    above: Truths = ~(level_of(night) <= night.stood_before + MARGIN * grown)
+    return above
 
 
 def is_kept(night: Night, grown: Numbers) -> Truths:

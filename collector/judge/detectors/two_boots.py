@@ -19,7 +19,7 @@ import numpy as np
 from collector.judge.detectors.conditions import Asked, all_held, all_of, at_least, is_so, one_of
 from collector.judge.detectors.forecast import Course, interval
 from collector.judge.detectors.leak import Leaks
-from collector.judge.detectors.night import LEAST_KNOWN, NIGHT_H, STARTING, Night
+from collector.judge.detectors.night import LEAST_KNOWN, NIGHT_H, STARTING, Night, stands_above
 from collector.judge.detectors.night_leaks import left_of, scatter_of_blocks
 from collector.judge.detectors.shape import Z
 from collector.judge.detectors.sights import is_staircase, least_ratio_of, look_at
@@ -103,7 +103,7 @@ def _choices(early: _Course, late: _Course) -> list[Asked]:
 
 def _course_of(night: Night) -> _Course:
     sights = look_at(night)
-    good = sights.all_of("rises", "holds")
+    good = sights.all_of("rises", "holds") & stands_above(night, sights.grown)
     good[good] = ~is_staircase(sights, np.flatnonzero(good))
     return _Course(*sights.course, _seen_hours(night), good, scatter_of_blocks(night, sights))
 

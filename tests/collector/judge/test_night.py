@@ -237,6 +237,14 @@ def test_a_night_of_readings_ends_in_an_alert() -> None:
     assert bench.findings[0].at_ms - 1_790_000_000_000 > 7.6 * 3_600_000
 
 
+def test_what_fills_again_after_a_restart_is_no_leak() -> None:
+    bench, chance = Bench(LEAK_RULE), np.random.default_rng(3)
+    for boot, hours, lost, held in ((1, 12, 0, 40_000), (2, 9, 0.5, 0)):
+        for seconds in range(0, hours * 3600, 300):
+            five_minutes(bench, seconds, lost, lambda: held + 8_000 * chance.beta(2, 3), boot)  # noqa: B023
+    assert bench.findings == []
+
+
 def test_a_night_of_an_mt3620_is_told_and_records_are_not() -> None:
     bench = Bench(LEAK_RULE.replace('kind = "heap"', 'kind = "process"'))
     bench.second(*(About(device, 1, {"platform": "mt3620"}) for device in ("leaks", "creeps")))
