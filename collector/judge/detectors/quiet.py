@@ -5,7 +5,8 @@ percent of all memory says more than anywhere else: nothing comes and goes that 
 be healthy is a cache that fills or a program that starts: it slows down.
 
 Where a small thing comes and goes within minutes, what is held beneath it is looked at in the same way, but with more
-patience: such a board is at work.
+patience: such a board is at work. So are all in the field, whose log rings and caches fill for hours with what comes at
+random: only what grows as evenly as clockwork is told, and soon or never, since by chance anything does once.
 
 Growth is looked at from where it begins: after the longest wait for a rise that ended at least `_WAITED_FROM_H` ago, if
 that is long beside what followed; else from the last fall, and again from ten minutes and from half an hour after the
@@ -52,10 +53,10 @@ _SLOWEST_H = 6.0
 random rises of a cache that fills for days look alike."""
 _NEXT_TOOTH = 1.5
 """How many times any fall before it must have grown: teeth differ in height."""
-_AT_WORK_H, _LEFT_AT_WORK_H, _SURE_AT_WORK = 1.5, 10.0, 0.8
-"""Where something comes and goes: for so long at least it must have grown, and have so long to go, since a board at
-work fills caches, and what would end memory within hours is soon full, or told by others; and by which part of the
-slope its interval must lie above nothing."""
+_AT_WORK_H, _LONGEST_AT_WORK_H, _LEFT_AT_WORK_H, _SURE_AT_WORK = 1.5, 5.0, 10.0, 0.95
+"""Where something comes and goes: for so long it must have grown, at least and at most, and have so long to go, since a
+board at work fills caches, and what would end memory within hours is soon full, or told by others; and by which part of
+the slope its interval must lie above nothing: what fills with what comes at random grows less evenly than that."""
 _MARGIN, _HEARD_PART = 0.25, 0.75
 """By which part of its growth it must be above all before; the part of the time since it was heard that growth took
 where nobody saw it begin."""
@@ -268,6 +269,7 @@ def _asked_at_work(look: Look, flickers: Truths, came: Numbers) -> list[Asked]:
         is_so("what comes and goes is given back within minutes", flickers),
         at_least("growth, beside what comes and goes", "size", growth.grown, _NEXT_TOOTH * came),
         at_least("how long it grows, at work", "hours", growth.hours, _AT_WORK_H),
+        at_most("how long it grows without having been told, at work", "hours", growth.hours, _LONGEST_AT_WORK_H),
         at_least("hours left, at work", "hours", leaks.hours_left, _LEFT_AT_WORK_H),
         more_than("the slope at least, at work", "rate", leaks.low, _SURE_AT_WORK * leaks.rate),
     ]

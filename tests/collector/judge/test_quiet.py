@@ -186,12 +186,22 @@ def flicker(size: float, minutes: float = 1, often: float = 4) -> Shape:
     return lambda hours: size * ((hours * often) % 1 < minutes / 60 * often)
 
 
-@pytest.mark.parametrize("period_s", [10, 20, 40])
-def test_what_comes_and_goes_within_minutes_hides_no_leak(period_s: float) -> None:
+@pytest.mark.parametrize(("period_s", "late_h"), [(10, 0.6), (20, 0.6), (40, 1.8)])
+def test_what_comes_and_goes_within_minutes_hides_no_leak(period_s: float, late_h: float) -> None:
     shapes = [both(leak(1), flicker(700)), both(leak(3), flicker(300, often=20)), both(leak(4), flicker(1500, 1, 10))]
-    told = Desk(shapes, period_s=period_s).told(2)
+    told = Desk(shapes, period_s=period_s).told(3.4)
     assert (told > 1.5 - LATE_H).all(), told
-    assert (told < 1.5 + 0.3).all(), told
+    assert (told < 1.5 + late_h).all(), told
+
+
+def test_that_a_cache_slows_down_may_be_hidden_by_chance() -> None:
+    def filled(seed: int) -> Shape:
+        """What is asked for comes at random, and is there already ever more often: 300 entries of 200 bytes."""
+        at = np.sort(np.random.default_rng(seed).exponential(8, 300))
+        return lambda hours: 200.0 * np.searchsorted(at, hours)
+
+    told = Desk([both(filled(seed), flicker(400)) for seed in range(30)]).told(5)
+    assert np.isfinite(told).sum() <= 3
 
 
 def test_more_is_asked_of_a_board_at_work() -> None:
