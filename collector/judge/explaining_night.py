@@ -80,6 +80,7 @@ def _asked_of_time(night: Night) -> list[Asked]:
     return [
         at_least("how long it was seen", "hours", nights.span_hours(night), nights.NIGHT_H),
         at_least("blocks known", "number", np.isfinite(night.least).sum(axis=1), nights.LEAST_KNOWN),
+        at_most("how long the boot has run", "hours", nights.up_hours(night), nights.YOUNG_H).or_unknown(),
     ]
 
 

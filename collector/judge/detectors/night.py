@@ -20,6 +20,9 @@ WORTH, WORTH_PART, GRAINS = 2048.0, 0.05, 4.0
 weeks, and modules, tables and slow caches take that much in their first night."""
 MARGIN, LEVEL_BLOCKS = 0.25, 12
 """By which part of the growth it must be above all that stood before, in the least value of the last hour."""
+YOUNG_H = 48.0
+"""What has run for longer was asked in its first mornings: each night more is one more by which chance may look like a
+leak, and what whole days tell by then is surer."""
 WANDERS = 2.0
 """How many times what fell within a night before must have been grown."""
 
@@ -56,6 +59,18 @@ def span_hours(night: Night) -> Numbers:
     begin = np.where(first - night.boots_at <= STARTING, np.fmin(night.boots_at, first), first)
     hours: Numbers = np.where(np.isfinite(night.least).any(axis=1), last - begin + 1, 0) * night.block_hours
     return hours
+
+
+def up_hours(night: Night) -> Numbers:
+    """For how long the boot has run; NaN where that is not known."""
+    hours: Numbers = (night.least.shape[1] - night.boots_at) * night.block_hours
+    return hours
+
+
+def is_young(night: Night) -> Truths:
+    """Whether nights of so long a boot are looked at."""
+    young: Truths = ~(up_hours(night) > YOUNG_H)
+    return young
 
 
 def is_night(night: Night) -> Truths:

@@ -17,7 +17,7 @@ import numpy as np
 from collector.judge.detectors.forecast import interval, passage
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.line import mean_of
-from collector.judge.detectors.night import LEVEL_BLOCKS, Night, is_kept, is_news, is_night, worth
+from collector.judge.detectors.night import LEVEL_BLOCKS, Night, is_kept, is_news, is_night, is_young, worth
 from collector.judge.detectors.shape import Z
 from collector.judge.detectors.sights import Sights, is_staircase, lifts_floors, look_at
 from collector.judge.expression import Numbers, Truths
@@ -36,7 +36,7 @@ def find_night_leaks(night: Night) -> tuple[Leaks, Truths]:
             return found, stays
         part = night.of(rows)
         sights = look_at(part)
-        told = shows_leak(part, sights, is_night(part))
+        told = shows_leak(part, sights, is_night(part) & is_young(part))
         stays[rows] = np.any([sight.line.deviates > STAYS for sight in sights.each], axis=0)
         for column, value in zip(found, leaks_of(part, sights), strict=True):
             column[rows] = np.where(told, value, np.nan)

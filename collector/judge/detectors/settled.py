@@ -13,7 +13,7 @@ import numpy as np
 
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.line import mean_of
-from collector.judge.detectors.night import Night, is_night
+from collector.judge.detectors.night import Night, is_night, is_young
 from collector.judge.detectors.night_leaks import find_night_leaks, leaks_of, shows_leak
 from collector.judge.detectors.sights import Sights, least_ratio_of, look_at
 from collector.judge.expression import Numbers, Truths
@@ -50,7 +50,7 @@ def find_settled_leaks(night: Night) -> Leaks:
     """Judge nights without their beginnings."""
     found = Leaks(*np.full((len(Leaks._fields), len(night.least)), np.nan))
     with np.errstate(all="ignore"):
-        rows = np.flatnonzero(is_night(night) & may_slow_down(night))
+        rows = np.flatnonzero(is_night(night) & is_young(night) & may_slow_down(night))
         if not len(rows):
             return found
         rest = rest_of(night.of(rows))

@@ -223,6 +223,15 @@ def test_a_gap_leaves_blocks_blank_and_a_boot_what_is_older() -> None:
     assert blocks.closed(row)[0][0, -3:].tolist()[1:] == [1.0, 7.0]  # what the block still open held is forgotten
 
 
+def test_after_two_days_nights_are_asked_no_more_but_what_was_told_stays() -> None:
+    of_old = night(traffic, 40_000, boots_at=-12 * 48.0)
+    assert told(of_old._replace(boots_at=np.full(NIGHTS, -12 * 39.0))) == NIGHTS
+    leaks, stays = find_leaks_of_nights(of_old)
+    assert np.isnan(leaks.rate).all()
+    assert stays.all()
+    assert not explain_night(of_old.of(np.array([0]))).told
+
+
 def test_a_tooth_that_ends_just_now_is_left_alone() -> None:
     whole = night(teeth(8.0), newest=BASE + 2_000)
     assert told(whole) == 0
