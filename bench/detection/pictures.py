@@ -65,7 +65,7 @@ PICTURES = {
     "boots": Picture(
         Case("Reboots that hide a leak", "steady", "self-healing-leak", 10),
         Case("Teeth of a saw, one boot", "saw-tooth", seed=52),
-        "in each of", lasts_s=6 * HOUR, rate=70.0,
+        "boots together tell", lasts_s=6 * HOUR, rate=70.0,
     ),
     "fragmentation": Picture(
         Case("The largest block shrinks", "steady", "fragmentation"), Case("Traffic", "server"),
