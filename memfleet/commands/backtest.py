@@ -57,9 +57,10 @@ def command(
 ) -> None:
     """Judge stored history, or a file of readings; print each verdict, alert and incident as one line of JSON.
 
-    Without --input the readings are those that a collector keeps. Lines of any device may stand in any order.
-    --explain shows, for each series of a device and each verdict, told or not: points kept and dropped, envelope, slope
-    and interval, and every condition with what was measured, what was asked and whether it holds; --to moves the end.
+    Without --input the readings are those that a collector keeps. Lines of any device may stand in any order; of either
+    those from --from to --to are judged. --explain shows, for each series of a device and each verdict, told or not:
+    points kept and dropped, envelope, slope and interval, and every condition with what was measured, what was asked
+    and whether it holds.
 
     Example: [bold]memfleet backtest my-rules.toml --input fleet.ndjson.gz > verdicts.ndjson[/bold]
     """

@@ -55,7 +55,7 @@ def line_through(hours: Numbers, used: Numbers) -> Line:
         of_few = np.where(count - 3 > 2, np.sqrt((count - 3) / (count - 5)), np.inf)
         ratio_error = of_few * 3 * bent.errors[:, 2] / np.abs(bent.terms[:, 1])
         half, half_error = straight.terms[:, 1], straight.errors[:, 1]
-        freedom = np.maximum(1, (count - 2) * (1 - straight.alike) / (1 + straight.alike))
+        freedom = np.maximum(1, independent(count - 2, straight.alike))
         deviates = np.where(count > 2, _normal_deviates(half / half_error, freedom), 0)
     rest = np.where(known, straight.rest, np.nan)
     return Line(2 * half / span, 2 * half_error / span, deviates, 2 * half, span, ratio, ratio_error, rest)
@@ -85,6 +85,12 @@ def fit(x: Numbers, values: Numbers, degree: int) -> Fit:
     err_alike = np.clip(alike(rest) + 1 / count, 0, MOST_ALIKE)
     variance = squares / np.maximum(1, count - degree - 1) * (1 + err_alike) / (1 - err_alike)
     return Fit(terms, np.sqrt(variance[:, None] * np.einsum("nii->ni", inverse)), err_alike, rest)
+
+
+def independent(count: Numbers, err_alike: Numbers) -> Numbers:
+    """How many points that err each for itself know as much as so many whose neighbours err so much alike."""
+    fewer: Numbers = count * (1 - err_alike) / (1 + err_alike)
+    return fewer
 
 
 def alike(rest: Numbers) -> Numbers:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from collector.judge.detectors.line import MOST_ALIKE, alike
+from collector.judge.detectors.line import MOST_ALIKE, alike, independent
 from collector.judge.detectors.shape import envelope
 from collector.judge.expression import Numbers, Truths
 
@@ -46,7 +46,7 @@ def _rises(used: Numbers) -> float:
 def _by_steps(used: Numbers, rest: Numbers) -> bool:
     if len(used) < _LEAST_POINTS:
         return False
-    count = _independent(used)
+    count = _worth(used)
     line = float((rest**2).sum()) + 1e-6
     term = np.log(count)
     lacks = [
@@ -56,12 +56,12 @@ def _by_steps(used: Numbers, rest: Numbers) -> bool:
     return bool(min(lacks) < -term)
 
 
-def _independent(used: Numbers) -> float:
+def _worth(used: Numbers) -> float:
     """How many points that err each for itself know as much as these, by what comes and goes above what is kept: steps
     are kept, so that they are not taken for traffic that wanders."""
     over = used[None] - envelope(used[None])
-    err_alike = float(np.clip(alike(over - over.mean())[0], 0, MOST_ALIKE))
-    return len(used) * (1 - err_alike) / (1 + err_alike)
+    err_alike = np.clip(alike(over - over.mean()), 0, MOST_ALIKE)
+    return float(independent(np.array([len(used)]), err_alike)[0])
 
 
 def _left_by_stairs(used: Numbers) -> list[float]:
