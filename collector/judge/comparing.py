@@ -3,7 +3,8 @@
 Each device counts once, however many samples it gave: a test over samples would find a difference between any two
 devices. The test is Mann and Whitney's (1947), exact where no values are equal and there are few devices, else by the
 normal approximation with the correction for ties; the effect is Cliff's delta (1993), the difference the median of all
-pairwise ones (Hodges and Lehmann 1963). Of many tests at once the p-values are corrected by Holm's method (1979).
+pairwise ones, with the interval that belongs to the test (Hodges and Lehmann 1963). Of many tests at once the p-values
+are corrected by Holm's method (1979).
 """
 
 from __future__ import annotations
@@ -25,7 +26,12 @@ _LEAST_SHARE = 0.005
 """... and it must be this share of what was used before."""
 _LEAST_GROWTH = 16.0
 """... or so many bytes/hour."""
+_MATTERS_SHARE = 0.05
+"""Two are called the same when the interval leaves no room for a difference of this share of what was used before."""
+_MATTERS_GROWTH = 64.0
+"""... or of so many bytes/hour, 1.5 KiB a day."""
 _EXACT_PRODUCT = 400
+_DEVIATIONS = 1.96
 _SHUFFLES = 2_000
 
 
@@ -42,10 +48,12 @@ Values = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One measure of one thing: medians before and after, the difference (after - before), its p-value as corrected,
-    the effect from -1 to 1 (1: every device after has more than every one before), and how many devices there are.
+    """One measure of one thing: medians before and after, the difference (after - before) with its 95 % interval, its
+    p-value as corrected, the effect from -1 to 1 (1: every device after has more than every one before), and how many
+    devices there are.
 
-    `verdict`: worse, better, same, or unknown where there are too few devices to tell at all.
+    `verdict`: worse, better, same; unclear where none of these is shown; unknown where there are too few devices to
+    tell at all (there is no interval then).
     """
 
     thing: Thing
@@ -53,6 +61,8 @@ class Difference:
     before: float
     after: float
     difference: float
+    low: float | None
+    high: float | None
     p_value: float
     effect: float
     devices: tuple[int, int]
@@ -109,6 +119,20 @@ def shift(one: Sequence[float], other: Sequence[float]) -> float:
     return float(np.median(np.subtract.outer(np.asarray(other, dtype=float), np.asarray(one, dtype=float))))
 
 
+def shift_interval(one: Sequence[float], other: Sequence[float]) -> tuple[float, float] | None:
+    """95 % interval of `shift`: those differences that the test would not refuse. None where it would refuse none."""
+    n, m = len(one), len(other)
+    if n * m <= _EXACT_PRODUCT:
+        tails = np.cumsum(_ways(n, m)) * (2 / math.comb(n + m, n))
+        outside = int(np.searchsorted(tails, _LEVEL, side="right"))
+    else:
+        outside = math.floor(n * m / 2 - _DEVIATIONS * math.sqrt(n * m * (n + m + 1) / 12))
+    if outside < 1:
+        return None
+    pairs = np.sort(np.subtract.outer(np.asarray(other, dtype=float), np.asarray(one, dtype=float)), axis=None)
+    return float(pairs[outside - 1]), float(pairs[-outside])
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """The same p-values, corrected for how many they are."""
     order = sorted(range(len(p_values)), key=lambda index: p_values[index])
@@ -126,6 +150,16 @@ def interval_between(one: Sequence[float], other: Sequence[float], blocks: int, 
     gaps = [_redrawn(other, blocks, chance) - _redrawn(one, blocks, chance) for _ in range(_SHUFFLES)]
     low, high = np.quantile(gaps, (0.025, 0.975))
     return float(low), float(high)
+
+
+def verdict_between(before: float, low: float, high: float) -> str:
+    """What the interval of a difference of levels, of two boots of one board, says: worse, better, same or unclear."""
+    least = max(1.0, _LEAST_SHARE * abs(before))
+    if low > 0 and high > least:
+        return "worse"
+    if high < 0 and low < -least:
+        return "better"
+    return _same_or_unclear(low, high, _MATTERS_SHARE * abs(before))
 
 
 def _redrawn(values: Sequence[float], blocks: int, chance: np.random.Generator) -> float:
@@ -147,23 +181,29 @@ def _ways(n: int, m: int) -> list[int]:
 
 
 def _difference(thing: Thing, measure: str, one: Sequence[float], other: Sequence[float]) -> Difference:
+    low, high = shift_interval(one, other) or (None, None)
     return Difference(
-        thing, measure, float(np.median(one)), float(np.median(other)), shift(one, other), mann_whitney(one, other),
-        cliffs_delta(one, other), (len(one), len(other)), "",
+        thing, measure, float(np.median(one)), float(np.median(other)), shift(one, other), low, high,
+        mann_whitney(one, other), cliffs_delta(one, other), (len(one), len(other)), "",
     )  # fmt: skip
 
 
 def _judge(found: Difference) -> Difference:
     least = _LEAST_GROWTH if found.measure == "growth" else max(1.0, _LEAST_SHARE * abs(found.before))
-    if least_p(*found.devices) > _LEVEL:
+    if found.low is None or found.high is None:
         verdict = "unknown"
-    elif found.p_value > _LEVEL or abs(found.effect) < _LEAST_EFFECT or abs(found.difference) < least:
-        verdict = "same"
-    else:
+    elif found.p_value <= _LEVEL and abs(found.effect) >= _LEAST_EFFECT and abs(found.difference) >= least:
         verdict = "worse" if found.difference > 0 else "better"
+    else:
+        matters = _MATTERS_GROWTH if found.measure == "growth" else _MATTERS_SHARE * abs(found.before)
+        verdict = _same_or_unclear(found.low, found.high, matters)
     return replace(found, verdict=verdict)
 
 
+def _same_or_unclear(low: float, high: float, matters: float) -> str:
+    return "same" if -matters <= low and high <= matters else "unclear"
+
+
 def _rank(found: Difference) -> tuple[int, float, Thing, int]:
-    order = ("worse", "unknown", "better", "same")
+    order = ("worse", "unclear", "better", "same", "unknown")
     return order.index(found.verdict), -abs(found.effect), found.thing, MEASURES.index(found.measure)

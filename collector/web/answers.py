@@ -160,7 +160,8 @@ class Firmwares(Answer):
 
 
 class Difference(Answer):
-    """One measure of one thing between two versions; bytes, for growth bytes/hour. `devices`: before and after."""
+    """One measure of one thing between two versions; bytes, for growth bytes/hour. `low` and `high`: the 95 % interval
+    of the difference, null where there are too few devices. `devices`: before and after."""
 
     kind: str
     names: list[str]
@@ -168,10 +169,12 @@ class Difference(Answer):
     before: float
     after: float
     difference: float
+    low: float | None
+    high: float | None
     p_value: float
     effect: float
     devices: list[int]
-    verdict: Literal["worse", "better", "same", "unknown"]
+    verdict: Literal["worse", "better", "same", "unclear", "unknown"]
 
 
 class Differences(Answer):
@@ -189,7 +192,7 @@ class BootDifference(Answer):
     after: dict[str, float]
     low: float
     high: float
-    verdict: Literal["worse", "better", "same"]
+    verdict: Literal["worse", "better", "same", "unclear"]
 
 
 class BootDifferences(Answer):

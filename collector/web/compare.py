@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
 
-from collector.judge.comparing import Thing, Values, compare, interval_between
+from collector.judge.comparing import Thing, Values, compare, interval_between, verdict_between
 from collector.series.boots import Boot, boots_of, firmware_of_boots
 from collector.series.firmware import firmwares
 from collector.series.reader import open_reader
@@ -96,7 +96,7 @@ def _between_boots(found: list[Boot], before: int, after: int) -> list[dict[str,
         if one is None or other is None or not (one.measures() and other.measures()):
             continue
         low, high = interval_between(one.used.tolist(), other.used.tolist(), _BLOCKS)
-        verdict = "same" if low <= 0 <= high else "worse" if low > 0 else "better"
+        verdict = verdict_between(one.measures()["level"], low, high)
         rows.append(
             {"kind": thing.kind, "names": thing.names, "before": one.measures(), "after": other.measures(),
              "low": low, "high": high, "verdict": verdict}

@@ -28,7 +28,8 @@ def command(
     """Compare two firmware versions over the devices that ran them: level, peak and growth of each heap, task, stack.
 
     Each device counts once; a difference is told when a rank test over devices finds it (p < 0.05, corrected for the
-    number of tests) and it is large enough to matter. Exit status: 0 nothing is worse, 1 something is.
+    number of tests) and it is large enough to matter. The same are two whose difference is less than 5 % (64 bytes/hour
+    of growth) by its 95 % interval; what shows neither is unclear. Exit status: 0 nothing is worse, 1 something is.
 
     Example: [bold]memfleet compare 1.4.1 1.5.0[/bold]
     """
@@ -55,15 +56,17 @@ def command(
 
 def _versions_table(found: list[dict[str, Any]]) -> None:
     print_table(
-        ("verdict", "kind", "name", "measure", ">before", ">after", ">difference", ">effect", ">p", ">devices"),
+        ("verdict", "kind", "name", "measure", ">before", ">after", ">difference", ">95 %", ">effect", ">p",
+         ">devices"),
         (
             (one["verdict"], one["kind"], " / ".join(one["names"]), one["measure"], _size(one, "before"),
-             _size(one, "after"), _size(one, "difference"), f"{one['effect']:+.2f}", f"{one['p_value']:.3g}",
-             " + ".join(map(str, one["devices"])))
+             _size(one, "after"), _size(one, "difference"), _interval(one), f"{one['effect']:+.2f}",
+             f"{one['p_value']:.3g}", " + ".join(map(str, one["devices"])))
             for one in found
         ),
         "The two versions have nothing in common that could be compared.",
     )  # fmt: skip
+    _say_unclear(found)
     if any(one["verdict"] == "unknown" for one in found):
         print("unknown: so few devices cannot tell a difference from chance; four of each are the least.")  # noqa: T201
 
@@ -73,13 +76,23 @@ def _boots_table(found: list[dict[str, Any]]) -> None:
         ("verdict", "kind", "name", ">before", ">after", ">difference, 95 %"),
         (
             (one["verdict"], one["kind"], " / ".join(one["names"]), size(one["before"]["level"]),
-             size(one["after"]["level"]), f"{size(one['low'])} to {size(one['high'])}")
+             size(one["after"]["level"]), _interval(one))
             for one in found
         ),
         "The two boots have nothing in common that could be compared.",
     )  # fmt: skip
+    _say_unclear(found)
     print("One board and one boot each: the interval holds for these boots; another board may differ by more.")  # noqa: T201
 
 
+def _say_unclear(found: list[dict[str, Any]]) -> None:
+    if any(one["verdict"] == "unclear" for one in found):
+        print("unclear: there may be none, or a difference that matters; more devices, or more time, tell.")  # noqa: T201
+
+
+def _interval(one: Mapping[str, Any]) -> str:
+    return "" if one["low"] is None else f"{_size(one, 'low')} to {_size(one, 'high')}"
+
+
 def _size(one: Mapping[str, Any], key: str) -> str:
-    return f"{size(one[key])}{'/h' if one['measure'] == 'growth' else ''}"
+    return f"{size(one[key])}{'/h' if one.get('measure') == 'growth' else ''}"

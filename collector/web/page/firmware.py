@@ -24,8 +24,8 @@ from telemetry.errors import EnvironmentFault
 _DAY_MS = 86_400_000
 _MOST_NAMED = 5
 _SPANS = {"1": "the last day", "7": "the last 7 days", "14": "the last 14 days"}
-_COLUMNS = ("Verdict", "What", "Measure", ">Before", ">After", ">Difference", ">Effect", ">p", ">Devices")
-_STATES = {"worse": "critical", "better": "ok", "same": "info", "unknown": "silent"}
+_COLUMNS = ("Verdict", "What", "Measure", ">Before", ">After", ">Difference", ">95 %", ">Effect", ">p", ">Devices")
+_STATES = {"worse": "critical", "better": "ok", "same": "info", "unclear": "silent", "unknown": "silent"}
 
 
 def register(services: Services) -> None:
@@ -116,7 +116,9 @@ def verdict_html(found: Sequence[Mapping[str, Any]], before: str, after: str) ->
     unknown = sum(one["verdict"] == "unknown" for one in found)
     if unknown == len(found):
         return "So few devices cannot tell a difference from chance; four of each are the least."
-    rest = f" Of {unknown} measures there are too few devices to tell." if unknown else ""
+    unclear = sum(one["verdict"] == "unclear" for one in found)
+    rest = f" Of {_counted(unclear)} it is unclear: the interval has room for one that matters." if unclear else ""
+    rest += f" Of {_counted(unknown)} there are too few devices to tell." if unknown else ""
     for verdict, words in (("worse", "more"), ("better", "less")):
         if named := [f"{_what(one)} ({one['measure']})" for one in found if one["verdict"] == verdict][:_MOST_NAMED]:
             return f"<b>{escape(after)} needs {words} than {escape(before)}</b>: {escape(', '.join(named))}.{rest}"
@@ -124,9 +126,12 @@ def verdict_html(found: Sequence[Mapping[str, Any]], before: str, after: str) ->
 
 
 def differences_html(found: Sequence[Mapping[str, Any]]) -> str:
-    """All measures of all things, the worst first, those that nothing can be said of last."""
-    ordered = sorted(found, key=lambda one: one["verdict"] == "unknown")
-    return table_html(_COLUMNS, map(_cells, ordered)) if found else ""
+    """All measures of all things, in their order."""
+    return table_html(_COLUMNS, map(_cells, found)) if found else ""
+
+
+def _counted(measures: int) -> str:
+    return f"{measures} measure{'' if measures == 1 else 's'}"
 
 
 def _cells(one: Mapping[str, Any]) -> list[str]:
@@ -139,6 +144,7 @@ def _cells(one: Mapping[str, Any]) -> list[str]:
         size(one["before"]) + an_hour,
         size(one["after"]) + an_hour,
         f"{sign}{size(one['difference'])}{an_hour}",
+        "" if one["low"] is None else f"{size(one['low'])} to {size(one['high'])}{an_hour}",
         f"{one['effect']:+.2f}",
         f"{one['p_value']:.3g}",
         " + ".join(map(str, one["devices"])),

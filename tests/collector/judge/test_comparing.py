@@ -19,6 +19,8 @@ from collector.judge.comparing import (
     least_p,
     mann_whitney,
     shift,
+    shift_interval,
+    verdict_between,
 )
 
 HEAP = Thing("heap", ("main",))
@@ -103,6 +105,48 @@ def test_a_difference_that_does_not_matter_is_none() -> None:
 def test_so_few_devices_that_nothing_can_be_told() -> None:
     chance = random.Random(3)
     assert set(verdicts(fleet(chance, 3, 50_000), fleet(chance, 3, 90_000)).values()) == {"unknown"}
+
+
+def test_a_difference_that_cannot_be_excluded_is_unclear() -> None:
+    wide = [{"level": 100_000.0 + 8_000 * n} for n in range(-3, 4)]
+    (found,) = compare({HEAP: wide}, {HEAP: [{"level": one["level"] + 3_000} for one in wide]})
+    assert found.verdict == "unclear"
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < -5_000 < 0 < 5_000 < found.high
+
+
+@given(some.lists(some.integers(0, 10**6), min_size=8, max_size=12, unique=True), some.integers(4, 6))
+def test_the_interval_holds_what_the_test_does_not_refuse(values: list[int], cut: int) -> None:
+    one, other = [float(v) for v in values[:cut]], [float(v) for v in values[cut:]]
+    interval = shift_interval(one, other)
+    if len(other) < 4:
+        assert interval is None or least_p(len(one), len(other)) <= 0.05
+        return
+    assert interval is not None
+    low, high = interval
+    assert low <= shift(one, other) <= high
+    for by, refused in ((low - 0.3, True), (low + 0.3, False), (high - 0.3, False), (high + 0.3, True)):
+        if low + 0.3 < high - 0.3:
+            assert (mann_whitney(one, [value - by for value in other]) <= 0.05) == refused
+
+
+def test_the_interval_holds_the_difference_as_often_as_it_says() -> None:
+    chance = np.random.default_rng(11)
+    held = 0
+    for _ in range(400):
+        interval = shift_interval(chance.normal(size=25).tolist(), (chance.normal(size=30) + 2).tolist())
+        assert interval is not None
+        held += interval[0] <= 2 <= interval[1]
+    assert 0.92 <= held / 400 <= 0.98
+
+
+def test_two_boots_of_one_board_may_be_unclear() -> None:
+    assert verdict_between(100_000, 1_000, 3_000) == "worse"
+    assert verdict_between(100_000, -3_000, -1_000) == "better"
+    assert verdict_between(100_000, 1, 300) == "same"
+    assert verdict_between(100_000, -4_000, 4_000) == "same"
+    assert verdict_between(100_000, -9_000, 20_000) == "unclear"
 
 
 def test_equal_firmware_is_seldom_called_worse() -> None:

@@ -149,8 +149,9 @@ def test_the_verdict_on_a_version_says_what_cannot_be_told() -> None:
     assert "have nothing in common" in verdict_html([], "1", "2")
     assert "too few" not in verdict_html([one("worse"), one("better")], "1", "2")
     assert verdict_html([one("worse"), one("unknown")], "1", "2") == (
-        "<b>2 needs more than 1</b>: heap / dram (level). Of 1 measures there are too few devices to tell."
+        "<b>2 needs more than 1</b>: heap / dram (level). Of 1 measure there are too few devices to tell."
     )
     assert "2 needs less than 1" in verdict_html([one("better")], "1", "2")
     assert "Nothing says that 2 needs more than 1." in verdict_html([one("same")], "1", "2")
+    assert "Of 2 measures it is unclear" in verdict_html([one("same"), one("unclear"), one("unclear")], "1", "2")
     assert "So few devices" in verdict_html([one("unknown")], "1", "2")
