@@ -22,6 +22,7 @@ def command(
     """Report each thing's boots, slope, verdict, suspect, hours left and gaps; the messages that went out; and which
     channels wait, since when, after how many tries and why.
 
+    Named devices choose the things; messages and channels are those of the whole fleet.
     With `notify.mode = "shadow"` the messages are those that would have gone out.
 
     Example: [bold]memfleet report --since 14d[/bold]
@@ -37,7 +38,7 @@ def command(
         (_row(line) for line in lines),
         "Nothing was read in that time.",
     )
-    print()  # noqa: T201
+    print("\nWhat people were told of the whole fleet:" if device else "")  # noqa: T201
     print_table(
         ("time", "message", "channels"),
         ((clock(one["made_ms"]), one["title"], _fared(one["channels"])) for one in told["messages"]),
@@ -56,7 +57,7 @@ def _row(line: dict[str, Any]) -> tuple[Any, ...]:
     gaps = f"{line['gaps']} ({span_text(line['longest_gap_s'])})" if line["gaps"] else ""
     return (
         line["verdict"], line["device"], line["kind"], " / ".join(name for name in line["names"] if name),
-        line["boots"], kib(line["slope"]) if known else "",
+        line["boots"] if line["samples"] else "", kib(line["slope"]) if known else "",
         f"{kib(line['slope_low'])} to {kib(line['slope_high'])}" if known else "", line["suspect"],
         _left(line["hours_left"]), gaps, line["why"],
     )  # fmt: skip

@@ -131,6 +131,17 @@ def test_what_shadow_mode_would_have_sent(
     assert "heap leak on leaky (lab)" in said
     assert "log: not sent (shadow)" in said
     assert "Used memory grows by 2.9 KiB/h." in said
+    assert "What people were told of the whole fleet:" in said
+
+
+def test_a_device_that_nobody_knows_is_no_empty_report(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["memfleet", "report", "leaky", "laeky", "--url", address])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "no device named 'laeky' has reported" in capsys.readouterr().err
 
 
 def test_which_channels_wait_since_when_and_why(
