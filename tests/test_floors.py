@@ -24,6 +24,7 @@ BELOW = {
 GROUND = {"msgpack", "msgspec", "paho"}
 AGENT = GROUND | {"serial", "zstandard"}
 COLLECTOR = GROUND | {
+    "PIL",
     "apprise",
     "fastapi",
     "httpx",
@@ -38,7 +39,7 @@ PACKAGES = {
     "telemetry": GROUND,
     "agent": AGENT | {"elftools"},
     "collector": COLLECTOR | {"httpx", "urllib3", "uvicorn", "zstandard"},
-    "emulators": GROUND | {"numpy"},
+    "emulators": GROUND | {"PIL", "numpy"},
     "memfleet": AGENT | COLLECTOR | {"amqtt", "grafana_api", "requests", "rich", "typer", "urllib3", "uvicorn"},
 }
 """Other packages that each room may import. The agent's list is what a gateway has to install."""

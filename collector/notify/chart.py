@@ -1,52 +1,80 @@
-"""A small chart as a PNG (ISO/IEC 15948): one line over time, from 0 to a little above the most. Pure."""
+"""The chart of a message as a PNG: one line over time, from 0 bytes to a little above the most. Pure."""
 
 from __future__ import annotations
 
-import struct
-import zlib
-from collections.abc import Sequence
+import io
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
-import numpy as np
-import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
 
-WIDTH, HEIGHT = 480, 160
-_PALETTE = bytes((255, 255, 255, 210, 214, 220, 31, 97, 180))
-_PAPER, _GRID, _INK = range(3)
+from collector.judge.reasons import size
+
+WIDTH, HEIGHT = 640, 240
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 626, 28, 214
+PAPER, GRID, TEXT, INK, LIMIT = "#ffffff", "#d2d6dc", "#55606e", "#1f61b4", "#b3261e"
+_LETTERS = 12
 _HEADROOM = 1.1
-_GRID_LINES = 4
+_LEVELS, _MOMENTS = 4, 5
+_NEAR = 2
+"""A limit above so many times the most is not drawn: it would press the line to the ground."""
 
 
-def draw(times: Sequence[int], values: Sequence[int | None]) -> bytes:
-    """The chart of values (None: a gap) at increasing times."""
-    picture = np.full((HEIGHT, WIDTH), _PAPER, dtype=np.uint8)
-    picture[:: HEIGHT // _GRID_LINES] = _GRID
-    picture[-1] = _GRID
-    most = max((value for value in values if value is not None), default=1) * _HEADROOM or 1
-    span = max(1, times[-1] - times[0])
-    before: tuple[float, float] | None = None
-    for time, value in zip(times, values, strict=True):
-        point = None if value is None else ((time - times[0]) / span * (WIDTH - 1), (1 - value / most) * (HEIGHT - 1))
-        if point is not None:
-            _line(picture, before or point, point)
-        before = point
-    return _png(picture)
+def draw(title: str, times_ms: Sequence[int], values: Sequence[int | None], limit: int | None = None) -> bytes:
+    """The chart of bytes (None: a gap) at increasing times, wall ms; `limit` in bytes is a line across."""
+    most = max((value for value in values if value is not None), default=0) or 1
+    if limit is not None and limit > _NEAR * most:
+        limit = None
+    top = _HEADROOM * max(most, limit or 0)
+    span_ms = max(1, times_ms[-1] - times_ms[0])
+
+    def x(time_ms: float) -> float:
+        return _LEFT + (time_ms - times_ms[0]) / span_ms * (_RIGHT - _LEFT)
+
+    def y(value: float) -> float:
+        return _BOTTOM - value / top * (_BOTTOM - _TOP)
+
+    picture = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(_LETTERS)
+    pen.text((_LEFT, _TOP / 2), title, fill=TEXT, font=font, anchor="lm")
+    for level in _levels(top):
+        pen.line([(_LEFT, y(level)), (_RIGHT, y(level))], fill=GRID)
+        pen.text((_LEFT - 6, y(level)), size(level), fill=TEXT, font=font, anchor="rm")
+    for part in range(_MOMENTS):
+        time_ms = times_ms[0] + part * span_ms / (_MOMENTS - 1)
+        anchor = "lt" if part == 0 else "rt" if part == _MOMENTS - 1 else "mt"
+        pen.text((x(time_ms), _BOTTOM + 6), _clock(time_ms), fill=TEXT, font=font, anchor=anchor)
+    if limit is not None:
+        pen.line([(_LEFT, y(limit)), (_RIGHT, y(limit))], fill=LIMIT)
+        pen.text((_LEFT + 4, y(limit) - 2), f"limit {size(limit)}", fill=LIMIT, font=font, anchor="lb")
+    for first, *others in _stretches(times_ms, values):
+        points = [(x(time_ms), y(value)) for time_ms, value in (first, *others)]
+        pen.line([*points, (points[-1][0] + 1, points[-1][1])], fill=INK, width=2)
+    file = io.BytesIO()
+    picture.save(file, "PNG", optimize=True)
+    return file.getvalue()
 
 
-def _line(picture: npt.NDArray[np.uint8], start: tuple[float, float], end: tuple[float, float]) -> None:
-    steps = int(max(abs(end[0] - start[0]), abs(end[1] - start[1]))) + 2
-    columns = np.linspace(start[0], end[0], steps).round().astype(int)
-    rows = np.linspace(start[1], end[1], steps).round().astype(int)
-    picture[rows, columns] = _INK
-    picture[np.minimum(rows + 1, HEIGHT - 1), columns] = _INK
+def _levels(top: float) -> range:
+    """Bytes of the lines across, so many at most: a power of two apart."""
+    step = 1
+    while step * _LEVELS < top:
+        step *= 2
+    return range(0, int(top) + 1, step)
 
 
-def _png(picture: npt.NDArray[np.uint8]) -> bytes:
-    rows = np.hstack([np.zeros((HEIGHT, 1), dtype=np.uint8), picture])  # each row begins with its filter: none
-    header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 3, 0, 0, 0)
-    body = zlib.compress(rows.tobytes(), 9)
-    chunks = (b"IHDR", header), (b"PLTE", _PALETTE), (b"IDAT", body), (b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
+def _stretches(times_ms: Sequence[int], values: Sequence[int | None]) -> Iterator[list[tuple[int, int]]]:
+    """Times and values between the gaps."""
+    stretch: list[tuple[int, int]] = []
+    for time_ms, value in zip(times_ms, values, strict=True):
+        if value is not None:
+            stretch.append((time_ms, value))
+        elif stretch:
+            yield stretch
+            stretch = []
+    if stretch:
+        yield stretch
 
 
-def _chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+def _clock(time_ms: float) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%H:%MZ")

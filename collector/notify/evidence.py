@@ -36,7 +36,7 @@ class Evidence:
         return []
 
     def chart(self, incident: Incident) -> bytes:
-        """The worst device's memory over six hours as a PNG; empty when there is nothing to draw."""
+        """The worst device's memory over six hours as a PNG, with its limit; empty when there is nothing to draw."""
         with contextlib.suppress(EnvironmentFault, UsageError, sqlite3.Error):
             span = (incident.at_ms - _CHART_SPAN_MS, incident.at_ms)
             found = reader.points(
@@ -45,7 +45,9 @@ class Evidence:
             for field in _CHARTED.get(incident.kind, ()):
                 values = [v if isinstance(v, int) else None for v in found.values.get(field, ())]
                 if sum(value is not None for value in values) > 1:
-                    return draw(found.t, values)
+                    title = " / ".join(filter(None, (incident.worst, *incident.names, field.replace("_", " "))))
+                    sizes = () if field == "free" else found.values.get("size", ())
+                    return draw(title, found.t, values, next((v for v in reversed(sizes) if isinstance(v, int)), None))
         return b""
 
     def close(self) -> None:

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
-from collections.abc import Sequence
+import io
 from dataclasses import dataclass
 from html import escape
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
-from emulators.traces import font
 from emulators.traces.history import History, thinned
 
 _WIDTH, _HEIGHT = 1000, 480
 _LEFT, _RIGHT, _TOP, _BOTTOM = 100, 970, 50, 430
-_INK, _GRID, _PAPER = (60, 60, 60), (225, 225, 225), (255, 255, 255)
-_COLOURS = ((204, 78, 40), (46, 125, 80), (52, 98, 178))
-_FAILED = (200, 0, 90)
+_INK, _GRID, _PAPER = "#3c3c3c", "#e1e1e1", "#ffffff"
+_COLOURS = ("#cc4e28", "#2e7d50", "#3462b2")
+_FAILED = "#c8005a"
+_LETTERS = 13
 _STEPS = 5
 """Lines across, at most; the operations below get twice as many marks."""
-_ZOOM = 2
-
-Colour = tuple[int, int, int]
+_ANCHORS = {"start": "lm", "middle": "mm", "end": "rm"}
 
 
 class Label(NamedTuple):
     """A text; it begins, has its middle or ends at column `x`, its middle is at row `y`."""
 
-    colour: Colour
+    colour: str
     x: int
     y: int
     text: str
@@ -84,7 +81,7 @@ class Chart:
         """Pixel rows of sizes in bytes."""
         return _BOTTOM - sizes * (_BOTTOM - _TOP) // self.top
 
-    def lines(self) -> list[tuple[Colour, NDArray[np.int64], NDArray[np.int64]]]:
+    def lines(self) -> list[tuple[str, NDArray[np.int64], NDArray[np.int64]]]:
         """Each curve as colour, columns and rows."""
         columns = self.x(self.at)
         curves = zip(_COLOURS, self.curves.values(), strict=False)
@@ -121,67 +118,35 @@ def svg(chart: Chart) -> bytes:
     """The chart as an SVG document."""
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
-        f'viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" font-size="13">',
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="{_hex(_PAPER)}"/>',
+        f'viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" font-size="{_LETTERS}">',
+        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="{_PAPER}"/>',
         f'<rect x="{_LEFT}" y="{_TOP}" width="{_RIGHT - _LEFT}" height="{_BOTTOM - _TOP}" fill="none" '
-        f'stroke="{_hex(_GRID)}"/>',
+        f'stroke="{_GRID}"/>',
     ]
-    parts += [f'<path d="M{_LEFT} {y}H{_RIGHT}" stroke="{_hex(_GRID)}"/>' for y in chart.levels().values()]
-    parts += [
-        f'<path d="M{x} {_BOTTOM}v-8" stroke="{_hex(_FAILED)}"/>' for x in np.unique(chart.x(chart.failed)).tolist()
-    ]
+    parts += [f'<path d="M{_LEFT} {y}H{_RIGHT}" stroke="{_GRID}"/>' for y in chart.levels().values()]
+    parts += [f'<path d="M{x} {_BOTTOM}v-8" stroke="{_FAILED}"/>' for x in np.unique(chart.x(chart.failed)).tolist()]
     for colour, columns, rows in chart.lines():
         points = " ".join(f"{x},{y}" for x, y in zip(columns.tolist(), rows.tolist(), strict=True))
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{_hex(colour)}" stroke-width="1.5"/>')
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
     for colour, x, y, text, anchor in chart.labels():
         place = f'x="{x}" y="{y + 4}" text-anchor="{anchor}"'
-        parts.append(f'<text {place} fill="{_hex(colour)}">{escape(text)}</text>')
+        parts.append(f'<text {place} fill="{colour}">{escape(text)}</text>')
     return "\n".join([*parts, "</svg>", ""]).encode()
 
 
 def png(chart: Chart) -> bytes:
     """The chart as a PNG picture."""
-    canvas = np.full((_HEIGHT, _WIDTH, 3), _PAPER, dtype=np.uint8)
-    canvas[[_TOP, *chart.levels().values()], _LEFT : _RIGHT + 1] = _GRID
-    canvas[_TOP : _BOTTOM + 1, [_LEFT, _RIGHT]] = _GRID
-    canvas[_BOTTOM - 8 : _BOTTOM, np.unique(chart.x(chart.failed))] = _FAILED
+    picture = Image.new("RGB", (_WIDTH, _HEIGHT), _PAPER)
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(_LETTERS)
+    pen.rectangle((_LEFT, _TOP, _RIGHT, _BOTTOM), outline=_GRID)
+    for y in chart.levels().values():
+        pen.line((_LEFT, y, _RIGHT, y), fill=_GRID)
+    for x in np.unique(chart.x(chart.failed)).tolist():
+        pen.line((x, _BOTTOM - 8, x, _BOTTOM), fill=_FAILED)
     for colour, columns, rows in chart.lines():
-        _draw_line(canvas, colour, columns, rows)
-    for label in chart.labels():
-        _write(canvas, label)
-    return _png_file(canvas)
-
-
-def _write(canvas: NDArray[np.uint8], label: Label) -> None:
-    dots = font.dots(label.text).repeat(_ZOOM, axis=0).repeat(_ZOOM, axis=1)
-    left = label.x - {"start": 0, "middle": dots.shape[1] // 2, "end": dots.shape[1]}[label.anchor]
-    dots = dots[:, : _WIDTH - left]
-    top = label.y - len(dots) // 2
-    canvas[top : top + len(dots), left : left + dots.shape[1]][dots] = label.colour
-
-
-def _draw_line(canvas: NDArray[np.uint8], colour: Colour, columns: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
-    """From point to point, each pixel column filled from the highest to the lowest row that the line has there."""
-    ends = list(zip(columns.tolist(), rows.tolist(), strict=True))
-    for (x0, y0), (x1, y1) in zip(ends, ends[1:] or ends, strict=False):
-        span = max(x1 - x0, 1)
-        for x in range(x0, x1 + 1):
-            here, there = y0 + (y1 - y0) * (x - x0) // span, y0 + (y1 - y0) * min(x + 1 - x0, span) // span
-            canvas[min(here, there) : max(here, there) + 2, x] = colour
-
-
-def _png_file(canvas: NDArray[np.uint8]) -> bytes:
-    height, width, _ = canvas.shape
-    rows = np.zeros((height, width * 3 + 1), dtype=np.uint8)  # each row begins with its filter, none
-    rows[:, 1:] = canvas.reshape(height, -1)
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 9)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
-
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
-def _hex(colour: Sequence[int]) -> str:
-    return "#" + bytes(colour).hex()
+        pen.line(np.column_stack((columns, rows)).ravel().tolist(), fill=colour, width=2)
+    for colour, x, y, text, anchor in chart.labels():
+        pen.text((x, y), text, fill=colour, font=font, anchor=_ANCHORS[anchor])
+    file = io.BytesIO()
+    picture.save(file, "PNG", optimize=True)
+    return file.getvalue()

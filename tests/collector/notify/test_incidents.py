@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
+import io
 import sqlite3
 import threading
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -16,12 +16,13 @@ from urllib.parse import quote
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageColor
 
 from collector.config import Notify, Route
 from collector.judge.incidents import Incidents
-from collector.notify import heartbeat
+from collector.notify import chart, heartbeat
 from collector.notify.channels import make_channels, make_targets
-from collector.notify.chart import draw
 from collector.notify.heartbeat import beat, start_heartbeat
 from collector.notify.outbox import LEFT_OUT, WAITS
 from collector.notify.process import Maker
@@ -303,14 +304,19 @@ def test_a_message_holds_numbers_log_lines_link_and_chart(tmp_path: Path) -> Non
     assert base64.b64decode(picture["base64"]).startswith(b"\x89PNG\r\n")
 
 
-def test_a_chart_is_a_picture_with_a_line_in_it() -> None:
-    picture = draw([0, 10, 20, 30], [100, None, 50, 0])
-    data = picture[picture.index(b"IDAT") + 4 : picture.index(b"IEND") - 8]
-    rows = np.frombuffer(zlib.decompress(data), dtype=np.uint8).reshape(160, 481)[:, 1:]
-    ink = np.argwhere(rows == 2)
-    assert ink[:, 0].max() == 159
-    assert ink[:, 0].min() == round(159 * (1 - 1 / 1.1))
-    assert not (rows[:, 170:300] == 2).any()  # the gap
+def test_a_chart_is_a_picture_with_a_line_in_it_and_the_limit_across() -> None:
+    def inked(limit: int | None, colour: str) -> NDArray[np.int64]:
+        with Image.open(io.BytesIO(chart.draw("d / heap", [0, 10, 20, 30], [100, None, 50, 0], limit))) as picture:
+            assert picture.format == "PNG"
+            return np.argwhere((np.asarray(picture) == ImageColor.getrgb(colour)).all(axis=2))
+
+    rows, columns = inked(None, chart.INK).T
+    height = rows.max() - rows[columns == columns.min()].min()
+    assert rows[columns > 0.8 * columns.max()].min() > rows.max() - 0.6 * height  # from 50 down to 0
+    between = (columns > columns.min() + 5) & (columns < 0.6 * columns.max())
+    assert not between.any(), "the gap"
+    assert len(inked(150, chart.LIMIT))
+    assert not len(inked(900, chart.LIMIT)), "so far away that the line would lie on the ground"
 
 
 # -- the heartbeat -----------------------------------------------------------------------------------------------------
