@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from collector.judge.columns import GROWING_KINDS, limit_of
+from collector.judge.columns import GROWING_KINDS, RATCHETS, limit_of
 from collector.judge.detectors.history import History
 from collector.judge.detectors.kernel import look_at_kernel
 from collector.judge.detectors.leak import Leaks
@@ -49,7 +49,10 @@ class Board:
         self._describe = describe
         self._is_wanted = is_wanted
         self.tables = {kind: Table(kind) for kind in KINDS if kind != "log"}
-        self.histories = {kind: History(LAYERS.get(kind, 1), by_night=kind != "stack") for kind in GROWING_KINDS}
+        self.histories = {
+            kind: History(LAYERS.get(kind, 1), by_night=kind != "stack", falls=kind not in RATCHETS)
+            for kind in GROWING_KINDS
+        }
         self.boots: dict[str, int] = {}
         self.series_of: dict[str, list[tuple[str, int]]] = {}
         self.added: list[tuple[str, int]] = []

@@ -63,16 +63,17 @@ the later half of one that breathed stood above its earlier half."""
 class History:
     """Buckets (`least`), their newest numbers, and marks (`peaks`) of all rows of one table.
 
-    `blocks` are of the last hours, where a night may be judged by them.
+    `blocks` are of the last hours, where a night may be judged by them. `falls` where what programs took while they
+    start may be given back: of a counter that never falls none of that time is looked at.
     """
 
-    def __init__(self, layers: int = 1, *, by_night: bool = True) -> None:
+    def __init__(self, layers: int = 1, *, by_night: bool = True, falls: bool = True) -> None:
         levels = len(WIDTHS_MS)
         self.least: npt.NDArray[np.float32] = np.zeros((0, layers, levels, BUCKETS), dtype=np.float32)
         self.newest: npt.NDArray[np.int64] = np.zeros((0, levels), dtype=np.int64)
         self.peaks: npt.NDArray[np.float64] = np.zeros((0, GAVE_BACK + 1))
         self.blocks = Blocks()
-        self._by_night = by_night
+        self._by_night, self._falls = by_night, falls
 
     def make_room(self, capacity: int) -> None:
         """Have buckets for that many rows."""
@@ -185,15 +186,16 @@ class History:
         """The closed buckets of a level for each row, oldest first: one line a row, BUCKETS - 1 wide.
 
         Where samples stand as far apart as buckets are long, the open one has all it will get and counts as closed.
-        Those that begin as the boot does are left out: programs take memory while they start.
+        Those that begin as the boot does are left out: programs take memory while they start, of counters that never
+        fall for good.
         """
         newest = self.newest[rows, levels] + self._stands_alone(rows, levels)
         widths = np.array(WIDTHS_MS)[levels]
         lines = (rows * self.least.shape[1] + layer) * len(WIDTHS_MS) + levels
         slots = (newest[:, None] + np.arange(1, BUCKETS)) & (BUCKETS - 1)
         windows: Numbers = self.least.reshape(-1).take(lines[:, None] * BUCKETS + slots).astype(np.float64)
-        started_ms = or_0(self.peaks[rows, BORN_MS]) + np.minimum(widths, STARTING_MS)
-        starting = np.ceil(started_ms / widths) - newest + BUCKETS - 1
+        starting_ms = np.minimum(widths, STARTING_MS) if self._falls else STARTING_MS
+        starting = np.ceil((or_0(self.peaks[rows, BORN_MS]) + starting_ms) / widths) - newest + BUCKETS - 1
         young = np.flatnonzero(starting > 0)
         if len(young):
             windows[young] = np.where(np.arange(BUCKETS - 1) < starting[young, None], np.nan, windows[young])
@@ -229,9 +231,12 @@ class History:
         return alone
 
     def samples(self, rows: Rows, levels: Rows) -> Numbers:
-        """All buckets of a level for each row, also the open one and that in which the boot began."""
-        slots = (self.newest[rows, levels][:, None] - np.arange(BUCKETS - 1, -1, -1)) % BUCKETS
-        samples: Numbers = self.least[rows[:, None], 0, levels[:, None], slots].astype(np.float64)
+        """All buckets of a level for each row, also the open one and, of what falls, that in which the boot began."""
+        numbers = self.newest[rows, levels][:, None] - np.arange(BUCKETS - 1, -1, -1)
+        samples: Numbers = self.least[rows[:, None], 0, levels[:, None], numbers % BUCKETS].astype(np.float64)
+        if not self._falls:
+            started_ms = or_0(self.peaks[rows, BORN_MS]) + STARTING_MS
+            samples[numbers * np.array(WIDTHS_MS)[levels][:, None] < started_ms[:, None]] = np.nan
         return samples
 
     def _add_one_each(self, rows: Rows, times: npt.NDArray[np.int64], values: Numbers) -> tuple[Rows, Rows]:

@@ -57,6 +57,8 @@ _AT_WORK_H, _LONGEST_AT_WORK_H, _LEFT_AT_WORK_H, _SURE_AT_WORK = 1.5, 5.0, 10.0,
 """Where something comes and goes: for so long it must have grown, at least and at most, and have so long to go, since a
 board at work fills caches, and what would end memory within hours is soon full, or told by others; and by which part of
 the slope its interval must lie above nothing: what fills with what comes at random grows less evenly than that."""
+_STARTED_H, _DAY_H = 1.0, 24.0
+"""Growth begins with the boot where it does so within so many hours of it; and a day is so long."""
 _MARGIN, _HEARD_PART = 0.25, 0.75
 """By which part of its growth it must be above all before; the part of the time since it was heard that growth took
 where nobody saw it begin."""
@@ -120,7 +122,7 @@ def look_at(trace: Trace, ground: Ground) -> list[Look]:
             came = np.fmax(_fell(trace), np.nan_to_num(ground.peaks))
             held = _held(trace)
             for look in (_found(held, ground, growth) for growth in _growths(held)):
-                looks.append(look._replace(asked=[*_asked_at_work(look, flickers, came), *look.asked]))
+                looks.append(look._replace(asked=[*_asked_at_work(look, held, flickers, came), *look.asked]))
         return looks
 
 
@@ -262,10 +264,13 @@ def _found(trace: Trace, ground: Ground, growth: Growth) -> Look:
     return Look(growth, leaks, asked)
 
 
-def _asked_at_work(look: Look, flickers: Truths, came: Numbers) -> list[Asked]:
+def _asked_at_work(look: Look, held: Trace, flickers: Truths, came: Numbers) -> list[Asked]:
     """What more is asked where something comes and goes, of so many bytes at most: such a board is at work."""
     growth, leaks = look.growth, look.leaks
+    heard = -held.hours[np.arange(len(held.used)), np.isfinite(held.used).argmax(axis=1)]
+    no_morning = (growth.hours >= held.up_hours - _STARTED_H) | (heard - growth.hours >= _DAY_H)
     return [
+        is_so("it began with the boot, or after a day that is known: no morning", no_morning),
         is_so("what comes and goes is given back within minutes", flickers),
         at_least("growth, beside what comes and goes", "size", growth.grown, _NEXT_TOOTH * came),
         at_least("how long it grows, at work", "hours", growth.hours, _AT_WORK_H),

@@ -220,6 +220,20 @@ def test_mt3620_memory_is_measured_against_256_kib() -> None:
     )
 
 
+@pytest.mark.parametrize("after_min", [0, 20])
+def test_what_an_mt3620_takes_while_it_starts_is_no_rush(after_min: int) -> None:
+    """Its counter keeps it; the same is told of a program that has started."""
+    bench = Bench()
+    bench.second(About("sphere", 1, {"platform": "mt3620"}))
+    for second in range(0, 60 * after_min + 240, 20):
+        used = 150 + max(0, min(80, (second - 60 * after_min) // 2))
+        values = {"total": 300 * 1024, "user_mode": used * 1024, "peak_user_mode": used * 1024}
+        block = rows("sphere", "process", (), bench.now_ms + 900, values, resolution=1024, uptime_ms=second * 1000)
+        bench.second(block, seconds=20)
+    told = [finding.rule for finding in bench.findings if finding.rule == "user-memory-leak"]
+    assert told == (["user-memory-leak"] if after_min else [])
+
+
 @pytest.mark.parametrize(("largest_free", "told_after_min"), [(24_000, 60), (26_000, None)])
 def test_free_memory_in_small_pieces_is_told_after_an_hour(largest_free: int, told_after_min: int | None) -> None:
     bench = Bench()

@@ -194,6 +194,14 @@ def test_what_comes_and_goes_within_minutes_hides_no_leak(period_s: float, late_
     assert (told < 1.5 + late_h).all(), told
 
 
+def test_at_work_what_begins_within_the_first_day_may_be_a_morning() -> None:
+    from_the_boot, in_the_morning, a_day_later = (both(leak(1, begins=begins), flicker(700)) for begins in (0, 6, 26))
+    told = Desk([from_the_boot, in_the_morning, a_day_later], period_s=40).told(31)
+    assert told[0] < 3.5
+    assert np.isnan(told[1])
+    assert 26 + 1.5 - LATE_H < told[2] < 26 + 3.5
+
+
 def test_that_a_cache_slows_down_may_be_hidden_by_chance() -> None:
     def filled(seed: int) -> Shape:
         """What is asked for comes at random, and is there already ever more often: 300 entries of 200 bytes."""
