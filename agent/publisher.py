@@ -29,6 +29,8 @@ STALL_MS = 5_000
 STALL_MOST_MS = 60_000
 REFUSALS = 2
 """A frame that the broker refuses so often is set aside: one poison frame must not hold the others."""
+NO_FAULT_OF_A_FRAME = ("Not authorized", "Quota exceeded")
+"""Refusals that tell of our rights at the broker: the next frame would fare no better, so all wait until it lets us."""
 HANG_UPS = 4
 """A frame on which the broker hangs up so often in a row is set aside, too: before MQTT 5 it has no other answer."""
 SURELY_FITS = 4_096
@@ -68,6 +70,7 @@ class Publisher:
         self._progress_ms = clock_ms()
         self._in_flight: dict[int, int] = {}
         self._refusals = self._hang_ups = 0
+        self._shut_out = ""
         self._careful = False
         will = (self._status_topic, encode(Status(False, outbox.epoch, version)))
         session = Session(f"{fleet}-{agent}", (self._ack_topic, self._command_topic), will)
@@ -112,11 +115,25 @@ class Publisher:
         seq = self._in_flight.pop(number, None)
         if not failure or seq is None or seq != self._outbox.base:
             return
+        if failure in NO_FAULT_OF_A_FRAME:
+            self._wait_for_rights(failure)
+            return
         self._refusals += 1
         if self._refusals >= REFUSALS:
             self._set_aside(self._outbox.after(seq - 1, 1)[0], failure)
             self._refusals = 0
         self._go_back(WINDOW)
+
+    def _wait_for_rights(self, reason: str) -> None:
+        """Nothing is sent again before the next stall; said once, until an ack shows that it is over."""
+        if reason != self._shut_out:
+            _LOG.error(
+                "the broker refuses what we publish on %s (%s): give this agent the rights of its fleet and name; "
+                "until then all waits in the outbox",
+                self._frame_topic,
+                reason,
+            )
+            self._shut_out = reason
 
     def _set_aside(self, frame: Frame, reason: str) -> None:
         _LOG.error("the broker refuses frame %d (%s): set aside, %d readings", frame.id, reason, frame.rows)
@@ -133,6 +150,7 @@ class Publisher:
         self._sent = max(self._sent, ack.contig)
         self._window, self._stall_ms = WINDOW, STALL_MS
         self._refusals = self._hang_ups = 0
+        self._shut_out = ""
         self._careful = False
         self._progress_ms = self._clock_ms()
 

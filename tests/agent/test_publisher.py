@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -208,6 +210,37 @@ def test_a_frame_larger_than_the_broker_takes_is_set_aside_and_the_others_go(tmp
         assert outbox.counters() == {"refused_frames": 1, "refused_rows": 3}
         assert publisher.link.connections == 1, "it is not found out by being hung up on"
         publisher.close()
+
+
+def test_without_rights_at_the_broker_nothing_is_set_aside_and_all_goes_once_they_are_there(
+    tmp_path: Path, outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    acl = tmp_path / "acl"
+    acl.write_text("topic readwrite elsewhere/#\n")
+    with mosquitto(tmp_path, configuration=f"acl_file {acl}\n") as strict:
+        collector = Collector(strict)
+        fill(outbox, WINDOW + 10)
+        clock = Hand()
+        publisher = publisher_of(outbox, strict, clock)
+        wait(publisher, collector, until=lambda: caplog.records)
+        for _ in range(3):
+            clock.now_ms += STALL_MOST_MS
+            for _ in range(50):
+                publisher.step(0.005)
+        assert (outbox.depth, outbox.counters()) == (WINDOW + 10, {})
+        assert [record.message.split(" (")[1].split(")")[0] for record in caplog.records] == ["Not authorized"]
+
+        acl.write_text("topic readwrite #\n")
+        os.kill(strict.pid, signal.SIGHUP)
+
+        def all_came() -> bool:
+            clock.now_ms += STALL_MS
+            collector.ack(outbox.epoch, max((seq for seq, _ in collector.heard), default=0))
+            return outbox.depth == 0
+
+        wait(publisher, collector, until=all_came)
+        publisher.close()
+        collector.link.close()
 
 
 def test_a_frame_that_a_broker_of_old_hangs_up_on_is_set_aside(tmp_path: Path, outbox: Outbox) -> None:
