@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from telemetry.settings import Broker, Name, Positive, Settings
+from telemetry.settings import Broker, Name, Positive, Settings, once_each
 
 System = Literal["auto", "mt3620", "esp32", "zephyr", "freertos"]
 
@@ -90,3 +90,6 @@ class AgentConfig(Settings, frozen=True):
     """Pattern file (TOML) of lines that only your firmware prints; `memfleet parse --try` helps to write it."""
     elf_dir: str = ""
     """Folder of your firmware's ELF files: addresses of crashes and failed allocations get function and line."""
+
+    def __post_init__(self) -> None:
+        once_each("port", [port.port for port in self.ports])

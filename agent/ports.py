@@ -11,7 +11,7 @@ import queue
 import selectors
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -48,10 +48,15 @@ class Ports:
     """Reads all ports in one thread of its own. `get` gives what came; `wake` becomes readable when something did.
 
     `directory` holds the relays (`relay/<device>`) and the control socket (`control`); without one there are none.
+    `places` says how far files were read before, by their ports.
     """
 
     def __init__(
-        self, ports: Sequence[Port], now_ms: Callable[[], int] = wall_ms, directory: Path | None = None
+        self,
+        ports: Sequence[Port],
+        now_ms: Callable[[], int] = wall_ms,
+        directory: Path | None = None,
+        places: Mapping[str, str] | None = None,
     ) -> None:
         self._ports = {port.port: port for port in ports}
         self._now_ms = now_ms
@@ -63,6 +68,7 @@ class Ports:
         self._inputs: dict[str, Input] = {}
         self._openers = ThreadPoolExecutor(OPENERS, "opener")
         self._opening: dict[str, Future[Input]] = {}
+        self._places = dict(places or {})
         self._said: dict[str, str] = {}  # the last trouble of each port, empty: it is open
         self._ended: set[str] = set()
         self._released: set[str] = set()
@@ -158,16 +164,21 @@ class Ports:
                 continue
             if opened is None:
                 continue
-            self._inputs[name] = opened
             if not opened.polled:
-                self._selector.register(opened.fileno(), selectors.EVENT_READ, lambda name=name: self._read(name))
+                try:
+                    self._selector.register(opened.fileno(), selectors.EVENT_READ, lambda name=name: self._read(name))
+                except OSError as error:  # what cannot be waited for is no console
+                    opened.close()
+                    self._say(name, open_trouble(name, OSError(f"it cannot be waited for: {error.strerror}")))
+                    continue
+            self._inputs[name] = opened
             self._say(name, "")
             self._tell(Notice(name, "opened", "", self._now_ms()))
 
     def _opened(self, port: Port) -> Input | None:
         """An open input; None while one behind a network is being opened, so that it does not hold the others."""
         if not port.port.startswith(REMOTE):
-            return open_input(port)
+            return open_input(port, self._places.get(port.port, ""))
         opening = self._opening.get(port.port)
         if opening is None:
             self._opening[port.port] = self._openers.submit(open_input, port)
@@ -189,7 +200,8 @@ class Ports:
         if data:
             if name in self._relays:  # first: who comes after it was told is not to see it
                 self._relays[name].give(data)
-            self._tell(Chunk(name, data, self._now_ms()))
+            self._places[name] = opened.place
+            self._tell(Chunk(name, data, self._now_ms(), opened.place))
         elif opened.ended:
             self._drop(name)
             self._ended.add(name)

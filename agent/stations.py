@@ -137,11 +137,9 @@ class Stations:
         pack = zstandard.ZstdCompressor(level=3, write_checksum=True).compress
         kept = config.capture
         limits = Limits(kept.max_mb * 2**20, kept.max_days * 86_400_000, kept.write_s * 1000)
-        try:
-            compiled(kept.mask)
-        except ValueError as error:
-            raise ConfigError("settings", [f"capture.mask: {error}"]) from None
-        self.ports = Ports(config.ports, now_ms, directory)
+        check_masks(kept)
+        self._memory = boots
+        self.ports = Ports(config.ports, now_ms, directory, boots.recall("read/"))
         self._stations: dict[str, Station] = {}
         for port in config.ports:
             system = None if port.system == "auto" else port.system
@@ -169,6 +167,8 @@ class Stations:
         items: Items = []
         for told in self.ports.get():
             station = self._stations[told.port]
+            if isinstance(told, Chunk) and told.place:
+                self._memory.remember(f"read/{told.port}", told.place)
             items += station.feed(told.data, told.time_ms) if isinstance(told, Chunk) else station.notice(told)
         if monotonic_ms() >= self._next_tick:
             self._next_tick = monotonic_ms() + TICK_MS
@@ -196,6 +196,14 @@ class Stations:
         """Stop reading; what came until then."""
         self.ports.close()
         return self.step() + self.finish()
+
+
+def check_masks(capture: Capture) -> None:
+    """ConfigError when a mask is no regular expression."""
+    try:
+        compiled(capture.mask)
+    except ValueError as error:
+        raise ConfigError("settings", [f"capture.mask: {error}"]) from None
 
 
 def _knowledge(config: AgentConfig) -> Knowledge:

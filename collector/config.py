@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from telemetry.settings import Broker, Name, Positive, Settings
+from telemetry.settings import Broker, Name, Positive, Settings, once_each
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
@@ -160,3 +160,6 @@ class CollectorConfig(Settings, frozen=True):
     judging: Judging = Judging()
     notify: Notify = Notify()
     retention: Retention = Retention()
+
+    def __post_init__(self) -> None:
+        once_each("store", [store.name for store in self.stores])

@@ -32,8 +32,8 @@ class Identity(msgspec.Struct, frozen=True):
     adopted_by: str = ""
 
 
-def move_in(config: CollectorConfig, directory: Path) -> None:
-    """Write down whose folder it is. EnvironmentFault when another collector has adopted it meanwhile."""
+def still_ours(config: CollectorConfig, directory: Path) -> None:
+    """EnvironmentFault when another collector has adopted the folder meanwhile."""
     known = _read(directory)
     if known is not None and known.adopted_by not in ("", config.name):
         raise EnvironmentFault(
@@ -41,8 +41,13 @@ def move_in(config: CollectorConfig, directory: Path) -> None:
             f"--adopt and remove {directory / FILE} to have it back, or start with an empty folder and other shards",
             retry=False,
         )
+
+
+def move_in(config: CollectorConfig, directory: Path) -> None:
+    """Write down whose folder it is. EnvironmentFault when another collector has adopted it meanwhile."""
+    still_ours(config, directory)
     own = Identity(config.fleet, config.name, config.shards)
-    if known != own:
+    if _read(directory) != own:
         _write(directory, own)
 
 

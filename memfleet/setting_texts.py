@@ -68,6 +68,8 @@ def _texts(kind: type[msgspec.Struct]) -> Iterator[tuple[str, str]]:
 
 
 def _values(shape: shapes.Type) -> str:
+    if isinstance(shape, shapes.Metadata):  # what it takes is said in words
+        return str((shape.extra_json_schema or {}).get("description", "")) or _values(shape.type)
     if isinstance(shape, shapes.IntType | shapes.FloatType):
         return _number(shape)
     if isinstance(shape, shapes.StrType):

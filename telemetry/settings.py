@@ -8,7 +8,8 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -23,6 +24,15 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+_PORT = r"(6553[0-5]|655[0-2]\d|65[0-4]\d{2}|6[0-4]\d{3}|[1-5]\d{4}|[1-9]\d{0,3})"
+BrokerUrl = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^mqtts?://(\[[0-9A-Fa-f:.]+\]|[^\s/:@?#\[\]]+)(:{_PORT})?/?$",
+        description="an address of a broker, `mqtt://host:port` or `mqtts://host:port`",
+    ),
+]
+"""Anything else would end at another broker than was meant: a host without `mqtt://` is none to `urlsplit`."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -32,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class Broker(Settings, frozen=True):
     """The MQTT broker."""
 
-    url: str = "mqtt://127.0.0.1:1883"
+    url: BrokerUrl = "mqtt://127.0.0.1:1883"
     """`mqtt://host:port`, or `mqtts://` for TLS."""
     protocol: Literal["auto", "5", "3.1.1"] = "auto"
     """MQTT version; auto: 5, and 3.1.1 when the broker says that it does not speak 5."""
@@ -57,6 +67,12 @@ def load(kind: type[T], path: Path | None, environment: Mapping[str, str], **ove
     _merge_environment(document, kind, environment)
     document |= {name: value for name, value in overrides.items() if value is not None}
     return convert(kind, document, source)
+
+
+def once_each(what: str, names: Sequence[str]) -> None:
+    """ValueError, for a table's `__post_init__`, when one of the names stands there twice."""
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(f"{what} {', '.join(twice)} stands there more than once; each wants its own")
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -9,12 +9,17 @@ class Input(Protocol):
     """An open console.
 
     `polled` inputs have no descriptor that could be waited for and are asked every now and then; `ended` ones will
-    never give anything again; `trouble` is a sentence on what keeps an open input from giving, empty when nothing does.
+    never give anything again; `trouble` is a sentence on what keeps an open input from giving, empty when nothing does;
+    `place` says how far it was read, for the next start to go on there, empty where there is no going back.
     """
 
     polled: bool
     ended: bool
     trouble: str
+
+    @property
+    def place(self) -> str:
+        """How far it was read."""
 
     def fileno(self) -> int:
         """The descriptor to wait for."""
@@ -35,6 +40,11 @@ class PlainInput:
     polled = False
     ended = False
     trouble = ""
+
+    @property
+    def place(self) -> str:
+        """Most cannot be gone back to."""
+        return ""
 
     def write(self, data: bytes) -> None:
         """Most cannot be written to."""

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Bytes of one port, with the time at which they were read."""
+    """Bytes of one port, with the time at which they were read; `place`: how far a file is read with them."""
 
     port: str
     data: bytes
     time_ms: int
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

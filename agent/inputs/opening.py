@@ -17,8 +17,9 @@ REMOTE = ("socket:", "rfc2217:")
 """Addresses that may take seconds to open."""
 
 
-def open_input(port: Port) -> Input:
-    """Open what the address names. OSError (pyserial's errors are some) or ValueError when it cannot be."""
+def open_input(port: Port, place: str = "") -> Input:
+    """Open what the address names; a file goes on at its `place`. OSError (pyserial's errors are some) or ValueError
+    when it cannot be."""
     address = port.port
     if address.startswith("syslog:"):
         return Syslog(address)
@@ -27,7 +28,9 @@ def open_input(port: Port) -> Input:
     if address.startswith("socket:"):
         return TcpConsole(address)
     if address == "-" or (os.path.exists(address) and not stat.S_ISCHR(os.stat(address).st_mode)):
-        return FollowedFile(address)
+        if os.path.isdir(address):
+            raise IsADirectoryError(f"{address} is a folder")
+        return FollowedFile(address, place)
     return SerialPort(port)
 
 
@@ -36,6 +39,8 @@ def open_trouble(name: str, error: Exception) -> str:
     text = str(error)
     if isinstance(error, FileNotFoundError) or "No such file" in text:
         return f"{name}: no such port; waiting for it"
+    if isinstance(error, IsADirectoryError):
+        return f"{name}: a folder is no console; name a port or a file in it (`memfleet ports` lists the ports)"
     if isinstance(error, PermissionError) or "Permission denied" in text:
         return f"{name}: permission denied; add your user to the group that owns it (often dialout)"
     if "Could not exclusively lock" in text or "busy" in text:

@@ -14,6 +14,7 @@ import typer
 
 from agent.config import AgentConfig
 from agent.maps import load_maps
+from agent.stations import check_masks
 from collector.config import CollectorConfig
 from collector.judge.rules import load_rules
 from collector.notify.channels import make_channels
@@ -33,7 +34,7 @@ def command(
 
     [bold]Example:[/bold] memfleet check-config collector.toml
     """
-    role = role or _role_of(file)
+    role = role or role_of(file)
     config = load(CONFIGURATIONS[role], file, os.environ)
     faults = [] if elsewhere else _faults_here(config, file)
     if faults:
@@ -41,7 +42,7 @@ def command(
     typer.echo(f"{file}: good as the configuration of {'an agent' if role is Role.agent else 'a collector'}")
 
 
-def _role_of(file: Path) -> Role:
+def role_of(file: Path) -> Role:
     """The role that knows most of the file's settings; what is wrong with the file otherwise is for `load` to say."""
     try:
         names = set(tomllib.loads(file.read_text()))
@@ -60,7 +61,9 @@ def _faults_here(config: Any, file: Path) -> list[str]:
         if rules is not None and rules.exists():
             of_rules = [f"{rules} {fault}" for fault in _faults_of(lambda: load_rules(rules))]
     if isinstance(config, AgentConfig):
-        faults += [fault for source in config.sources for fault in _faults_of(partial(load_maps, source.maps))]
+        for number, source in enumerate(config.sources):
+            faults += [f"sources[{number}].maps: {fault}" for fault in _faults_of(partial(load_maps, source.maps))]
+        faults += _faults_of(partial(check_masks, config.capture))
     first: dict[str, str] = {}
     for fault in faults:
         first.setdefault(fault.split(": ")[0], fault)  # two checks may look at the same file: one fault for a setting

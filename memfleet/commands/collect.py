@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -13,7 +14,8 @@ import typer
 
 from collector.config import CollectorConfig
 from collector.web.status import statuses, unready
-from memfleet.adoption import move_in
+from memfleet.adoption import move_in, still_ours
+from memfleet.alone import alone_in
 from memfleet.lifeline import die_with_parent, stop_on_signals
 from memfleet.part import Asked, part_names, run_alone
 from memfleet.service import Service
@@ -42,7 +44,17 @@ def command(
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     settings, *adopted = asked.collectors()
     die_with_parent()
-    move_in(settings, Path(settings.data_dir))
+    still_ours(settings, Path(settings.data_dir))
+    with contextlib.ExitStack() as folders:
+        for one in (settings, *adopted):
+            advice = "end that one, or give this one a data_dir and a name of its own"
+            folders.enter_context(alone_in(Path(one.data_dir), "memfleet collect", advice))
+        move_in(settings, Path(settings.data_dir))
+        _run(asked, settings, adopted)
+
+
+def _run(asked: Asked, settings: CollectorConfig, adopted: Sequence[CollectorConfig]) -> None:
+    """All parts of our own collector and of those that it adopts, until a signal ends them."""
     commands = {name: asked._replace(adopted=()).command(name) for name in part_names(settings)}
     for place, one in enumerate(adopted, 1):
         so_far = asked._replace(adopted=asked.adopted[:place])

@@ -30,7 +30,7 @@ SUSPECTED_EVERY_S = 1
 def command(
     devices: Annotated[int, typer.Option(help="How many devices.", min=1)] = 200,
     for_: Annotated[str | None, typer.Option("--for", help="End after that time, as 45s or 10m.")] = None,
-    port: Annotated[int, typer.Option(help="Where the page should be.")] = 8080,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Where the page should be.")] = 8080,
     seed: Annotated[int, typer.Option(help="Same seed, same fleet.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="No terminal needed; one JSON object at the end.")] = False,
 ) -> None:

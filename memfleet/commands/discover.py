@@ -19,7 +19,7 @@ from memfleet.spans import seconds
 from telemetry.clock import wall_ms
 from telemetry.errors import EnvironmentFault, UsageError
 from telemetry.mqtt import Message
-from telemetry.settings import Broker
+from telemetry.settings import Broker, convert
 from telemetry.topics import require_name
 
 _CONFIGURATION = """\
@@ -67,7 +67,9 @@ def command(
     require_name(fleet, "fleet")
     require_name(name, "agent")
     trial = Trial(load_maps())
-    settings = Broker(url=broker, username=username, password_file=password_file)
+    settings = convert(
+        Broker, {"url": broker, "username": username, "password_file": password_file}, "the command line"
+    )
 
     def take(message: Message) -> None:
         trial.take(message.topic, message.payload, message.retained, wall_ms())

@@ -13,6 +13,8 @@ from rich.text import Text
 
 from collector.config import CollectorConfig
 from memfleet.client import JsonOption
+from memfleet.commands.check_config import role_of
+from memfleet.commands.init import Role
 from memfleet.doctor.broker import check_broker
 from memfleet.doctor.channels import check_channels
 from memfleet.doctor.deep import check_deep
@@ -21,6 +23,7 @@ from memfleet.doctor.machine import check_clock, check_data_folder
 from memfleet.doctor.stores import check_store
 from memfleet.tables import print_json, print_table
 from telemetry.clock import wall_ms
+from telemetry.errors import UsageError
 from telemetry.settings import load
 
 _STYLES = {"ok": "green", "doubtful": "yellow", "wrong": "bold red"}
@@ -42,6 +45,11 @@ def command(
 
     Example: [bold]memfleet doctor --config /etc/memfleet/collector.toml --deep[/bold]
     """
+    if role_of(config) is Role.agent:
+        raise UsageError(
+            f"{config} is the configuration of an agent, and doctor looks at a collector's: 'memfleet check-config "
+            f"{config}' checks it, 'memfleet agents' says how the agent is doing"
+        )
     found = list(_checks(load(CollectorConfig, config, os.environ), deep))
     if as_json:
         print_json([dataclasses.asdict(one) for one in found])

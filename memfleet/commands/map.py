@@ -20,7 +20,7 @@ from memfleet.spans import seconds
 from telemetry.clock import wall_ms
 from telemetry.errors import ConfigError, UsageError
 from telemetry.mqtt import Message
-from telemetry.settings import Broker
+from telemetry.settings import Broker, convert
 
 
 def command(
@@ -49,7 +49,9 @@ def command(
         for line, message in _messages(try_):
             _show(trial, message, {"line": line}, json_)
     else:
-        settings = Broker(url=broker or "", username=username, password_file=password_file)
+        settings = convert(
+            Broker, {"url": broker or "", "username": username, "password_file": password_file}, "the command line"
+        )
         listener = Listener(settings, "memfleet-map", lambda message: _show(trial, message, {}, json_))
         listener.listen(seconds(for_), stop_on_signals().is_set)
     trial.finish()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import logging
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +15,7 @@ from rich.live import Live
 from agent.config import AgentConfig, Outbox, Port
 from agent.process import Gateway
 from memfleet.advice import no_memory_yet
+from memfleet.alone import alone_in
 from memfleet.board import fleet_board
 from memfleet.lifeline import stop_on_signals
 from memfleet.local import LocalCollector
@@ -25,7 +23,6 @@ from memfleet.spans import seconds
 from memfleet.version import VERSION
 from telemetry.clock import monotonic_ms
 from telemetry.errors import UsageError
-from telemetry.journal import make_folder
 from telemetry.settings import convert
 
 ADVISE_MS = 60_000
@@ -37,7 +34,7 @@ def command(
     device: Annotated[str | None, typer.Option(help="Its name; by default that of the port.")] = None,
     system: Annotated[str, typer.Option(help="mt3620, esp32, zephyr or freertos; auto: by what it prints.")] = "auto",
     baud: Annotated[int, typer.Option(help="Speed of the port, bits a second.")] = 115200,
-    port: Annotated[int, typer.Option(help="Where the page should be.")] = 8080,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Where the page should be.")] = 8080,
     data: Annotated[Path | None, typer.Option(help="Where to keep what was seen, so that tomorrow continues.")] = None,
     for_: Annotated[str | None, typer.Option("--for", help="End after that time, as 45s or 10m.")] = None,
     relay: Annotated[bool, typer.Option("--relay", help="Offer the port as a terminal, for idf.py monitor.")] = False,
@@ -54,7 +51,7 @@ def command(
     directory = data or _default_directory(os.environ)
     stop = stop_on_signals()
     console = Console()
-    with _only_one(directory):
+    with alone_in(directory, "memfleet watch", "give this one --data"):
         collector = LocalCollector(directory, "desk", port)
         try:
             with console.status("starting the page ..."):
@@ -147,15 +144,3 @@ def _name_of(source: str) -> str:
 def _default_directory(environment: os._Environ[str]) -> Path:
     home = environment.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     return Path(home) / "memfleet" / "watch"
-
-
-@contextlib.contextmanager
-def _only_one(directory: Path) -> Iterator[None]:
-    """Two watchers on one folder would each believe the files their own."""
-    make_folder(directory)
-    with (directory / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(f"another `memfleet watch` keeps its data in {directory}; give this one --data") from None
-        yield

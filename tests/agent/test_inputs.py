@@ -16,6 +16,7 @@ import pytest
 import serial.rfc2217
 
 from agent.config import Port
+from agent.inputs.followed_file import FollowedFile
 from agent.inputs.polled_command import explain
 from agent.inputs.syslog import text_of
 from agent.ports import Chunk, Notice, Ports
@@ -187,6 +188,23 @@ def test_a_file_that_is_emptied_or_replaced_is_followed(tmp_path: Path) -> None:
         log.rename(tmp_path / "board.log.1")
         log.write_bytes(b"third\n")
         assert wait_for(ports, lambda data, _: data) == b"third\n"
+
+
+def test_a_file_goes_on_where_it_was_read_to(tmp_path: Path) -> None:
+    log = tmp_path / "board.log"
+    log.write_bytes(b"first\n")
+    opened = FollowedFile(str(log))
+    assert opened.read() == b"first\n"
+    place = opened.place
+    opened.close()
+    with log.open("ab") as more:
+        more.write(b"second\n")
+    assert FollowedFile(str(log), place).read() == b"second\n"
+    log.write_bytes(b"2\n")
+    assert FollowedFile(str(log), place).read() == b"2\n", "it was emptied meanwhile"
+    log.rename(tmp_path / "board.log.1")
+    log.write_bytes(b"another file\n")
+    assert FollowedFile(str(log), place).read() == b"another file\n"
 
 
 def test_commands_are_typed_into_the_shell_of_the_board(tmp_path: Path) -> None:

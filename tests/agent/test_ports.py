@@ -108,6 +108,16 @@ def test_a_file_is_read_and_followed(tmp_path: Path) -> None:
     ports.close()
 
 
+def test_a_folder_is_no_console_and_the_others_are_read_on(tmp_path: Path, board: Board) -> None:
+    ports = Ports([Port(port=str(tmp_path), device="folder"), Port(port=str(board.link), device="d")])
+    ports.start()
+    wait_for_trouble(ports, str(tmp_path), "a folder is no console")
+    wait_until_open(ports)
+    board.print(b"still heard\n")
+    assert read(ports, 12) == b"still heard\n"
+    ports.close()
+
+
 def test_a_pipe_comes_to_an_end(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

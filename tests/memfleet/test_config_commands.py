@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from memfleet.cli import app, main
 from memfleet.commands.init import CONFIGURATIONS, Role, template
-from telemetry.settings import convert
+from telemetry.settings import Broker, convert
 
 
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
@@ -126,3 +126,52 @@ def test_check_config_looks_into_rules_addresses_and_the_open_page(tmp_path: Pat
     assert "page.read_token_file: missing" in printed
     rules.unlink()
     assert f"judging.rules_file: {rules}: No such file" in run(monkeypatch, capsys, "check-config", str(file))[1]
+
+
+@pytest.mark.parametrize(
+    "url", ["lab", "lab:1883", "http://lab", "mqtt:/lab", "mqtt://", "mqtt://lab:99999", "mqtt://me:word@lab", ""]
+)
+def test_what_is_no_address_of_a_broker_is_said_before_anything_starts(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "collector.toml"
+    file.write_text(f'[broker]\nurl = "{url}"\n')
+    said = f"broker.url: {url!r} is not an address of a broker, `mqtt://host:port` or `mqtts://host:port`"
+    assert run(monkeypatch, capsys, "check-config", str(file)) == (2, f"memfleet: {file}: {said}\n")
+    status, printed = run(monkeypatch, capsys, "discover", "--broker", url, "--write", str(tmp_path / "agent.toml"))
+    assert (status, "Traceback" in printed) == (2, False)
+
+
+@pytest.mark.parametrize("url", ["mqtt://lab", "mqtts://lab:8883", "mqtt://[::1]:1883/", "mqtt://192.168.1.5:65535"])
+def test_addresses_of_brokers(url: str) -> None:
+    assert Broker(url=url) == convert(Broker, {"url": url}, "file")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '[[ports]]\nport = "/dev/a"\ndevice = "a"\n[[ports]]\nport = "/dev/a"\ndevice = "b"\n',
+            "port /dev/a stands there",
+        ),
+        ('[[stores]]\nname = "s"\nkind = "influxdb"\nurl = "http://x"\n' * 2, "store s stands there more than once"),
+        ('[[sources]]\nmaps = ["shelly"]\n[[sources]]\nmaps = ["shely"]\n', "sources[1].maps: shely: cannot be read"),
+        ('[capture]\nmask = ["(open"]\n', "capture.mask: '(open' is no regular expression"),
+    ],
+    ids=["port", "store", "map", "mask"],
+)
+def test_check_config_names_what_would_keep_it_from_starting(
+    text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file.toml"
+    file.write_text(text)
+    status, printed = run(monkeypatch, capsys, "check-config", str(file))
+    assert (status, said in printed) == (2, True), printed
+
+
+@pytest.mark.parametrize("command", [["watch", "/dev/ttyUSB0"], ["demo"]])
+def test_a_port_that_is_none_is_said(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, printed = run(monkeypatch, capsys, *command, "--port", "99999")
+    assert (status, "Traceback" in printed, "'--port'" in printed) == (2, False, True)

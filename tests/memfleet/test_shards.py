@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from agent.config import AgentConfig, Outbox
 from agent.process import Agent
 from collector.records import Arrival, decode
+from memfleet.alone import alone_in
 from memfleet.part import shard_range
 from telemetry.journal import START, JournalReader
 from telemetry.settings import Broker
@@ -22,7 +24,7 @@ from tests.faults.ledgers import counters
 from tests.faults.numbered import reading
 from tests.memfleet.running import memfleet
 from tests.servers import free_port, influxd, mosquitto
-from tests.waiting import wait_until
+from tests.waiting import LIMIT_S, wait_until
 
 FLEET = "plant"
 LOW, HIGH = "00-7f", "80-ff"
@@ -175,3 +177,13 @@ def test_what_moved_to_another_collector_is_neither_kept_nor_acknowledged(tmp_pa
             wait_until(lambda: count("foreign_messages"), "foreign ones are noticed", tmp_path / "one.log")
         assert count("accepted_rows") == kept
         assert not talker.delivered
+
+
+def test_a_second_collector_is_refused_the_folder(tmp_path: Path) -> None:
+    with alone_in(tmp_path, "memfleet collect", "end that one"):
+        environment = {**os.environ, "MEMFLEET_DATA_DIR": str(tmp_path)}
+        words = [sys.executable, "-m", "memfleet", "collect"]
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=LIMIT_S)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"memfleet: another `memfleet collect` keeps its data in {tmp_path}; end that one")
+    assert [file.name for file in tmp_path.iterdir()] == ["lock"]

@@ -116,3 +116,15 @@ def test_a_file_of_messages_that_cannot_be_read_is_doubtful(tmp_path: Path) -> N
     (tmp_path / FILE).write_text("no database" * 100)
     (found,) = check_channels(CollectorConfig(data_dir=str(tmp_path)), NOW)
     assert found.state == "doubtful"
+
+
+def test_an_agents_configuration_is_told_from_a_collectors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "agent.toml"
+    config.write_text('[[ports]]\nport = "/dev/ttyUSB0"\ndevice = "bench-7"\n[outbox]\nmax_mb = 5\n')
+    monkeypatch.setattr("sys.argv", ["memfleet", "doctor", "--config", str(config)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.startswith(f"memfleet: {config} is the configuration of an agent, ")
