@@ -99,12 +99,13 @@ class SeriesWriter:
 
     def _sight(self, arrival: Arrival, device: str, boot: int, uptime: int | None, t: int | None) -> None:
         received = arrival.received_ms
+        heard = received if any(isinstance(block, Rows) for block in arrival.blocks) else 0  # else people told of it
         time = t or 0  # a description alone is no reading
         known = self._seen.get(device)
         if known is None:
-            self._seen[device] = _Sighting(arrival.agent, boot, uptime, received, received, time)
+            self._seen[device] = _Sighting(arrival.agent, boot, uptime, received, heard, time)
             return
-        known.agent, known.seen = arrival.agent, max(known.seen, received)
+        known.agent, known.seen = arrival.agent, max(known.seen, heard)
         if boot > known.boot or (boot == known.boot and time >= known.t):
             if uptime is not None or boot > known.boot:
                 known.uptime = uptime

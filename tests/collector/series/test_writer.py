@@ -61,6 +61,14 @@ def test_a_device_tells_its_own_uptime_in_the_same_column(tmp_path: Path) -> Non
     assert points.values == {"boots": [3, 3], "firmware": ["2.0", None]}
 
 
+def test_what_people_tell_of_a_device_is_no_sign_of_life(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.arrive(About("dev-1", 1, {"board": "b"}), rows("heap", ["main"], ["free"], [0, 0, 1]))
+    bench.arrive(About("dev-1", 1, {"board": "b", "site": "Lyon"}), received_ms=T0 + 3_600_000)
+    (device,) = reader.devices(bench.db, T0 + 3_600_000, 300_000)
+    assert (device.last_seen_ms, device.state) == (T0, "silent")
+
+
 def test_newest_values_gather_over_one_boot_and_begin_anew_with_the_next(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
 
