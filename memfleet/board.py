@@ -30,7 +30,9 @@ def fleet_board(head: str, answer: Mapping[str, Any], alerts: Sequence[Mapping[s
             Text(visible(reasons.get(device["device"], ""))),
         )
     counts = ", ".join(f"{count} {state}" for state, count in answer["states"].items() if count)
-    return Group(Text(head, "bold"), Text(f"{answer['total']} devices: {counts or 'none has reported yet'}"), table)
+    fleet = sum(answer["states"].values())
+    found = "" if answer["total"] == fleet else f"{answer['total']} match, of "
+    return Group(Text(head, "bold"), Text(f"{found}{fleet} devices: {counts or 'none has reported yet'}"), table)
 
 
 def _fill(used: int | None, limit: int | None) -> tuple[str, str]:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -40,6 +41,15 @@ class Client:
             items += answer[key]
             if not answer[key] or len(items) >= answer["total"]:
                 return items
+
+    def must_know(self, name: str) -> None:
+        """UsageError when nobody heard of a device or an agent of that name: "nothing is wrong" would be read as an
+        all-clear of another one."""
+        try:
+            self.get(f"devices/{quote(name, safe='')}")
+        except UsageError:
+            if name not in {one["agent"] for one in self.get("agents")["agents"]}:
+                raise
 
     def get_bytes(self, path: str) -> bytes:
         """The body of GET /api/v1/PATH as it is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,6 +19,9 @@ from memfleet.version import VERSION
 from telemetry.clock import wall_ms
 from telemetry.errors import EnvironmentFault
 from telemetry.messages import Command
+from telemetry.mqtt import Link
+
+_LOG = logging.getLogger("memfleet")
 
 PUBLISH_ROUND_S = 0.25
 ROUND_S = 0.05
@@ -27,10 +31,12 @@ LEVEL = 6
 def publish(fleet: Fleet, settings: AgentConfig, stop: threading.Event) -> None:
     """Publish a fleet in real time until `stop` is set: through an agent's outbox, or as its devices do themselves."""
     broadcast = Broadcast(fleet.systems(), settings.broker, f"{settings.fleet}-{settings.name}-devices")
+    said = ""
     if len(broadcast) == len(fleet):
         while not stop.is_set():
             broadcast.take(fleet.advance(wall_ms()))
             broadcast.link.step(PUBLISH_ROUND_S)
+            said = _tell(broadcast.link, said)
         broadcast.link.close()
         return
     agent = Agent(settings, Path(settings.data_dir), VERSION)
@@ -39,6 +45,7 @@ def publish(fleet: Fleet, settings: AgentConfig, stop: threading.Event) -> None:
         while not stop.is_set():
             agent.take(broadcast.take(fleet.advance(agent.now_ms())))
             agent.step(PUBLISH_ROUND_S)
+            said = _tell(agent.publisher.link, said)
             if len(broadcast):
                 broadcast.link.step(0)
             if agent.publisher.command != obeyed:
@@ -46,6 +53,13 @@ def publish(fleet: Fleet, settings: AgentConfig, stop: threading.Event) -> None:
                 obey(fleet, obeyed, agent.now_ms())
     finally:
         agent.close()
+
+
+def _tell(link: Link, said: str) -> str:
+    """Say once what keeps the broker away, and once that it is there again; what was said."""
+    if link.trouble != said:
+        _LOG.log(logging.WARNING if link.trouble else logging.INFO, link.trouble or "connected to the broker")
+    return link.trouble
 
 
 def obey(fleet: Fleet, command: Command | None, now_ms: int) -> None:

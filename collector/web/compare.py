@@ -61,6 +61,9 @@ def differences(db: sqlite3.Connection, before: str, after: str, span_ms: tuple[
     for version, side in zip((before, after), sides, strict=True):
         if not side:
             known = sorted({text for boots_ in firmware.values() for text in boots_.values() if text})
+            if version in known:
+                what = f"firmware {version[:80]!r} told too little in that time to be compared"
+                raise HTTPException(404, f"{what}: it takes some samples of what is used of a heap, task or stack")
             raise HTTPException(
                 404, f"no readings of firmware {version[:80]!r} in that time; there are {_listed(known)}"
             )

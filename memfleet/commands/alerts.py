@@ -28,7 +28,10 @@ def listing(
     """
     if context.invoked_subcommand:
         return
-    found = Client(url, token_file).get("alerts", active=not everything, device=device)["alerts"]
+    client = Client(url, token_file)
+    found = client.get("alerts", active=not everything, device=device)["alerts"]
+    if device and not found:
+        client.must_know(device)
     if as_json:
         print_json(found)
         return

@@ -72,6 +72,8 @@ def _cut(log: bytes, lines: str | None) -> bytes:
         if not found or not 1 <= int(found[1]) <= int(found[2]):
             raise UsageError(f"--lines {lines!r}: write the first and the last line, as 120-180")
         first, last = int(found[1]), int(found[2])
+        if first > len(parts):
+            raise UsageError(f"--lines {lines!r}: the log has {len(parts)} lines")
     else:
         facts = [fact for fact in _facts(log) if fact.kind != "log"]
         if not facts:

@@ -25,7 +25,10 @@ def command(
     """
     now_ms = wall_ms()
     query = {"device": device, "start": moment_ms(since, now_ms), "end": now_ms, "limit": 10_000}
-    holes = Client(url, token_file).get("holes", **query)["holes"]
+    client = Client(url, token_file)
+    holes = client.get("holes", **query)["holes"]
+    if device and not holes:
+        client.must_know(device)
     if as_json:
         print_json(holes)
         return

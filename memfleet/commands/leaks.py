@@ -30,7 +30,10 @@ def command(
 
     Example: [bold]memfleet leaks --device bench-7[/bold]
     """
-    found = Client(url, token_file).get("alerts", active=not everything, device=device, limit=_MOST)["alerts"]
+    client = Client(url, token_file)
+    found = client.get("alerts", active=not everything, device=device, limit=_MOST)["alerts"]
+    if device and not found:
+        client.must_know(device)
     leaks = sorted((one for one in found if "leak_rate" in one["numbers"]), key=_urgency)
     now_ms = wall_ms()
     if as_json:

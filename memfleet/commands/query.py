@@ -27,7 +27,8 @@ def command(
     Example: [bold]memfleet query kitchen-1 process --from 6h[/bold]
     """
     now_ms = wall_ms()
-    answer = Client(url, token_file).get(
+    client = Client(url, token_file)
+    answer = client.get(
         "points",
         device=device,
         kind=kind,
@@ -36,6 +37,8 @@ def command(
         end=moment_ms(end, now_ms),
         max_points=points,
     )
+    if not answer["t"]:
+        client.must_know(device)
     if as_json:
         print_json(answer)
         return

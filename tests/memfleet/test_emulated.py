@@ -6,6 +6,9 @@ import threading
 import time
 from collections import defaultdict
 from pathlib import Path
+from typing import Literal
+
+import pytest
 
 from agent.config import AgentConfig, Outbox
 from emulators.config import Group
@@ -17,7 +20,7 @@ from telemetry.mqtt import Link, Message, Session
 from telemetry.settings import Broker
 from telemetry.topics import Topic
 from telemetry.wire import Rows, decode_body, unseal
-from tests.servers import mosquitto
+from tests.servers import free_port, mosquitto
 from tests.waiting import wait_until
 
 FLEET, AGENT = "plant", "emulator"
@@ -79,3 +82,19 @@ def test_a_suspected_device_reports_more_often_and_tells_its_log(tmp_path: Path)
             collector.link.close()
     assert collector.count("calm-001", "heap") <= 1
     assert collector.count("calm-001", "log") == 0
+
+
+@pytest.mark.parametrize("publish_as", ["memfleet", "shelly"])
+def test_a_broker_that_is_not_there_is_said(
+    publish_as: Literal["memfleet", "shelly"], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    group = Group(name="plug", board="esp32c3", workload="slow-leak", publish_as=publish_as)
+    settings = AgentConfig(broker=Broker(url=f"mqtt://127.0.0.1:{free_port()}"), data_dir=str(tmp_path))
+    stop = threading.Event()
+    running = threading.Thread(target=publish, args=(Fleet([group], seed=1), settings, stop))
+    running.start()
+    try:
+        wait_until(lambda: "connection refused; is it running?" in caplog.text, "it says what is wrong")
+    finally:
+        stop.set()
+        running.join()

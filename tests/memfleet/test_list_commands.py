@@ -169,3 +169,20 @@ def test_moments() -> None:
     assert moment_ms("2026-11-20T12:00:00+00:00", now_ms) == 1_795_176_000_000
     with pytest.raises(UsageError, match="is not a time"):
         moment_ms("yesterday", now_ms)
+
+
+@pytest.mark.parametrize(
+    "words", [["alerts", "--device", "kitchn-1"], ["leaks", "--device", "kitchn-1"], ["holes", "kitchn-1"],
+              ["query", "kitchn-1", "process"]], ids=lambda words: words[0],
+)  # fmt: skip
+def test_a_device_that_nobody_heard_of_gets_no_all_clear(words: list[str], address: str, memfleet: Memfleet) -> None:
+    assert memfleet(*words, "--url", address, status=2) == "memfleet: no device named 'kitchn-1' has reported\n"
+
+
+def test_the_totals_of_top_say_of_how_many_they_are(address: str, memfleet: Memfleet) -> None:
+    assert re.search(r"^0 match, of \d+ devices: ", memfleet("top", "--once", "nosuchword", "--url", address), re.M)
+
+
+def test_only_a_device_that_is_known_can_be_retired(address: str, memfleet: Memfleet) -> None:
+    said = memfleet("devices", "retire", "kitchn-1", "--url", address, status=2)
+    assert said == "memfleet: no device named 'kitchn-1' has reported\n"
