@@ -91,8 +91,10 @@ class Agent:
             self.publisher.step(0.05)
         return self.publisher.idle
 
-    def close(self) -> None:
-        """Commit, say good-bye, close the files."""
+    def close(self, *, asked: bool = False) -> None:
+        """Commit, say good-bye, close the files; `asked`: somebody wants it to end."""
+        if asked:
+            self._report.end()
         self.commit()
         self.publisher.close()
         self.outbox.close()
@@ -158,9 +160,9 @@ class Gateway:
         """The sources have ended: take what their last lines still say."""
         self.agent.take(self.stations.finish())
 
-    def close(self) -> None:
-        """Stop reading, commit, close."""
+    def close(self, *, asked: bool = False) -> None:
+        """Stop reading, commit, close; `asked`: somebody wants it to end."""
         self.agent.take(self.stations.close())
         for source in self.sources:
             self.agent.take(source.close())
-        self.agent.close()
+        self.agent.close(asked=asked)

@@ -10,9 +10,11 @@ from pathlib import Path
 from agent.outbox import Outbox
 from telemetry.errors import WireError
 from telemetry.readings import Reading, Value
+from telemetry.resets import STOPPED
 from telemetry.wire import Rows, decode_body
 
 PERIOD_MS = 30_000
+_END = "agent/end"
 
 _TIMEX_BYTES = 256  # struct timex has 208 on 64-bit Linux; all zero, it asks and changes nothing
 _UNSYNCHRONISED = 5  # TIME_ERROR of adjtimex(2)
@@ -31,6 +33,8 @@ class Report:
         self._clock_state = clock_state
         self._boot = outbox.boot_of(_own(name)) + 1
         outbox.set_boot(_own(name), self._boot)
+        self._reset_reason = outbox.recall(_END).get("", "")
+        outbox.remember(_END, "")
         self._started_ms: int | None = None
 
     def reading(self, now_ms: int, folder: Path, consoles: Mapping[str, int] | None = None) -> Reading:
@@ -46,8 +50,14 @@ class Report:
             "version": self._version,
             **(consoles or {}),
         }
+        if self._reset_reason:
+            values["reset_reason"] = self._reset_reason
         uptime_ms = max(0, now_ms - self._started_ms)
         return Reading(self._name, "agent", (), now_ms, values, self._boot, uptime_ms)
+
+    def end(self) -> None:
+        """The agent ends because it was told to: the next start is no restart that nobody wanted."""
+        self._outbox.remember(_END, STOPPED)
 
     def _oldest_age_ms(self, now_ms: int) -> int:
         """Age of the oldest reading that the collector does not have; 0 when it has all."""

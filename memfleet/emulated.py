@@ -52,7 +52,7 @@ def publish(fleet: Fleet, settings: AgentConfig, stop: threading.Event) -> None:
                 obeyed = agent.publisher.command
                 obey(fleet, obeyed, agent.now_ms())
     finally:
-        agent.close()
+        agent.close(asked=stop.is_set())
 
 
 def _tell(link: Link, said: str) -> str:

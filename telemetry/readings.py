@@ -60,7 +60,7 @@ KINDS: Mapping[str, Kind] = {
                 "outbox_depth", "oldest_age_ms", "evicted", "disk_free",
                 "ports", "cut_numbers", "cut_names", "long_lines",
             ),
-            ("clock", "version"),
+            ("clock", "version", "reset_reason"),
         ),
         Kind("log", (), (), ("level", "module", "text")),
     )

@@ -23,6 +23,8 @@ _WORDS = (
 _CLASSES = [(name, re.compile(words, re.IGNORECASE)) for name, words in _WORDS]
 
 _WANTED = re.compile(r"(?<![a-z])(ota|update|upgrade|user|button)(?![a-z])", re.IGNORECASE)
+STOPPED = "stopped by its user"
+"""Why a program starts anew that was told to end before: a deliberate start."""
 _FOR_WANT_OF_MEMORY = re.compile(
     r"out.of.memory|(?<![a-z])oom(?![a-z])|no.?mem(?![a-z])|(low|short)\W+(on |of )?(memory|heap)"
     r"|(memory|heap)\W+(is )?(low|exhausted|full|overuse)|alloc\w* fail|fail\w* to alloc",

@@ -130,7 +130,7 @@ class Judge:
             self.board.take(place, block, last, arrival.received_ms)
         if begun is not None:
             self._lives.begin(row, begun, arrival.received_ms)
-        if block.kind in ("event", "device"):
+        if block.kind in ("event", "device", "agent"):
             self._lives.take(row, block)
         self.hearing.sample(arrival.agent, row, min(arrival.received_ms, block.t0 + last[0]))
 

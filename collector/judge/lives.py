@@ -65,7 +65,7 @@ class Lives:
         """An event, or what a device says of itself."""
         if block.boot != self._board.boots.get(block.device):
             return
-        if block.kind == "device":
+        if block.kind in ("device", "agent"):
             for _, texts in _texts(block):
                 self._hear_reason(row, block.boot, texts.get("reset_reason", ""))
             return

@@ -71,7 +71,7 @@ def command(
             agent.agent.drain(10)
     finally:
         service.stopping()
-        agent.close()
+        agent.close(asked=stop.is_set() or agent.ended)
 
 
 def _ports(ports: list[str], devices: list[str], alike: dict[str, object]) -> list[dict[str, object]]:

@@ -27,6 +27,10 @@ from telemetry.clock import monotonic_ms
 from telemetry.errors import EnvironmentFault, UsageError
 from telemetry.settings import load
 
+_PATIENCE_S = 30
+_LEFT_OVER = "replay/left"
+"""Remembered in the outbox: what was played to its end, for as long as not all of it is delivered."""
+
 
 def command(
     file: Annotated[
@@ -55,16 +59,37 @@ def command(
     entries, timed = _entries(file, round(seconds(line_every) * 1000))
     stop = stop_on_signals()
     agent = Agent(settings, Path(settings.data_dir), VERSION)
-    bridge = Bridge(device, agent.outbox, None if system == "auto" else system)
     try:
+        played = f"{file.resolve()} of {device}"
+        if agent.outbox.depth and _left_over(agent) == played:
+            return
+        bridge = Bridge(device, agent.outbox, None if system == "auto" else system)
         count = _play(agent, bridge, _Plan(entries, speed, move=shift or not timed), stop)
-        if not agent.drain(30):
-            waiting = agent.publisher.link.trouble or "the collector does not acknowledge"
-            raise EnvironmentFault(f"{agent.outbox.depth} frames wait in the outbox: {waiting}", retry=True)
+        if not stop.is_set():
+            agent.outbox.remember(_LEFT_OVER, played)
+        _deliver(agent, "run the same again to deliver them")
+        agent.outbox.remember(_LEFT_OVER, "")
     finally:
-        agent.close()
+        agent.close(asked=True)
     console = bridge.console
     sys.stdout.write(f"{read_of(console)}, {count} readings delivered\n")
+
+
+def _left_over(agent: Agent) -> str:
+    """Deliver what an earlier run left in the outbox; what that had played to its end, which need not be played again,
+    or nothing."""
+    earlier, frames = agent.outbox.recall(_LEFT_OVER).get("", ""), agent.outbox.depth
+    _deliver(agent, f"they are of an earlier run ({earlier or 'not of a whole replay'}), and go first")
+    sys.stdout.write(f"delivered what an earlier run had left: {frames} frames, {earlier or 'not of a whole replay'}\n")
+    agent.outbox.remember(_LEFT_OVER, "")
+    return earlier
+
+
+def _deliver(agent: Agent, advice: str) -> None:
+    """EnvironmentFault when the collector does not get everything within half a minute."""
+    if not agent.drain(_PATIENCE_S):
+        trouble = agent.publisher.link.trouble or "the collector does not acknowledge"
+        raise EnvironmentFault(f"{agent.outbox.depth} frames wait in the outbox: {trouble}; {advice}", retry=True)
 
 
 @dataclass(frozen=True, slots=True)

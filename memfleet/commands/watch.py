@@ -69,7 +69,7 @@ def command(
                     while not stop.is_set() and (until_ms is None or monotonic_ms() < until_ms):
                         desk.round(live)
             finally:
-                agent.close()
+                agent.close(asked=stop.is_set() or span_s is not None)
         finally:
             collector.close()
 

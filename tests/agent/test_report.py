@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from agent.config import AgentConfig
 from agent.framing import Framer, bodies
 from agent.outbox import Outbox
@@ -71,6 +73,16 @@ def test_it_counts_evictions_and_its_own_starts(tmp_path: Path) -> None:
     assert evicted + again.depth == 40
     assert reading.boot == 2
     assert again.boot_of("gw-1") == 0  # a device of the same name would count its own
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_it_tells_an_end_that_was_asked_for_from_one_that_was_not(asked: bool, tmp_path: Path) -> None:
+    config = AgentConfig(fleet="plant", name="gw-1", broker=Broker(url="mqtt://127.0.0.1:1"))
+    Agent(config, tmp_path).close(asked=asked)
+    for reason in ("stopped by its user" if asked else None, None):  # of the second end nobody was told
+        outbox = Outbox(tmp_path / "outbox.journal", 10_000)
+        assert Report("gw-1", "", outbox, lambda: "unknown").reading(T0, tmp_path).values.get("reset_reason") == reason
+        outbox.close()
 
 
 def test_every_agent_sends_it(tmp_path: Path) -> None:

@@ -17,9 +17,11 @@ from collector.judge.process import FINDINGS
 from collector.notify.heartbeat import last_tick_ms
 from emulators.config import Group
 from emulators.consoles import DeviceConsole
+from memfleet.cli import main
+from memfleet.commands import replay
 from telemetry.clock import wall_ms
 from tests.memfleet.running import Collector, Terminal, memfleet
-from tests.servers import Mosquitto, mosquitto
+from tests.servers import Mosquitto, free_port, mosquitto
 from tests.waiting import said, wait_until
 
 LIFE_MS = 120_000
@@ -156,3 +158,21 @@ def test_the_capture_replays_into_a_fresh_collector(story: Story) -> None:
     wait_until(lambda: readings(story.again) == readings(story.live), "the same readings")
     assert set(events(story.again)) == set(events(story.live))
     wait_until(lambda: alerts(story.again) == alerts(story.live), "the same alerts")
+
+
+def test_what_a_replay_could_not_deliver_goes_once(
+    story: Story, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(story.gateway / "capture" / "pump"), "--device", "pump-2", "--shift", "--fleet", "again"]
+    words += ["--data", str(story.folder / "left")]
+    monkeypatch.setattr(replay, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr("sys.argv", ["memfleet", "replay", *words, "--broker", f"mqtt://127.0.0.1:{free_port()}"])
+    with pytest.raises(SystemExit):
+        main()
+    message = capsys.readouterr().err
+    assert "frames wait in the outbox: " in message
+    assert message.endswith("; run the same again to deliver them\n")
+    printed_then = run("replay", *words, "--broker", story.broker.url)
+    assert printed_then.startswith("delivered what an earlier run had left: ")
+    assert "readings delivered" not in printed_then
+    wait_until(lambda: story.again.get("/api/v1/devices/pump-2/series"), "the device is known")

@@ -147,6 +147,15 @@ def test_what_somebody_wanted_every_hour_is_not_told(board: Board, reason: str) 
     assert board.fired("restarts-often", "reboot-loop") == []
 
 
+@pytest.mark.parametrize(("reason", "told"), [("stopped by its user", []), (None, ["reboot-loop"])])
+def test_an_agent_that_its_user_stops_and_starts_is_no_loop(reason: str | None, told: list[str]) -> None:
+    bench = Board()
+    for boot in range(1, 7):
+        values = {"outbox_depth": 0} | ({"reset_reason": reason} if reason and boot > 1 else {})
+        bench.second(rows("gw-1", "agent", (), bench.now_ms, values, boot=boot, uptime_ms=0), seconds=20)
+    assert [one.rule for one in bench.fired()] == told
+
+
 def test_an_update_is_known_by_the_firmware(board: Board) -> None:
     for number in range(6):
         board.live([30_000, 97_000])
