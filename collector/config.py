@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from telemetry.settings import Broker, Name, Positive, Settings, once_each
+from telemetry.settings import Broker, HttpUrl, Name, OptionalHttpUrl, Positive, Settings, once_each
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
@@ -18,7 +18,7 @@ class StoreConfig(Settings, frozen=True):
     """Names the store in status, metrics and files."""
     kind: Literal["influxdb", "victoriametrics"]
     """What the server is; it is never guessed."""
-    url: str
+    url: HttpUrl
     """Base address, `http://host:port`."""
     api: Literal[1, 2, 3] = 1
     """InfluxDB: the API it is written by. VictoriaMetrics: 2 (`/api/v2/write`) or 1 (`/write`)."""
@@ -45,7 +45,7 @@ class StoreConfig(Settings, frozen=True):
 class Peer(Settings, frozen=True):
     """Another collector of the same fleet, which owns other shards: the page shows its incidents with ours."""
 
-    url: str
+    url: HttpUrl
     """Address of its page, for this collector and for browsers: links lead there."""
     token_file: str = ""
     """File that holds a token for it: its operator token, to acknowledge and silence over there too."""
@@ -120,7 +120,7 @@ class Notify(Settings, frozen=True):
     """At most one message to each channel in so many seconds; what comes meanwhile is told together."""
     repeat_s: Annotated[int, Meta(ge=0)] = 14_400
     """An open incident that nobody acknowledged is told again after so many seconds; 0: never."""
-    heartbeat_url: str = ""
+    heartbeat_url: OptionalHttpUrl = ""
     """Outside address (of a dead man's switch) that is fetched while the judge judges; empty: none."""
     heartbeat_s: Positive = 60
     """How often it is fetched, seconds."""

@@ -23,10 +23,11 @@ def read_inventory(path: Path) -> list[dict[str, Any]]:
 
 def parse_inventory(text: str, source: str) -> list[dict[str, Any]]:
     """The same from text. Pure."""
+    lines: list[list[str]] = []
     try:
-        lines = list(csv.reader(text.splitlines(keepends=True), skipinitialspace=True, strict=True))
+        lines.extend(csv.reader(text.splitlines(keepends=True), skipinitialspace=True, strict=True))
     except csv.Error as error:
-        raise ConfigError(source, [f"is not CSV: {error}"]) from None
+        raise ConfigError(source, [f"line {len(lines) + 1}: is not CSV: {error}"]) from None
     if not lines:
         raise ConfigError(source, ["is empty; the first line names the columns, one of them 'device'"])
     columns = [name.strip().lower() for name in lines[0]]

@@ -322,6 +322,8 @@ def _connect_trouble(url: str, error: Exception) -> str:
         return f"broker {url}: no answer"
     if isinstance(error, ssl.SSLError):
         return f"broker {url}: TLS failed: {error.reason}"
+    if isinstance(error, ConnectionResetError) and url.startswith("mqtts:"):
+        return f"broker {url}: it hung up as TLS began; is this its port for TLS?"
     if isinstance(error, ConnectionRefusedError):
         return f"broker {url}: connection refused; is it running?"
     return f"broker {url}: {error}"

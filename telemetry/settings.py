@@ -33,6 +33,11 @@ BrokerUrl = Annotated[
     ),
 ]
 """Anything else would end at another broker than was meant: a host without `mqtt://` is none to `urlsplit`."""
+_HTTP_URL = r"https?://[^\s/?#]+([/?#]\S*)?"
+_HTTP_WORDS = "an address, `http://host:port` or `https://host`"
+HttpUrl = Annotated[str, msgspec.Meta(pattern=f"^{_HTTP_URL}$", description=_HTTP_WORDS)]
+OptionalHttpUrl = Annotated[str, msgspec.Meta(pattern=f"^({_HTTP_URL})?$", description=_HTTP_WORDS)]
+"""The same, or empty."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

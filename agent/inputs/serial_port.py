@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from urllib.parse import urlsplit
 
 import serial
 
@@ -19,6 +20,8 @@ class SerialPort(PlainInput):
     def __init__(self, port: Port) -> None:
         # RFC 2217 is read by a thread of pyserial's own, so its socket tells nothing.
         self._remote = self.polled = port.port.startswith("rfc2217:")
+        if self._remote and (not (address := urlsplit(port.port)).hostname or address.port is None):
+            raise ValueError(f"{port.port} names no host and port; write rfc2217://host:port")
         self._serial = serial.serial_for_url(port.port, do_not_open=True, baudrate=port.baud, timeout=0)
         self._serial.dtr = False  # either line resets many boards
         self._serial.rts = False

@@ -137,5 +137,6 @@ class MapSource:
     def close(self) -> list[About | Reading]:
         """Say good-bye to the broker; what was still being joined."""
         self.link.close()
-        _LOG.info("devices that publish by themselves: %s", dict(sorted((self.counts + self.maps.counts).items())))
+        counts = sorted((self.counts + self.maps.counts).items())
+        _LOG.info("of devices that publish by themselves: %s", ", ".join(f"{name} {count}" for name, count in counts))
         return self.devices.close()

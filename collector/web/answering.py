@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -35,8 +36,16 @@ class Hour:
         end = now_ms if self._end is None else self._end
         start = end - self.LENGTH_MS if self._start is None else self._start
         if start > end:
-            raise UsageError(f"start {start} is after end {end}")
+            raise UsageError(f"start {_stamp(start)} is after end {_stamp(end)}")
         return start, end
+
+
+def _stamp(time_ms: int) -> str:
+    """The moment as people read it, UTC; the bare number where there is no such year."""
+    try:
+        return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (OverflowError, OSError, ValueError):
+        return str(time_ms)
 
 
 class Day(Hour):

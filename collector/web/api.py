@@ -100,7 +100,10 @@ def _add_devices(api: APIRouter, services: Services) -> None:
         max_points: Annotated[int, Query(ge=2, le=100_000)] = 1_000,
     ) -> Response:
         """One series as columns; thinned to `max_points`, keeping the least and the most."""
-        _known_kind(kind, name or [])
+        if fault := _fault_of_names(kind, name or []):
+            known = await services.series.ask(reader.series_of, device)
+            there = [" ".join(map(repr, row.names)) for row in known if row.kind == kind and row.names]
+            raise UsageError(f"{fault}; {device[:80]} has {', '.join(there)}" if there else fault)
         start, end = span.resolve(services.now_ms())
         found = await services.series.ask(reader.points, device, kind, tuple(name or ()), start, end, max_points)
         return json_answer(found)
@@ -113,10 +116,12 @@ async def _device(services: Services, name: str) -> DeviceRow:
     return row
 
 
-def _known_kind(kind: str, names: list[str]) -> None:
+def _fault_of_names(kind: str, names: list[str]) -> str:
+    """What is wrong with so many names for a kind, if anything; UsageError when there is no such kind."""
     if kind not in KINDS:
         raise UsageError(f"kind: {kind[:80]!r} is none of {', '.join(KINDS)}")
     tags = KINDS[kind].tags
     if len(names) != len(tags):
         wanted = " and ".join(f"the {tag}" for tag in tags) or "none"
-        raise UsageError(f"name: {kind} takes {len(tags)} ({wanted}), {len(names)} given")
+        return f"name: {kind} takes {len(tags)} ({wanted}), {len(names)} given"
+    return ""

@@ -15,7 +15,7 @@ from agent.process import Gateway
 from memfleet.lifeline import die_with_parent, stop_on_signals
 from memfleet.service import Service
 from memfleet.version import VERSION
-from telemetry.errors import UsageError
+from telemetry.errors import EnvironmentFault, UsageError
 from telemetry.settings import load
 
 
@@ -23,7 +23,7 @@ def command(
     port: Annotated[list[str] | None, typer.Option(help="A console: /dev/ttyUSB0, a file, - for stdin.")] = None,
     device: Annotated[list[str] | None, typer.Option(help="Name of the device at that port, same order.")] = None,
     system: Annotated[str, typer.Option(help="mt3620, esp32, zephyr or freertos; auto: by what it prints.")] = "auto",
-    baud: Annotated[int, typer.Option(help="Speed of the ports, bits a second.")] = 115200,
+    baud: Annotated[int, typer.Option(min=1, help="Speed of the ports, bits a second.")] = 115200,
     broker: Annotated[str | None, typer.Option(help="mqtt://host:port or mqtts://host:port.")] = None,
     fleet: Annotated[str | None, typer.Option(help="Name of the fleet.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of this agent.")] = None,
@@ -57,18 +57,21 @@ def command(
     stop = stop_on_signals()
     agent = Gateway(settings, Path(settings.data_dir), VERSION)
     service = Service(os.environ, lambda: True, time.monotonic)  # fed from the round below: one that hangs is not
-    said = ""
+    said: str | None = None
     try:
         while not stop.is_set() and not agent.ended:
             agent.step(0.5)
             service.look()
-            trouble = agent.agent.publisher.link.trouble
-            if trouble != said:
-                logging.log(logging.WARNING if trouble else logging.INFO, trouble or "connected to the broker")
-                said = trouble
+            link = agent.agent.publisher.link
+            if link.trouble != said and (link.up or link.trouble):
+                connected = f"connected to the broker {settings.broker.url}"
+                logging.log(logging.WARNING if link.trouble else logging.INFO, link.trouble or connected)
+                said = link.trouble
         if agent.ended:
             agent.finish()
-            agent.agent.drain(10)
+            if not agent.agent.drain(10):
+                left = f"{agent.agent.outbox.depth} frames wait in the outbox in {settings.data_dir}"
+                raise EnvironmentFault(f"{left}; start the agent again to deliver them", retry=True)
     finally:
         service.stopping()
         agent.close(asked=stop.is_set() or agent.ended)

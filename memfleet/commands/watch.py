@@ -33,7 +33,7 @@ def command(
     source: Annotated[str, typer.Argument(help="The board's port, a log file that is being written, or - for stdin.")],
     device: Annotated[str | None, typer.Option(help="Its name; by default that of the port.")] = None,
     system: Annotated[str, typer.Option(help="mt3620, esp32, zephyr or freertos; auto: by what it prints.")] = "auto",
-    baud: Annotated[int, typer.Option(help="Speed of the port, bits a second.")] = 115200,
+    baud: Annotated[int, typer.Option(min=1, help="Speed of the port, bits a second.")] = 115200,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Where the page should be.")] = 8080,
     data: Annotated[Path | None, typer.Option(help="Where to keep what was seen, so that tomorrow continues.")] = None,
     for_: Annotated[str | None, typer.Option("--for", help="End after that time, as 45s or 10m.")] = None,

@@ -108,6 +108,14 @@ def test_a_file_is_read_and_followed(tmp_path: Path) -> None:
     ports.close()
 
 
+@pytest.mark.parametrize("address", ["rfc2217://127.0.0.1", "socket://127.0.0.1"])
+def test_an_address_without_a_port_says_what_is_missing(address: str) -> None:
+    ports = Ports([Port(port=address, device="d")])
+    ports.start()
+    wait_for_trouble(ports, address, "names no host and port; write")
+    ports.close()
+
+
 def test_a_folder_is_no_console_and_the_others_are_read_on(tmp_path: Path, board: Board) -> None:
     ports = Ports([Port(port=str(tmp_path), device="folder"), Port(port=str(board.link), device="d")])
     ports.start()

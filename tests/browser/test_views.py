@@ -121,6 +121,14 @@ def test_an_incident_of_two_collectors_is_one(shared: Shared) -> None:
     expect(lines).to_contain_text("kitchen-3 error mqtt: publish failed")
 
 
+def test_of_an_incident_that_nobody_knows_no_empty_boxes_are_shown(shared: Shared) -> None:
+    page = shared.page
+    page.goto(f"{shared.address}/incident?key=nope")
+    expect(page.get_by_text("There is no incident of that key")).to_be_visible()
+    expect(page.get_by_role("region", name="Devices")).to_be_hidden()
+    expect(page.get_by_role("region", name="Log lines")).to_be_hidden()
+
+
 def test_an_incident_is_acknowledged_and_silenced_at_every_collector(shared: Shared) -> None:
     page = shared.page
     page.goto(f"{shared.address}/incidents")

@@ -40,7 +40,8 @@ def test_init_takes_the_folder_of_the_data(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("role", Role)
 def test_every_setting_that_init_writes_can_be_switched_on(role: Role) -> None:
-    text = template(CONFIGURATIONS[role]).replace('= ""', '= "influxdb"')  # a kind of store, and any other text
+    text = re.sub(r'(url) = ""', r'\1 = "http://host"', template(CONFIGURATIONS[role]))
+    text = text.replace('= ""', '= "influxdb"')  # a kind of store, and any other text
     switched_on = re.sub(r"^#(\[|\w+ = (?!\(not set\)))", r"\1", text, flags=re.M)
     assert switched_on != text
     config = convert(CONFIGURATIONS[role], tomllib.loads(switched_on), "file")
@@ -156,9 +157,11 @@ def test_addresses_of_brokers(url: str) -> None:
         ),
         ('[[stores]]\nname = "s"\nkind = "influxdb"\nurl = "http://x"\n' * 2, "store s stands there more than once"),
         ('[[sources]]\nmaps = ["shelly"]\n[[sources]]\nmaps = ["shely"]\n', "sources[1].maps: shely: cannot be read"),
+        ('[[stores]]\nname = "s"\nkind = "influxdb"\nurl = "db:8086"\n', "'db:8086' is not an address, `http://host"),
+        ('[notify]\nheartbeat_url = "hc"\n', "notify.heartbeat_url: 'hc' is not an address, `http://host:port`"),
         ('[capture]\nmask = ["(open"]\n', "capture.mask: '(open' is no regular expression"),
     ],
-    ids=["port", "store", "map", "mask"],
+    ids=["port", "store", "map", "address of a store", "address of a heartbeat", "mask"],
 )
 def test_check_config_names_what_would_keep_it_from_starting(
     text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -40,3 +40,8 @@ def test_what_is_no_inventory_is_refused(text: str) -> None:
 def test_whatever_the_file_holds_there_is_a_list_or_a_clear_error(text: str) -> None:
     with contextlib.suppress(ConfigError):
         assert all(one["device"] for one in parse_inventory(text, "f.csv"))
+
+
+def test_a_quote_without_end_is_named_with_its_line() -> None:
+    with pytest.raises(ConfigError, match=r"f\.csv: line 3: is not CSV: "):
+        parse_inventory('device,site\nd1,Lyon\nd2,"Ulm\nd3,Graz\n', "f.csv")

@@ -79,7 +79,7 @@ def test_all_faults_are_named_at_once_with_their_place() -> None:
             "portt": 1,
             "page": {"port": 70_000, "host": 5},
             "broker": "mqtt://h",
-            "stores": [{"name": "a", "kind": "influxdb", "url": "u"}, {"name": "b", "kind": "influx"}],
+            "stores": [{"name": "a", "kind": "influxdb", "url": "http://u"}, {"name": "b", "kind": "influx"}],
             "shards": ["00", "zz"],
         }
     )

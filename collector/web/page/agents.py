@@ -28,6 +28,7 @@ _COLUMNS = (
 )  # fmt: skip
 _REFUSED = {"cut_numbers": "numbers cut short", "cut_names": "names cut short", "long_lines": "lines too long"}
 """What an agent's consoles would not take for a reading, by the counter that it tells."""
+_LOOKING = '<p class="quiet">Looking …</p>'
 _HOLE_COLUMNS = ("Device", "From", "To", "For", "Why")
 
 
@@ -41,9 +42,9 @@ def register(services: Services) -> None:
             fleet = await services.fleet.look()
         with frame(services, request, "/agents", fleet):
             markup("Agents", "h1")
-            agents = markup("").classes("card table-wrap")
+            agents = markup(_LOOKING).classes("card table-wrap")
             markup("Holes in the last 24 hours", "h2")
-            holes = markup("").classes("card table-wrap")
+            holes = markup(_LOOKING).classes("card table-wrap")
 
         async def refresh() -> None:
             with contextlib.suppress(EnvironmentFault):

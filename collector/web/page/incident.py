@@ -55,22 +55,29 @@ class IncidentView:
         self._facts = markup("", "dl").classes("facts card")
         with ui.element("section").classes("card").props('aria-label="What to do"'):
             self._card = Cards(Acting(services, request), "There is no incident of that key; perhaps it is long over.")
-        with ui.element("section").classes("card").props('aria-label="Devices"'):
+        with ui.element("section").classes("card").props('aria-label="Devices"') as devices:
             markup("Devices", "h2")
             self._members = markup("").classes("table-wrap")
-        with ui.element("section").classes("card").props('aria-label="Log lines"'):
+        with ui.element("section").classes("card").props('aria-label="Log lines"') as lines:
             markup(f"What they said, {text.span(REACH_MS)} to either side of each alert", "h2")
             self._lines = markup("").classes("log").props("role=log tabindex=0")
+        self._known_only = self._facts, devices, lines
+        self._show_known(False)
 
     async def refresh(self) -> None:
         """Bring it up to date."""
         with contextlib.suppress(EnvironmentFault):
             one = await self._look()
+            self._show_known(one is not None)
             if one is None:
                 self._head.content = "<h1>Incident</h1>"
                 self._card.show([])
                 return
             await self._show(one)
+
+    def _show_known(self, known: bool) -> None:
+        for element in self._known_only:
+            element.set_visibility(known)
 
     async def _look(self) -> Folded | None:
         for active in (True, False):
