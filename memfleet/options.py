@@ -15,3 +15,9 @@ TokenOption = Annotated[
     typer.Option("--token-file", help="File that holds the token; MEMFLEET_TOKEN holds the token itself."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def agent_folder(data: Path) -> Path:
+    """The folder of an agent that `--data` names: itself, or that of the agent within a folder of `memfleet watch`."""
+    within = data / "agent"
+    return within if (within / "outbox.journal").exists() else data

@@ -16,7 +16,7 @@ import typer
 from agent.capture import captured_devices, read_capture
 from agent.capture.segment import stamp
 from agent.consoles.transport import plain
-from memfleet.options import DEFAULT_URL, JsonOption, TokenOption, UrlOption
+from memfleet.options import DEFAULT_URL, JsonOption, TokenOption, UrlOption, agent_folder
 from memfleet.spans import seconds
 from memfleet.tables import moment_ms
 from telemetry.clock import wall_ms
@@ -37,7 +37,7 @@ class Line(NamedTuple):
 def command(
     device: Annotated[str, typer.Argument(help="Name of the device; not needed with the key of an incident.")] = "",
     data: Annotated[
-        Path | None, typer.Option(help="The agent's data folder: read the whole log that is kept there.")
+        Path | None, typer.Option(help="Data folder of the agent, or of watch: read the whole log kept there.")
     ] = None,
     around: Annotated[
         str | None, typer.Option(help="A time, or the key of an incident: the lines before and after it.")
@@ -136,7 +136,7 @@ class Source:
 
 def _kept(data: Path, device: str, start_ms: int, end_ms: int) -> Iterator[Line]:
     """From the capture on this machine."""
-    directory = data / "capture"
+    directory = agent_folder(data) / "capture"
     devices = captured_devices(directory)
     if device not in devices:
         known = ", ".join(devices) if devices else "none"

@@ -11,6 +11,7 @@ import typer
 
 from agent.refused import refused_frames
 from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
+from memfleet.options import agent_folder
 from memfleet.tables import clock, print_json, print_table
 from telemetry.errors import UsageError
 
@@ -121,7 +122,7 @@ def purge(
 
 
 def _list_refused(data: Path, limit: int, as_json: bool) -> None:
-    found = refused_frames(data)[:limit]
+    found = refused_frames(agent_folder(data))[:limit]
     if as_json:
         print_json([{"id": one.id, "reason": one.reason, "rows": one.rows, "size": one.size} for one in found])
         return
@@ -130,7 +131,7 @@ def _list_refused(data: Path, limit: int, as_json: bool) -> None:
 
 
 def _refused_body(data: Path, number: int) -> bytes:
-    for one in refused_frames(data):
+    for one in refused_frames(agent_folder(data)):
         if one.id == number:
             return one.body
     raise UsageError(f"no frame {number}; 'memfleet quarantine --data {data}' lists those that there are")

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from agent.config import AgentConfig
+from memfleet.options import agent_folder
 from telemetry.errors import EnvironmentFault, UsageError
 from telemetry.settings import load
 
@@ -25,7 +26,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 def command(
     port: Annotated[str, typer.Argument(help="The port as configured, or the name of its device.")],
     words: Annotated[list[str], typer.Argument(help="What to run meanwhile, after --.", metavar="COMMAND")],
-    data: Annotated[Path | None, typer.Option(help="The agent's data folder.")] = None,
+    data: Annotated[Path | None, typer.Option(help="The data folder of the agent, or of watch.")] = None,
     config: Annotated[Path | None, typer.Option(help="The agent's configuration file.")] = None,
 ) -> None:
     """Make the agent let go of a port, run a command (a flash, a test), and give the port back, however it ends.
@@ -38,7 +39,7 @@ def command(
         words = words[1:]
     if not words:
         raise UsageError("name the command to run meanwhile, after --")
-    directory = data or Path(load(AgentConfig, config, os.environ).data_dir)
+    directory = agent_folder(data or Path(load(AgentConfig, config, os.environ).data_dir))
     with borrowed(directory / "control", port) as released:
         sys.stderr.write(f"{released}: released; running {shlex.join(words)}\n")
         try:

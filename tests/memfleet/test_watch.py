@@ -88,6 +88,8 @@ def test_without_mosquitto_a_log_is_read_to_its_end(tmp_path: Path) -> None:
     desk = Desk(tmp_path, str(source), path=path)
     with desk.running():
         wait_until(lambda: _points(desk.url), "the log is on the page", desk.log)
+    kept = run("logs", "bench-7", "--data", str(desk.kept))  # its agent keeps it in a folder within
+    assert kept.stdout.count("Heap ") == LINES, kept.stderr
 
 
 def _points(url: str) -> dict[str, Any] | None:
