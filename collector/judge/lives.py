@@ -86,7 +86,8 @@ class Lives:
         device, heaps = self._board.tables["device"].devices[row], self._board.tables["heap"].names
         memory = "user-mode memory" if isnan(short.heap) else f"the heap {' / '.join(heaps[int(short.heap)])}"
         reason = self._said_of_start(device) if short.boot == self._board.boots.get(device) else ""
-        return dict(zip(SHORT_TEXTS, (memory, reason), strict=True))
+        sign = "a request for memory had failed" if short.was_said else ""
+        return dict(zip(SHORT_TEXTS, (memory, reason, sign), strict=True))
 
     def _said_of_start(self, device: str) -> str:
         """Why the present boot of the device began, in its own words."""

@@ -88,12 +88,18 @@ def _asked_to_be_news(rise: Rise, part: Numbers, ground: Ground) -> list[Asked]:
     heard_hours, least_hours = ground.heard_ms / HOUR_MS, np.maximum(_KNOWN_FOR * rise.hours, _KNOWN_DAY_H)
     is_known = (heard_hours >= _KNOWN_WEEK_H) & (rise.hours >= _OUTAGE_H)
     end, news = rise.begin + rise.grown, np.where(is_known, _NEWS_PART, _NEWS_OF_DAYS_PART)
-    known_level = np.fmax.reduce([ground.ceilings, ground.held_before, ground.known_to])
+    known = _known_level(ground)
     return [
         at_least("for how long it has been heard, with boots before", "hours", heard_hours, least_hours),
-        more_than("level, to be above what it fell from, or held before", "size", end, known_level).or_unknown(),
+        more_than("level, to be above what it fell from, or held before", "size", end, known).or_unknown(),
         at_least("growth, of what was free", "percent", part, news),
     ]
+
+
+def _known_level(ground: Ground) -> Numbers:
+    """What it fell from, or held before: the highest; NaN where nothing is known."""
+    level: Numbers = np.fmax.reduce([ground.ceilings, ground.held_before, ground.known_to])
+    return level
 
 
 def _asked_of_days(room: Numbers, views: Rows) -> Asked:
@@ -121,6 +127,7 @@ def _asked_of_unlimited(rise: Rise, ratio: Numbers, ground: Ground) -> list[Aske
     grown = np.where(np.isnan(ground.limits), rise.grown, np.nan)
     within_day = np.where(rise.hours >= _STRAIGHT_FROM_H, _UNLIMITED_WITHIN_DAY, _UNLIMITED_WITHIN_HOURS)
     known = ground.heard_ms / HOUR_MS >= np.maximum(_KNOWN_FOR * rise.hours, _KNOWN_DAY_H)
+    known &= (rise.hours >= _OUTAGE_H) & ~(rise.begin + rise.grown <= _known_level(ground))
     part = np.where(known | (rise.hours >= _LONG_H), _UNLIMITED_PART, within_day)
     least = np.fmax(_UNLIMITED_WORTH, part * rise.begin)
     return [

@@ -41,6 +41,8 @@ from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows
 
 _LEAST_KNOWN, _LEAST_POINTS = 7, 3
+_FINE_VIEWS, _FINE_KNOWN = 2, 17
+"""Jobs take as much within minutes, and give it back: to tell them apart takes samples each few seconds."""
 _LEAST_SPAN, _LEAST_RISES = 8, 6
 _CREEPING_RISES, _CREEPING_PART = 8, 0.45
 """Counters that never fall creep with each new record, less and less often: of them more rises are asked, until they
@@ -165,7 +167,7 @@ def asked_of_rise(seen: Seen, ground: Ground) -> list[Asked]:
     peaks = np.where(daily, _PEAKS_DAILY, _PEAKS) * np.nan_to_num(ground.peaks)
     worth = np.nan_to_num(_LEAST_PART * (ground.limits - begin))
     return [
-        at_least("buckets known", "number", known, np.where(daily, _DAILY_SPAN, _LEAST_KNOWN)),
+        at_least("buckets known", "number", known, _least_known(views)),
         at_least("from the first to the last", "hours", hours, least_hours),
         more_than("growth of the envelope, in steps of the counter", "size", grown, 2 * ground.resolutions),
         at_least("growth of the envelope, to be worth a word", "size", grown, worth),
@@ -175,6 +177,11 @@ def asked_of_rise(seen: Seen, ground: Ground) -> list[Asked]:
         _asked_of_last_day(seen, last, grown / hours, ground.newest).or_unknown().unless(~daily),
         *(one.unless(daily) for one in _asked_of_teeth(seen, ground)),
     ]
+
+
+def _least_known(views: Rows) -> Numbers:
+    """How many buckets must have been seen."""
+    return np.where(is_daily(views), _DAILY_SPAN, np.where(views < _FINE_VIEWS, _FINE_KNOWN, _LEAST_KNOWN))
 
 
 def _asked_of_last_day(seen: Seen, last: Numbers, rate: Numbers, newest: Numbers) -> Asked:

@@ -15,7 +15,7 @@ NIGHT_H, LEAST_KNOWN = 7.9, 36
 """A night of eight hours, less the block that is still open; and how many blocks of it must be known."""
 STARTING = 4
 """Blocks at most that are not known because the board was starting up: they are of the night."""
-WORTH, WORTH_PART, GRAINS = 2048.0, 0.05, 4.0
+WORTH, WORTH_PART, GRAINS = 2560.0, 0.1, 4.0
 """Bytes of growth that are worth a word, or part of a small memory; steps of the counter. Less would not end memory for
 weeks, and modules, tables and slow caches take that much in their first night."""
 MARGIN, LEVEL_BLOCKS = 0.25, 12

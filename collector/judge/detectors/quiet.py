@@ -28,6 +28,7 @@ from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import BUCKETS, HOUR_MS, STARTING_MS, WIDTHS_MS
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.line import Line, line_through
+from collector.judge.detectors.night import YOUNG_H
 from collector.judge.detectors.shape import Z, at_part, envelope, to_come
 from collector.judge.detectors.trace import FINEST, Trace
 from collector.judge.detectors.views import HOURS_OF, VIEWS
@@ -241,6 +242,7 @@ def _found(trace: Trace, ground: Ground, growth: Growth) -> Look:
     least_hours = np.fmax(LEAST_H, LEAST_SAMPLES * trace.apart_s / 3600)
     least_rises = np.where(growth.even, _LEAST_EVEN_RISES, _LEAST_RISES)
     asked = [
+        at_most("how long the boot has run", "hours", trace.up_hours, YOUNG_H),
         at_most("how far samples stand apart", "seconds", trace.apart_s, OFTEN_S),
         at_least("for how long it never fell", "hours", trace.quiet_hours, least_hours),
         at_least("how long it grows", "hours", growth.hours, least_hours),
@@ -303,10 +305,19 @@ def _asked_of_end(line: Line, growth: Growth, left: Numbers) -> Asked:
     return at_least("what is to come, if it goes on slowing down so", "size", coming, left)
 
 
+def _most_unheard(trace: Trace, ground: Ground) -> Numbers:
+    """What a boot had used at most, by its own account, of which nobody heard the first half hour; NaN of others."""
+    first = np.isfinite(trace.used).argmax(axis=1)
+    unheard = trace.up_hours + trace.hours[np.arange(len(first)), first]
+    return np.where(np.isnan(trace.used[:, 0]) & (unheard > LEAST_H), ground.most, np.nan)
+
+
 def _asked_of_level(trace: Trace, ground: Ground, growth: Growth) -> Asked:
     before = np.where(trace.hours < -trace.quiet_hours[:, None], trace.used, np.nan)
     last = trace.used[:, -1]
     peak = np.where(trace.peak > last, trace.peak, np.nan)
-    highest = np.fmax.reduce([ground.ceilings, ground.held_before, peak, np.fmax.reduce(before, axis=1)])
+    highest = np.fmax.reduce(
+        [ground.ceilings, ground.held_before, peak, np.fmax.reduce(before, axis=1), _most_unheard(trace, ground)]
+    )
     asked = more_than("level, to be above all before: no next tooth", "size", last, highest + _MARGIN * growth.grown)
     return asked.or_unknown()

@@ -64,11 +64,12 @@ class Begun(NamedTuple):
 
 
 class Short(NamedTuple):
-    """A restart that memory was the reason of: the boot that it began (NaN: not known any more), and which row of the
-    heaps was short (NaN: a process, or it is not known)."""
+    """A restart that memory was the reason of: the boot that it began (NaN: not known any more), which row of the heaps
+    was short (NaN: a process, or it is not known), and whether memory was said to be short just before."""
 
     boot: float
     heap: float
+    was_said: bool
 
 
 class Reboots:
@@ -152,7 +153,9 @@ class Reboots:
         places = np.flatnonzero(_counts(line, now_ms) & _is_by_memory(line, now_ms))
         if not len(places):
             return None
-        return Short(np.nan if places[0] else float(line[0, _BOOT]), float(line[0, _HEAP][places[0]]))
+        newest = places[0]
+        was_said = 0 <= line[0, _AT][newest] - line[0, _SHORT] <= SHORTAGE_MS
+        return Short(np.nan if newest else float(line[0, _BOOT]), float(line[0, _HEAP][newest]), bool(was_said))
 
     def asked(self, row: int, now_ms: int) -> list[Asked]:
         """Whether the device restarted unasked, and whether memory was the reason of one of these restarts."""

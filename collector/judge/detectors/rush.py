@@ -19,7 +19,8 @@ from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows
 
 LEAST_KNOWN, MOST_KNOWN, LONGEST_VIEW = 4, 12, 3
-_PART, _LEAST_H = 0.55, 150 / 3600
+_PART, _LEAST_H = 0.55, 300 / 3600
+"""It takes that part of what was free, and lasts for so long: jobs of minutes give back what they took."""
 _LEVEL, _MARGIN = 0.1, 0.25
 _ALIKE, _ON_A_LINE, _FALL = 0.4, 0.95, 0.05
 """The pace of the later half is at least this part of that of the earlier; the correlation with time; the largest fall
@@ -85,7 +86,7 @@ def asked_of_line(hours: Numbers, used: Numbers) -> list[Asked]:
         correlation = np.corrcoef(hours, used)[0, 1:]
     return [
         enough,
-        at_least("how long it lasts: no clients that come at once", "hours", hours[-1:] - hours[:1], _LEAST_H),
+        at_least("how long it lasts: no job", "hours", hours[-1:] - hours[:1], _LEAST_H),
         at_most("the largest fall meanwhile", "size", np.fmax(0, -np.diff(used).min(keepdims=True)), _FALL * grown),
         at_least("the pace of the later half", "rate", late, _ALIKE * early),
         at_least("correlation with a straight line", "ratio", correlation, _ON_A_LINE),

@@ -128,12 +128,12 @@ def test_most_of_the_memory_taken_in_a_few_samples_is_a_rush() -> None:
     assert rush(40_000, 49_000, 61_000, 70_000, 79_000) == pytest.approx(10_000 / (400 / 3600), rel=0.1)
 
 
-def test_two_minutes_are_no_rush() -> None:
+def test_a_job_of_minutes_is_no_rush() -> None:
     samples, known = np.full((1, BUCKETS), np.nan), dict.fromkeys(Ground._fields, np.zeros(1))
-    samples[0, -11:] = np.linspace(40_000, 90_000, 11)  # each ten seconds: clients that come at once
+    samples[0, -11:] = np.linspace(40_000, 90_000, 11)
     ground = Ground(**known | {"limits": LIMITS, "ceilings": np.array([np.nan])})
-    assert np.isnan(find_rushes(samples, np.array([0]), ground).rate[0])
-    assert find_rushes(samples, np.array([1]), ground).rate[0] > 0  # each twenty
+    assert np.isnan(find_rushes(samples, np.array([1]), ground).rate[0])  # each twenty seconds
+    assert find_rushes(samples, np.array([2]), ground).rate[0] > 0  # each eighty
 
 
 @pytest.mark.parametrize(

@@ -225,8 +225,8 @@ def test_what_an_mt3620_takes_while_it_starts_is_no_rush(after_min: int) -> None
     """Its counter keeps it; the same is told of a program that has started."""
     bench = Bench()
     bench.second(About("sphere", 1, {"platform": "mt3620"}))
-    for second in range(0, 60 * after_min + 240, 20):
-        used = 150 + max(0, min(80, (second - 60 * after_min) // 2))
+    for second in range(0, 60 * after_min + 600, 20):
+        used = 150 + max(0, min(80, (second - 60 * after_min) // 6))
         values = {"total": 300 * 1024, "user_mode": used * 1024, "peak_user_mode": used * 1024}
         block = rows("sphere", "process", (), bench.now_ms + 900, values, resolution=1024, uptime_ms=second * 1000)
         bench.second(block, seconds=20)
@@ -287,6 +287,15 @@ def test_default_rules_tell_low_stacks_thresholds_and_dead_tasks() -> None:
         "stack-low-of-unknown-size|a|stack|net",
         "stack-low|a|stack|main",
     ]
+
+
+@pytest.mark.parametrize(("platform", "left", "told"), [("freertos", 200, []), ("freertos", 100, ["small-stack-low"]),
+                                                        ("esp32", 200, ["stack-low-of-unknown-size"])])  # fmt: skip
+def test_small_stacks_of_freertos_do_well_with_less(platform: str, left: int, told: list[str]) -> None:
+    bench = Bench()
+    bench.second(About("a", 1, {"platform": platform}))
+    bench.second(rows("a", "stack", ("idle",), bench.now_ms, {"min_free": left}))
+    assert [finding.rule for finding in bench.findings] == told
 
 
 def test_a_device_that_was_listed_and_never_spoke_is_silent_in_the_end_and_a_retired_one_never() -> None:

@@ -274,11 +274,21 @@ def test_what_filled_for_hours_is_no_leak_a_day_later_when_it_has_long_been_full
 
 
 def test_without_a_limit_a_young_boot_must_have_grown_by_more() -> None:
-    for part, heard_h, told in ((0.4, 3, False), (0.4, 31, True), (1.1, 3, True)):  # within 160 minutes
-        window = line(part * BASE / 30)
-        found = find_leaks(window, 3, ground(limits=np.nan, heard_ms=heard_h * HOUR_MS))
-        assert np.isfinite(found.rate[0]) == told
-    assert find_leaks(line(0.4 * BASE / 30), VIEWS.index((5, False)), ground(limits=np.nan)).rate[0] > 0
+    days = VIEWS.index((5, False))
+
+    def told(view: int, part: float, buckets: int, heard_h: float, **known: float) -> bool:
+        window = np.full((1, 31), np.nan)
+        window[:, -buckets:] = line(part * BASE / (buckets - 1), buckets)
+        found = find_leaks(window, view, ground(limits=np.nan, heard_ms=heard_h * HOUR_MS, **known))
+        return bool(np.isfinite(found.rate[0]))
+
+    assert not told(3, 0.4, 31, 3)  # within 160 minutes
+    assert not told(3, 0.4, 31, 70)  # a queue that fills while nobody takes from it
+    assert told(3, 1.1, 31, 3)
+    assert not told(days, 0.4, 14, 17)  # within 17 hours
+    assert told(days, 0.4, 14, 70)
+    assert not told(days, 0.4, 14, 70, known_to=1.5 * BASE)
+    assert told(days, 0.4, 31, 41)  # over 40 hours
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=31, max_size=31))

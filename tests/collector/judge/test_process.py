@@ -23,7 +23,7 @@ from tests.collector.judge.stream import START_MS, rows, write_journal
 from tests.waiting import LIMIT_S, wait_until
 
 SECONDS = 400
-REBOOT = 90
+REBOOT = 110
 SETTLE_MS = 60_000
 Second = list[tuple[str, list[About | Rows]]]
 
@@ -31,7 +31,7 @@ Second = list[tuple[str, list[About | Rows]]]
 def _second(number: int) -> Second:
     """A fleet with all that can happen: leaks, thresholds, reboots, events, silence, late rows, several agents."""
     time_ms = START_MS + 1000 * number - 400
-    boot, leaking = (1, 6_000 + 150 * number) if number < REBOOT else (2, 6_000)
+    boot, leaking = (1, 6_000 + 120 * number) if number < REBOOT else (2, 6_000)
     gateway: list[About | Rows] = []
     if number == 0:
         gateway.append(About("sphere", 1, {"platform": "mt3620", "firmware": "1.4"}, {"user_mode": 262_144}))

@@ -200,7 +200,11 @@ def test_a_failed_allocation_before_is_the_reason(board: Board, event: str) -> N
     board.event(event, size=4096)
     board.live([40_000], every_s=60)
     board.restart("SW_CPU_RESET", told="reset")
-    assert [one.rule for one in board.fired()] == ["rebooted-by-memory"]
+    (found,) = board.fired()
+    assert found.rule == "rebooted-by-memory"
+    assert found.reason.startswith(
+        "The device restarted because memory ran out: a request for memory had failed (reason given: SW_CPU_RESET); "
+    )
 
 
 def leak_to(board: Board, used: int) -> None:
