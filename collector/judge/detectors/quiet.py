@@ -305,19 +305,10 @@ def _asked_of_end(line: Line, growth: Growth, left: Numbers) -> Asked:
     return at_least("what is to come, if it goes on slowing down so", "size", coming, left)
 
 
-def _most_unheard(trace: Trace, ground: Ground) -> Numbers:
-    """What a boot had used at most, by its own account, of which nobody heard the first half hour; NaN of others."""
-    first = np.isfinite(trace.used).argmax(axis=1)
-    unheard = trace.up_hours + trace.hours[np.arange(len(first)), first]
-    return np.where(np.isnan(trace.used[:, 0]) & (unheard > LEAST_H), ground.most, np.nan)
-
-
 def _asked_of_level(trace: Trace, ground: Ground, growth: Growth) -> Asked:
     before = np.where(trace.hours < -trace.quiet_hours[:, None], trace.used, np.nan)
     last = trace.used[:, -1]
     peak = np.where(trace.peak > last, trace.peak, np.nan)
-    highest = np.fmax.reduce(
-        [ground.ceilings, ground.held_before, peak, np.fmax.reduce(before, axis=1), _most_unheard(trace, ground)]
-    )
+    highest = np.fmax.reduce([ground.ceilings, ground.held_before, peak, np.fmax.reduce(before, axis=1)])
     asked = more_than("level, to be above all before: no next tooth", "size", last, highest + _MARGIN * growth.grown)
     return asked.or_unknown()
