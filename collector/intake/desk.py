@@ -29,14 +29,20 @@ def carry_out(entry: Desk, db: sqlite3.Connection, state: IntakeState, admission
             state.counts["quarantine_purged_rows"] += _take_out(db, id_)[0]
     elif entry.action == "quarantine_retry":
         for id_ in entry.ids:
-            _retry(db, id_, state, admission)
+            _retry(db, id_, state, admission, entry.at_ms)
 
 
-def _retry(db: sqlite3.Connection, id_: int, state: IntakeState, admission: Admission) -> None:
-    """Once more through admission: counted as received no second time, so the identity in rows stays."""
+def _retry(db: sqlite3.Connection, id_: int, state: IntakeState, admission: Admission, now_ms: int) -> None:
+    """Once more through admission: counted as received no second time, so the identity in rows stays.
+
+    What was refused for its time was so by our clock of then, which may have been the wrong one: it counts as received
+    now.
+    """
     rows, received_ms, agent, reason, body = _take_out(db, id_)
     if not rows:
         return
+    if reason == "time":
+        received_ms = max(received_ms, now_ms)
     state.counts["received_rows"] -= rows
     state.counts["quarantined_rows"] -= rows
     if reason in WHOLE_FRAME:

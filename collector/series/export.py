@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from collector.devices import read_abouts
+from collector.series.boots import firmware_of_boots
 from collector.series.schema import BODY_KINDS, fields
 from telemetry.readings import FLAGS, KINDS, About, Reading
 
@@ -22,14 +23,21 @@ def export(
     db: sqlite3.Connection, span_ms: tuple[int, int], devices: Sequence[str] = (), kinds: Sequence[str] = ()
 ) -> Iterator[tuple[Reading, About]]:
     """Readings from start to end (wall ms, both included), each with its device; of all devices and kinds where none
-    is named. What a device is called (firmware, board, ...) is what is known of it now."""
-    abouts = read_abouts(db)
+    is named. A reading stands beside the firmware of its boot; else a device is called what is known of it now."""
+    abouts, ran = read_abouts(db), firmware_of_boots(db)
     for id_, device, kind, names in db.execute("SELECT id, device, kind, names FROM series ORDER BY device, id"):
         if (devices and device not in devices) or (kinds and kind not in kinds):
             continue
         about = abouts.get(device) or About(device, 0)
+        of_boot = {boot: _with_firmware(about, boot, firmware) for boot, firmware in ran.get(device, {}).items()}
         for reading in _readings(db, id_, (device, kind, tuple(_json(names))), span_ms):
-            yield reading, about
+            yield reading, of_boot.get(reading.boot, about)
+
+
+def _with_firmware(about: About, boot: int, firmware: str) -> About:
+    if about.texts.get("firmware", "") == firmware:
+        return about
+    return About(about.device, boot, {**about.texts, "firmware": firmware}, about.limits)
 
 
 def _readings(

@@ -11,7 +11,7 @@ import pytest
 from collector.intake.admission import Admission
 from collector.intake.desk import carry_out
 from collector.intake.state import TABLES, IntakeState
-from collector.records import Desk
+from collector.records import Arrival, Desk, decode
 from telemetry import wire
 from telemetry.journal import Journal
 from telemetry.topics import Topic
@@ -97,3 +97,17 @@ def test_bytes_that_nobody_can_read_stay_refused_however_often_they_are_tried(in
     intake.ask("quarantine_purge", 4, 5, 6, 99)
     assert intake.quarantine() == []
     assert (intake.counts["quarantined_rows"], intake.counts["quarantine_purged_rows"]) == (3, 3)
+
+
+def test_what_our_own_clock_had_refused_is_taken_in_once_it_is_right(intake: Intake) -> None:
+    late = NOW - 3_600_000  # no clock on board, and nobody has told the time yet
+    frame = seal(Header(7, 1, 1, 0), encode_body([ROWS]))
+    intake.admission.take(str(Topic.of("plant", "a1", "frame")), frame, late)
+    intake.commit()
+    assert intake.quarantine() == [(1, "time")]
+    intake.ask("quarantine_retry", 1)
+    assert intake.quarantine() == []
+    assert intake.counts["accepted_rows"] == 2
+    arrival = decode(intake.journaled[-1][0])
+    assert isinstance(arrival, Arrival)
+    assert arrival.received_ms == NOW, "it was not heard before it was said"

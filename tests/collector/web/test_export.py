@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import json
 import re
+import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 from collector.records import Incident, encode_finding
+from collector.series.export import export
 from memfleet.cli import main
 from telemetry import ndjson
 from telemetry.clock import wall_ms
+from telemetry.readings import About
 from tests.collector.web.seeding import Collector, alert, rows, seed_fleet
 from tests.collector.web.server import page_process
 from tests.waiting import LIMIT_S
@@ -67,6 +72,20 @@ def test_every_stored_reading_is_exported(address: str) -> None:
     assert set(reading.values) == {"total", "user_mode", "peak_user_mode"}
     assert {reading.kind for _, reading in readings} == {"process", "heap", "task", "stack", "log", "event"}
     assert len([1 for _, reading in readings if reading.device == "meter-0042"]) == 360
+
+
+def test_a_reading_is_exported_beside_the_firmware_of_its_boot(tmp_path: Path) -> None:
+    collector = Collector(tmp_path)
+    now_ms = wall_ms()
+    for boot, firmware in enumerate(("1.0", "2.0"), start=1):
+        about = About("plug-9", boot, {"platform": "esp32", "firmware": firmware}, {})
+        heap = rows("plug-9", "heap", ("dram",), [now_ms - 9000 + boot], {"free": [5]})
+        collector.arrive([about, msgspec.structs.replace(heap, boot=boot)])
+    collector.settle()
+    collector.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "series.db")) as db:
+        found = [(reading.boot, about.texts) for reading, about in export(db, (0, now_ms))]
+    assert found == [(n, {"platform": "esp32", "firmware": f"{n}.0"}) for n in (1, 2)]
 
 
 def test_export_can_be_narrowed(address: str) -> None:
