@@ -83,8 +83,11 @@ class Publisher:
         self._careful = bool(self._in_flight) and not self.link.tells_limits
         if self._careful:
             self._suspect_the_oldest()
-        self.link.publish(self._status_topic, encode(Status(True, self._outbox.epoch, self._version)), 1, retain=True)
+        self._say_here()
         self._go_back(1 if self._careful else WINDOW)
+
+    def _say_here(self) -> None:
+        self.link.publish(self._status_topic, encode(Status(True, self._outbox.epoch, self._version)), 1, retain=True)
 
     def _suspect_the_oldest(self) -> None:
         """The last connection ended before all frames were answered. A broker that is too narrow for one hangs up on
@@ -150,7 +153,9 @@ class Publisher:
         self._sent = max(self._sent, ack.contig)
         self._window, self._stall_ms = WINDOW, STALL_MS
         self._refusals = self._hang_ups = 0
-        self._shut_out = ""
+        if self._shut_out:  # that we are here was refused, too
+            self._shut_out = ""
+            self._say_here()
         self._careful = False
         self._progress_ms = self._clock_ms()
 

@@ -239,6 +239,7 @@ def test_without_rights_at_the_broker_nothing_is_set_aside_and_all_goes_once_the
             return outbox.depth == 0
 
         wait(publisher, collector, until=all_came)
+        wait(publisher, collector, until=lambda: collector.status == Status(True, outbox.epoch, "1"))
         publisher.close()
         collector.link.close()
 
