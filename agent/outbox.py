@@ -29,6 +29,8 @@ class Outbox:
         self.damage = self._journal.damage
         self._first = self._journal.first_id()
         self._last = self._journal.last_id()
+        self.found = self._last
+        """The newest sequence number that an earlier life gave out in this epoch."""
         self._boots: dict[str, int] = {}
         self._texts: dict[str, str] = {}
 
@@ -72,6 +74,17 @@ class Outbox:
         On our disk it is forgotten with the next commit; a crash before that sends it once more, which does no harm.
         """
         self._first = max(self._first, min(contig, self._last) + 1)
+
+    def begin_epoch(self) -> None:
+        """What is held goes under a new epoch: this file is an old copy, and the collector has had its next numbers.
+
+        What of it the collector has had too it gets once more, as the same readings.
+        """
+        with self._journal.transaction():
+            self._journal.trim(self._first - 1)
+            self._journal.renew()
+        self.epoch = self._journal.generation
+        self._first, self._last, self.found = self._journal.first_id(), self._journal.last_id(), 0
 
     def set_aside(self, frame: Frame, reason: str) -> None:
         """A frame that the broker will never take: out of the stream, kept for people, counted."""

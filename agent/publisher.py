@@ -64,7 +64,8 @@ class Publisher:
         self._version = version
         self.anchors: dict[str, int] = {}
         self.command: Command | None = None
-        self._sent = outbox.base - 1
+        self._sent = self._sent_most = outbox.base - 1
+        self._heard = outbox.found == 0  # else the next word of the collector tells whether the outbox is an old copy
         self._window = WINDOW
         self._stall_ms = STALL_MS
         self._progress_ms = clock_ms()
@@ -84,7 +85,7 @@ class Publisher:
         if self._careful:
             self._suspect_the_oldest()
         self._say_here()
-        self._go_back(1 if self._careful else WINDOW)
+        self._go_back(WINDOW if self._heard and not self._careful else 1)
 
     def _say_here(self) -> None:
         self.link.publish(self._status_topic, encode(Status(True, self._outbox.epoch, self._version)), 1, retain=True)
@@ -146,6 +147,10 @@ class Publisher:
         self.anchors.update(ack.anchors)
         if ack.epoch != self._outbox.epoch:
             return
+        if ack.contig > max(self._outbox.found, self._sent_most):
+            self._begin_epoch(ack.contig)
+            return
+        self._heard = True
         if ack.contig < self._outbox.base:
             self._heard_without_progress()
             return
@@ -158,6 +163,20 @@ class Publisher:
             self._say_here()
         self._careful = False
         self._progress_ms = self._clock_ms()
+
+    def _begin_epoch(self, contig: int) -> None:
+        """The collector has had numbers that we never gave out: our folder was put back from a copy. Whatever we sent
+        under them now it would take for what it has."""
+        _LOG.warning(
+            "the collector has had frames up to %d of this outbox, which knows of %d: it is an older copy of itself, "
+            "and goes on under a new epoch",
+            contig,
+            self._outbox.last,
+        )
+        self._outbox.begin_epoch()
+        self._heard, self._sent_most = True, 0
+        self._say_here()
+        self._go_back(WINDOW)
 
     def _heard_without_progress(self) -> None:
         """The collector is back and lacks what we sent while it was away. Once a stall: its acks of what is still on
@@ -204,6 +223,7 @@ class Publisher:
                 return
             self._in_flight[number] = frame.id
             self._sent = frame.id
+            self._sent_most = max(self._sent_most, frame.id)
 
     def _resend_when_stalled(self) -> None:
         now = self._clock_ms()

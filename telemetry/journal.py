@@ -145,7 +145,7 @@ class Journal:
             bring_up(db, self.path, _TABLES + _CURSORS + self._tables, self._steps)
             db.execute(_NEXT, (0, 0))  # a table whose columns have been hit says so here
             db.execute("BEGIN IMMEDIATE")
-            known = [("schema", SCHEMA), ("generation", secrets.randbits(62) + 1)]
+            known = [("schema", SCHEMA), ("generation", _new_generation())]
             db.executemany("INSERT OR IGNORE INTO meta VALUES(?, ?)", known)
             db.execute("INSERT OR REPLACE INTO meta VALUES('clean', 0)")
             db.execute("COMMIT")
@@ -229,6 +229,14 @@ class Journal:
         gone = self.db.execute("SELECT coalesce(sum(length(data)), 0) FROM frames WHERE id <= ?", (upto,)).fetchone()
         self.db.execute("DELETE FROM frames WHERE id <= ?", (upto,))
         self._bytes -= gone[0]
+
+    def renew(self) -> None:
+        """Begin a new generation with the frames that are held, numbered anew from 1. Inside a transaction."""
+        gone = self.first_id() - 1
+        self.db.execute("UPDATE frames SET id = id - ?", (gone,))
+        self.db.execute("UPDATE sqlite_sequence SET seq = seq - ? WHERE name = 'frames'", (gone,))
+        self.db.execute("UPDATE meta SET value = ? WHERE key = 'generation'", (_new_generation(),))
+        self.generation = self._meta("generation")
 
     def evict(self) -> int:
         """Keep to the quota: drop the oldest frames, counted. Inside a transaction; how many frames went."""
@@ -355,6 +363,10 @@ class JournalReader:
             self._db, self._inode = _open_file(self.path), inode
             self._db.execute("PRAGMA query_only = ON")
         return self._db
+
+
+def _new_generation() -> int:
+    return secrets.randbits(62) + 1
 
 
 _NEXT = "SELECT id, rows, crc, data FROM frames WHERE id > ? ORDER BY id LIMIT ?"

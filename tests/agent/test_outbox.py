@@ -64,3 +64,18 @@ def test_a_frame_that_the_broker_refuses_is_set_aside(tmp_path: Path) -> None:
     outbox.set_aside(outbox.after(0, 1)[0], "Packet too large")
     assert outbox.base == 2
     assert outbox.counters() == {"refused_frames": 1, "refused_rows": 2}
+
+
+def test_a_new_epoch_takes_along_what_is_held_under_numbers_from_one(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox", 10**9)
+    outbox.add(bodies(5))
+    outbox.acknowledged(3)
+    old = outbox.epoch
+    outbox.begin_epoch()
+    assert outbox.epoch != old
+    assert (outbox.base, outbox.last, outbox.found) == (1, 2, 0)
+    assert [frame.data for frame in outbox.after(0, 10)] == [data for data, _ in bodies(5)[3:]]
+    outbox.add(bodies(1))
+    outbox.close()
+    again = Outbox(tmp_path / "outbox", 10**9)
+    assert (again.epoch, again.base, again.last) == (outbox.epoch, 1, 3)

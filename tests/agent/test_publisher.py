@@ -131,6 +131,32 @@ def test_an_ack_of_another_epoch_frees_nothing(broker: Mosquitto, collector: Col
     publisher.close()
 
 
+def test_an_outbox_that_was_put_back_from_a_copy_goes_on_under_a_new_epoch(
+    broker: Mosquitto, collector: Collector, tmp_path: Path
+) -> None:
+    image = Outbox(tmp_path / "image", 10**9)
+    fill(image, 5)
+    image.acknowledged(3)
+    image.close()
+    outbox = Outbox(tmp_path / "image", 10**9)  # meanwhile the collector has had up to 8 of it
+    fill(outbox, 10)
+    old = outbox.epoch
+    publisher = publisher_of(outbox, broker)
+    wait(publisher, collector, until=lambda: bool(collector.heard))
+    assert [seq for seq, _ in collector.heard] == [collector.heard[0][0]], "one alone, until the collector has spoken"
+    collector.ack(old, 8)
+    wait(publisher, collector, until=lambda: outbox.epoch != old)
+    held = outbox.depth
+    assert held >= 12, "nothing is taken for what the collector has"
+    wait(publisher, collector, until=lambda: len(collector.heard) == 1 + held)
+    assert [seq for seq, _ in collector.heard[1:]] == list(range(1, held + 1))
+    assert collector.status == Status(True, outbox.epoch, "1")
+    collector.ack(old, 9)
+    collector.ack(outbox.epoch, held)
+    wait(publisher, collector, until=lambda: publisher.idle)
+    publisher.close()
+
+
 def test_while_the_collector_is_silent_only_the_oldest_is_sent_again(
     broker: Mosquitto, collector: Collector, outbox: Outbox
 ) -> None:
