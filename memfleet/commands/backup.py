@@ -18,7 +18,8 @@ def command(
 ) -> None:
     """Copy a collector's files while it runs; nothing needs to be stopped.
 
-    To restore, end the collector and put the files into its data folder. What came after the copy is a counted hole.
+    To restore, end the collector, empty its data folder and put the files there: a log that a killed process left
+    beside a file would be laid over the copy and damage it. What came after the copy is a counted hole.
 
     Example: [bold]memfleet backup --config collector.toml /mnt/backup/2026-11-20[/bold]
     """

@@ -20,7 +20,7 @@ from memfleet.doctor.channels import check_channels
 from memfleet.doctor.deep import check_deep
 from memfleet.doctor.finding import Found
 from memfleet.doctor.machine import check_clock, check_data_folder
-from memfleet.doctor.stores import check_store
+from memfleet.doctor.stores import check_refused, check_store
 from memfleet.tables import print_json, print_table
 from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
@@ -67,6 +67,8 @@ def _checks(config: CollectorConfig, deep: bool) -> Iterator[Found]:
     for store in config.stores:
         found = check_store(store)
         yield found
+        if lost := check_refused(Path(config.data_dir), store, wall_ms()):
+            yield lost
         if deep and found.state != "wrong":
             yield from check_deep(store)
     yield from check_channels(config, wall_ms())

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
+from pathlib import Path
 
 from collector.config import StoreConfig
 from collector.stores.delivery import Answer
 from collector.stores.http import Connection
 from collector.stores.process import open_store
+from collector.stores.report import refused
 from memfleet.doctor.finding import Found
 from telemetry.errors import MemfleetError
 
 _TIMEOUT_MS = (3_000, 10_000)
+_LATELY_MS = 24 * 3600 * 1000
+_LOOKED_AT = 10_000
 
 
 def check_store(store: StoreConfig) -> Found:
@@ -33,6 +38,25 @@ def check_store(store: StoreConfig) -> Found:
     if warning:
         return Found(what, "doubtful", f"{store.url} answers: {warning}", "see docs/grafana.md")
     return Found(what, "ok", f"{store.url} answers and lets the collector in")
+
+
+def check_refused(directory: Path, store: StoreConfig, now_ms: int) -> Found | None:
+    """What that server would not take within the last day, though it is up; None where there is nothing to say."""
+    path = directory / f"store-{store.name}.db"
+    if not path.exists():
+        return None
+    what = f"store {store.name}, rows"
+    try:
+        lately = [one for one in refused(path, _LOOKED_AT) if one[0] > now_ms - _LATELY_MS]
+    except sqlite3.Error as error:
+        return Found(what, "doubtful", f"{path}: {error}", "run this as the user that runs the collector")
+    if not lately:
+        return None
+    many = f"{len(lately)} or more" if len(lately) == _LOOKED_AT else str(len(lately))
+    sentence = f"refused within a day: {many}; the newest, {lately[0][1][:120]!r}: {lately[0][2][:300]}"
+    return Found(
+        what, "doubtful", sentence, "they are not in this store; a database or prefix of its own has no conflicts"
+    )
 
 
 def _asked(store: StoreConfig, connection: Connection) -> Answer:

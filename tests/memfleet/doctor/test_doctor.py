@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from collector.config import CollectorConfig
+from collector.config import CollectorConfig, StoreConfig
 from collector.notify.messages import Message
 from collector.notify.outbox import FILE, WAITS, Outbox
+from collector.stores.ledger import Done, Ledger
 from memfleet.cli import main
 from memfleet.doctor.channels import check_channels
 from memfleet.doctor.machine import check_clock
+from memfleet.doctor.stores import check_refused
 from telemetry.journal import connect
 from tests.servers import free_port, influxd, mosquitto, victoria_metrics
 
@@ -116,6 +118,21 @@ def test_a_file_of_messages_that_cannot_be_read_is_doubtful(tmp_path: Path) -> N
     (tmp_path / FILE).write_text("no database" * 100)
     (found,) = check_channels(CollectorConfig(data_dir=str(tmp_path)), NOW)
     assert found.state == "doubtful"
+
+
+def test_rows_that_a_store_lately_refused_are_told_with_the_reason(tmp_path: Path) -> None:
+    settings = StoreConfig("ours", "influxdb", "http://127.0.0.1:1")
+    assert check_refused(tmp_path, settings, NOW) is None
+    ledger = Ledger(tmp_path / "store-ours.db")
+    reason = "400: field type conflict"
+    ledger.commit(Done(refused=[("stack,device=d1 size=1i 5", reason)] * 3), {}, NOW - 2 * 1440 * MINUTE)
+    assert check_refused(tmp_path, settings, NOW) is None, "that is over"
+    ledger.commit(Done(refused=[("stack,device=d1 size=1i 6", reason)] * 2), {}, NOW - 1)
+    ledger.close()
+    found = check_refused(tmp_path, settings, NOW)
+    assert found is not None
+    assert (found.what, found.state) == ("store ours, rows", "doubtful")
+    assert found.sentence == f"refused within a day: 2; the newest, 'stack,device=d1 size=1i 6': {reason}"
 
 
 def test_an_agents_configuration_is_told_from_a_collectors(
