@@ -60,8 +60,8 @@ left and what was free when first heard; the limit, and used bytes just before e
 first; the same of what was free when first heard, and bytes left. Left is told of heaps that tell only what is free."""
 
 SHORT_TEXTS = ("memory_reset_of", "memory_reset_reason", "memory_reset_sign")
-"""Of the newest of those that memory was the reason of: what ran short, the reason that the device gave, and that a
-request for memory had failed just before, where it had."""
+"""Of the newest of those that memory was the reason of: what ran short, the reason that the device gave, and that an
+allocation had failed just before, where one had."""
 
 MEMORY_COLUMNS = ("memory_used", "memory_limit", "memory_fill", "tracked_used")
 """What the device last said of its memory before an event: used bytes of its limit, and what HeapTracker counted."""

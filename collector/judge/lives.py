@@ -9,7 +9,7 @@ from typing import Any
 from collector.judge.board import Board
 from collector.judge.columns import SHORT_TEXTS
 from collector.judge.detectors.memory import Rooms
-from collector.judge.detectors.reboots import Begun, Reboots
+from collector.judge.detectors.reboots import SHORTAGE_MS, Begun, Reboots
 from telemetry.readings import FLAGS, About
 from telemetry.resets import is_deliberate, is_for_want_of_memory, reset_class
 from telemetry.wire import Rows
@@ -17,7 +17,8 @@ from telemetry.wire import Rows
 PORT_OPENED = "port opened"
 """The cause that the serial bridge adds to a boot that its own opening of the port brought about."""
 
-_SHORTAGES = (("alloc_failed",), ("oom_kill",))
+_FAILED = ("alloc_failed",)
+_SHORTAGES = (_FAILED, ("oom_kill",))
 _STARTS = (("boot",), ("reset",))
 _SAID_OF_START = (("device", (), "reset_reason"), *(("event", names, "reason") for names in _STARTS))
 _CRASHES = ("panic", "watchdog", "software")
@@ -86,8 +87,14 @@ class Lives:
         device, heaps = self._board.tables["device"].devices[row], self._board.tables["heap"].names
         memory = "user-mode memory" if isnan(short.heap) else f"the heap {' / '.join(heaps[int(short.heap)])}"
         reason = self._said_of_start(device) if short.boot == self._board.boots.get(device) else ""
-        sign = "a request for memory had failed" if short.was_said else ""
+        sign = "an allocation had failed" if self._had_failed(device, short.at_ms) else ""
         return dict(zip(SHORT_TEXTS, (memory, reason, sign), strict=True))
+
+    def _had_failed(self, device: str, at_ms: float) -> bool:
+        """Whether the newest allocation that failed did so just before that time."""
+        table = self._board.tables["event"]
+        row = table.find(device, _FAILED)
+        return row is not None and 0 <= at_ms - float(table.time_ms[row]) <= SHORTAGE_MS
 
     def _said_of_start(self, device: str) -> str:
         """Why the present boot of the device began, in its own words."""

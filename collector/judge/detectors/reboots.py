@@ -65,11 +65,11 @@ class Begun(NamedTuple):
 
 class Short(NamedTuple):
     """A restart that memory was the reason of: the boot that it began (NaN: not known any more), which row of the heaps
-    was short (NaN: a process, or it is not known), and whether memory was said to be short just before."""
+    was short (NaN: a process, or it is not known), and when it was, wall ms."""
 
     boot: float
     heap: float
-    was_said: bool
+    at_ms: float
 
 
 class Reboots:
@@ -154,8 +154,8 @@ class Reboots:
         if not len(places):
             return None
         newest = places[0]
-        was_said = 0 <= line[0, _AT][newest] - line[0, _SHORT] <= SHORTAGE_MS
-        return Short(np.nan if newest else float(line[0, _BOOT]), float(line[0, _HEAP][newest]), bool(was_said))
+        boot = np.nan if newest else float(line[0, _BOOT])
+        return Short(boot, float(line[0, _HEAP][newest]), float(line[0, _AT][newest]))
 
     def asked(self, row: int, now_ms: int) -> list[Asked]:
         """Whether the device restarted unasked, and whether memory was the reason of one of these restarts."""
