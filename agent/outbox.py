@@ -147,6 +147,7 @@ class Outbox:
         if self._boots or self._texts:
             with self._journal.transaction():
                 self._write_memory()
+        self.checkpoint()  # what the collector has is not to be found at the next start
         self._journal.close()
 
 

@@ -79,3 +79,12 @@ def test_a_new_epoch_takes_along_what_is_held_under_numbers_from_one(tmp_path: P
     outbox.close()
     again = Outbox(tmp_path / "outbox", 10**9)
     assert (again.epoch, again.base, again.last) == (outbox.epoch, 1, 3)
+
+
+def test_what_is_acknowledged_is_not_found_at_the_next_start(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox", 10**9)
+    outbox.add(bodies(5))
+    outbox.acknowledged(3)
+    outbox.close()
+    again = Outbox(tmp_path / "outbox", 10**9)
+    assert (again.depth, again.base, again.found) == (2, 4, 5)
