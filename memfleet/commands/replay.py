@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +30,7 @@ from telemetry.settings import load
 
 _PATIENCE_S = 30
 _LEFT_OVER = "replay/left"
-"""Remembered in the outbox: what was played to its end, for as long as not all of it is delivered."""
+"""Remembered in the outbox: which lines were played to their end, for as long as not all of it is delivered."""
 
 
 def command(
@@ -60,7 +61,7 @@ def command(
     stop = stop_on_signals()
     agent = Agent(settings, Path(settings.data_dir), VERSION)
     try:
-        played = f"{file.resolve()} of {device}"
+        played = _identity(entries, device)
         if agent.outbox.depth and _left_over(agent) == played:
             return
         bridge = Bridge(device, agent.outbox, None if system == "auto" else system)
@@ -76,13 +77,19 @@ def command(
 
 
 def _left_over(agent: Agent) -> str:
-    """Deliver what an earlier run left in the outbox; what that had played to its end, which need not be played again,
-    or nothing."""
+    """Deliver what an earlier run left in the outbox; which lines it had played to their end: they need not be played
+    again."""
     earlier, frames = agent.outbox.recall(_LEFT_OVER).get("", ""), agent.outbox.depth
-    _deliver(agent, f"they are of an earlier run ({earlier or 'not of a whole replay'}), and go first")
-    sys.stdout.write(f"delivered what an earlier run had left: {frames} frames, {earlier or 'not of a whole replay'}\n")
+    _deliver(agent, "an earlier run left them, and they go first")
+    sys.stdout.write(f"delivered what an earlier run had left: {frames} frames\n")
     agent.outbox.remember(_LEFT_OVER, "")
     return earlier
+
+
+def _identity(entries: Sequence[Entry], device: str) -> str:
+    """The same for the same lines and times of a device, whatever file they came in: standard input has no name."""
+    digest = hashlib.sha256(b"\n".join(b"%d %b" % (entry.time_ms, entry.data) for entry in entries))
+    return f"{device} {digest.hexdigest()}"
 
 
 def _deliver(agent: Agent, advice: str) -> None:

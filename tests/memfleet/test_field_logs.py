@@ -160,19 +160,28 @@ def test_the_capture_replays_into_a_fresh_collector(story: Story) -> None:
     wait_until(lambda: alerts(story.again) == alerts(story.live), "the same alerts")
 
 
-def test_what_a_replay_could_not_deliver_goes_once(
+def test_what_a_replay_could_not_deliver_goes_once_and_another_log_after_it(
     story: Story, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [str(story.gateway / "capture" / "pump"), "--device", "pump-2", "--shift", "--fleet", "again"]
     words += ["--data", str(story.folder / "left")]
     monkeypatch.setattr(replay, "_PATIENCE_S", 0.2)
     monkeypatch.setattr("sys.argv", ["memfleet", "replay", *words, "--broker", f"mqtt://127.0.0.1:{free_port()}"])
-    with pytest.raises(SystemExit):
-        main()
-    message = capsys.readouterr().err
-    assert "frames wait in the outbox: " in message
-    assert message.endswith("; run the same again to deliver them\n")
+
+    def fail() -> None:
+        with pytest.raises(SystemExit):
+            main()
+        message = capsys.readouterr().err
+        assert "frames wait in the outbox: " in message
+        assert message.endswith("; run the same again to deliver them\n")
+
+    fail()
     printed_then = run("replay", *words, "--broker", story.broker.url)
     assert printed_then.startswith("delivered what an earlier run had left: ")
     assert "readings delivered" not in printed_then
     wait_until(lambda: story.again.get("/api/v1/devices/pump-2/series"), "the device is known")
+    fail()
+    words[words.index("pump-2")] = "pump-3"
+    printed_then = run("replay", *words, "--broker", story.broker.url)
+    assert printed_then.startswith("delivered what an earlier run had left: ")
+    assert "readings delivered" in printed_then
