@@ -55,10 +55,11 @@ class SeriesWriter:
     def take(self, arrival: Arrival) -> None:
         """Take in what one frame brought."""
         self._counts["series_frames"] += 1
+        spoke = any(isinstance(block, Rows) for block in arrival.blocks)  # else people told of its devices
         for block in arrival.blocks:
             if isinstance(block, About):
                 self.book.learn(block)
-                self._sight(arrival, block.device, block.boot, None, None)
+                self._sight(arrival, block.device, block.boot, None, None, spoke=spoke)
             else:
                 self._take_rows(arrival, block)
         if self._held >= FLUSH_ROWS:
@@ -97,9 +98,11 @@ class SeriesWriter:
             self._ids[key] = found
         return found
 
-    def _sight(self, arrival: Arrival, device: str, boot: int, uptime: int | None, t: int | None) -> None:
+    def _sight(
+        self, arrival: Arrival, device: str, boot: int, uptime: int | None, t: int | None, *, spoke: bool = True
+    ) -> None:
         received = arrival.received_ms
-        heard = received if any(isinstance(block, Rows) for block in arrival.blocks) else 0  # else people told of it
+        heard = received if spoke else 0
         time = t or 0  # a description alone is no reading
         known = self._seen.get(device)
         if known is None:
