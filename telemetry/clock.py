@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 
 def wall_ms() -> int:
     """Milliseconds since 1970: for stamps, never for spans."""
     return time.time_ns() // 1_000_000
+
+
+def stamp(time_ms: int) -> str:
+    """A moment as people read it, UTC: `2026-11-20 12:00:00Z`; the bare number where there is no such year."""
+    try:
+        return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (OverflowError, OSError, ValueError):
+        return str(time_ms)
 
 
 def monotonic_ms() -> int:

@@ -6,7 +6,6 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from urllib.parse import quote
 
 from collector.judge.columns import FORECAST_COLUMNS, form_of
@@ -14,6 +13,7 @@ from collector.judge.reasons import span, written
 from collector.notify.ledger import Known
 from collector.notify.routes import SEVERITIES
 from collector.records import Finding, Incident, whole_story
+from telemetry.clock import stamp
 
 _LISTED = 10
 _NAMED_DEVICES = 5
@@ -57,13 +57,9 @@ def compose(notices: Sequence[Notice], fleet: str, page: str, made_ms: int) -> M
     blocks = [_block(notice, page, made_ms) for notice in notices[:_LISTED]]
     if len(notices) > _LISTED:
         blocks.append(f"... and {len(notices) - _LISTED} more incidents")
-    blocks += [f"written {_stamp(made_ms)}", f"[{key}]"]  # it may be read much later, from a receiver that was down
+    blocks += [f"written {stamp(made_ms)}", f"[{key}]"]  # it may be read much later, from a receiver that was down
     level = "resolved" if notices[0].known.news == "over" else first.severity
     return Message(key, f"{title} ({fleet})", "\n".join(blocks), level, first.rule, made_ms, notices[0].chart)
-
-
-def _stamp(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def _rank(notice: Notice) -> tuple[bool, int]:

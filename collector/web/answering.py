@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import Query, Request, Response
 from pydantic import Field
 
+from telemetry.clock import stamp
 from telemetry.errors import UsageError
 
 HOUR_MS = 3_600_000
@@ -36,16 +36,8 @@ class Hour:
         end = now_ms if self._end is None else self._end
         start = end - self.LENGTH_MS if self._start is None else self._start
         if start > end:
-            raise UsageError(f"start {_stamp(start)} is after end {_stamp(end)}")
+            raise UsageError(f"start {stamp(start)} is after end {stamp(end)}")
         return start, end
-
-
-def _stamp(time_ms: int) -> str:
-    """The moment as people read it, UTC; the bare number where there is no such year."""
-    try:
-        return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    except (OverflowError, OSError, ValueError):
-        return str(time_ms)
 
 
 class Day(Hour):
