@@ -20,7 +20,7 @@ from telemetry.messages import Ack, Command, Status, decode, encode
 from telemetry.mqtt import Link, Message, Session
 from telemetry.settings import Broker
 from telemetry.topics import Topic
-from telemetry.wire import Header, seal
+from telemetry.wire import MONOTONIC, Header, seal
 
 _LOG = logging.getLogger("memfleet.agent")
 
@@ -218,7 +218,7 @@ class Publisher:
                 if frame.id == self._outbox.base:
                     self._set_aside(frame, f"larger than the broker takes: {len(sealed)} bytes")
                 return  # what is before it goes first
-            number = self.link.publish(self._frame_topic, sealed, 1)
+            number = self.link.publish(self._frame_topic, sealed, 1, dated=bool(flags & MONOTONIC))
             if number is None:
                 return
             self._in_flight[number] = frame.id

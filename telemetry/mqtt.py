@@ -12,12 +12,14 @@ import random
 import select
 import socket
 import ssl
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import paho.mqtt.client as paho
+from paho.mqtt import MQTTException
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -32,6 +34,8 @@ KEEPALIVE_S = 30
 CONNECT_S = 5.0
 STEADY_S = 10.0
 """A connection that has stood for so long is a good one: after it the first retry is quick again."""
+DATED_S = 30 * 24 * 3600
+"""The expiry interval of messages whose receiver is to know how long they lay. No session is kept as long."""
 _UNSUPPORTED_VERSION = 132
 _TOPICS_AT_ONCE = 100
 _LARGEST_PACKET = 268_435_455
@@ -47,6 +51,21 @@ class Message(NamedTuple):
     retained: bool
     number: int
     connection: int
+    properties: bytes = b""
+
+    def lay_ms(self) -> int:
+        """How long it lay at the broker, in whole seconds; 0 when it was not published as `dated`, or not by MQTT 5.
+
+        A broker subtracts that from the expiry interval (MQTT 5, section 3.3.2.3.3).
+        """
+        if len(self.properties) <= 1:
+            return 0
+        found = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+        try:
+            found.unpack(self.properties)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+        except (MQTTException, LookupError, ValueError, struct.error):
+            return 0
+        return max(0, DATED_S - getattr(found, "MessageExpiryInterval", DATED_S)) * 1000
 
 
 class Handler(Protocol):
@@ -109,6 +128,8 @@ class Link:
         self._handler = handler
         self._now = monotonic_s
         self._protocol = paho.MQTTv311 if broker.protocol == "3.1.1" else paho.MQTTv5
+        self._dated = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+        self._dated.MessageExpiryInterval = DATED_S
         self._client: paho.Client | None = None
         self._retry = _Retry()
         self._next_try = self._now()
@@ -184,13 +205,19 @@ class Link:
             stream.hand(packet)
             client.loop_read()
         else:
-            self._handler.received(Message(*published, self.connections))
+            self._handler.received(Message(*published[:4], self.connections, published.properties))
 
-    def publish(self, topic: str, payload: bytes, qos: int = 0, *, retain: bool = False) -> int | None:
-        """Send; the number under which `Handler.published` will answer, None while the link is down."""
+    def publish(
+        self, topic: str, payload: bytes, qos: int = 0, *, retain: bool = False, dated: bool = False
+    ) -> int | None:
+        """Send; the number under which `Handler.published` will answer, None while the link is down.
+
+        Of a `dated` message its receiver learns how long it lay at the broker (`Message.lay_ms`).
+        """
         if self._client is None or not self.up:
             return None
-        info = self._client.publish(topic, payload, qos, retain)
+        properties = self._dated if dated and self._protocol == paho.MQTTv5 else None
+        info = self._client.publish(topic, payload, qos, retain, properties)
         return info.mid if info.rc == paho.MQTT_ERR_SUCCESS else None
 
     def subscribe(self, topics: Iterable[str]) -> None:

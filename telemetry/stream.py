@@ -35,12 +35,13 @@ class Packet(NamedTuple):
 
 
 class Published(NamedTuple):
-    """What a PUBLISH packet says; `number` is 0 at QoS 0."""
+    """What a PUBLISH packet says; `number` is 0 at QoS 0, `properties` (MQTT 5) are its bytes from their length on."""
 
     topic: str
     payload: bytes
     retained: bool
     number: int
+    properties: bytes = b""
 
 
 def read_publish(packet: Packet, *, mqtt5: bool) -> Published | None:
@@ -56,14 +57,15 @@ def read_publish(packet: Packet, *, mqtt5: bool) -> Published | None:
         if first & 0x02:
             number = data[end] << 8 | data[end + 1]
             end += 2
+        content = end
         if mqtt5:
-            length, end = _read_length(data, end)
-            end += length
+            length, content = _read_length(data, end)
+            content += length
     except IndexError:
         raise WireError("mqtt", "a PUBLISH packet is cut short") from None
-    if end > len(data):
+    if content > len(data):
         raise WireError("mqtt", "a PUBLISH packet is cut short")
-    return Published(topic, data[end:], bool(first & _RETAINED), number)
+    return Published(topic, data[content:], bool(first & _RETAINED), number, data[end:content])
 
 
 def _read_length(data: bytes, at: int) -> tuple[int, int]:

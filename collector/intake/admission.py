@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from collector.intake.clocks import Clocks
 from collector.intake.state import IntakeState, Refused
 from collector.records import encode_arrival, encode_hole
 from telemetry.errors import WireError
@@ -45,11 +46,13 @@ class Admission:
 
     def __init__(self, state: IntakeState, fleet: str) -> None:
         self.state = state
+        self._clocks = Clocks(state)
         self._fleet = fleet
         self._topics: dict[str, Topic] = {}
 
-    def take(self, topic_text: str, payload: bytes, received_ms: int) -> tuple[str, int] | None:
-        """Decide on one message; the (agent, epoch) that is to be acknowledged, None when the sender is unknown."""
+    def take(self, topic_text: str, payload: bytes, received_ms: int, lay_ms: int = 0) -> tuple[str, int] | None:
+        """Decide on one message, which lay at the broker for so long; the (agent, epoch) that is to be acknowledged,
+        None when the sender is unknown."""
         try:
             topic = self._topics.get(topic_text) or self._parse(topic_text)
         except WireError as error:
@@ -60,7 +63,7 @@ class Admission:
         except WireError as error:
             self.refuse(received_ms, topic.agent, error, payload)
             return None
-        self._admit(topic.agent, header, body, received_ms)
+        self._admit(topic.agent, header, body, received_ms, received_ms - lay_ms)
         return topic.agent, header.epoch
 
     def _parse(self, text: str) -> Topic:
@@ -70,7 +73,7 @@ class Admission:
         self._topics[text] = topic
         return topic
 
-    def _admit(self, agent: str, header: Header, body: bytes, received_ms: int) -> None:
+    def _admit(self, agent: str, header: Header, body: bytes, received_ms: int, sent_ms: int) -> None:
         state = self.state
         contig = state.contig.get((agent, header.epoch), 0)
         if header.base - 1 > contig:
@@ -87,10 +90,10 @@ class Admission:
             state.counts["duplicate_rows"] += rows
             state.counts["received_rows"] += rows
             return
-        self.take_body(agent, header, body, received_ms)
+        self.take_body(agent, header, body, received_ms, sent_ms)
         state.move_contig(agent, header.epoch, header.seq)
 
-    def take_body(self, agent: str, header: Header, body: bytes, received_ms: int) -> None:
+    def take_body(self, agent: str, header: Header, body: bytes, received_ms: int, sent_ms: int) -> None:
         """Journal what may be taken of a frame. What is of a newer version is kept whole, for after our upgrade."""
         try:
             require_readable(header, body)
@@ -104,14 +107,16 @@ class Admission:
             return
         for block, fault in bad:
             self.refuse(received_ms, agent, fault, block)
-        self.take_blocks(agent, header, blocks, b"" if bad else body, received_ms)
+        self.take_blocks(agent, header, blocks, b"" if bad else body, received_ms, sent_ms)
 
-    def take_blocks(self, agent: str, header: Header, blocks: list[Block], body: bytes, received_ms: int) -> None:
+    def take_blocks(
+        self, agent: str, header: Header, blocks: list[Block], body: bytes, received_ms: int, sent_ms: int
+    ) -> None:
         """Journal the blocks that may be taken and quarantine the others.
 
         `body` is the blocks encoded, empty when nobody has them so: most frames are journaled as they came.
         """
-        anchor = self._anchor(agent, header, blocks, received_ms)
+        anchor = self._anchor(agent, header, blocks, sent_ms)
         if anchor is None:
             error = WireError("clock", "monotonic times without a clock block")
             self.refuse(received_ms, agent, error, body or encode_body(blocks), _row_count(blocks))
@@ -129,18 +134,12 @@ class Admission:
             entry = encode_arrival(received_ms, agent, anchor, whole or encode_body(kept))
             self.state.frames.append((entry, rows))
 
-    def _anchor(self, agent: str, header: Header, blocks: Sequence[Block], received_ms: int) -> int | None:
-        """What to add to the rows' times: 0 for wall time, else frozen by the first frame of that sender's boot."""
+    def _anchor(self, agent: str, header: Header, blocks: Sequence[Block], sent_ms: int) -> int | None:
+        """What to add to the rows' times: 0 for wall time, None when nothing says which clock they are on."""
         if not header.flags & MONOTONIC:
             return 0
         clock = next((block for block in blocks if isinstance(block, Clock)), None)
-        if clock is None:
-            return None
-        known = self.state.anchors.get((agent, clock.boot_id))
-        if known is None:
-            known = clock.anchor_ms if clock.anchor_ms is not None else received_ms - header.now_ms
-            self.state.set_anchor(agent, clock.boot_id, known)
-        return known
+        return None if clock is None else self._clocks.anchor_ms(agent, clock, header, sent_ms)
 
     def _sift(self, block: Block, agent: str, anchor: int, received_ms: int) -> list[Block]:
         """The block, or what is left of it, or nothing; what is refused goes to quarantine."""

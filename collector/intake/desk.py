@@ -53,7 +53,7 @@ def _retry(db: sqlite3.Connection, id_: int, state: IntakeState, admission: Admi
     except WireError as error:
         admission.refuse(received_ms, agent, error, body, rows)
         return
-    admission.take_blocks(agent, Header(0, 1, 1, 0), blocks, body, received_ms)
+    admission.take_blocks(agent, Header(0, 1, 1, 0), blocks, body, received_ms, received_ms)
 
 
 def _retry_frame(frame: bytes, agent: str, received_ms: int, admission: Admission) -> None:
@@ -62,7 +62,7 @@ def _retry_frame(frame: bytes, agent: str, received_ms: int, admission: Admissio
     except WireError as error:
         admission.refuse(received_ms, agent, error, frame)
     else:
-        admission.take_body(agent, header, body, received_ms)
+        admission.take_body(agent, header, body, received_ms, received_ms)
 
 
 def _take_out(db: sqlite3.Connection, id_: int) -> tuple[int, int, str, str, bytes]:

@@ -112,7 +112,7 @@ class Intake:
         if message.topic.endswith("/status"):
             self._take_status(message, received_ms)
             return
-        sender = self._admission.take(message.topic, message.payload, received_ms)
+        sender = self._admission.take(message.topic, message.payload, received_ms, message.lay_ms())
         if sender is not None:
             self._acks.owe(*sender)
 

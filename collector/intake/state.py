@@ -115,11 +115,12 @@ class IntakeState:
         self._new_owners.append((device, agent, now_ms))
 
     def set_anchor(self, agent: str, boot_id: str, anchor_ms: int) -> None:
-        """Freeze where a sender's monotonic 0 stands in wall time, for good."""
+        """Where a sender's monotonic 0 stands in wall time from now on."""
+        boots = self._boots.setdefault(agent, [])
+        if (agent, boot_id) not in self.anchors:
+            boots.append(boot_id)
         self.anchors[agent, boot_id] = anchor_ms
         self._new_anchors[agent, boot_id] = anchor_ms
-        boots = self._boots.setdefault(agent, [])
-        boots.append(boot_id)
         if len(boots) > LIVES_PER_AGENT:
             gone = min(boots, key=lambda boot: self.anchors[agent, boot])
             boots.remove(gone)

@@ -218,7 +218,7 @@ def test_foreign_topics_and_fleets_are_refused(desk: Desk) -> None:
 def test_a_senders_clock_is_frozen_by_its_first_frame(desk: Desk) -> None:
     clock = Clock("boot-1", None)
     desk.take(frame(1, clock, heap(t0=1_000), flags=MONOTONIC, now_ms=5_000))
-    desk.take(frame(2, clock, heap(t0=2_000), flags=MONOTONIC, now_ms=99_000))
+    desk.take(frame(2, clock, heap(t0=2_000), flags=MONOTONIC, now_ms=9_000))
     first, second = (arrival.blocks[0] for arrival in desk.arrivals())
     assert isinstance(first, Rows)
     assert isinstance(second, Rows)

@@ -1,18 +1,25 @@
-"""The intake process without a broker: ticks go on whatever somebody does to the wall clock."""
+"""The intake process: ticks go on whatever somebody does to the wall clock; what lay at the broker is not misdated."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
+from agent.framing import Framer
+from agent.outbox import Outbox
+from agent.publisher import Publisher
 from collector.config import CollectorConfig
 from collector.intake.process import Intake
 from collector.records import Tick, decode
-from telemetry.clock import wall_ms
+from telemetry.clock import monotonic_ms, wall_ms
+from telemetry.readings import Reading
 from telemetry.settings import Broker
-from tests.servers import free_port
+from telemetry.wire import Clock
+from tests.servers import free_port, mosquitto
 from tests.waiting import step_until
 
 HOUR_MS = 3_600_000
+LAY_S, WHOLE_SECONDS_MS = 4.0, 1_500
 
 
 class WrongClock:
@@ -31,6 +38,11 @@ def run_for(intake: Intake, ticks: int) -> None:
     step_until(intake.step, lambda: intake.journal.last_id() >= wanted, "the ticks go on")
 
 
+def anchors(intake: Intake) -> list[int]:
+    """Where the clocks of senders stand."""
+    return [anchor_ms for (anchor_ms,) in intake.journal.db.execute("SELECT anchor_ms FROM anchors")]
+
+
 def test_a_clock_that_is_set_does_not_stop_the_ticks(tmp_path: Path) -> None:
     clock = WrongClock()
     config = CollectorConfig(broker=Broker(url=f"mqtt://127.0.0.1:{free_port()}"))
@@ -44,3 +56,27 @@ def test_a_clock_that_is_set_does_not_stop_the_ticks(tmp_path: Path) -> None:
     assert abs(times[2] - times[1] + HOUR_MS) < HOUR_MS / 10, "a tick says what the wall clock says"
     assert abs(times[4] - times[3] - 2 * HOUR_MS) < HOUR_MS / 10
     intake.close()
+
+
+def test_a_gateway_that_first_spoke_while_we_were_away_is_not_dated_by_our_return(tmp_path: Path) -> None:
+    """Its frame lay at the broker, in our session."""
+    with mosquitto(tmp_path / "broker") as server:
+        config = CollectorConfig(broker=Broker(url=server.url))
+        before = Intake(config, tmp_path / "collector")
+        step_until(before.step, lambda: before.link.up, "the collector is known at the broker")
+        run_for(before, 1)
+        before.close()
+        outbox, framer = Outbox(tmp_path / "outbox", 10**9), Framer(Clock("boot-1", None))
+        framer.add(Reading("d1", "heap", ("h",), monotonic_ms(), {"free": 1}, 1))
+        outbox.add([framer.close() or (b"", 0)], ("boot-1", monotonic_ms()))
+        gateway = Publisher(outbox, config.broker, (config.fleet, "gw"), boot_id="boot-1")
+        step_until(lambda: gateway.step(0.005), lambda: gateway.link.up, "the gateway is connected")
+        began = time.monotonic()
+        while time.monotonic() - began < LAY_S:
+            gateway.step(0.05)
+        gateway.close()
+        after = Intake(config, tmp_path / "collector")
+        step_until(after.step, lambda: bool(anchors(after)), "its frame has come")
+        (anchor_ms,) = anchors(after)
+        assert abs(anchor_ms - (wall_ms() - monotonic_ms())) <= WHOLE_SECONDS_MS
+        after.close()
