@@ -10,6 +10,7 @@ In rows: received = accepted + duplicate + quarantined. Frames out of order are 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -125,7 +126,7 @@ class Admission:
             blocks, body = [_guessed(block) for block in blocks], b""
         kept: list[Block] = []
         for block in blocks:
-            kept += self._sift(block, agent, anchor, received_ms)
+            kept += self._sift(block, agent, header.epoch, anchor, received_ms)
         rows = _row_count(kept)
         self.state.counts["received_rows"] += rows
         self.state.counts["accepted_rows"] += rows
@@ -141,7 +142,7 @@ class Admission:
         clock = next((block for block in blocks if isinstance(block, Clock)), None)
         return None if clock is None else self._clocks.anchor_ms(agent, clock, header, sent_ms)
 
-    def _sift(self, block: Block, agent: str, anchor: int, received_ms: int) -> list[Block]:
+    def _sift(self, block: Block, agent: str, epoch: int, anchor: int, received_ms: int) -> list[Block]:
         """The block, or what is left of it, or nothing; what is refused goes to quarantine."""
         if isinstance(block, Clock):
             return [block]
@@ -152,20 +153,21 @@ class Admission:
         if block.device not in self.state.owners:
             self.state.set_owner(block.device, agent, received_ms)
         inventory = self.state.inventory
+        boot = self.state.boots.number(block.device, block.boot, agent, epoch)
         if isinstance(block, About):
-            return [inventory.describe(block)]
+            return [inventory.describe(block if boot == block.boot else dataclasses.replace(block, boot=boot))]
         if block.device in inventory.retired:
             self.tell(inventory.bring_back(block.device), received_ms)
         faults = row_faults(block)
         faults.update(_time_faults(block, anchor, received_ms))
         if not faults:
-            return [block]
+            return [block if boot == block.boot else replace(block, boot=boot)]
         for reason in sorted(set(faults.values())):
             error = WireError(reason, f"{block.device} {block.kind} {'/'.join(block.names)}")
             bad = replace(block, rows=[block.rows[index] for index in faults if faults[index] == reason])
             self.refuse(received_ms, agent, error, encode_body([_at_wall_time(bad, anchor)]), len(bad.rows))
         rows = [row for index, row in enumerate(block.rows) if index not in faults]
-        return [replace(block, rows=rows)] if rows else []
+        return [replace(block, boot=boot, rows=rows)] if rows else []
 
     def _standing_fault(self, block: About | Rows, agent: str) -> WireError | None:
         """Why this agent may not tell of this thing: the device is another's, or its budget of things is used up."""

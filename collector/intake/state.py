@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from collector.intake import budget, inventory
+from collector.intake import boots, budget, inventory
+from collector.intake.boots import Boots
 from collector.intake.budget import SERIES_PER_AGENT, Budget
 from collector.intake.inventory import Inventory
 from telemetry.journal import add_counts
@@ -28,7 +29,7 @@ CREATE TABLE IF NOT EXISTS quarantine(
     id INTEGER PRIMARY KEY AUTOINCREMENT, received_ms INTEGER NOT NULL, agent TEXT NOT NULL, reason TEXT NOT NULL,
     detail TEXT NOT NULL, rows INTEGER NOT NULL, body BLOB NOT NULL);
 """
-TABLES += budget.TABLES + inventory.TABLES
+TABLES += boots.TABLES + budget.TABLES + inventory.TABLES
 
 Life = TypeVar("Life", int, str)
 """An epoch (one life of an outbox), or the name of a boot."""
@@ -67,6 +68,7 @@ class IntakeState:
     def __init__(self, db: sqlite3.Connection, series_per_agent: int = SERIES_PER_AGENT) -> None:
         self.budget = Budget(db, series_per_agent)
         self.inventory = Inventory(db)
+        self.boots = Boots(db)
         self.contig: dict[tuple[str, int], int] = {
             (agent, epoch): contig for agent, epoch, contig in db.execute("SELECT agent, epoch, contig FROM contig")
         }
@@ -152,6 +154,7 @@ class IntakeState:
         db.executemany("INSERT OR REPLACE INTO agents VALUES(?, ?, ?, ?, ?)", self._agents.values())
         self.budget.write(db)
         self.inventory.write(db)
+        self.boots.write(db)
         if self.refused:
             self._write_refused(db)
         add_counts(db, self.counts)
@@ -183,6 +186,7 @@ class IntakeState:
         self._agents.clear()
         self.budget.committed()
         self.inventory.committed()
+        self.boots.committed()
 
 
 def _by_agent(lives: Iterable[tuple[str, Life]]) -> dict[str, list[Life]]:

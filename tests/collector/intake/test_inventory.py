@@ -18,15 +18,15 @@ from collector.records import Arrival, Desk, Hole, decode
 from telemetry.journal import Journal
 from telemetry.readings import About
 from telemetry.topics import Topic
-from telemetry.wire import Block, Header, Rows, encode_body, seal
+from telemetry.wire import Block, Clock, Header, Rows, decode_body, encode_body, seal
 
 NOW = 1_795_000_000_000
 FLEET = "plant"
 EPOCH = 7
 
 
-def heap(device: str = "d1", name: str = "h", t: int = NOW) -> Rows:
-    return Rows(device, 1, "heap", (name,), 0, 1, t, 0, ("free",), [[0, 0, 500]])
+def heap(device: str = "d1", name: str = "h", t: int = NOW, boot: int = 1) -> Rows:
+    return Rows(device, boot, "heap", (name,), 0, 1, t, 0, ("free",), [[0, 0, 500]])
 
 
 class Intake:
@@ -34,7 +34,7 @@ class Intake:
 
     def __init__(self, path: Path, series_per_agent: int = 100) -> None:
         self._path, self._most = path, series_per_agent
-        self._seqs: Counter[str] = Counter()
+        self._seqs: Counter[tuple[str, int]] = Counter()
         self.open()
 
     def open(self) -> None:
@@ -46,10 +46,11 @@ class Intake:
         self.journal.close()
         self.open()
 
-    def take(self, *blocks: Block, agent: str = "a1", base: int = 1) -> list[object]:
+    def take(self, *blocks: Block, agent: str = "a1", base: int = 1, epoch: int = EPOCH) -> list[object]:
         """One frame, committed; what it left in the journal."""
-        self._seqs[agent] = max(self._seqs[agent] + 1, base)
-        frame = seal(Header(EPOCH, self._seqs[agent], base, 0), encode_body(blocks))
+        outbox = agent, epoch
+        self._seqs[outbox] = max(self._seqs[outbox] + 1, base)
+        frame = seal(Header(epoch, self._seqs[outbox], base, 0), encode_body(blocks))
         self.admission.take(str(Topic.of(FLEET, agent, "frame")), frame, NOW)
         return self.commit()
 
@@ -173,3 +174,20 @@ def test_no_agent_ever_has_more_things_than_its_budget(names: list[str], most: i
     assert admitted == {(name,) for name in list(dict.fromkeys(names))[:most]}
     assert state.counts["received_rows"] == len(names)
     assert state.counts["accepted_rows"] + state.counts["quarantined_rows"] == len(names)
+
+
+def test_a_gateway_whose_folder_was_lost_tells_the_firmware_of_today(intake: Intake) -> None:
+    intake.take(OWN, heap(boot=OWN.boot))
+    today = About("d1", 1, {"platform": "esp32", "firmware": "1.3"}, {"heap": 1000})
+    (arrival,) = intake.take(today, heap(t=NOW + 1), epoch=EPOCH + 1)
+    assert isinstance(arrival, Arrival)
+    assert [block.boot for block in arrival.blocks if not isinstance(block, Clock)] == [4, 4]
+    intake.restart()
+    assert intake.state.inventory.about("d1") == replace(today, boot=4)
+    (late,) = intake.take(heap(t=NOW - 400 * 86_400_000), heap(t=NOW + 2), epoch=EPOCH + 1)
+    assert isinstance(late, Arrival)
+    assert [block.boot for block in late.blocks if isinstance(block, Rows)] == [4]
+    (refused,) = intake.journal.db.execute("SELECT id FROM quarantine").fetchone()
+    assert intake.ask(action="quarantine_retry", ids=(refused,)) == []
+    (body,) = intake.journal.db.execute("SELECT body FROM quarantine").fetchone()
+    assert [block.boot for block in decode_body(body) if isinstance(block, Rows)] == [1], "as its agent said it"
