@@ -17,6 +17,7 @@ from agent.publisher import Publisher
 from agent.report import PERIOD_MS, Report, system_clock_state, untrusted_clock_state
 from agent.stations import Stations
 from telemetry.clock import monotonic_ms, wall_ms
+from telemetry.errors import UsageError
 from telemetry.readings import About, Reading
 from telemetry.wire import Clock
 
@@ -25,6 +26,10 @@ SOURCES_S = 0.1
 """How long a round waits for brokers: acks of the collector wait meanwhile."""
 UNSETTLED_MOST = 500
 """Messages of a broker that wait for the next commit; half of what it may have on its way to us."""
+
+
+_OWNER = "owner"
+"""Remembered in the outbox: whose it is, fleet/agent."""
 
 
 class Agent:
@@ -39,6 +44,7 @@ class Agent:
         monotonic = config.clock == "monotonic"
         self.now_ms = monotonic_ms if monotonic else wall_ms
         self.outbox = Outbox(directory / "outbox.journal", config.outbox.max_mb * 2**20)
+        _take_over(self.outbox, f"{config.fleet}/{config.name}", directory)
         self._boot_id = host_boot_id()
         self.publisher = Publisher(
             self.outbox, config.broker, (config.fleet, config.name), version=version, boot_id=self._boot_id
@@ -98,6 +104,22 @@ class Agent:
         self.commit()
         self.publisher.close()
         self.outbox.close()
+
+
+def _take_over(outbox: Outbox, name: str, directory: Path) -> None:
+    """An outbox is one agent's: under another name its frames would tell of devices that are not that one's, and its
+    numbers would not begin at 1. UsageError while it holds frames of another."""
+    known = outbox.recall(_OWNER).get("", name)
+    if known != name:
+        if outbox.depth:
+            frames = outbox.depth
+            outbox.close()
+            raise UsageError(
+                f"{directory} holds {frames} frames of agent {known} its collector does not have: start it once more "
+                f"by that name, until they are delivered, or give {name} a folder of its own"
+            )
+        outbox.begin_epoch()
+    outbox.remember(_OWNER, name)
 
 
 class Gateway:

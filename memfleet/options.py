@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:  # most commands have these options and no need of settings
+    from agent.config import AgentConfig
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 
@@ -21,3 +24,9 @@ def agent_folder(data: Path) -> Path:
     """The folder of an agent that `--data` names: itself, or that of the agent within a folder of `memfleet watch`."""
     within = data / "agent"
     return within if (within / "outbox.journal").exists() else data
+
+
+def outbox_folder(settings: AgentConfig, data: str | None) -> Path:
+    """Where a program that publishes beside a gateway keeps its outbox: in `--data`, else in a folder of its own name
+    within the gateway's."""
+    return Path(data) if data else Path(settings.data_dir) / settings.name

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import Query, Request, Response
+from fastapi import HTTPException, Query, Request, Response
 from pydantic import Field
 
 from telemetry.clock import stamp
@@ -21,6 +23,7 @@ Moment = Annotated[int | None, Query(ge=0, le=MOST)]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
 By = Annotated[str, Field(max_length=200)]
 Level = Literal["", "error", "warning", "info", "debug"]
+State = Literal["critical", "warning", "silent", "ok"]
 
 
 class Hour:
@@ -50,6 +53,14 @@ class Fortnight(Hour):
     """From `start` to `end`; by default the 14 days that end now."""
 
     LENGTH_MS = 14 * DAY_MS
+
+
+def devices_asked(db: sqlite3.Connection, names: Sequence[str] | None) -> list[str]:
+    """The devices named, or all; 404 where nobody has heard of one: nothing found would pass for nothing wrong."""
+    known = [name for (name,) in db.execute("SELECT device FROM devices ORDER BY device")]
+    if unknown := sorted(set(names or ()) - set(known)):
+        raise HTTPException(404, f"no device named {unknown[0][:80]!r} has reported")
+    return list(names or known)
 
 
 def json_answer(content: Any, status: int = 200) -> Response:

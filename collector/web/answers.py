@@ -13,6 +13,7 @@ from collector.series.report import Line
 from collector.series.rows import AlertRow, DeviceRow, EventRow, HoleRow, LogRow, SeriesRow
 from collector.series.runs import RunRow
 from collector.web.agents import AgentRow
+from collector.web.answering import State
 from collector.web.quarantine import QuarantineRow
 from collector.web.status import ProcessStatus
 
@@ -40,7 +41,7 @@ class Devices(Answer):
 
     devices: list[DeviceRow]
     total: int
-    states: dict[Literal["critical", "warning", "silent", "ok"], int]
+    states: dict[State, int]
 
 
 class Alerts(Answer):

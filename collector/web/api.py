@@ -15,7 +15,7 @@ from collector.series import reader, runs
 from collector.series.rows import DeviceRow, Points
 from collector.web import answers
 from collector.web.acting import add_acting
-from collector.web.answering import Day, Hour, Limit, json_answer
+from collector.web.answering import Day, Hour, Limit, State, json_answer
 from collector.web.compare import add_compare
 from collector.web.export import add_export
 from collector.web.fleet import ORDERS
@@ -57,7 +57,7 @@ def _add_devices(api: APIRouter, services: Services) -> None:
     @api.get("/devices", response_model=answers.Devices)
     async def devices(
         text: str = "",
-        state: Annotated[list[str] | None, Query()] = None,
+        state: Annotated[list[State] | None, Query()] = None,
         platform: str = "",
         order: Annotated[str, Query(pattern=f"^-?({'|'.join(ORDERS)})$")] = "worst",
         limit: Limit = 1_000,

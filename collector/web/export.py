@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from collector.series.export import export
 from collector.series.reader import open_reader
-from collector.web.answering import Day
+from collector.web.answering import Day, devices_asked
 from collector.web.formats import Form, form_of
 from collector.web.services import Services
 from telemetry.errors import UsageError
@@ -43,7 +43,8 @@ def add_export(api: APIRouter, services: Services) -> None:
         form = form_of(format, kinds, services.config.fleet)
         if form is None:
             raise UsageError(f"kind: csv has the columns of one kind; name one of {', '.join(KINDS)}")
-        open_reader(services.series.path).close()  # what cannot be read is said now: later there is no status to say it
+        with closing(open_reader(services.series.path)) as db:  # said now: later there is no status to say it
+            devices_asked(db, device)
         chunks = _chunks(services, span.resolve(services.now_ms()), device or [], kinds, form)
         return StreamingResponse(chunks, media_type=_MEDIA[format])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -33,3 +34,8 @@ def quarantined_body(db: sqlite3.Connection, id_: int) -> bytes | None:
     """The very bytes that were refused; None when there is no such entry."""
     row = db.execute("SELECT body FROM quarantine WHERE id = ?", (id_,)).fetchone()
     return None if row is None else bytes(row[0] or b"")
+
+
+def in_quarantine(db: sqlite3.Connection, ids: Iterable[int]) -> list[int]:
+    """Those of the numbers that an entry has."""
+    return sorted(set(ids) & {id_ for (id_,) in db.execute("SELECT id FROM quarantine")})

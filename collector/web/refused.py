@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from collector.web import answers
 from collector.web.answering import MOST, By, Limit, caller, json_answer
-from collector.web.quarantine import quarantined, quarantined_body
+from collector.web.quarantine import in_quarantine, quarantined, quarantined_body
 from collector.web.services import Services
 
 _BYTES: Any = {200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
@@ -24,6 +24,13 @@ class Bodies(BaseModel):
 
 def add_quarantine(api: APIRouter, services: Services) -> None:
     """Serve them."""
+
+    async def there(bodies: Bodies) -> list[int]:
+        """Those that are there: some may have been retried, purged or evicted meanwhile."""
+        found = await services.quarantine.ask(in_quarantine, bodies.ids)
+        if not found:
+            raise HTTPException(404, f"nothing in quarantine has the number {bodies.ids[0]}")
+        return found
 
     @api.get("/quarantine", response_model=answers.Quarantine)
     async def quarantine(agent: str = "", reason: str = "", limit: Limit = 100) -> Response:
@@ -40,12 +47,14 @@ def add_quarantine(api: APIRouter, services: Services) -> None:
 
     @api.post("/quarantine/retry", status_code=202, response_model=answers.Accepted)
     async def retry(bodies: Bodies, request: Request) -> Response:
-        """Take refused bodies in again."""
-        services.desk.retry_quarantine(bodies.ids, bodies.by or caller(request))
-        return json_answer({"accepted": len(bodies.ids)}, 202)
+        """Take refused bodies in again; how many of them are there."""
+        ids = await there(bodies)
+        services.desk.retry_quarantine(ids, bodies.by or caller(request))
+        return json_answer({"accepted": len(ids)}, 202)
 
     @api.post("/quarantine/purge", status_code=202, response_model=answers.Accepted)
     async def purge(bodies: Bodies, request: Request) -> Response:
-        """Throw refused bodies away."""
-        services.desk.purge_quarantine(bodies.ids, bodies.by or caller(request))
-        return json_answer({"accepted": len(bodies.ids)}, 202)
+        """Throw refused bodies away; how many of them are there."""
+        ids = await there(bodies)
+        services.desk.purge_quarantine(ids, bodies.by or caller(request))
+        return json_answer({"accepted": len(ids)}, 202)

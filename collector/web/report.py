@@ -6,13 +6,13 @@ import sqlite3
 from contextlib import closing
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from collector.notify.outbox import FILE, waiting
 from collector.series.reader import open_reader
 from collector.series.report import report
 from collector.web import answers
-from collector.web.answering import Fortnight, json_answer
+from collector.web.answering import Fortnight, devices_asked, json_answer
 from collector.web.files import open_read_only
 from collector.web.services import Services
 
@@ -26,11 +26,7 @@ def add_report(api: APIRouter, services: Services) -> None:
     def lines(span: Annotated[Fortnight, Depends()], device: Annotated[list[str] | None, Query()] = None) -> Response:
         """A line for each thing of the devices named, or of all."""
         with closing(open_reader(services.series.path)) as db:
-            known = [name for (name,) in db.execute("SELECT device FROM devices ORDER BY device")]
-            if unknown := sorted(set(device or ()) - set(known)):
-                raise HTTPException(404, f"no device named {unknown[0][:80]!r} has reported")
-            devices = device or known
-            return json_answer({"lines": report(db, devices, span.resolve(services.now_ms()))})
+            return json_answer({"lines": report(db, devices_asked(db, device), span.resolve(services.now_ms()))})
 
     @api.get("/messages", response_model=answers.Messages)
     def messages(span: Annotated[Fortnight, Depends()]) -> Response:

@@ -21,6 +21,7 @@ from emulators.publishers.groups import publishing_groups
 from emulators.recording import lines, lived
 from memfleet.emulated import publish, serve_consoles, write_lines
 from memfleet.lifeline import die_with_parent, stop_on_signals
+from memfleet.options import outbox_folder
 from memfleet.spans import seconds
 from telemetry.errors import UsageError
 from telemetry.readings import About, Reading
@@ -46,7 +47,9 @@ def command(
     protocol: Annotated[str | None, typer.Option(help="MQTT version: auto, 5 or 3.1.1.")] = None,
     fleet: Annotated[str | None, typer.Option(help="Name of the fleet.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the agent that publishes.")] = None,
-    data: Annotated[str | None, typer.Option(help="Folder of the outbox.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Folder of the outbox; left out: one beside the agent's own.")
+    ] = None,
     as_: Annotated[
         list[System] | None, typer.Option("--as", help="Publish as such devices do; repeated: a mix of them.")
     ] = None,
@@ -95,7 +98,7 @@ def command(
         )  # fmt: skip
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
         die_with_parent()
-        publish(Fleet.from_config(config), settings, stop_on_signals())
+        publish(Fleet.from_config(config), settings, outbox_folder(settings, data), stop_on_signals())
 
 
 def _recorded(items: Iterable[About | Reading], out: Path | None, store: str | None, collector: Path | None) -> str:

@@ -148,7 +148,7 @@ def _chosen(ids: list[int] | None, agent: str, reason: str, client: Client) -> l
 
 
 def _act(action: str, ids: list[int], client: Client) -> None:
-    if ids:
-        client.post(f"quarantine/{action}", {"ids": ids, "by": getpass.getuser()})
+    asked = client.post(f"quarantine/{action}", {"ids": ids, "by": getpass.getuser()})["accepted"] if ids else 0
+    gone = f", {len(ids) - asked} of them are not there" if asked < len(ids) else ""
     more = "; there may be more of them: repeat it until none is left" if len(ids) == MOST else ""
-    print(f"{action} of {len(ids)} asked for{more}; 'memfleet quarantine' shows what is left")  # noqa: T201
+    print(f"{action} of {asked} asked for{gone}{more}; 'memfleet quarantine' shows what is left")  # noqa: T201

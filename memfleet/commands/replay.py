@@ -22,6 +22,7 @@ from agent.process import Agent
 from memfleet.advice import read_of
 from memfleet.lifeline import stop_on_signals
 from memfleet.logfile import log_bytes
+from memfleet.options import outbox_folder
 from memfleet.spans import seconds
 from memfleet.version import VERSION
 from telemetry.clock import monotonic_ms
@@ -45,7 +46,9 @@ def command(
     broker: Annotated[str | None, typer.Option(help="mqtt://host:port.")] = None,
     fleet: Annotated[str | None, typer.Option(help="Name of the fleet.")] = None,
     name: Annotated[str, typer.Option(help="Name of the agent that publishes.")] = "replay",
-    data: Annotated[str | None, typer.Option(help="Folder of the outbox.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Folder of the outbox; left out: one beside the agent's own.")
+    ] = None,
 ) -> None:
     """Feed a saved console log through the same path as a live board: parser, outbox, broker, collector.
 
@@ -59,7 +62,7 @@ def command(
     settings = load(AgentConfig, None, os.environ, fleet=fleet, name=name, data_dir=data, broker=link)
     entries, timed = _entries(file, round(seconds(line_every) * 1000))
     stop = stop_on_signals()
-    agent = Agent(settings, Path(settings.data_dir), VERSION)
+    agent = Agent(settings, outbox_folder(settings, data), VERSION)
     try:
         played = _identity(entries, device)
         if agent.outbox.depth and _left_over(agent) == played:

@@ -94,6 +94,10 @@ def test_alerts_and_quarantine(address: str, memfleet: Memfleet) -> None:
     assert "purge of 1" in memfleet("quarantine", "purge", str(entry["id"]), "--url", address)
     assert "retry of 1" in memfleet("quarantine", "retry", "--reason", "crc", "--url", address)
     assert "retry of 0" in memfleet("quarantine", "retry", "--agent", "nobody", "--url", address)
+    both = (str(entry["id"]), "999")
+    assert "retry of 1 asked for, 1 of them are not there" in memfleet("quarantine", "retry", *both, "--url", address)
+    said = memfleet("quarantine", "purge", "999", "--url", address, status=2)
+    assert "nothing in quarantine has the number 999" in said
 
 
 def test_leaks_are_told_with_rate_and_time_left(

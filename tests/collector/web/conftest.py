@@ -30,6 +30,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     now_ms = wall_ms()
     seed_fleet(collector, now_ms, others=9)
     collector.refuse("underflow", b"\x91\x00refused")
+    collector.refuse("crc", b"\x00")
     with page_process(directory) as address, client_of(address) as http:
         yield Running(collector, http, now_ms)
     collector.close()

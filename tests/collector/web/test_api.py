@@ -118,8 +118,8 @@ def test_what_people_ask_for_stands_in_the_desk_journal(running: Running) -> Non
         "/api/v1/alerts/acknowledge": {"key": "leak|meter-0042|process|", "by": "ann"},
         "/api/v1/silences": {"pattern": "*|kitchen-1|*", "until_ms": until_ms},
         "/api/v1/silences/end": {"pattern": "*|kitchen-1|*"},
-        "/api/v1/quarantine/retry": {"ids": [1, 2]},
-        "/api/v1/quarantine/purge": {"ids": [3]},
+        "/api/v1/quarantine/retry": {"ids": [1, 999]},
+        "/api/v1/quarantine/purge": {"ids": [2]},
     }
     for path, body in calls.items():
         assert running.http.post(path, json=body).status_code == 202
@@ -129,8 +129,8 @@ def test_what_people_ask_for_stands_in_the_desk_journal(running: Running) -> Non
         Desk("acknowledge", 0, "ann", key="leak|meter-0042|process|"),
         Desk("silence", 0, "127.0.0.1", key="*|kitchen-1|*", until_ms=until_ms),
         Desk("unsilence", 0, "127.0.0.1", key="*|kitchen-1|*"),
-        Desk("quarantine_retry", 0, "127.0.0.1", ids=(1, 2)),
-        Desk("quarantine_purge", 0, "127.0.0.1", ids=(3,)),
+        Desk("quarantine_retry", 0, "127.0.0.1", ids=(1,)),
+        Desk("quarantine_purge", 0, "127.0.0.1", ids=(2,)),
     ]
 
 
@@ -146,6 +146,8 @@ def test_what_people_ask_for_stands_in_the_desk_journal(running: Running) -> Non
         ("/api/v1/points?device=a&kind=process&start=2001&end=1001", 400, "start 1970-01-01 00:00:02Z is after end"),
         ("/api/v1/points?device=a&kind=log", 400, "has no points"),
         ("/api/v1/devices?limit=0", 400, "limit: "),
+        ("/api/v1/devices?state=crit", 400, "state.0: Input should be 'critical', 'warning', 'silent' or 'ok'"),
+        ("/api/v1/export?device=kitchen-1&device=kitchn-1", 404, "no device named 'kitchn-1' has reported"),
         ("/api/v1/logs", 400, "device: "),
         ("/api/v1/nonsense", 404, "the API has no /api/v1/nonsense"),
     ],

@@ -1,0 +1,45 @@
+"""The agent and its outbox: one outbox is one agent's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.config import AgentConfig
+from agent.process import Agent
+from telemetry.errors import UsageError
+from telemetry.settings import Broker
+
+
+def config(name: str, fleet: str = "plant") -> AgentConfig:
+    """Of an agent whose broker is away."""
+    return AgentConfig(fleet=fleet, name=name, broker=Broker(url="mqtt://127.0.0.1:1"))
+
+
+def test_what_waits_in_an_outbox_is_not_sent_under_another_name(tmp_path: Path) -> None:
+    first = Agent(config("gw-1"), tmp_path)
+    first.step(0)
+    first.commit()
+    first.close()
+    waiting = first.outbox.depth
+    for other in (config("replay"), config("gw-1", "another-fleet")):
+        with pytest.raises(UsageError, match=rf"holds {waiting} frames of agent plant/gw-1 its collector does not"):
+            Agent(other, tmp_path)
+    again = Agent(config("gw-1"), tmp_path)
+    assert (again.outbox.epoch, again.outbox.depth) == (first.outbox.epoch, waiting)
+    again.close()
+
+
+def test_an_agent_that_is_renamed_begins_to_number_its_frames(tmp_path: Path) -> None:
+    first = Agent(config("gw-1"), tmp_path)
+    first.outbox.set_boot("d1", 3)
+    first.commit()
+    first.outbox.add([(b"x", 1)])
+    first.outbox.acknowledged(first.outbox.last)
+    first.outbox.close()
+    for _ in range(2):
+        renamed = Agent(config("bench"), tmp_path)
+        assert renamed.outbox.epoch != first.outbox.epoch
+        assert (renamed.outbox.base, renamed.outbox.boot_of("d1")) == (1, 3)
+        renamed.outbox.close()
