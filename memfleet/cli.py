@@ -39,7 +39,7 @@ COMMANDS: dict[str, str] = {
     "quarantine": "List what was refused; show, retry or purge it.",
     "agents": "List the gateways: connected, outbox, disk, clock.",
     "holes": "List stretches of time without readings, and why.",
-    "doctor": "Check broker, stores, credentials, clock and disk, and say what to do.",
+    "doctor": "Check broker, page, stores, credentials, clock and disk, and say what to do.",
     "enroll": "Give an agent credentials and its own rights at the broker.",
     "revoke": "Withdraw an agent's credentials and rights.",
     "backup": "Copy a collector's files while it runs.",

@@ -50,7 +50,7 @@ def tutorial(home: Path, grafana: FakeGrafana) -> None:
             _take(walk, block)
             if board := _BOARD.search(walk.output):
                 walk.means["/dev/ttyUSB0"] = board[1]
-            if _PAGE in block.shown:
+            if _PAGE in block.shown and "nobody answers" not in block.shown:
                 assert "memfleet" in urllib.request.urlopen(_PAGE, timeout=60).read().decode()
     assert set(grafana.dashboards) == DASHBOARDS
     assert list(home.iterdir()) == []

@@ -20,6 +20,7 @@ from memfleet.doctor.channels import check_channels
 from memfleet.doctor.deep import check_deep
 from memfleet.doctor.finding import Found
 from memfleet.doctor.machine import check_clock, check_data_folder
+from memfleet.doctor.page import check_page
 from memfleet.doctor.stores import check_refused, check_store
 from memfleet.tables import print_json, print_table
 from telemetry.clock import wall_ms
@@ -39,7 +40,7 @@ def command(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check broker, stores, credentials, channels, clock and disk, and say what to do where something is wrong.
+    """Check broker, page, stores, credentials, channels, clock and disk, and say what to do where something is wrong.
 
     Exit status 1 when something is.
 
@@ -64,6 +65,7 @@ def _checks(config: CollectorConfig, deep: bool) -> Iterator[Found]:
     yield check_data_folder(config)
     yield check_clock()
     yield check_broker(config)
+    yield check_page(config)
     for store in config.stores:
         found = check_store(store)
         yield found

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from collector.config import CollectorConfig, StoreConfig
+from collector.config import CollectorConfig, Page, StoreConfig
 from collector.notify.messages import Message
 from collector.notify.outbox import FILE, WAITS, Outbox
 from collector.stores.ledger import Done, Ledger
+from collector.web.process import run
 from memfleet.cli import main
 from memfleet.doctor.channels import check_channels
 from memfleet.doctor.machine import check_clock
+from memfleet.doctor.page import check_page
 from memfleet.doctor.stores import check_refused
 from telemetry.journal import connect
 from tests.servers import free_port, influxd, mosquitto, victoria_metrics
+from tests.waiting import wait_until
 
 NOW = 1_790_000_000_000
 MINUTE = 60_000
@@ -28,7 +32,9 @@ MINUTE = 60_000
 def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     def run(broker: str, stores: str, *words: str) -> tuple[int, dict[str, dict[str, str]]]:
         config = tmp_path / "collector.toml"
-        config.write_text(f'data_dir = "{tmp_path}/data"\n{stores}\n[broker]\nurl = "{broker}"\n')
+        config.write_text(
+            f'data_dir = "{tmp_path}/data"\n{stores}\n[broker]\nurl = "{broker}"\n[page]\nport = {free_port()}\n'
+        )
         monkeypatch.setattr("sys.argv", ["memfleet", "doctor", "--config", str(config), "--json", *words])
         with pytest.raises(SystemExit) as stop:
             main()
@@ -145,3 +151,24 @@ def test_an_agents_configuration_is_told_from_a_collectors(
         main()
     assert stop.value.code == 2
     assert capsys.readouterr().err.startswith(f"memfleet: {config} is the configuration of an agent, ")
+
+
+def test_a_page_that_is_away_not_ready_or_not_ours_is_told(tmp_path: Path) -> None:
+    port, stop = free_port(), threading.Event()
+    config = CollectorConfig(data_dir=str(tmp_path), page=Page(port=port))
+    away = check_page(config)
+    assert (away.state, away.sentence) == (
+        "doubtful",
+        f"nobody answers at http://127.0.0.1:{port}: the collector does not run",
+    )
+    page = threading.Thread(target=run, args=(config, tmp_path, stop))
+    page.start()
+    try:
+        wait_until((tmp_path / "page.port").exists, "the page is up")
+        ours, other = check_page(config), check_page(CollectorConfig(data_dir=f"{tmp_path}/other", page=config.page))
+    finally:
+        stop.set()
+        page.join()
+    assert ours.state == "wrong"
+    assert "intake is not running yet" in ours.sentence
+    assert (other.state, other.advice) == ("wrong", "stop that program, or give this collector another page.port")
