@@ -45,6 +45,7 @@ def _retry(db: sqlite3.Connection, id_: int, state: IntakeState, admission: Admi
         received_ms = max(received_ms, now_ms)
     state.counts["received_rows"] -= rows
     state.counts["quarantined_rows"] -= rows
+    state.counts[f"quarantined_{reason}"] -= rows
     if reason in WHOLE_FRAME:
         _retry_frame(body, agent, received_ms, admission)
         return

@@ -48,6 +48,8 @@ class Intake:
         assert (
             counts["received_rows"] == counts["accepted_rows"] + counts["duplicate_rows"] + counts["quarantined_rows"]
         )
+        by_reason = [name for name in counts if name.startswith("quarantined_") and name != "quarantined_rows"]
+        assert counts["quarantined_rows"] == sum(counts[name] for name in by_reason)
 
     def quarantine(self) -> list[tuple[int, str]]:
         return self.db.execute("SELECT id, reason FROM quarantine").fetchall()
