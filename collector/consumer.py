@@ -8,8 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from telemetry.errors import EnvironmentFault
-from telemetry.journal import Cursor, Frame, JournalReader, load_cursor, save_cursor
+from telemetry.journal import Cursor, Frame, JournalReader, disk_fault, load_cursor, save_cursor
 
 Stop = threading.Event
 
@@ -24,6 +23,7 @@ class Consumer:
 
     def __init__(self, db: sqlite3.Connection, journals: Mapping[str, Path]) -> None:
         self.db = db
+        self._path = Path(db.execute("PRAGMA database_list").fetchone()[2])
         self._readers = {name: JournalReader(path) for name, path in journals.items()}
         self._cursors = {name: load_cursor(db, name) for name in journals}
 
@@ -54,7 +54,7 @@ class Consumer:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
             if isinstance(error, sqlite3.OperationalError):
-                raise EnvironmentFault(str(error), retry=True) from None
+                raise disk_fault(self._path, error, retry=True) from None
             raise
 
     def close(self) -> None:

@@ -10,8 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from telemetry.errors import EnvironmentFault
-from telemetry.journal import add_counts, connect, make_folder
+from telemetry.journal import add_counts, connect, disk_fault, make_folder
 from telemetry.migration import bring_up
 from telemetry.salvage import set_aside
 
@@ -28,7 +27,7 @@ def open_own(path: Path, tables: str, steps: Sequence[str] = ()) -> sqlite3.Conn
     try:
         return _open(path, tables, steps)
     except sqlite3.OperationalError as error:  # no permission, locked, disk full
-        raise EnvironmentFault(f"{path}: {error}", retry=False) from None
+        raise disk_fault(path, error, retry=False) from None
     except sqlite3.DatabaseError:
         set_aside(path)
         db = _open(path, tables, steps)

@@ -45,6 +45,9 @@ CREATE TABLE IF NOT EXISTS cursors(
 
 
 _BUSY_MS = 10_000
+_PRIMARY = 0xFF
+_NO_ROOM = 256 * 1024
+"""SQLite grows its log and its index by less."""
 _SURROUNDINGS = {
     sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
@@ -205,7 +208,7 @@ class Journal:
             if not isinstance(error, sqlite3.OperationalError):
                 raise
             self._drop_ballast()
-            raise EnvironmentFault(f"{self.path}: {error}", retry=True) from None
+            raise disk_fault(self.path, error, retry=True) from None
 
     def append(self, frames: Sequence[tuple[bytes, int]]) -> int:
         """Add (data, rows) pairs inside a transaction; the id of the last one."""
@@ -399,7 +402,14 @@ def _open_file(path: Path) -> sqlite3.Connection:
     try:
         return sqlite3.connect(path, isolation_level=None, timeout=_BUSY_MS / 1000)
     except sqlite3.OperationalError as error:
-        raise EnvironmentFault(f"{path}: {error}", retry=False) from None
+        raise disk_fault(path, error, retry=False) from None
+
+
+def disk_fault(path: Path, error: sqlite3.OperationalError, *, retry: bool) -> EnvironmentFault:
+    """What SQLite could not do with a file of ours. Where there is no room for its log it says "disk I/O error"."""
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+    full = code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free_bytes(path.parent) < _NO_ROOM)
+    return EnvironmentFault(f"{path}: {'the disk is full' if full else error}", retry=retry)
 
 
 def _free_bytes(folder: Path) -> int:

@@ -19,8 +19,7 @@ from pathlib import Path
 from collector.devices import DeviceBook
 from collector.ownfile import open_own
 from collector.stores.lanes import Lane, Sight
-from telemetry.errors import EnvironmentFault
-from telemetry.journal import Cursor, add_counts, load_cursor, save_cursor
+from telemetry.journal import Cursor, add_counts, disk_fault, load_cursor, save_cursor
 from telemetry.readings import About
 
 REFUSED_KEPT = 10_000
@@ -114,7 +113,7 @@ class Ledger:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             if isinstance(error, sqlite3.OperationalError):
-                raise EnvironmentFault(f"{self._path}: {error}", retry=True) from None
+                raise disk_fault(self._path, error, retry=True) from None
             raise
         for lane in lanes.values():
             lane.came_in_sight = lane.restarts = 0

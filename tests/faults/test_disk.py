@@ -71,7 +71,7 @@ def test_a_full_disk_stops_acks_is_said_and_ends_by_itself(tmp_path: Path) -> No
             return any("intake has written nothing" in reason for reason in reasons)
 
         wait_until(stands_still, "it is said")
-        assert "nothing is acknowledged until it can be written again" in said(intake.log)
+        assert "the disk is full; nothing is acknowledged until it can be written again" in said(intake.log)
         held = under_test.oracle.acked()
         (data / "filler").unlink()
         wait_for_acks(under_test, held + 1)
