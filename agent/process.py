@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from agent.bridge import Bridge
@@ -22,6 +22,8 @@ from telemetry.readings import About, Reading
 from telemetry.wire import Clock
 
 CHECKPOINT_MS = 1_000
+DESCRIBE_MS = 60_000
+"""How often a collector may ask for all descriptions: it asks with each ack until it has them."""
 SOURCES_S = 0.1
 """How long a round waits for brokers: acks of the collector wait meanwhile."""
 UNSETTLED_MOST = 500
@@ -57,10 +59,14 @@ class Agent:
         self._report = Report(config.name, version, self.outbox, clock_state)
         self._directory = directory
         self._commit_ms = config.outbox.commit_ms
-        self._next_commit = self._next_checkpoint = self._next_report = monotonic_ms()
+        self._abouts: dict[str, About] = {}
+        self._next_commit = self._next_checkpoint = self._next_report = self._next_describe = monotonic_ms()
 
-    def take(self, items: Iterable[About | Reading]) -> None:
+    def take(self, items: Sequence[About | Reading]) -> None:
         """Accept descriptions and readings, in order."""
+        for item in items:
+            if isinstance(item, About):
+                self._abouts[item.device] = item
         self._waiting += bodies(items, self._framer)
 
     def step(self, timeout_s: float, wake: socket.socket | None = None) -> None:
@@ -69,6 +75,10 @@ class Agent:
         if now >= self._next_report:
             self._next_report = now + PERIOD_MS
             self.take([self._report.reading(self.now_ms(), self._directory, self.tell_of_consoles())])
+        if self.publisher.describe and now >= self._next_describe:
+            self._next_describe = now + DESCRIBE_MS
+            self.publisher.describe = False
+            self.take(list(self._abouts.values()))
         if now >= self._next_commit:
             self._next_commit = now + self._commit_ms
             self.commit()

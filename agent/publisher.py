@@ -64,6 +64,7 @@ class Publisher:
         self._version = version
         self.anchors: dict[str, int] = {}
         self.command: Command | None = None
+        self.describe = False
         self._sent = self._sent_most = outbox.base - 1
         self._heard = outbox.found == 0  # else the next word of the collector tells whether the outbox is an old copy
         self._window = WINDOW
@@ -145,6 +146,7 @@ class Publisher:
 
     def _take_ack(self, ack: Ack) -> None:
         self.anchors.update(ack.anchors)
+        self.describe |= ack.describe
         if ack.epoch != self._outbox.epoch:
             return
         if ack.contig > max(self._outbox.found, self._sent_most):

@@ -22,7 +22,9 @@ STEADY_MS = 60_000
 """A process that has run for so long is healthy: its next restart is quick again."""
 END_S = 10.0
 FATAL_STATUS = 2
-"""Exit status of a process whose configuration or surroundings are wrong for good: it is not started again."""
+"""Exit status of a process whose configuration or surroundings are wrong: that ends when somebody mends them."""
+FATAL_MS = 60_000
+"""After so long it is tried once more."""
 
 
 @dataclass(slots=True)
@@ -58,9 +60,9 @@ class Supervisor:
         for name, child in self._children.items():
             if child.process is not None and child.process.poll() is not None:
                 self._bury(name, child, now)
-            if child.process is None and not child.failed and now >= child.start_again_ms:
+            if child.process is None and now >= child.start_again_ms:
                 child.process = self._start(name, child.command)
-                child.started_ms = now
+                child.started_ms, child.failed = now, False
 
     @property
     def failed(self) -> list[str]:
@@ -111,8 +113,9 @@ class Supervisor:
         process, child.process = child.process, None
         status = process.returncode if process else 0
         if status == FATAL_STATUS:
-            child.failed = True
-            _LOG.error("%s cannot run: %s", name, self.log_tail(name, 500).strip() or "see what it said above")
+            child.failed, child.start_again_ms = True, now + FATAL_MS
+            reason = self.log_tail(name, 500).strip() or "see what it said above"
+            _LOG.error("%s cannot run; again in %d s: %s", name, FATAL_MS // 1000, reason)
             return
         child.delay_ms = RESTART_LEAST_MS if now - child.started_ms > STEADY_MS else child.delay_ms
         child.start_again_ms = now + child.delay_ms

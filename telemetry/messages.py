@@ -23,12 +23,14 @@ class Status(msgspec.Struct, frozen=True):
 class Ack(msgspec.Struct, frozen=True, omit_defaults=True):
     """Everything of `epoch` up to `contig` is on the collector's disk.
 
-    `anchors` freezes clocks: the sender's boot id to the wall time of its monotonic 0, ms.
+    `anchors` places clocks: the sender's boot id to the wall time of its monotonic 0, ms. With `describe` the collector
+    has readings of devices that nobody has described to it: the agent describes all of its own once more.
     """
 
     epoch: Number
     contig: Number
     anchors: dict[str, Number] = {}
+    describe: bool = False
 
 
 class Command(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -156,6 +156,8 @@ class Admission:
         boot = self.state.boots.number(block.device, block.boot, agent, epoch)
         if isinstance(block, About):
             return [inventory.describe(block if boot == block.boot else dataclasses.replace(block, boot=boot))]
+        if block.kind != "agent":
+            inventory.miss(block.device)
         if block.device in inventory.retired:
             self.tell(inventory.bring_back(block.device), received_ms)
         faults = row_faults(block)

@@ -26,7 +26,7 @@ class Clocks:
     def anchor_ms(self, agent: str, clock: Clock, header: Header, sent_ms: int) -> int:
         """Wall time of the clock's 0. `sent_ms` is our wall time when the frame was sent, as well as we know."""
         boot = agent, clock.boot_id
-        heard = sent_ms - header.now_ms
+        heard = max(0, sent_ms - header.now_ms)  # nobody has told us the time yet: the wire has no negative ones
         known = self._state.anchors.get(boot, clock.anchor_ms)
         if known is None:
             known = heard

@@ -26,7 +26,10 @@ OWN_TEXTS = frozenset(("platform", "board", "firmware", "os", RETIRED))
 
 
 class Inventory:
-    """Labels and newest descriptions by device. Changes wait for `write`, inside the transaction of the frames."""
+    """Labels and newest descriptions by device. Changes wait for `write`, inside the transaction of the frames.
+
+    `unknown` are devices whose description is wanted: this collector, or their agent, is new to them.
+    """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._described = {
@@ -37,16 +40,23 @@ class Inventory:
             device: json.loads(labels) for device, labels in db.execute("SELECT device, labels FROM labels")
         }
         self.retired = {device for device, labels in self._labels.items() if RETIRED in labels}
+        self.unknown: set[str] = set()
         self._new_abouts: set[str] = set()
         self._new_labels: set[str] = set()
 
     def describe(self, about: About) -> About:
         """Remember what a device says of itself; the same with its labels."""
+        self.unknown.discard(about.device)
         known = self._described.get(about.device)
         if known is None or about.boot >= known.boot:
             self._described[about.device] = about
             self._new_abouts.add(about.device)
         return self._labelled(about)
+
+    def miss(self, device: str) -> None:
+        """A reading came of a device: it is `unknown` where it has not been described."""
+        if device not in self._described:
+            self.unknown.add(device)
 
     def label(self, device: str, labels: Mapping[str, str]) -> About:
         """Give the device these labels instead of those it had; its description from now on. Nobody is retired so."""

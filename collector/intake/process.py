@@ -146,7 +146,8 @@ class Intake:
         for agent, epoch in self._acks.due(monotonic_ms()):
             contig = self._state.contig.get((agent, epoch), 0)
             topic = Topic.of(self._config.fleet, agent, "ack")
-            self.link.publish(str(topic), encode(Ack(epoch, contig, self._state.anchors_of(agent))))
+            ack = Ack(epoch, contig, self._state.anchors_of(agent), self._state.wants_descriptions(agent))
+            self.link.publish(str(topic), encode(ack))
 
     # -- once a second -------------------------------------------------------------------------------------------------
 

@@ -113,6 +113,7 @@ class IntakeState:
         """From now on the device belongs to that agent."""
         if self.owners.get(device, agent) != agent:
             self.budget.move(device, agent)
+            self.inventory.unknown.add(device)
         self.owners[device] = agent
         self._new_owners.append((device, agent, now_ms))
 
@@ -134,6 +135,10 @@ class IntakeState:
     def anchors_of(self, agent: str) -> dict[str, int]:
         """Where the monotonic 0 of each of an agent's boots stands in wall time."""
         return {boot_id: self.anchors[agent, boot_id] for boot_id in self._boots.get(agent, ())}
+
+    def wants_descriptions(self, agent: str) -> bool:
+        """Whether a device of the agent has spoken that was not described."""
+        return any(self.owners.get(device) == agent for device in self.inventory.unknown)
 
     def note_agent(self, agent: str, status: Status, now_ms: int) -> None:
         """An agent has come or gone."""

@@ -19,8 +19,9 @@ JOURNALS = ("readings", "findings", "desk")
 
 INTAKE_QUIET_MS = 5_000
 """Intake journals a tick each second; without one for so long it hangs."""
-SERIES_BEHIND_MS = 30_000
-"""The page shows what the series hold: further behind than this it would show old numbers as new."""
+BEHIND_MS = 30_000
+"""The page shows what the series hold, and alerts are the judge's: further behind than this, old ones pass for new."""
+_BEHIND = {"series": "the series are", "judge": "the judge is"}
 _LEAST_AGE_MS = 1_000
 _NEEDED = ("intake", "series", "judge")  # with every store: notify has nothing to do where nobody is to be told
 
@@ -95,8 +96,8 @@ def unready(found: Sequence[ProcessStatus], now_ms: int) -> list[str]:
     for one in found:
         if one.process == "intake" and one.running and now_ms - one.changed_ms > INTAKE_QUIET_MS:
             reasons.append(f"intake has written nothing for {_age(now_ms - one.changed_ms)}")
-        if one.process == "series" and one.behind_ms > SERIES_BEHIND_MS:
-            reasons.append(f"the series are {_age(one.behind_ms)} behind")
+        if one.process in _BEHIND and one.behind_ms > BEHIND_MS:
+            reasons.append(f"{_BEHIND[one.process]} {_age(one.behind_ms)} behind")
         if one.store and one.store.state == "held":
             reasons.append(f"{one.process} is held: {one.store.reason}")
     return reasons

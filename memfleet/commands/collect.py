@@ -13,6 +13,8 @@ from typing import Annotated
 import typer
 
 from collector.config import CollectorConfig
+from collector.judge.rules import load_rules
+from collector.web.access import load_access
 from collector.web.status import statuses, unready
 from memfleet.adoption import move_in, still_ours
 from memfleet.alone import alone_in
@@ -35,6 +37,8 @@ def command(
 ) -> None:
     """Receive, store, judge and show a fleet.
 
+    It does not start with rules that are wrong, or without the tokens that its page needs.
+
     [bold]Example:[/bold] memfleet collect --config /etc/memfleet/collector.toml
     """
     asked = Asked(config, shards, tuple(adopt_ or ()))
@@ -43,6 +47,8 @@ def command(
         return
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     settings, *adopted = asked.collectors()
+    load_rules(Path(settings.judging.rules_file) if settings.judging.rules_file else None)
+    load_access(settings.page)
     die_with_parent()
     still_ours(settings, Path(settings.data_dir))
     with contextlib.ExitStack() as folders:

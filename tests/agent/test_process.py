@@ -9,7 +9,9 @@ import pytest
 from agent.config import AgentConfig
 from agent.process import Agent
 from telemetry.errors import UsageError
+from telemetry.readings import About
 from telemetry.settings import Broker
+from telemetry.wire import decode_body
 
 
 def config(name: str, fleet: str = "plant") -> AgentConfig:
@@ -29,6 +31,20 @@ def test_what_waits_in_an_outbox_is_not_sent_under_another_name(tmp_path: Path) 
     again = Agent(config("gw-1"), tmp_path)
     assert (again.outbox.epoch, again.outbox.depth) == (first.outbox.epoch, waiting)
     again.close()
+
+
+def test_all_devices_are_described_once_more_when_the_collector_asks(tmp_path: Path) -> None:
+    agent = Agent(config("gw-1"), tmp_path)
+    old, new, other = About("d1", 1, {"firmware": "1"}), About("d1", 2, {"firmware": "2"}), About("d2", 1)
+    agent.take([old, other, new])
+    agent.commit()
+    for _ in range(2):  # the second comes too soon
+        agent.publisher.describe = True
+        agent.step(0)
+        agent.commit()
+    frames = agent.outbox.after(agent.outbox.base, 10)
+    assert [b for frame in frames for b in decode_body(frame.data) if isinstance(b, About)] == [new, other]
+    agent.close()
 
 
 def test_an_agent_that_is_renamed_begins_to_number_its_frames(tmp_path: Path) -> None:

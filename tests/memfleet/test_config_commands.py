@@ -129,6 +129,15 @@ def test_check_config_looks_into_rules_addresses_and_the_open_page(tmp_path: Pat
     assert f"judging.rules_file: {rules}: No such file" in run(monkeypatch, capsys, "check-config", str(file))[1]
 
 
+def test_a_collector_does_not_start_without_its_judge(tmp_path: Path, monkeypatch, capsys) -> None:
+    file, rules = tmp_path / "collector.toml", tmp_path / "rules.toml"
+    rules.write_text('[[rule]]\nname = "a"\nkind = "heap"\nseverity = "warn"\nwhen = "free < 1"\nreason = "r"\n')
+    file.write_text(f'data_dir = "{tmp_path}/data"\n[judging]\nrules_file = "{rules}"\n')
+    status, printed = run(monkeypatch, capsys, "collect", "--config", str(file))
+    assert (status, f"{rules} rule[0].severity" in printed) == (2, True), printed
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.parametrize(
     "url", ["lab", "lab:1883", "http://lab", "mqtt:/lab", "mqtt://", "mqtt://lab:99999", "mqtt://me:word@lab", ""]
 )

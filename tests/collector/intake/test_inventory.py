@@ -143,6 +143,19 @@ def test_a_quarantined_thing_can_be_retried_after_the_budget_was_raised(tmp_path
     assert roomy.refusals() == []
 
 
+def test_what_was_not_described_is_asked_for(intake: Intake) -> None:
+    intake.take(heap(), Rows("a1", 1, "agent", (), 0, 1, NOW, 0, ("outbox_depth",), [[0, 0, 1]]))
+    assert (intake.state.wants_descriptions("a1"), intake.state.wants_descriptions("a2")) == (True, False)
+    intake.restart()
+    assert not intake.state.wants_descriptions("a1"), "it has not spoken yet"
+    intake.take(heap())
+    assert intake.state.wants_descriptions("a1")
+    intake.take(OWN)
+    assert not intake.state.wants_descriptions("a1")
+    intake.ask(action="move", device="d1", agent="a2")
+    assert intake.state.wants_descriptions("a2"), "what it said of the device before was refused"
+
+
 def test_moving_a_device_moves_its_share_of_the_budget(tmp_path: Path) -> None:
     intake = Intake(tmp_path / "readings.journal", series_per_agent=10)
     intake.take(OWN, heap(name="a"), heap(name="b"))

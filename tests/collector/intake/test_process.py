@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from agent.config import AgentConfig
 from agent.framing import Framer
 from agent.outbox import Outbox
+from agent.process import Agent
 from agent.publisher import Publisher
 from collector.config import CollectorConfig
 from collector.intake.process import Intake
-from collector.records import Tick, decode
+from collector.records import Arrival, Tick, decode
 from telemetry.clock import monotonic_ms, wall_ms
-from telemetry.readings import Reading
+from telemetry.readings import About, Reading
 from telemetry.settings import Broker
-from telemetry.wire import Clock
+from telemetry.wire import Block, Clock
 from tests.servers import free_port, mosquitto
 from tests.waiting import step_until
 
@@ -80,3 +82,34 @@ def test_a_gateway_that_first_spoke_while_we_were_away_is_not_dated_by_our_retur
         (anchor_ms,) = anchors(after)
         assert abs(anchor_ms - (wall_ms() - monotonic_ms())) <= WHOLE_SECONDS_MS
         after.close()
+
+
+def test_a_collector_that_is_new_to_an_agent_asks_what_its_devices_are(tmp_path: Path) -> None:
+    """Only readings come of a device that was described long ago, to a collector whose folder is lost."""
+    with mosquitto(tmp_path / "broker") as server:
+        config = CollectorConfig(broker=Broker(url=server.url))
+        agent = Agent(AgentConfig(fleet=config.fleet, name="gw", broker=config.broker), tmp_path / "agent")
+        about = About("d1", 1, {"platform": "esp32", "firmware": "1.2"})
+        agent.take([about])
+        for life in ("first", "second"):
+            intake = Intake(config, tmp_path / life)
+            agent.take([Reading("d1", "heap", ("h",), wall_ms(), {"free": 1}, 1)])
+            agent.commit()
+
+            def step(intake: Intake = intake) -> None:
+                agent.step(0.005)
+                intake.step()
+
+            def known(intake: Intake = intake) -> list[str]:
+                return [b.texts["firmware"] for b in blocks(intake) if isinstance(b, About)]
+
+            step_until(step, lambda: agent.publisher.idle and bool(known()), f"the {life} knows what it is")
+            assert known() == ["1.2"]
+            intake.close()
+        agent.close()
+
+
+def blocks(intake: Intake) -> list[Block]:
+    """Everything that was taken in."""
+    entries = [decode(frame.data) for frame in intake.journal.after(0, 1_000)]
+    return [block for entry in entries if isinstance(entry, Arrival) for block in entry.blocks]

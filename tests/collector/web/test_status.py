@@ -12,6 +12,7 @@ from collector.stores.ledger import Ledger
 from collector.web.metrics import render
 from collector.web.status import ProcessStatus, statuses, unready
 from telemetry.clock import wall_ms
+from telemetry.journal import Cursor, save_cursor
 from tests.collector.web.seeding import Collector
 
 
@@ -37,6 +38,18 @@ def test_lag_is_what_has_not_been_read(collector: Collector) -> None:
     assert "the series are 60 s behind" in unready(list(found.values()), now_ms)
     collector.settle()
     assert _by_process(collector.directory, now_ms)["series"].lag_frames["readings"] == 0
+
+
+def test_a_judge_that_does_not_get_on_is_named(collector: Collector) -> None:
+    """Its newest verdicts stand as they were, and nobody is told of anything new."""
+    now_ms = wall_ms()
+    collector.arrive([], received_ms=now_ms - 50_000)
+    read = Cursor(collector.readings.generation, collector.readings.last_id())
+    save_cursor(collector.findings.db, "readings", read)
+    collector.arrive([], received_ms=now_ms - 40_000)
+    collector.arrive([], received_ms=now_ms)
+    collector.settle()
+    assert unready(statuses(collector.directory, (), now_ms), now_ms) == ["the judge is 40 s behind"]
 
 
 def test_another_generation_counts_as_unread(collector: Collector) -> None:
