@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from collector.judge.columns import GROWING_KINDS, RATCHETS, limit_of
+from collector.agentclock import behind_s
+from collector.judge.columns import CLOCK_BEHIND, GROWING_KINDS, RATCHETS, limit_of
 from collector.judge.detectors.history import History
 from collector.judge.detectors.kernel import look_at_kernel
 from collector.judge.detectors.leak import Leaks
@@ -104,6 +105,8 @@ class Board:
         table, time_ms = self.tables[block.kind], block.t0 + last[0]
         table.resolution[row] = block.resolution
         table.changed.add(row)
+        if table.kind == "agent":
+            time_ms = self._of_agent(row, dict(zip(block.fields, last[2:], strict=True)), time_ms, received_ms)
         if received_ms - time_ms > LIVE_MS or time_ms < table.time_ms[row]:
             return
         table.time_ms[row], table.heard_ms[row] = time_ms, received_ms
@@ -119,6 +122,12 @@ class Board:
             elif value is not None and column is not None:
                 values[column] = value
         table.touched.add(row)
+
+    def _of_agent(self, row: int, values: Mapping[str, Any], time_ms: int, received_ms: int) -> int:
+        """When it was that an agent said that of itself: on its way it cannot grow old, so it is news by any clock."""
+        behind = behind_s(time_ms, received_ms, values.get("oldest_age_ms"))
+        self.tables["agent"].set(row, CLOCK_BEHIND, np.nan if behind is None else behind)
+        return time_ms if behind is None else received_ms
 
     def take_used(self, kind: str, rows: RowNumbers, times: RowNumbers, uptimes: Numbers, used: Numbers) -> None:
         """Used memory for the histories; what is not known, and what is of a start-up, is left out."""

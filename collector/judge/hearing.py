@@ -134,10 +134,22 @@ class Hearing:
         return self._names[self.agent_of[row]] if row < len(self.agent_of) and self._names else ""
 
     def tick(self, now_ms: int) -> None:
-        """Time moves on. A gap means that we were deaf: nobody is called silent for what was said meanwhile."""
+        """Time moves on. A gap means that we were deaf: nobody is called silent for what was said meanwhile. Where it
+        goes back, our clock had been ahead, and what was heard in that future was heard now."""
         if now_ms - self.tick_ms > self._outage_ms:
             self.deaf_until_ms = now_ms
+        elif now_ms < self.tick_ms:
+            self._come_back(now_ms)
         self.tick_ms = now_ms
+
+    def _come_back(self, now_ms: int) -> None:
+        self.changed_devices.update(np.flatnonzero(self.newest_ms > now_ms))
+        self.newest_ms = np.minimum(self.newest_ms, now_ms)
+        self.deaf_until_ms, self._arrived_ms = min(self.deaf_until_ms, now_ms), min(self._arrived_ms, now_ms)
+        for name, agent in self.agents.items():
+            if max(agent.arrived_ms, agent.frontier_ms) > now_ms:
+                agent.arrived_ms, agent.frontier_ms = min(agent.arrived_ms, now_ms), min(agent.frontier_ms, now_ms)
+                self.changed.add(name)
 
     def silence_s(self, devices: int) -> Numbers:
         """For how long nothing was heard of each of the first so many devices; NaN while that may not be judged.

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from collector.config import CollectorConfig, Retention
 from collector.consumer import Consumer, Stop, run_steps
-from collector.records import UNDECODABLE, Arrival, Hole, Incident, decode, decode_desk, decode_finding
+from collector.records import UNDECODABLE, Arrival, Hole, Incident, Tick, decode, decode_desk, decode_finding
 from collector.series.alerts import take_desk, take_finding
 from collector.series.holes import Holes
 from collector.series.incidents import take_incident
@@ -22,6 +22,7 @@ from telemetry.journal import Frame, add_counts
 
 FRAMES_A_BATCH = 1000
 JOURNALS = ("readings", "findings", "desk")
+_NEVER = 2**63
 
 T = TypeVar("T")
 
@@ -43,6 +44,7 @@ class SeriesProcess:
         self._keeper = Keeper(self._db, keep)
         self._now_ms = now_ms
         self._restarts = 0
+        self._tick_ms = _NEVER
 
     def step(self) -> bool:
         """Whether there was anything to do."""
@@ -70,13 +72,19 @@ class SeriesProcess:
         for entry in _decoded(frames["desk"], decode_desk, counts):
             take_desk(self._db, entry)
             counts["series_desk_entries"] += 1
+        set_back = False
         for record in _decoded(frames["readings"], decode, counts):
-            if isinstance(record, Arrival):
+            if isinstance(record, Tick):
+                set_back |= record.time_ms < self._tick_ms
+                self._tick_ms = record.time_ms
+            elif isinstance(record, Arrival):
                 self._writer.take(record)
                 self._holes.take(record)
             elif isinstance(record, Hole):
                 self._holes.lost(record)
         self._writer.finish()
+        if set_back:  # our clock had been ahead: nobody was heard in the future
+            self._db.execute("UPDATE devices SET last_seen = :now WHERE last_seen > :now", {"now": self._tick_ms})
         counts += self._holes.save()
         add_counts(self._db, counts)
 

@@ -6,13 +6,19 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
+from collector.agentclock import WRONG_S, behind_s
+from collector.judge.reasons import span
 from collector.series import gateways
+from collector.series.rows import AgentReading
 from collector.web.services import Services
 
 
 @dataclass(frozen=True, slots=True)
 class AgentRow:
-    """An agent: whether it is connected, how many devices it speaks for, and what it last said of itself."""
+    """An agent: whether it is connected, how many devices it speaks for, and what it last said of itself.
+
+    `clock` is what it says of its clock, or by how much that is wrong.
+    """
 
     agent: str
     online: bool
@@ -21,6 +27,7 @@ class AgentRow:
     devices: int
     boot: int
     uptime_ms: int | None
+    clock: str
     values: dict[str, Any]
 
 
@@ -42,10 +49,18 @@ async def agents_of(services: Services) -> list[AgentRow]:
                 devices.get(name, 0),
                 reading.boot if reading else 0,
                 reading.uptime_ms if reading else None,
+                _clock(reading) if reading else "",
                 dict(reading.values) if reading else {},
             )
         )
     return rows
+
+
+def _clock(reading: AgentReading) -> str:
+    behind = behind_s(reading.time_ms, reading.received_ms, reading.values.get("oldest_age_ms"))
+    if behind is None or abs(behind) <= WRONG_S:
+        return str(reading.values.get("clock", ""))
+    return f"{span(abs(behind))} {'behind' if behind > 0 else 'ahead'}"
 
 
 def _connections(db: sqlite3.Connection) -> list[tuple[str, int, str, int]]:

@@ -43,6 +43,6 @@ def _cells(agent: dict[str, Any]) -> tuple[Any, ...]:
         values.get("evicted") or "",
         sum(values.get(reason) or 0 for reason in ("cut_numbers", "cut_names", "long_lines")) or "",
         f"{disk / _GIB:,.1f}" if disk is not None else "",
-        values.get("clock"),
+        Text(agent["clock"], "bold red" if agent["clock"].endswith(("behind", "ahead")) else ""),
         clock(agent["seen_ms"]),
     )

@@ -86,7 +86,7 @@ def _agent_cells(agent: AgentRow, now_ms: int) -> list[str]:
         f"{told.get('evicted', 0):,}" if told else "–",
         _refused_html(told),
         f"{disk / _GIB:,.1f} GiB" if isinstance(disk, int) else "–",
-        escape(told.get("clock", "–")),
+        escape(agent.clock or "–"),
         text.ago(agent.seen_ms or None, now_ms),
     ]
 

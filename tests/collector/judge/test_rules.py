@@ -22,7 +22,7 @@ def faults_of(text: str) -> list[str]:
 def test_the_set_that_ships_is_sound_and_named_once() -> None:
     rules = load_rules(None)
     assert len({rule.name for rule in rules}) == len(rules) >= 15
-    assert {rule.kind for rule in rules} == {"process", "heap", "task", "stack", "pool", "event", "device"}
+    assert {rule.kind for rule in rules} == {"process", "heap", "task", "stack", "pool", "event", "device", "agent"}
 
 
 def test_every_fault_of_form_is_told_at_once() -> None:

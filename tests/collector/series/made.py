@@ -40,7 +40,7 @@ class Bench:
 
     def __init__(self, directory: Path, keep: Keep = KEEP) -> None:
         self.directory = directory
-        self.now_ms = T0
+        self.now_ms = self._tick_ms = T0
         self.readings, self.findings, self.desk = (
             Journal(directory / f"{name}.journal") for name in ("readings", "findings", "desk")
         )
@@ -53,7 +53,8 @@ class Bench:
         count = sum(len(block.rows) for block in blocks if isinstance(block, Rows))
         with self.readings.transaction():
             self.readings.append([(encode_arrival(received_ms, agent, 0, encode_body(blocks)), count)])
-            self.readings.append([(encode_tick(received_ms), 0)])
+            self._tick_ms = max(self._tick_ms, received_ms)  # what is retried counts as received when it was
+            self.readings.append([(encode_tick(self._tick_ms), 0)])
         self.drain()
 
     def find(self, *findings: Finding) -> None:

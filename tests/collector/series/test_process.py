@@ -6,12 +6,13 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from collector.config import CollectorConfig
-from collector.records import encode_arrival
+from collector.records import encode_arrival, encode_tick
 from collector.series import reader
 from collector.series.process import SeriesProcess, run
 from collector.series.schema import SCHEMA
@@ -35,6 +36,26 @@ def test_run_serves_until_stopped(tmp_path: Path) -> None:
     stop.set()
     thread.join(LIMIT_S)
     assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_nobody_was_heard_in_a_future_of_our_own_clock(tmp_path: Path, restarts: bool) -> None:
+    journal = Journal(tmp_path / "readings.journal")
+    process = SeriesProcess(tmp_path, KEEP)
+    for ahead_ms in (3_600_000, 0):
+        now_ms = T0 + ahead_ms
+        reading = encode_arrival(now_ms, "a", 0, encode_body([rows("heap", ["k"], ["free"], [0, 0, 1])]))
+        said = [(reading, 1)] if ahead_ms else []
+        with journal.transaction():
+            journal.append([*said, (encode_tick(now_ms), 0)])
+        assert process.step()
+        if restarts:
+            process.close()
+            process = SeriesProcess(tmp_path, KEEP)
+    process.close()
+    with closing(sqlite3.connect(tmp_path / "series.db")) as db:
+        assert db.execute("SELECT last_seen FROM devices").fetchall() == [(T0,)]
+    journal.close()
 
 
 def test_killed_again_and_again_it_takes_every_reading_exactly_once(tmp_path: Path) -> None:

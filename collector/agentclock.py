@@ -1,0 +1,19 @@
+"""How far an agent's wall clock is behind ours, by what it says of itself.
+
+Its readings of itself come as they are made, unless it has a backlog, which it says. So what lies between the stamp of
+one and its arrival is the difference of the clocks.
+"""
+
+from __future__ import annotations
+
+WRONG_S = 60
+"""A clock that is off by more is wrong: the way takes seconds."""
+_WAITS_MS = 10_000
+"""Where the oldest reading in the outbox has waited for so long, there is a backlog."""
+
+
+def behind_s(time_ms: int, received_ms: int, oldest_age_ms: object) -> float | None:
+    """Seconds, negative where the agent's clock is ahead; None while it has a backlog, or has not said."""
+    if not isinstance(oldest_age_ms, int) or oldest_age_ms > _WAITS_MS:
+        return None
+    return (received_ms - time_ms) / 1000

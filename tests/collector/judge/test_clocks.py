@@ -1,0 +1,61 @@
+"""Clocks that are wrong, an agent's or our own: said, and no reason to be deaf for long."""
+
+from __future__ import annotations
+
+import pytest
+
+from collector.agentclock import behind_s
+from telemetry.wire import Rows
+from tests.collector.judge.stream import Bench, rows, told
+
+HOUR_S = 3600
+
+
+def own(bench: Bench, behind_ms: int, waits_ms: int = 0) -> Rows:
+    """What an agent says of itself, by a clock that is behind."""
+    time_ms = bench.now_ms + 900 - behind_ms
+    return rows("gw-1", "agent", (), time_ms, {"outbox_depth": 1, "oldest_age_ms": waits_ms, "disk_free": 10**9})
+
+
+def test_a_gateway_whose_clock_is_behind_is_told_and_when_it_is_right_again() -> None:
+    bench = Bench()
+    for _ in range(5):
+        bench.second(own(bench, 600_000), agent="gw-1")
+        bench.wait(29)
+    assert told(bench.findings) == [("gateway-clock", "firing")]
+    assert "The clock of this gateway is 10 min behind the collector's" in bench.findings[0].reason
+    for _ in range(5):
+        bench.second(own(bench, 100), agent="gw-1")
+        bench.wait(29)
+    assert told(bench.findings)[1:] == [("gateway-clock", "resolved")]
+
+
+def test_a_gateway_that_comes_back_with_a_backlog_has_the_right_time() -> None:
+    bench = Bench()
+    bench.second(own(bench, 0), agent="gw-1")
+    bench.wait(HOUR_S)
+    backlog = [own(bench, 1000 * ago, 1000 * (HOUR_S - ago)) for ago in range(HOUR_S, 0, -30)]
+    for block in backlog:
+        bench.second(block, agent="gw-1")
+    for _ in range(10):
+        bench.second(own(bench, 100), agent="gw-1")
+        bench.wait(29)
+    assert [rule for rule, _ in told(bench.findings) if rule != "silent"] == []
+
+
+@pytest.mark.parametrize(("waits", "expected"), [(0, 600.0), (9_000, 600.0), (30_000, None), (None, None), ("x", None)])
+def test_only_what_did_not_wait_tells_the_clock(waits: object, expected: float | None) -> None:
+    assert behind_s(1_000, 601_000, waits) == expected
+
+
+def test_silence_is_noticed_after_our_own_clock_had_been_ahead() -> None:
+    bench = Bench(silent_after_s=120)
+    for hour in (0, HOUR_S, -HOUR_S):
+        bench.now_ms += 1000 * hour
+        for name in ("board-1", "board-2"):
+            block = rows(name, "heap", ("main",), bench.now_ms + 900, {"size": 22_528, "free": 9_000})
+            bench.second(block, agent=f"gw of {name}")
+    for _ in range(200):
+        block = rows("board-2", "heap", ("main",), bench.now_ms + 900, {"size": 22_528, "free": 9_000})
+        bench.second(block, agent="gw of board-2")
+    assert [(one.rule, one.device, one.status) for one in bench.findings] == [("silent", "board-1", "firing")]
