@@ -49,6 +49,10 @@ def _hold(directory: Path) -> Iterator[None]:
         raise UsageError(f"{place} is there: another backup of this collector is running")
     try:
         place.touch()
+    except OSError as error:
+        advice = "run this as the user that runs the collector"
+        raise EnvironmentFault(f"{place} cannot be written: {error.strerror}; {advice}", retry=False) from None
+    try:
         yield
     finally:
         place.unlink(missing_ok=True)

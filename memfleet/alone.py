@@ -7,15 +7,20 @@ import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
-from telemetry.errors import UsageError
+from telemetry.errors import EnvironmentFault, UsageError
 from telemetry.journal import make_folder
 
 
 @contextlib.contextmanager
 def alone_in(directory: Path, program: str, advice: str) -> Iterator[None]:
-    """Hold the folder, which is made where it is missing. UsageError while another one of the program holds it."""
+    """Hold the folder, which is made where it is missing. UsageError while another one of the program holds it,
+    EnvironmentFault where it cannot be written."""
     make_folder(directory)
-    with (directory / "lock").open("w") as lock:
+    with contextlib.ExitStack() as files:
+        try:
+            lock = files.enter_context((directory / "lock").open("w"))
+        except OSError as error:
+            raise EnvironmentFault(f"{directory} cannot be written: {error.strerror}", retry=False) from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

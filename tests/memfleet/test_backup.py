@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from collector.backup import HOLD, back_up, held
-from telemetry.errors import UsageError
+from telemetry.errors import EnvironmentFault, UsageError
 from telemetry.journal import START, JournalReader, peek_cursor
 from tests.faults.ledgers import identity_violations
 from tests.faults.rig import rig
@@ -90,3 +90,12 @@ def test_a_hold_that_a_dead_backup_left_ends(tmp_path: Path) -> None:
     os.utime(tmp_path / HOLD, (0, 0))
     assert not held(tmp_path, time.time())
     assert not held(tmp_path / "elsewhere", time.time())
+
+
+def test_a_folder_of_somebody_elses_is_said(tmp_path: Path) -> None:
+    (tmp_path / HOLD).symlink_to(tmp_path / "nowhere" / "hold")
+    (tmp_path / "readings.journal").touch()
+    with pytest.raises(
+        EnvironmentFault, match="cannot be written: No such file or directory; run this as the user that"
+    ):
+        back_up(tmp_path, tmp_path / "copy")

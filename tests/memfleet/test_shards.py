@@ -11,11 +11,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from agent.config import AgentConfig, Outbox
 from agent.process import Agent
 from collector.records import Arrival, decode
 from memfleet.alone import alone_in
 from memfleet.part import shard_range
+from telemetry.errors import EnvironmentFault
 from telemetry.journal import START, JournalReader
 from telemetry.settings import Broker
 from telemetry.topics import shard_of
@@ -187,3 +190,9 @@ def test_a_second_collector_is_refused_the_folder(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith(f"memfleet: another `memfleet collect` keeps its data in {tmp_path}; end that one")
     assert [file.name for file in tmp_path.iterdir()] == ["lock"]
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(EnvironmentFault, match=f"{tmp_path} cannot be written: Is a directory"):
+        alone_in(tmp_path, "memfleet collect", "").__enter__()
