@@ -42,6 +42,29 @@ def report(path: Path) -> StoreReport | None:
     return StoreReport(name, **said, since_ms=int(status.get("since_ms", 0)), pending=pending, counters=counters)
 
 
+def held(path: Path) -> int:
+    """Rows that wait for the store and are in the journals still: of those pending, the others are gone. Walks through
+    all that waits."""
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
+        waiting = db.execute(_WAITING).fetchall()
+    found = 0
+    for journal, generation, position, horizon in waiting:
+        file = path.with_name(f"{journal}.journal")
+        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=5)) as db:
+            found += db.execute(_HELD, (position, horizon, generation)).fetchone()[0]
+    return found
+
+
+_WAITING = """
+SELECT sights.journal, sights.generation, CASE WHEN cursors.generation = sights.generation THEN id ELSE 0 END, horizon
+FROM sights LEFT JOIN cursors USING(journal)
+"""
+_HELD = """
+SELECT coalesce(sum(rows), 0) FROM frames WHERE id > ? AND id <= ?
+AND EXISTS (SELECT 1 FROM meta WHERE key = 'generation' AND value = ?)
+"""
+
+
 def refused(path: Path, limit: int = 100) -> list[tuple[int, str, str]]:
     """The newest refused lines: when (wall ms), the line, the server's reason."""
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:

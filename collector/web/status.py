@@ -31,7 +31,7 @@ class ProcessStatus:
     """One process. `lag_frames`: unread frames of each journal it reads; `behind_ms`: age of the oldest unread reading.
 
     `frames` are held in its own journal (None: it keeps none); `changed_ms` is its last write (wall time); `store` is
-    what a store says of itself.
+    what a store says of itself; `trouble` why a file that is there cannot be read.
     """
 
     process: str
@@ -44,6 +44,7 @@ class ProcessStatus:
     store: StoreReport | None = None
     counters: dict[str, int] = field(default_factory=dict)
     lag_frames: dict[str, int] = field(default_factory=dict)
+    trouble: str = ""
 
 
 class Health:
@@ -89,7 +90,9 @@ def statuses(directory: Path, stores: Sequence[str], now_ms: int) -> list[Proces
 def unready(found: Sequence[ProcessStatus], now_ms: int) -> list[str]:
     """Why the collector is not doing its work, one sentence each; empty when it is."""
     reasons = [
-        f"{one.process} is not running yet ({one.file} is missing)"
+        f"{one.process} cannot be looked at ({one.file}: {one.trouble})"
+        if one.trouble
+        else f"{one.process} is not running yet ({one.file} is missing)"
         for one in found
         if not one.running and (one.process in _NEEDED or one.process.startswith("store:"))
     ]
@@ -125,8 +128,8 @@ def _status(directory: Path, process: str, file: str, now_ms: int) -> ProcessSta
                 counters=dict(db.execute("SELECT name, value FROM counters ORDER BY name")),
                 lag_frames=lags,
             )
-    except (sqlite3.Error, OSError, ValueError):
-        return ProcessStatus(process, file)
+    except (sqlite3.Error, OSError, ValueError) as error:
+        return ProcessStatus(process, file, trouble=f"{error}" if path.exists() else "")
 
 
 def _changed_ms(db: sqlite3.Connection, path: Path, process: str) -> int:

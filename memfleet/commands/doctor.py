@@ -21,7 +21,7 @@ from memfleet.doctor.deep import check_deep
 from memfleet.doctor.finding import Found
 from memfleet.doctor.machine import check_clock, check_data_folder
 from memfleet.doctor.page import check_page
-from memfleet.doctor.stores import check_refused, check_store
+from memfleet.doctor.stores import check_refused, check_store, check_waiting
 from memfleet.tables import print_json, print_table
 from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
@@ -69,8 +69,8 @@ def _checks(config: CollectorConfig, deep: bool) -> Iterator[Found]:
     for store in config.stores:
         found = check_store(store)
         yield found
-        if lost := check_refused(Path(config.data_dir), store, wall_ms()):
-            yield lost
+        folder = Path(config.data_dir)
+        yield from filter(None, (check_waiting(folder, store), check_refused(folder, store, wall_ms())))
         if deep and found.state != "wrong":
             yield from check_deep(store)
     yield from check_channels(config, wall_ms())

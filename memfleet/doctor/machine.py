@@ -12,6 +12,7 @@ from collector.config import CollectorConfig
 from memfleet.doctor.finding import Found
 
 _MIB = 2**20
+_LEAST_FREE = 16 * _MIB
 
 
 def check_data_folder(config: CollectorConfig) -> Found:
@@ -22,15 +23,15 @@ def check_data_folder(config: CollectorConfig) -> Found:
         advice = f"chown it to the user that runs the collector, or change data_dir: {existing}"
         return Found("data folder", "wrong", f"{folder} cannot be written by this user", advice)
     retention = config.retention
-    wanted = (retention.series_max_mb + retention.journal_max_mb) * _MIB
+    taken = sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
+    wanted = (retention.series_max_mb + retention.journal_max_mb) * _MIB - taken
     free = shutil.disk_usage(existing).free
+    advice = "lower retention.series_max_mb and retention.journal_max_mb, or give it a larger disk"
+    if free < _LEAST_FREE:
+        return Found("data folder", "wrong", f"{folder} has {free // _MIB} MiB free: the disk is full", advice)
     if free < wanted:
-        return Found(
-            "data folder",
-            "doubtful",
-            f"{folder} has {free // _MIB} MiB free; series and a journal may grow to {wanted // _MIB} MiB together",
-            "lower retention.series_max_mb and retention.journal_max_mb, or give it a larger disk",
-        )
+        sentence = f"{folder} has {free // _MIB} MiB free; series and a journal may grow by {wanted // _MIB} MiB more"
+        return Found("data folder", "doubtful", sentence, advice)
     return Found("data folder", "ok", f"{folder} can be written, {free // _MIB} MiB are free")
 
 

@@ -10,7 +10,7 @@ from collector.config import StoreConfig
 from collector.stores.delivery import Answer
 from collector.stores.http import Connection
 from collector.stores.process import open_store
-from collector.stores.report import refused
+from collector.stores.report import held, refused, report
 from memfleet.doctor.finding import Found
 from telemetry.errors import MemfleetError
 
@@ -30,7 +30,9 @@ def check_store(store: StoreConfig) -> Found:
     except MemfleetError as error:
         return Found(what, "wrong", str(error), "see [[stores]] in the configuration")
     if answer.status == 0:
-        return Found(what, "wrong", answer.text, "is it running? readings wait in the journal until it is")
+        return Found(
+            what, "wrong", answer.text, "is it running? what it lacks waits in the journal, until that is full"
+        )
     if answer.status in (401, 403):
         return Found(what, "wrong", f"{store.url} refuses us: {answer.text}", "give it a token or user that may write")
     if answer.status not in (200, 204, 400):  # 400: API 2 and 3 have nothing against us but the empty body
@@ -57,6 +59,24 @@ def check_refused(directory: Path, store: StoreConfig, now_ms: int) -> Found | N
     return Found(
         what, "doubtful", sentence, "they are not in this store; a database or prefix of its own has no conflicts"
     )
+
+
+def check_waiting(directory: Path, store: StoreConfig) -> Found | None:
+    """Whether the journal's quota has taken what waits for the store; None while nothing was ever lost so."""
+    path = directory / f"store-{store.name}.db"
+    what = f"store {store.name}, journal"
+    try:
+        told = report(path) if path.exists() else None
+        gone = 0 if told is None else told.pending - held(path)
+    except sqlite3.Error as error:
+        return Found(what, "doubtful", f"{path}: {error}", "run this as the user that runs the collector")
+    if told is None:
+        return None
+    if gone > 0:
+        sentence = f"{told.pending - gone:,} rows wait for it, and {gone:,} that did are gone: the journal is full"
+        return Found(what, "wrong", sentence, "let it take them soon, or raise retention.journal_max_mb")
+    evicted = told.counters.get("evicted_rows", 0)
+    return Found(what, "ok", f"{evicted:,} rows were gone before it took them, since it began") if evicted else None
 
 
 def _asked(store: StoreConfig, connection: Connection) -> Answer:

@@ -134,7 +134,7 @@ def test_a_collector_does_not_start_without_its_judge(tmp_path: Path, monkeypatc
     rules.write_text('[[rule]]\nname = "a"\nkind = "heap"\nseverity = "warn"\nwhen = "free < 1"\nreason = "r"\n')
     file.write_text(f'data_dir = "{tmp_path}/data"\n[judging]\nrules_file = "{rules}"\n')
     status, printed = run(monkeypatch, capsys, "collect", "--config", str(file))
-    assert (status, f"{rules} rule[0].severity" in printed) == (2, True), printed
+    assert (status, f"{rules}: rule[0].severity" in printed) == (2, True), printed
     assert not (tmp_path / "data").exists()
 
 

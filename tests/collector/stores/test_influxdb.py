@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from collector.config import StoreConfig
-from collector.stores.report import refused
+from collector.stores.report import held, refused
+from memfleet.doctor.stores import check_waiting
 from telemetry.wire import Rows
 from tests.collector.stores.fake_influx import Reply, fake_influx
 from tests.collector.stores.made import ABOUT, T0, Journals, Running, counting, finding, heap
@@ -255,6 +256,7 @@ def test_what_the_quota_took_before_it_was_read_is_counted_to_the_row(tmp_path: 
         assert report.pending == 0
         assert report.counters["accepted_rows"] == sum(1 + n % 7 for n in range(30))
         assert report.counters["stored_rows"] == len(fake.points)
+        evicted = report.counters.get("evicted_rows", 0)
         # an outage longer than the quota
         fake.script.extend(Reply(503) for _ in range(1000))
         for n in range(100):
@@ -262,6 +264,18 @@ def test_what_the_quota_took_before_it_was_read_is_counted_to_the_row(tmp_path: 
             with journals.readings.transaction():
                 journals.readings.evict()
             running.later(1000)
+        report = running.report()
+        kept = held(running.path)
+        assert (0 < kept < report.pending, report.counters.get("evicted_rows", 0)) == (True, evicted)
+        found = check_waiting(tmp_path, config(fake.url, api=2))
+        assert found is not None
+        assert (
+            found.state,
+            f"{kept:,} rows wait for it, and {report.pending - kept:,} that did" in found.sentence,
+        ) == (
+            "wrong",
+            True,
+        )
         fake.script.clear()
         journals.tick()
         running.later(60_000)
@@ -272,6 +286,10 @@ def test_what_the_quota_took_before_it_was_read_is_counted_to_the_row(tmp_path: 
         assert report.counters["stored_rows"] == len(fake.points)
         assert report.counters["evicted_rows"] == all_rows - len(fake.points) > 0
         assert report.counters["evicted_frames"] > 0
+        assert held(running.path) == 0
+        found = check_waiting(tmp_path, config(fake.url, api=2))
+        assert found is not None
+        assert found.state == "ok"
         running.close()
 
 

@@ -67,6 +67,14 @@ def test_missing_processes_are_named_and_the_notifier_is_not_needed(collector: C
     assert unready(found, now_ms) == ["store:influx is not running yet (store-influx.db is missing)"]
 
 
+def test_a_file_that_cannot_be_read_is_not_called_missing(collector: Collector) -> None:
+    now_ms = wall_ms()
+    collector.arrive([], received_ms=now_ms)
+    (collector.directory / "store-influx.db").write_text("no database" * 100)
+    found = statuses(collector.directory, ("influx",), now_ms)
+    assert unready(found, now_ms) == ["store:influx cannot be looked at (store-influx.db: file is not a database)"]
+
+
 def test_a_held_store_says_what_to_do(collector: Collector) -> None:
     now_ms = wall_ms()
     collector.arrive([], received_ms=now_ms)

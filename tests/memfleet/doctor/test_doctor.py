@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from collector.config import CollectorConfig, Page, StoreConfig
+from collector.config import CollectorConfig, Page, Retention, StoreConfig
 from collector.notify.messages import Message
 from collector.notify.outbox import FILE, WAITS, Outbox
 from collector.stores.ledger import Done, Ledger
 from collector.web.process import run
 from memfleet.cli import main
 from memfleet.doctor.channels import check_channels
-from memfleet.doctor.machine import check_clock
+from memfleet.doctor.machine import check_clock, check_data_folder
 from memfleet.doctor.page import check_page
 from memfleet.doctor.stores import check_refused
 from telemetry.journal import connect
@@ -93,6 +95,19 @@ def test_a_victoriametrics_that_stores_twice_is_doubtful(tmp_path: Path, doctor:
         found = doctor(broker.url, store("vm", "victoriametrics", victoria.url))[1]
         assert found["store vm"]["state"] == "doubtful"
         assert "-dedup.minScrapeInterval=1ms" in found["store vm"]["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("free_mib", "state"), [(2, "wrong"), (100, "doubtful"), (1_400, "doubtful"), (1_500, "ok"), (10_000, "ok")]
+)
+def test_room_is_what_is_free_for_what_the_files_may_still_grow(
+    free_mib: int, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = CollectorConfig(data_dir=str(tmp_path), retention=Retention(series_max_mb=1_000, journal_max_mb=600))
+    with (tmp_path / "series.db").open("wb") as file:
+        file.truncate(150 * 2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free_mib * 2**20))
+    assert check_data_folder(config).state == state
 
 
 @pytest.mark.parametrize(
