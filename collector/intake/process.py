@@ -21,7 +21,7 @@ from telemetry.errors import EnvironmentFault, WireError
 from telemetry.journal import Journal
 from telemetry.messages import Ack, Status, decode, encode
 from telemetry.mqtt import Link, Message, Session
-from telemetry.topics import Topic, subscriptions
+from telemetry.topics import Topic, shard_of, subscriptions
 
 _LOG = logging.getLogger("memfleet.intake")
 
@@ -54,12 +54,23 @@ class Intake:
         self._inbox: list[Message] = []
         self._owned = None if config.shards is None else frozenset(config.shards)
         self._next_tick = self._next_house = 0
+        self._let_go()
         filters = (
             *subscriptions(config.fleet, config.shards, "frame"),
             *subscriptions(config.fleet, config.shards, "status"),
         )
         session = Session(f"{config.fleet}-{config.name}", filters, keep_s=KEEP_SESSION_S, receive_maximum=BATCH)
         self.link = Link(config.broker, session, self, time.monotonic)
+
+    def _let_go(self) -> None:
+        """Shards may have moved: devices of agents that another collector owns now are not ours to list, or to call
+        silent. Should they come back they are here again by speaking."""
+        if self._owned is None:
+            return
+        inventory = self._state.inventory
+        for device, agent in self._state.owners.items():
+            if shard_of(agent) not in self._owned and device not in inventory.retired:
+                self._admission.tell(inventory.retire(device), self._now_ms())
 
     # -- called by the link --------------------------------------------------------------------------------------------
 

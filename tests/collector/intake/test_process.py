@@ -12,11 +12,13 @@ from agent.process import Agent
 from agent.publisher import Publisher
 from collector.config import CollectorConfig
 from collector.intake.process import Intake
-from collector.records import Arrival, Tick, decode
+from collector.records import RETIRED, Arrival, Tick, decode
 from telemetry.clock import monotonic_ms, wall_ms
+from telemetry.mqtt import Message
 from telemetry.readings import About, Reading
 from telemetry.settings import Broker
-from telemetry.wire import Block, Clock
+from telemetry.topics import Topic, shard_of
+from telemetry.wire import Block, Clock, Header, Rows, encode_body, seal
 from tests.servers import free_port, mosquitto
 from tests.waiting import step_until
 
@@ -82,6 +84,24 @@ def test_a_gateway_that_first_spoke_while_we_were_away_is_not_dated_by_our_retur
         (anchor_ms,) = anchors(after)
         assert abs(anchor_ms - (wall_ms() - monotonic_ms())) <= WHOLE_SECONDS_MS
         after.close()
+
+
+def test_devices_of_shards_that_have_moved_are_retired_here(tmp_path: Path) -> None:
+    broker = Broker(url=f"mqtt://127.0.0.1:{free_port()}")
+    gateways = ("gw-1", "gw-2")
+    for shards in (None, [shard_of("gw-2")], [shard_of("gw-2")]):
+        config = CollectorConfig(broker=broker, shards=shards)
+        intake = Intake(config, tmp_path)
+        if shards is None:
+            for gateway in gateways:
+                rows = [[0, None, 1]]
+                block = Rows(f"of-{gateway}", 1, "heap", ("h",), 0, 1, wall_ms(), None, ("free",), rows)
+                sealed = seal(Header(7, 1, 1, 0), encode_body([block]))
+                intake.received(Message(str(Topic.of(config.fleet, gateway, "frame")), sealed, False, 1, 1))
+        run_for(intake, 1)
+        said = [(block.device, block.texts.get(RETIRED)) for block in blocks(intake) if isinstance(block, About)]
+        assert said == ([] if shards is None else [("of-gw-1", "yes")])
+        intake.close()
 
 
 def test_a_collector_that_is_new_to_an_agent_asks_what_its_devices_are(tmp_path: Path) -> None:
