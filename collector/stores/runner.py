@@ -6,6 +6,7 @@ For a server that forgets (`settle_s`), what is written is final once the same r
 
 from __future__ import annotations
 
+import logging
 import random
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from collector.stores.feed import Batch, Feed
 from collector.stores.ledger import Done, Ledger
 from telemetry.clock import monotonic_ms, wall_ms
 
+_LOG = logging.getLogger("memfleet.store")
+
 BACKOFF_MS = (500, 60_000)
 """First and longest wait before a batch is tried again."""
 
@@ -26,6 +29,9 @@ LOOK_MS = 1_000
 
 MOST_UNSETTLED = 5_000
 """Batches that may wait to settle; a server that never says which run of it this is stops there, not in our memory."""
+
+TELL_MS = 600_000
+"""How often the log says that rows are refused."""
 
 WARN_MS = 60_000
 """How often the server's settings are checked."""
@@ -51,6 +57,7 @@ class StoreRunner:
 
     def __init__(self, config: StoreConfig, fleet: str, directory: Path, store: Store, clocks: Clocks) -> None:
         self._store = store
+        self._name = config.name
         self._clocks = clocks
         self._settle_ms = config.settle_s * 1000 if config.kind == "victoriametrics" else 0
         self._ledger = Ledger(directory / f"store-{config.name}.db")
@@ -60,7 +67,7 @@ class StoreRunner:
         self._unsettled: deque[_Unsettled] = deque()
         self._life: str | None = None
         self._failures = 0
-        self._not_before_ms = self._look_ms = self._warn_ms = 0
+        self._not_before_ms = self._look_ms = self._warn_ms = self._tell_ms = 0
         self._status: dict[str, str] = {}
         self._say("starting", "")
 
@@ -81,6 +88,7 @@ class StoreRunner:
             self._batch, self._failures = None, 0
             batch.done.stored = outcome.accepted
             batch.done.refused += outcome.rejected
+            self._tell_refused(outcome, now)
             self._finish(batch.done, now)
             self._say("ok", "")
         else:
@@ -152,8 +160,18 @@ class StoreRunner:
         if outcome.forgotten and self._settle_ms:
             self._begin_again()
 
+    def _tell_refused(self, outcome: Outcome, now: int) -> None:
+        if outcome.rejected and now >= self._tell_ms:
+            self._tell_ms = now + TELL_MS
+            line, reason = outcome.rejected[0]
+            _LOG.warning("store %s refuses rows, the first %r: %s", self._name, line[:120], reason[:300])
+
     def _say(self, state: str, reason: str) -> None:
-        if (state, reason) != (self._status.get("state"), self._status.get("reason")):
+        before = self._status.get("state")
+        if state != before and (reason or before in ("waiting", "held")):
+            level = logging.WARNING if reason else logging.INFO
+            _LOG.log(level, "store %s: %s", self._name, reason or "takes readings again")
+        if (state, reason) != (before, self._status.get("reason")):
             self._status_changed(state=state, reason=reason, since_ms=str(self._clocks.wall_ms()))
 
     def _status_changed(self, **status: str) -> None:

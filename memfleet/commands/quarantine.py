@@ -52,7 +52,8 @@ def listing(
             raise UsageError("--data is one agent's folder; it goes with --limit and --json alone")
         _list_refused(data, limit, as_json)
         return
-    found = Client(url, token_file).get("quarantine", agent=agent, reason=reason, limit=limit)["quarantine"]
+    client = Client(url, token_file)
+    found = client.get("quarantine", agent=agent, reason=reason, limit=limit)["quarantine"]
     if as_json:
         print_json(found)
         return
@@ -72,6 +73,9 @@ def listing(
         ),
         "Nothing is in quarantine.",
     )
+    for process in client.get("status")["processes"]:
+        if refused := process["counters"].get("refused_rows") if process["store"] else 0:
+            print(f"{process['process']} took {refused:,} rows less: its server refused them; see memfleet doctor")  # noqa: T201
 
 
 @app.command()

@@ -12,15 +12,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from collector.stores.ledger import Ledger
 from memfleet.cli import main
 from memfleet.tables import moment_ms
 from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
+from telemetry.journal import add_counts, connect
 from tests.collector.web.seeding import Collector, seed_fleet
 from tests.collector.web.server import page_process
 from tests.waiting import LIMIT_S, wait_until
@@ -94,10 +97,27 @@ def test_alerts_and_quarantine(address: str, memfleet: Memfleet) -> None:
     assert "purge of 1" in memfleet("quarantine", "purge", str(entry["id"]), "--url", address)
     assert "retry of 1" in memfleet("quarantine", "retry", "--reason", "crc", "--url", address)
     assert "retry of 0" in memfleet("quarantine", "retry", "--agent", "nobody", "--url", address)
+    assert "store:" not in memfleet("quarantine", "--url", address)
     both = (str(entry["id"]), "999")
     assert "retry of 1 asked for, 1 of them are not there" in memfleet("quarantine", "retry", *both, "--url", address)
     said = memfleet("quarantine", "purge", "999", "--url", address, status=2)
     assert "nothing in quarantine has the number 999" in said
+
+
+def test_what_a_store_refused_is_told_beside_the_quarantine(tmp_path: Path, memfleet: Memfleet) -> None:
+    Collector(tmp_path).close()
+    ledger = Ledger(tmp_path / "store-long.db")
+    ledger.save_status(state="ok", reason="", since_ms="1")
+    ledger.close()
+    with closing(connect(tmp_path / "store-long.db")) as db:
+        add_counts(db, {"refused_rows": 1_027})
+    stores = [{"name": "long", "kind": "influxdb", "url": "http://127.0.0.1:1"}]
+    with page_process(tmp_path, {"stores": stores}) as url:
+        said = memfleet("quarantine", "--url", url)
+    assert said.splitlines() == [
+        "Nothing is in quarantine.",
+        "store:long took 1,027 rows less: its server refused them; see memfleet doctor",
+    ]
 
 
 def test_leaks_are_told_with_rate_and_time_left(

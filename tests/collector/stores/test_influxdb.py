@@ -224,7 +224,11 @@ def test_an_answer_lost_after_the_write_is_written_again_to_the_same_points(tmp_
         running.close()
 
 
-def test_a_revoked_token_holds_and_goes_on_when_it_is_restored(tmp_path: Path) -> None:
+def test_a_revoked_token_holds_and_goes_on_when_it_is_restored(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it waits for stands in the collector's log, once, and that it is over."""
+    caplog.set_level("INFO")
     journals = Journals(tmp_path)
     (tmp_path / "token").write_text("old")
     with fake_influx(token="new") as fake:
@@ -238,6 +242,9 @@ def test_a_revoked_token_holds_and_goes_on_when_it_is_restored(tmp_path: Path) -
         running.later(60_000)
         assert (running.report().state, len(fake.points)) == ("ok", 10)
         running.close()
+    held_, again = [record.getMessage() for record in caplog.records if record.name == "memfleet.store"]
+    assert "token" in held_
+    assert again == "store long: takes readings again"
 
 
 def test_what_the_quota_took_before_it_was_read_is_counted_to_the_row(tmp_path: Path) -> None:
