@@ -116,6 +116,7 @@ class Journal:
         except BaseException:
             self._claim.release()
             raise
+        self._inode = _inode_of(path)
         self.generation = self._meta("generation")
         self._bytes: int = self.db.execute("SELECT coalesce(sum(length(data)), 0) FROM frames").fetchone()[0]
         self._lay_ballast()
@@ -195,7 +196,10 @@ class Journal:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Everything inside is on disk when the block ends, or nothing of it. A full disk raises EnvironmentFault."""
+        """Everything inside is on disk when the block ends, or nothing of it. A full disk raises EnvironmentFault, and
+        so does a file that somebody has taken away: what was written to it nobody would ever find."""
+        if _inode_of(self.path) != self._inode:
+            raise EnvironmentFault(f"{self.path} was removed or replaced while it was in use", retry=True)
         before = self._bytes
         try:
             self.db.execute("BEGIN IMMEDIATE")
@@ -410,6 +414,14 @@ def disk_fault(path: Path, error: sqlite3.OperationalError, *, retry: bool) -> E
     code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
     full = code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free_bytes(path.parent) < _NO_ROOM)
     return EnvironmentFault(f"{path}: {'the disk is full' if full else error}", retry=retry)
+
+
+def _inode_of(path: Path) -> int:
+    """0 where there is no file."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0
 
 
 def _free_bytes(folder: Path) -> int:

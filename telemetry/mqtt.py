@@ -36,6 +36,8 @@ STEADY_S = 10.0
 """A connection that has stood for so long is a good one: after it the first retry is quick again."""
 DATED_S = 30 * 24 * 3600
 """The expiry interval of messages whose receiver is to know how long they lay. No session is kept as long."""
+SHORT = 3
+"""So many connections in a row that ended before they were steady look as if two of one name took turns."""
 _UNSUPPORTED_VERSION = 132
 _TOPICS_AT_ONCE = 100
 _LARGEST_PACKET = 268_435_455
@@ -135,6 +137,7 @@ class Link:
         self._next_try = self._now()
         self._next_misc = 0.0
         self._steady_at = 0.0
+        self._short = 0
 
     # -- driving -------------------------------------------------------------------------------------------------------
 
@@ -325,8 +328,11 @@ class Link:
             client.subscribe([(topic, wanted) for topic in topics[start : start + _TOPICS_AT_ONCE]])
 
     def _on_disconnect(self, client: paho.Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        if client is self._client:
-            self.drop(f"broker {self._broker.url} closed the connection: {reason}")
+        if client is not self._client:
+            return
+        self._short = self._short + 1 if self._now() < self._steady_at else 0
+        twin = f"; is another program connected as {self._session.client_id}?" if self._short >= SHORT else ""
+        self.drop(f"broker {self._broker.url} closed the connection: {reason}{twin}")
 
     def _on_publish(self, _client: paho.Client, _userdata: Any, mid: int, reason: Any, _properties: Any) -> None:
         self._handler.published(mid, str(reason) if reason.is_failure else "")

@@ -218,6 +218,23 @@ def test_a_second_process_may_not_write_the_same_journal(tmp_path: Path) -> None
     assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == ""
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_nothing_is_written_into_a_file_that_somebody_took_away(tmp_path: Path, replaced: bool) -> None:
+    journal = Journal(tmp_path / "j")
+    write(journal, "a")
+    for file in tmp_path.glob("j*"):
+        file.unlink()
+    if replaced:
+        (tmp_path / "j").write_bytes(b"")
+    with pytest.raises(EnvironmentFault, match=f"{tmp_path}/j was removed or replaced while it was in use"):
+        write(journal, "b")
+    journal.close()
+    again = Journal(tmp_path / "j")
+    write(again, "c")
+    assert read_all(again.path) == ["c"]
+    again.close()
+
+
 def test_ballast_is_laid_only_where_there_is_room(tmp_path: Path) -> None:
     room = os.statvfs(tmp_path)
     Journal(tmp_path / "j", ballast_bytes=room.f_bavail * room.f_frsize // 2).close()
