@@ -3,10 +3,13 @@ its frame ids are the sequence numbers, so a new file is a new epoch and numbers
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from telemetry.journal import Frame, Journal
+
+_LOG = logging.getLogger("memfleet.agent")
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS boots(device TEXT PRIMARY KEY, boot INTEGER NOT NULL) WITHOUT ROWID;
@@ -31,6 +34,7 @@ class Outbox:
         self._last = self._journal.last_id()
         self.found = self._last
         """The newest sequence number that an earlier life gave out in this epoch."""
+        self._evicting = False
         self._boots: dict[str, int] = {}
         self._texts: dict[str, str] = {}
 
@@ -60,8 +64,11 @@ class Outbox:
                 db.execute("DELETE FROM clocks WHERE id <= (SELECT max(id) FROM clocks) - ?", (CLOCKS_KEPT,))
             self._journal.trim(self._first - 1)
             self._journal.append(bodies)
-            self._journal.evict()
+            gone = self._journal.evict()
             self._write_memory()
+        if gone and not self._evicting:
+            _LOG.error("the outbox is full (outbox.max_mb): its oldest frames go, and will be missing at the collector")
+        self._evicting = gone > 0
         self._first, self._last = self._journal.first_id(), self._journal.last_id()
 
     def after(self, seq: int, limit: int) -> list[Frame]:

@@ -58,8 +58,9 @@ class LogChannel:
     def send(self, title: str, body: str, level: str, picture: bytes = b"") -> str | None:
         """Write the line."""
         stream = sys.stderr if self._stream is None else self._stream
+        headline = title if title.startswith(f"{level}: ") else f"{level}: {title}"
         try:
-            stream.write(visible(f"{level}: {title}: {' / '.join(body.splitlines())}") + "\n")
+            stream.write(visible(f"{headline}: {' / '.join(body.splitlines())}") + "\n")
             stream.flush()
         except OSError as error:
             return str(error)

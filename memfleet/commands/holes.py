@@ -19,7 +19,7 @@ def command(
     token_file: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List stretches of time without readings, the newest first: frames that an agent had to drop, and silence.
+    """List stretches of time without readings, the newest first: frames that never came, and silence.
 
     Example: [bold]memfleet holes kitchen-1 --since 7d[/bold]
     """
@@ -43,4 +43,6 @@ def command(
 def _why(hole: dict[str, Any]) -> str:
     if hole["cause"] == "silence":
         return "silence"
-    return f"{hole['frames']} frames of its agent were dropped before they could be sent"
+    return (
+        f"{hole['frames']} frames of its agent never came: its outbox was full or lost, or another collector has them"
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from agent.outbox import Outbox
 
 
@@ -41,11 +43,17 @@ def test_an_ack_that_did_not_reach_our_disk_only_sends_again(tmp_path: Path) -> 
     assert Outbox(tmp_path / "outbox", 10**9).base == 1
 
 
-def test_past_the_quota_the_oldest_go_and_are_counted(tmp_path: Path) -> None:
+def test_past_the_quota_the_oldest_go_and_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     outbox = Outbox(tmp_path / "outbox", 1000)
     outbox.add(bodies(25))
     assert outbox.base == 16
     assert outbox.counters() == {"evicted_frames": 15, "evicted_rows": 30}
+    outbox.add(bodies(1))
+    assert caplog.text.count("the outbox is full") == 1, "said once"
+    outbox.acknowledged(outbox.last)
+    outbox.add(bodies(1))
+    outbox.add(bodies(12))
+    assert caplog.text.count("the outbox is full") == 2
 
 
 def test_a_lost_file_is_a_new_epoch(tmp_path: Path) -> None:

@@ -56,7 +56,8 @@ def test_a_log_record_is_one_line_that_does_nothing(text: str) -> None:
 @given(HOSTILE, HOSTILE)
 def test_a_message_on_the_log_channel_is_one_line(title: str, body: str) -> None:
     stream = io.StringIO()
-    assert LogChannel(stream).send(title, body, "warning") is None
+    assert LogChannel(stream).send(title, body, "resolved") is None
+    assert not stream.getvalue().startswith("resolved: resolved: ") or title.startswith("resolved: resolved: ")
     written = stream.getvalue()
     assert written.endswith("\n")
     assert not acts(written[:-1])

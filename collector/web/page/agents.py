@@ -107,7 +107,7 @@ def holes_html(holes: Sequence[HoleRow], now_ms: int, *, name_device: bool = Tru
 
 
 def _hole_cells(hole: HoleRow, now_ms: int) -> list[str]:
-    why = "silence" if hole.cause == "silence" else f"{hole.frames:,} frames of its agent were dropped"
+    why = "silence" if hole.cause == "silence" else f"{hole.frames:,} frames of its agent never came"
     return [
         f'<a href="{text.device_address(hole.device)}">{escape(hole.device)}</a>',
         text.local_time_html(hole.from_ms),
