@@ -28,9 +28,8 @@ ROUND_S = 0.05
 LEVEL = 6
 
 
-def publish(fleet: Fleet, settings: AgentConfig, folder: Path, stop: threading.Event) -> None:
-    """Publish a fleet in real time until `stop` is set: through an outbox in that folder, or as its devices do
-    themselves."""
+def publish(fleet: Fleet, settings: AgentConfig, stop: threading.Event) -> None:
+    """Publish a fleet in real time until `stop` is set: through an agent's outbox, or as its devices do themselves."""
     broadcast = Broadcast(fleet.systems(), settings.broker, f"{settings.fleet}-{settings.name}-devices")
     said = ""
     if len(broadcast) == len(fleet):
@@ -40,7 +39,7 @@ def publish(fleet: Fleet, settings: AgentConfig, folder: Path, stop: threading.E
             said = _tell(broadcast.link, said)
         broadcast.link.close()
         return
-    agent = Agent(settings, folder, VERSION)
+    agent = Agent(settings, Path(settings.data_dir), VERSION)
     obeyed: Command | None = None
     try:
         while not stop.is_set():

@@ -13,8 +13,6 @@ from typing import Annotated
 import typer
 
 from collector.config import CollectorConfig
-from collector.judge.rules import load_rules
-from collector.web.access import load_access
 from collector.web.status import statuses, unready
 from memfleet.adoption import move_in, still_ours
 from memfleet.alone import alone_in
@@ -23,6 +21,10 @@ from memfleet.part import Asked, part_names, run_alone
 from memfleet.service import Service
 from memfleet.supervisor import Supervisor
 from telemetry.clock import wall_ms
+from telemetry.errors import UsageError
+
+BEGINS_S = 30.0
+VITAL = {"intake", "series", "judge"}
 
 
 def command(
@@ -37,7 +39,7 @@ def command(
 ) -> None:
     """Receive, store, judge and show a fleet.
 
-    It does not start with rules that are wrong, or without the tokens that its page needs.
+    It does not begin where intake, series or judge cannot run as they are configured: with wrong rules, say.
 
     [bold]Example:[/bold] memfleet collect --config /etc/memfleet/collector.toml
     """
@@ -47,8 +49,6 @@ def command(
         return
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     settings, *adopted = asked.collectors()
-    load_rules(Path(settings.judging.rules_file) if settings.judging.rules_file else None)
-    load_access(settings.page)
     die_with_parent()
     still_ours(settings, Path(settings.data_dir))
     with contextlib.ExitStack() as folders:
@@ -73,12 +73,24 @@ def _supervise(commands: Mapping[str, Sequence[str]], collectors: Sequence[Colle
     supervisor = Supervisor(commands)
     service = Service(os.environ, lambda: all(gets_on(Path(one.data_dir)) for one in collectors), time.monotonic)
     try:
+        begun = time.monotonic()
         while not stop.wait(0.2) and len(supervisor.failed) < len(commands):
             supervisor.watch()
+            if time.monotonic() - begun < BEGINS_S:
+                _require(supervisor.failed)
             service.look()
     finally:
         service.stopping()
         supervisor.close()
+
+
+def _require(failed: Sequence[str]) -> None:
+    """Later on, one that cannot run is named by `/readyz`, and the others go on: no reading is lost for a slip in the
+    rules."""
+    if vital := sorted({name.rpartition("/")[2] for name in failed} & VITAL):
+        raise UsageError(
+            f"{vital[0]} cannot run as it is configured, see above: the collector does not begin without it"
+        )
 
 
 def gets_on(directory: Path) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from agent.config import AgentConfig
 from emulators import fleet_file
@@ -98,7 +99,8 @@ def command(
         )  # fmt: skip
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
         die_with_parent()
-        publish(Fleet.from_config(config), settings, outbox_folder(settings, data), stop_on_signals())
+        settings = replace(settings, data_dir=str(outbox_folder(settings, data)))
+        publish(Fleet.from_config(config), settings, stop_on_signals())
 
 
 def _recorded(items: Iterable[About | Reading], out: Path | None, store: str | None, collector: Path | None) -> str:
