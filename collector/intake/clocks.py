@@ -14,6 +14,7 @@ OFF_MS = 60_000
 """A place that is off by less stays."""
 SURELY_MS = 300_000
 """A frame that is late tells the same as a clock that is behind: it is the clock when all are, for so long."""
+_MOST = 10_000
 
 
 class Clocks:
@@ -44,6 +45,8 @@ class Clocks:
         if heard > known:
             since, least = self._behind.get(boot, (sent_ms, heard))
             heard = min(heard, least)
+            if len(self._behind) >= _MOST:  # somebody makes up boots
+                self._behind.clear()
             self._behind[boot] = since, heard
             if sent_ms - since < SURELY_MS:
                 return known

@@ -7,13 +7,17 @@ by second differences: squares of those over `k` points are `6 s + 2 q k` on ave
 1963), and smooth growth has none. Through a walk of `n` points a parabola bends by chance: its second term of Legendre
 has the variance `5/42 q n`, so the ratio of halves the error `6 sqrt(5/42 q n) / grown`, which of blocks alike is `2.07
 / sqrt(number of blocks)`.
+
+What grows with the lag may be chance too. But of a walk the parabola leaves `(1/15 - 1/42) q n` of variance, and points
+that lie so beside it err as their neighbours do: where neighbours differ like noise, there is no walk.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from collector.judge.expression import Numbers
+from collector.judge.detectors.line import alike, fit
+from collector.judge.expression import Numbers, Truths
 
 _LAGS = np.arange(1, 9)
 _BEGINNING = 3
@@ -21,6 +25,8 @@ _BEGINNING = 3
 _BENT = 6 * np.sqrt(5 / 42)
 _BEYOND_NOISE = 0.04
 """What q must be of the first of these squares: noise reaches it in less than one case of twenty."""
+_ALIKE = 2.5
+"""By how many deviations, `1 / sqrt(n)` of noise (Bartlett 1946), neighbours beside the parabola must be alike."""
 _FEWEST = 0.5
 """The largest error believed: that of 17 blocks. Fewer are steps, and what walks farther is what comes and goes."""
 
@@ -37,9 +43,16 @@ def ratio_error_of_walk(used: Numbers, grown: Numbers) -> Numbers:
         from_middle = (_LAGS - _LAGS.mean())[:, None]
         walks = (from_middle * squares).sum(axis=0) / (from_middle**2).sum() / 2
         error = _BENT * np.sqrt(np.maximum(0, walks) * count) / np.abs(grown)
-        is_walk = (walks > _BEYOND_NOISE * squares[0]) & (error < _FEWEST)
+        is_walk = (walks > _BEYOND_NOISE * squares[0]) & (error < _FEWEST) & _err_alike(used)
     errors: Numbers = np.where(is_walk, error, 0.0)
     return errors
+
+
+def _err_alike(used: Numbers) -> Truths:
+    """Whether points beside their parabola err as their neighbours do."""
+    rest = fit(np.broadcast_to(np.linspace(-1, 1, used.shape[1]), used.shape), used, 2).rest
+    err_alike: Truths = alike(rest) > _ALIKE / np.sqrt(np.isfinite(used).sum(axis=1))
+    return err_alike
 
 
 def _mean_of_squares(used: Numbers, lag: int) -> Numbers:
