@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import uvicorn
@@ -96,12 +96,18 @@ def _add_faults(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
-        faults = [f"{'.'.join(str(part) for part in each['loc'][1:])}: {each['msg']}" for each in error.errors()]
+        faults = [f"{_place(each['loc'])}: {each['msg']}" for each in error.errors()]
         return JSONResponse({"error": "; ".join(faults)}, 400)
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> Response:
         return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+def _place(found: Sequence[str | int]) -> str:
+    """Where a fault is: of a parameter that stands there more than once, its name."""
+    kind, *parts = found
+    return ".".join(str(part) for part in (parts[:1] if kind == "query" else parts))
 
 
 @contextlib.contextmanager

@@ -146,7 +146,7 @@ def test_what_people_ask_for_stands_in_the_desk_journal(running: Running) -> Non
         ("/api/v1/points?device=a&kind=process&start=2001&end=1001", 400, "start 1970-01-01 00:00:02Z is after end"),
         ("/api/v1/points?device=a&kind=log", 400, "has no points"),
         ("/api/v1/devices?limit=0", 400, "limit: "),
-        ("/api/v1/devices?state=crit", 400, "state.0: Input should be 'critical', 'warning', 'silent' or 'ok'"),
+        ("/api/v1/devices?state=crit", 400, "state: Input should be 'critical', 'warning', 'silent' or 'ok'"),
         ("/api/v1/export?device=kitchen-1&device=kitchn-1", 404, "no device named 'kitchn-1' has reported"),
         ("/api/v1/logs", 400, "device: "),
         ("/api/v1/nonsense", 404, "the API has no /api/v1/nonsense"),
