@@ -19,7 +19,7 @@ from memfleet.doctor.broker import check_broker
 from memfleet.doctor.channels import check_channels
 from memfleet.doctor.deep import check_deep
 from memfleet.doctor.finding import Found
-from memfleet.doctor.machine import check_clock, check_data_folder
+from memfleet.doctor.machine import check_clock, check_data_folder, check_series
 from memfleet.doctor.page import check_page
 from memfleet.doctor.stores import check_refused, check_store, check_waiting
 from memfleet.tables import print_json, print_table
@@ -63,6 +63,7 @@ def command(
 
 def _checks(config: CollectorConfig, deep: bool) -> Iterator[Found]:
     yield check_data_folder(config)
+    yield from filter(None, [check_series(config)])
     yield check_clock()
     yield check_broker(config)
     yield check_page(config)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from agent.report import system_clock_state
 from collector.config import CollectorConfig
+from collector.web.files import open_read_only
 from memfleet.doctor.finding import Found
 
 _MIB = 2**20
@@ -33,6 +36,22 @@ def check_data_folder(config: CollectorConfig) -> Found:
         sentence = f"{folder} has {free // _MIB} MiB free; series and a journal may grow by {wanted // _MIB} MiB more"
         return Found("data folder", "doubtful", sentence, advice)
     return Found("data folder", "ok", f"{folder} can be written, {free // _MIB} MiB are free")
+
+
+def check_series(config: CollectorConfig) -> Found | None:
+    """Whether readings had to go before their days were over; None while none had to."""
+    path = Path(config.data_dir) / "series.db"
+    if not path.exists():
+        return None
+    try:
+        with closing(open_read_only(path)) as db:
+            found = db.execute("SELECT value FROM counters WHERE name = 'series_rows_crowded_out'").fetchone()
+    except sqlite3.Error as error:
+        return Found("series", "doubtful", f"{path}: {error}", "run this as the user that runs the collector")
+    if not found or not found[0]:
+        return None
+    sentence = f"{found[0]:,} readings went before their {config.retention.raw_days} days were over, since it began"
+    return Found("series", "ok", sentence, "if they are wanted, raise retention.series_max_mb")
 
 
 def check_clock(state: Callable[[], str] = system_clock_state) -> Found:

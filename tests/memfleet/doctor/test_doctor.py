@@ -15,14 +15,15 @@ import pytest
 from collector.config import CollectorConfig, Page, Retention, StoreConfig
 from collector.notify.messages import Message
 from collector.notify.outbox import FILE, WAITS, Outbox
+from collector.ownfile import COUNTERS, open_own
 from collector.stores.ledger import Done, Ledger
 from collector.web.process import run
 from memfleet.cli import main
 from memfleet.doctor.channels import check_channels
-from memfleet.doctor.machine import check_clock, check_data_folder
+from memfleet.doctor.machine import check_clock, check_data_folder, check_series
 from memfleet.doctor.page import check_page
 from memfleet.doctor.stores import check_refused
-from telemetry.journal import connect
+from telemetry.journal import add_counts, connect
 from tests.servers import free_port, influxd, mosquitto, victoria_metrics
 from tests.waiting import wait_until
 
@@ -108,6 +109,17 @@ def test_room_is_what_is_free_for_what_the_files_may_still_grow(
         file.truncate(150 * 2**20)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free_mib * 2**20))
     assert check_data_folder(config).state == state
+
+
+def test_readings_that_had_to_go_before_their_time_are_told(tmp_path: Path) -> None:
+    config = CollectorConfig(data_dir=str(tmp_path))
+    assert check_series(config) is None
+    with closing(open_own(tmp_path / "series.db", COUNTERS)) as db:
+        assert check_series(config) is None
+        add_counts(db, {"series_rows_crowded_out": 1_234})
+    found = check_series(config)
+    assert found is not None
+    assert found.sentence == "1,234 readings went before their 14 days were over, since it began"
 
 
 @pytest.mark.parametrize(
