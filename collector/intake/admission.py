@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from collector.intake.clocks import Clocks
 from collector.intake.state import IntakeState, Refused
 from collector.records import encode_arrival, encode_hole
+from telemetry.clock import stamp
 from telemetry.errors import WireError
 from telemetry.readings import About
 from telemetry.topics import Topic
@@ -165,9 +166,12 @@ class Admission:
         if not faults:
             return [block if boot == block.boot else replace(block, boot=boot)]
         for reason in sorted(set(faults.values())):
-            error = WireError(reason, f"{block.device} {block.kind} {'/'.join(block.names)}")
             bad = replace(block, rows=[block.rows[index] for index in faults if faults[index] == reason])
-            self.refuse(received_ms, agent, error, encode_body([_at_wall_time(bad, anchor)]), len(bad.rows))
+            detail = f"{block.device} {block.kind} {'/'.join(block.names)}".rstrip()
+            if reason == "time":
+                detail += f": stamped {stamp(bad.t0 + bad.rows[0][0] + anchor)}, came at {stamp(received_ms)}"
+            body = encode_body([_at_wall_time(bad, anchor)])
+            self.refuse(received_ms, agent, WireError(reason, detail), body, len(bad.rows))
         rows = [row for index, row in enumerate(block.rows) if index not in faults]
         return [replace(block, boot=boot, rows=rows)] if rows else []
 

@@ -153,6 +153,8 @@ def test_a_block_full_of_bad_rows_takes_one_place_in_quarantine(desk: Desk) -> N
     desk.take(frame(1, replace(heap(), fields=("free",), rows=times)))
     assert [(refused.reason, refused.rows) for refused in desk.state.refused] == [("time", 4_000)]
     assert (desk.counts["accepted_rows"], desk.counts["quarantined_time"]) == (1, 4_000)
+    (refused,) = desk.state.refused
+    assert refused.detail == "d1 heap system: stamped 2343-10-09 04:53:20Z, came at 2026-11-18 11:06:40Z"
 
 
 @pytest.mark.parametrize(("t0", "accepted"), [(NOW - 366 * 86_400_000, 0), (NOW + 301_000, 0), (NOW + 299_000, 1)])
