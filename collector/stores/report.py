@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +43,40 @@ def report(path: Path) -> StoreReport | None:
     return StoreReport(name, **said, since_ms=int(status.get("since_ms", 0)), pending=pending, counters=counters)
 
 
-def held(path: Path) -> int:
-    """Rows that wait for the store and are in the journals still: of those pending, the others are gone. Walks through
-    all that waits."""
+def gone(path: Path) -> int:
+    """Rows that the store waits for and no journal holds any more, but for a batch that its process may have in hand; 0
+    while it takes rows, when nobody can tell. Walks through all that waits."""
+    before = _waiting(path)
+    held = sum(_held(path.with_name(f"{one.journal}.journal"), one) for one in before)
+    if [one[:3] for one in _waiting(path)] != [one[:3] for one in before]:
+        return 0
+    return sum(one.pending for one in before) - held
+
+
+class _Waiting(NamedTuple):
+    """What of a journal a store has not taken: from behind `position` up to `horizon`, so many rows when it came."""
+
+    journal: str
+    generation: int
+    position: int
+    horizon: int
+    pending: int
+
+
+def _waiting(path: Path) -> list[_Waiting]:
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
-        waiting = db.execute(_WAITING).fetchall()
-    found = 0
-    for journal, generation, position, horizon in waiting:
-        file = path.with_name(f"{journal}.journal")
-        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=5)) as db:
-            found += db.execute(_HELD, (position, horizon, generation)).fetchone()[0]
-    return found
+        return [_Waiting(*row) for row in db.execute(_WAITING)]
+
+
+def _held(journal: Path, waiting: _Waiting) -> int:
+    with contextlib.closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True, timeout=5)) as db:
+        rows: int = db.execute(_HELD, (waiting.position, waiting.horizon, waiting.generation)).fetchone()[0]
+    return rows
 
 
 _WAITING = """
-SELECT sights.journal, sights.generation, CASE WHEN cursors.generation = sights.generation THEN id ELSE 0 END, horizon
-FROM sights LEFT JOIN cursors USING(journal)
+SELECT journal, sights.generation, CASE WHEN cursors.generation = sights.generation THEN id ELSE 0 END, horizon, pending
+FROM sights LEFT JOIN cursors USING(journal) ORDER BY journal
 """
 _HELD = """
 SELECT coalesce(sum(rows), 0) FROM frames WHERE id > ? AND id <= ?

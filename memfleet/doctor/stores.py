@@ -10,7 +10,7 @@ from collector.config import StoreConfig
 from collector.stores.delivery import Answer
 from collector.stores.http import Connection
 from collector.stores.process import open_store
-from collector.stores.report import held, refused, report
+from collector.stores.report import gone, refused, report
 from memfleet.doctor.finding import Found
 from telemetry.errors import MemfleetError
 
@@ -67,13 +67,13 @@ def check_waiting(directory: Path, store: StoreConfig) -> Found | None:
     what = f"store {store.name}, journal"
     try:
         told = report(path) if path.exists() else None
-        gone = 0 if told is None else told.pending - held(path)
+        lost = gone(path) if told else 0
     except sqlite3.Error as error:
         return Found(what, "doubtful", f"{path}: {error}", "run this as the user that runs the collector")
     if told is None:
         return None
-    if gone > 0:
-        sentence = f"{told.pending - gone:,} rows wait for it, and {gone:,} that did are gone: the journal is full"
+    if lost > 0:
+        sentence = f"of {told.pending:,} rows that wait for it {lost:,} are gone: the journal is full"
         return Found(what, "wrong", sentence, "let it take them soon, or raise retention.journal_max_mb")
     evicted = told.counters.get("evicted_rows", 0)
     return Found(what, "ok", f"{evicted:,} rows were gone before it took them, since it began") if evicted else None
