@@ -24,6 +24,7 @@ Limit = Annotated[int, Query(ge=1, le=10_000)]
 By = Annotated[str, Field(max_length=200)]
 Level = Literal["", "error", "warning", "info", "debug"]
 State = Literal["critical", "warning", "silent", "ok"]
+"""Of a device, the worst first."""
 
 
 class Hour:

@@ -11,6 +11,9 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from telemetry.errors import EnvironmentFault
 
+PORT_FILE = "page.port"
+"""Where a running page says on which port it listens, in the collector's folder."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 

@@ -6,16 +6,16 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from collector.series import reader
 from collector.series.reader import SILENT_AFTER_MS
 from collector.series.rows import AlertRow, DeviceRow
+from collector.web.answering import State
 from collector.web.files import ReadOnlyFile
 from telemetry.clock import monotonic_ms, wall_ms
 
-STATES = ("critical", "warning", "silent", "ok")
-"""Worst first."""
+STATES: tuple[str, ...] = get_args(State)
 
 ORDERS = ("worst", "device", "platform", "firmware", "fullest", "heard")
 """What devices can be ordered by: the worst, the names, the fullest, the one heard most lately first."""

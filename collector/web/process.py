@@ -22,15 +22,13 @@ from collector.web import metrics, page
 from collector.web.access import Guard, load_access
 from collector.web.api import build_api
 from collector.web.desk import DeskBook
-from collector.web.files import ReadOnlyFile
+from collector.web.files import PORT_FILE, ReadOnlyFile
 from collector.web.fleet import Fleet, FleetView
 from collector.web.peers import Peers
 from collector.web.services import Services
 from collector.web.status import Health
 from telemetry.clock import wall_ms
 from telemetry.errors import EnvironmentFault, UsageError
-
-PORT_FILE = "page.port"
 
 
 def run(config: CollectorConfig, directory: Path, stop: Stop, now_ms: Callable[[], int] = wall_ms) -> None:

@@ -23,7 +23,8 @@ BEHIND_MS = 30_000
 """The page shows what the series hold, and alerts are the judge's: further behind than this, old ones pass for new."""
 _BEHIND = {"series": "the series are", "judge": "the judge is"}
 _LEAST_AGE_MS = 1_000
-_NEEDED = ("intake", "series", "judge")  # with every store: notify has nothing to do where nobody is to be told
+NEEDED = ("intake", "series", "judge")
+"""With every store: notify has nothing to do where nobody is to be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def unready(found: Sequence[ProcessStatus], now_ms: int) -> list[str]:
         if one.trouble
         else f"{one.process} is not running yet ({one.file} is missing)"
         for one in found
-        if not one.running and (one.process in _NEEDED or one.process.startswith("store:"))
+        if not one.running and (one.process in NEEDED or one.process.startswith("store:"))
     ]
     for one in found:
         if one.process == "intake" and one.running and now_ms - one.changed_ms > INTAKE_QUIET_MS:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from collector.config import CollectorConfig
-from collector.web.status import statuses, unready
+from collector.web.status import NEEDED, statuses, unready
 from memfleet.adoption import move_in, still_ours
 from memfleet.alone import alone_in
 from memfleet.lifeline import die_with_parent, stop_on_signals
@@ -24,7 +24,7 @@ from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
 
 BEGINS_S = 30.0
-VITAL = {"intake", "series", "judge"}
+"""A part that cannot run as it is configured has said so by then."""
 
 
 def command(
@@ -87,9 +87,9 @@ def _supervise(commands: Mapping[str, Sequence[str]], collectors: Sequence[Colle
 def _require(failed: Sequence[str]) -> None:
     """Later on, one that cannot run is named by `/readyz`, and the others go on: no reading is lost for a slip in the
     rules."""
-    if vital := sorted({name.rpartition("/")[2] for name in failed} & VITAL):
+    if needed := [name for name in failed if name.rpartition("/")[2] in NEEDED]:
         raise UsageError(
-            f"{vital[0]} cannot run as it is configured, see above: the collector does not begin without it"
+            f"{needed[0]} cannot run as it is configured, see above: the collector does not begin without it"
         )
 
 

@@ -49,7 +49,7 @@ def command(
     fleet: Annotated[str | None, typer.Option(help="Name of the fleet.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the agent that publishes.")] = None,
     data: Annotated[
-        str | None, typer.Option(help="Folder of the outbox; left out: one beside the agent's own.")
+        str | None, typer.Option(help="Folder of the outbox; left out: its own, within the agent's.")
     ] = None,
     as_: Annotated[
         list[System] | None, typer.Option("--as", help="Publish as such devices do; repeated: a mix of them.")

@@ -47,7 +47,7 @@ def command(
     fleet: Annotated[str | None, typer.Option(help="Name of the fleet.")] = None,
     name: Annotated[str, typer.Option(help="Name of the agent that publishes.")] = "replay",
     data: Annotated[
-        str | None, typer.Option(help="Folder of the outbox; left out: one beside the agent's own.")
+        str | None, typer.Option(help="Folder of the outbox; left out: its own, within the agent's.")
     ] = None,
 ) -> None:
     """Feed a saved console log through the same path as a live board: parser, outbox, broker, collector.

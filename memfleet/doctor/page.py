@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 
 from collector.config import CollectorConfig
-from collector.web.process import PORT_FILE
+from collector.web.files import PORT_FILE
 from memfleet.doctor.finding import Found
 
 _PATIENCE_S = 5.0
@@ -16,8 +16,9 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 def check_page(config: CollectorConfig) -> Found:
     """Ask the address where the page is or would be."""
-    listens = (Path(config.data_dir) / PORT_FILE).exists()
-    port = int((Path(config.data_dir) / PORT_FILE).read_text()) if listens else config.page.port
+    port_file = Path(config.data_dir) / PORT_FILE
+    listens = port_file.exists()
+    port = int(port_file.read_text()) if listens else config.page.port
     if not port:
         return _away("the page takes any free port, and none by now")
     host = _EVERYWHERE.get(config.page.host, config.page.host)
