@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from telemetry.errors import EnvironmentFault, UsageError
-from telemetry.journal import make_folder
+from telemetry.files import make_folder
 
 HOLD = "backup.hold"
 HOLD_MOST_S = 3600

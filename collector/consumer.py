@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from telemetry.journal import Cursor, Frame, JournalReader, disk_fault, load_cursor, save_cursor
+from telemetry.files import disk_fault
+from telemetry.journal import Cursor, Frame, JournalReader, load_cursor, save_cursor
 
 Stop = threading.Event
 

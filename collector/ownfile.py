@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from telemetry.journal import add_counts, connect, disk_fault, make_folder
+from telemetry.files import add_counts, connect, disk_fault, make_folder
 from telemetry.migration import bring_up
 from telemetry.salvage import set_aside
 

@@ -16,7 +16,7 @@ import msgspec
 
 from collector.config import CollectorConfig
 from telemetry.errors import EnvironmentFault, UsageError
-from telemetry.journal import make_folder
+from telemetry.files import make_folder
 from telemetry.settings import Broker, load
 
 FILE = "collector.json"

@@ -20,7 +20,7 @@ from memfleet.lifeline import bound
 from memfleet.part import Asked, part_names
 from memfleet.supervisor import Supervisor
 from telemetry.errors import EnvironmentFault
-from telemetry.journal import make_folder
+from telemetry.files import make_folder
 
 _LOG = logging.getLogger("memfleet")
 

@@ -20,7 +20,7 @@ from memfleet.adoption import adopt, move_in
 from memfleet.lifeline import die_with_parent, stop_on_signals
 from memfleet.program import run_program
 from telemetry.errors import UsageError
-from telemetry.journal import make_folder
+from telemetry.files import make_folder
 from telemetry.settings import load
 
 _MODULES = {

@@ -15,7 +15,6 @@ one flipped bit in it hides all that follows. Damage costs the frames hit and wh
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import sqlite3
 import zlib
@@ -26,6 +25,7 @@ from typing import NamedTuple
 
 from telemetry.claim import Claim
 from telemetry.errors import EnvironmentFault, JournalError
+from telemetry.files import BUSY_MS, add_counts, connect, disk_fault, free_bytes, inode_of, make_folder, open_file
 from telemetry.migration import bring_up, table_names
 from telemetry.salvage import copy_readable, open_damaged, readable_frames, set_aside
 
@@ -44,10 +44,6 @@ CREATE TABLE IF NOT EXISTS cursors(
 """
 
 
-_BUSY_MS = 10_000
-_PRIMARY = 0xFF
-_NO_ROOM = 256 * 1024
-"""SQLite grows its log and its index by less."""
 _SURROUNDINGS = {
     sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
@@ -116,7 +112,7 @@ class Journal:
         except BaseException:
             self._claim.release()
             raise
-        self._inode = _inode_of(path)
+        self._inode = inode_of(path)
         self.generation = self._meta("generation")
         self._bytes: int = self.db.execute("SELECT coalesce(sum(length(data)), 0) FROM frames").fetchone()[0]
         self._lay_ballast()
@@ -198,7 +194,7 @@ class Journal:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Everything inside is on disk when the block ends, or nothing of it. A full disk raises EnvironmentFault, and
         so does a file that somebody has taken away: what was written to it nobody would ever find."""
-        if _inode_of(self.path) != self._inode:
+        if inode_of(self.path) != self._inode:
             raise EnvironmentFault(f"{self.path} was removed or replaced while it was in use", retry=True)
         before = self._bytes
         try:
@@ -295,7 +291,7 @@ class Journal:
             with contextlib.suppress(sqlite3.OperationalError):
                 self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
-            self.db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+            self.db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         self._lay_ballast()
 
     def close(self) -> None:
@@ -310,7 +306,7 @@ class Journal:
         """Only where there is plenty of room: laid on a disk that is nearly full it would fill it."""
         size = self._ballast_bytes
         with contextlib.suppress(OSError):
-            if size and not self._ballast.exists() and _free_bytes(self.path.parent) > 4 * size:
+            if size and not self._ballast.exists() and free_bytes(self.path.parent) > 4 * size:
                 self._ballast.write_bytes(bytes(size))
 
     def _drop_ballast(self) -> None:
@@ -360,14 +356,13 @@ class JournalReader:
             self._db = None
 
     def _connection(self) -> sqlite3.Connection | None:
-        try:
-            inode = self.path.stat().st_ino
-        except FileNotFoundError:
+        inode = inode_of(self.path)
+        if not inode:
             self.close()
             return None
         if self._db is None or self._inode != inode:  # set aside after damage: the path is another file now
             self.close()
-            self._db, self._inode = _open_file(self.path), inode
+            self._db, self._inode = open_file(self.path), inode
             self._db.execute("PRAGMA query_only = ON")
         return self._db
 
@@ -377,64 +372,6 @@ def _new_generation() -> int:
 
 
 _NEXT = "SELECT id, rows, crc, data FROM frames WHERE id > ? ORDER BY id LIMIT ?"
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder for files of ours, if it is not there. EnvironmentFault when that cannot be."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EnvironmentFault(f"folder {path} cannot be made: {error.strerror}", retry=False) from None
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection for the one who writes a file: WAL, on disk at commit, transactions begun by hand.
-
-    Of two who switch a new file to WAL, the second fails at once, whatever its patience: so who reads never does.
-    """
-    db = _open_file(path)
-    try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-    except sqlite3.DatabaseError:
-        db.close()
-        raise
-    return db
-
-
-def _open_file(path: Path) -> sqlite3.Connection:
-    try:
-        return sqlite3.connect(path, isolation_level=None, timeout=_BUSY_MS / 1000)
-    except sqlite3.OperationalError as error:
-        raise disk_fault(path, error, retry=False) from None
-
-
-def disk_fault(path: Path, error: sqlite3.OperationalError, *, retry: bool) -> EnvironmentFault:
-    """What SQLite could not do with a file of ours. Where there is no room for its log it says "disk I/O error"."""
-    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
-    full = code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free_bytes(path.parent) < _NO_ROOM)
-    return EnvironmentFault(f"{path}: {'the disk is full' if full else error}", retry=retry)
-
-
-def _inode_of(path: Path) -> int:
-    """0 where there is no file."""
-    try:
-        return path.stat().st_ino
-    except FileNotFoundError:
-        return 0
-
-
-def _free_bytes(folder: Path) -> int:
-    room = os.statvfs(folder)
-    return room.f_bavail * room.f_frsize
-
-
-def add_counts(db: sqlite3.Connection, counts: Mapping[str, int]) -> None:
-    """Add to the counters table of a file of ours, inside the caller's transaction."""
-    db.executemany(
-        "INSERT INTO counters VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET value = value + excluded.value",
-        [(name, number) for name, number in counts.items() if number],
-    )
 
 
 def load_cursor(db: sqlite3.Connection, journal: str) -> Cursor:

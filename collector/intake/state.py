@@ -12,7 +12,7 @@ from collector.intake import boots, budget, inventory
 from collector.intake.boots import Boots
 from collector.intake.budget import SERIES_PER_AGENT, Budget
 from collector.intake.inventory import Inventory
-from telemetry.journal import add_counts
+from telemetry.files import add_counts
 from telemetry.messages import Status
 
 TABLES = """

@@ -15,7 +15,7 @@ from pathlib import Path
 from collector.consumer import Stop
 from collector.notify.channels import Channel
 from collector.notify.outbox import GIVEN_UP, SENT, WAITS, Outbox
-from telemetry.journal import connect
+from telemetry.files import connect
 
 _FIRST_DELAY_MS, _LONGEST_DELAY_MS = 1_000, 300_000
 _GIVE_UP_MS = 86_400_000

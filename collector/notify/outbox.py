@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from collector.notify.messages import Message
-from telemetry.journal import add_counts
+from telemetry.files import add_counts
 
 FILE = "notify.db"
 TABLES = """

@@ -25,7 +25,7 @@ from collector.notify.outbox import FILE, SHADOW, WAITS, Outbox
 from collector.notify.routes import wants
 from collector.records import UNDECODABLE, Finding, decode_desk, decode_finding
 from telemetry.clock import wall_ms
-from telemetry.journal import add_counts, connect
+from telemetry.files import add_counts, connect
 
 WINDOW_MS = 10_000
 _KEPT_MS = 30 * 86_400_000

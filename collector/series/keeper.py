@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from collector.series import holes
 from collector.series.alerts import forget
 from collector.series.schema import BODY_KINDS, COLUMN_KINDS, hourly, numbers
-from telemetry.journal import add_counts
+from telemetry.files import add_counts
 from telemetry.readings import KINDS
 
 MINUTE_MS = 60_000

@@ -18,7 +18,8 @@ from collector.series.reader import SILENT_AFTER_MS
 from collector.series.schema import open_writer
 from collector.series.writer import SeriesWriter
 from telemetry.clock import wall_ms
-from telemetry.journal import Frame, add_counts
+from telemetry.files import add_counts
+from telemetry.journal import Frame
 
 FRAMES_A_BATCH = 1000
 JOURNALS = ("readings", "findings", "desk")

@@ -16,7 +16,7 @@ from collector.devices import DeviceBook
 from collector.records import Arrival
 from collector.series.last import LastValues
 from collector.series.schema import BASE, BODY_KINDS, fields
-from telemetry.journal import add_counts
+from telemetry.files import add_counts
 from telemetry.readings import KINDS, About
 from telemetry.wire import Rows
 

@@ -19,7 +19,8 @@ from pathlib import Path
 from collector.devices import DeviceBook
 from collector.ownfile import open_own
 from collector.stores.lanes import Lane, Sight
-from telemetry.journal import Cursor, add_counts, disk_fault, load_cursor, save_cursor
+from telemetry.files import add_counts, disk_fault
+from telemetry.journal import Cursor, load_cursor, save_cursor
 from telemetry.readings import About
 
 REFUSED_KEPT = 10_000

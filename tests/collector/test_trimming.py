@@ -13,7 +13,8 @@ from collector.consumer import Consumer
 from collector.records import decode_desk
 from collector.trimming import forget_read, readers_of
 from collector.web.desk import DeskBook
-from telemetry.journal import START, Journal, JournalReader, connect
+from telemetry.files import connect
+from telemetry.journal import START, Journal, JournalReader
 
 CONFIG = CollectorConfig(stores=(StoreConfig(name="long", kind="influxdb", url="http://127.0.0.1:1"),))
 

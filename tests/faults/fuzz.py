@@ -31,7 +31,7 @@ from collector.config import CollectorConfig
 from collector.intake.admission import Admission
 from collector.intake.state import TABLES, IntakeState
 from telemetry.errors import ConfigError, WireError
-from telemetry.journal import add_counts
+from telemetry.files import add_counts
 from telemetry.messages import Ack, Command, Status, decode
 from telemetry.settings import convert, parse
 from telemetry.topics import Topic

@@ -23,7 +23,7 @@ from memfleet.cli import main
 from memfleet.tables import moment_ms
 from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
-from telemetry.journal import add_counts, connect
+from telemetry.files import add_counts, connect
 from tests.collector.web.seeding import Collector, seed_fleet
 from tests.collector.web.server import page_process
 from tests.waiting import LIMIT_S, wait_until

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from telemetry.errors import EnvironmentFault, JournalError
-from telemetry.journal import START, Cursor, Journal, JournalReader, connect, load_cursor, save_cursor
+from telemetry.files import connect
+from telemetry.journal import START, Cursor, Journal, JournalReader, load_cursor, save_cursor
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -13,7 +13,7 @@ import pytest
 from collector.notify import delivery
 from collector.notify.messages import Message
 from collector.notify.outbox import GIVEN_UP, LEFT_OUT, SENT, Outbox
-from telemetry.journal import connect
+from telemetry.files import connect
 
 NOW = 1_790_000_000_000
 INTERVAL_MS, MINUTE, DAY = 60_000, 60_000, 86_400_000

@@ -20,7 +20,8 @@ from collector.notify.outbox import Outbox
 from collector.notify.process import Maker
 from collector.records import Desk, Finding, encode_desk, encode_finding
 from telemetry.errors import ConfigError
-from telemetry.journal import Journal, connect
+from telemetry.files import connect
+from telemetry.journal import Journal
 from tests.collector.notify.receiver import HANG, PATIENCE_S, RESET, receiving
 from tests.waiting import LIMIT_S, wait_until
 

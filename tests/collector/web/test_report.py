@@ -20,7 +20,8 @@ from collector.records import encode_finding
 from collector.series.report import gaps_of, slope_of
 from memfleet.cli import main
 from telemetry.clock import wall_ms
-from telemetry.journal import Journal, connect
+from telemetry.files import connect
+from telemetry.journal import Journal
 from telemetry.readings import About
 from tests.collector.web.seeding import Collector, alert, rows
 from tests.collector.web.server import page_process

@@ -23,7 +23,7 @@ from memfleet.doctor.channels import check_channels
 from memfleet.doctor.machine import check_clock, check_data_folder, check_series
 from memfleet.doctor.page import check_page
 from memfleet.doctor.stores import check_refused
-from telemetry.journal import add_counts, connect
+from telemetry.files import add_counts, connect
 from tests.servers import free_port, influxd, mosquitto, victoria_metrics
 from tests.waiting import wait_until
 

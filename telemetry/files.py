@@ -1,0 +1,76 @@
+"""Our SQLite files: how they are opened for writing, what is in their way, and their counters."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+
+from telemetry.errors import EnvironmentFault
+
+BUSY_MS = 10_000
+"""How long a connection waits for another that writes."""
+_PRIMARY = 0xFF
+_NO_ROOM = 256 * 1024
+"""SQLite grows its log and its index by less."""
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for files of ours, if it is not there. EnvironmentFault when that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentFault(f"folder {path} cannot be made: {error.strerror}", retry=False) from None
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection for the one who writes a file: WAL, on disk at commit, transactions begun by hand.
+
+    Of two who switch a new file to WAL, the second fails at once, whatever its patience: so who reads never does.
+    """
+    db = open_file(path)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+    except sqlite3.DatabaseError:
+        db.close()
+        raise
+    return db
+
+
+def open_file(path: Path) -> sqlite3.Connection:
+    """A connection, transactions begun by hand. EnvironmentFault where the file cannot be opened."""
+    try:
+        return sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
+    except sqlite3.OperationalError as error:
+        raise disk_fault(path, error, retry=False) from None
+
+
+def disk_fault(path: Path, error: sqlite3.OperationalError, *, retry: bool) -> EnvironmentFault:
+    """What SQLite could not do with a file of ours. Where there is no room for its log it says "disk I/O error"."""
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+    full = code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and free_bytes(path.parent) < _NO_ROOM)
+    return EnvironmentFault(f"{path}: {'the disk is full' if full else error}", retry=retry)
+
+
+def inode_of(path: Path) -> int:
+    """Which file stands there; 0 where there is none."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0
+
+
+def free_bytes(folder: Path) -> int:
+    """Room on the disk of a folder, for who is not root."""
+    room = os.statvfs(folder)
+    return room.f_bavail * room.f_frsize
+
+
+def add_counts(db: sqlite3.Connection, counts: Mapping[str, int]) -> None:
+    """Add to the counters table of a file of ours, inside the caller's transaction."""
+    db.executemany(
+        "INSERT INTO counters VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET value = value + excluded.value",
+        [(name, number) for name, number in counts.items() if number],
+    )
