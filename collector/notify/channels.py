@@ -70,7 +70,8 @@ class LogChannel:
 class AppriseChannel:
     """One apprise address. A few digits of its hash tell two of one service apart, in whatever order they stand.
 
-    It connects to what `reach` allows, and to nothing else, redirected or not.
+    It connects to what `reach` allows, and to nothing else, redirected or not. What is longer than the service takes
+    goes out in parts, or cut where the address says `overflow=truncate`: sent as it is, it would be refused for ever.
     """
 
     def __init__(self, url: str, reach: Reach) -> None:
@@ -78,6 +79,8 @@ class AppriseChannel:
         if service is None:
             raise ValueError(f"apprise knows no service for {_masked(url)}: see its list of addresses")
         self.name = f"{_masked(url)}#{hashlib.sha256(url.encode()).hexdigest()[:6]}"
+        if service.overflow_mode == apprise.OverflowMode.UPSTREAM:
+            service.overflow_mode = apprise.OverflowMode.SPLIT
         self._service = service
         self._reach = reach
 

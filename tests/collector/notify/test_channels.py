@@ -54,6 +54,14 @@ def test_what_others_log_meanwhile_is_not_the_reason(apprise_log: logging.Logger
         other.join()
 
 
+def test_what_is_longer_than_the_service_takes_arrives_in_parts() -> None:
+    lines = [f"device-{number}: used memory grows by 1.2 KiB/h" for number in range(900)]
+    with receiving(200) as receiver:
+        assert channel_to(receiver.url).send("900 incidents", "\n".join(lines), "critical") is None
+        assert len(receiver.taken) == 2
+        assert "\n".join(part["message"] for part in receiver.taken).splitlines() == lines
+
+
 def test_a_name_has_the_port_and_no_secret() -> None:
     assert channel_to("json://me:secret@127.0.0.1:9000/token?x=1").name.startswith("json://127.0.0.1:9000#")
     assert channel_to("json://127.0.0.1").name.startswith("json://127.0.0.1#")
