@@ -39,11 +39,12 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What was looked at: the least used bytes of each bucket (None where nothing was read, and before growth began),
-    what the envelope makes of them, and the slope of that in bytes/hour with its 95 % interval. `kept` are the buckets
-    that lie on the envelope; the others were given back later. Of a night (`explaining_night`) buckets are its blocks,
-    the envelope is the line through the points of the `sight` that counts. Of memory that never falls they are points
-    at even distances between so many known `values`, and lie on the envelope all."""
+    """What was looked at: the least used bytes of each bucket (None where nothing was read, and before growth began; a
+    lone dip is passed over), what the envelope makes of them, and the slope of that in bytes/hour with its 95 %
+    interval. `kept` are the buckets that lie on the envelope; the others were given back later. Of a night
+    (`explaining_night`) buckets are its blocks, the envelope is the line through the points of the `sight` that counts.
+    Of memory that never falls they are points at even distances between so many known `values`, and lie on the envelope
+    all."""
 
     bucket_hours: float
     of_whole_days: bool

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from collector.judge.detectors.blocks import Blocks
+from collector.judge.detectors.dips import without_dips, without_dips_at_ends
 from collector.judge.detectors.marks import (
     BOOTS,
     BOOTS_END,
@@ -199,7 +200,13 @@ class History:
         young = np.flatnonzero(starting > 0)
         if len(young):
             windows[young] = np.where(np.arange(BUCKETS - 1) < starting[young, None], np.nan, windows[young])
-        return windows
+        return without_dips(windows)
+
+    def went_on(self, windows: Numbers, rows: Rows, levels: Rows, layer: int = 0) -> Numbers:
+        """These windows, with no dips at their ends, either: what they went on with."""
+        slots = self.newest[rows, levels] & (BUCKETS - 1)
+        after = self.least[rows, layer, levels, slots].astype(np.float64)
+        return without_dips_at_ends(windows, np.where(self._stands_alone(rows, levels), np.nan, after))
 
     def held(self, rows: Rows) -> npt.NDArray[np.float32]:
         """What is held of late: the least of some minutes, of six samples or more; NaN where nothing was seen."""

@@ -25,8 +25,8 @@ from collector.judge.columns import KERNEL_COLUMNS, KERNEL_LEVEL
 from collector.judge.detectors.conditions import Asked, all_held, at_least, more_than
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import BUCKETS, History
-from collector.judge.detectors.leak import Seen, asked_of_rise, goes_on, rises_of, seen_in
-from collector.judge.detectors.look import ground_of
+from collector.judge.detectors.leak import Seen, asked_of_rise, rises_of, seen_in
+from collector.judge.detectors.look import ground_of, stays_told
 from collector.judge.detectors.shape import at_part, bend, first_and_last, slopes
 from collector.judge.detectors.tell import tell
 from collector.judge.detectors.views import HOURS_OF, LEVEL_OF, VIEWS, is_daily, views_of, watched
@@ -113,7 +113,7 @@ def look_at_kernel(table: Table, history: History, closed: Rows, levels: Rows) -
     rows, views, windows = rows[chosen], views[chosen], windows[chosen]
     growth, asked = asked_of_kernel(seen_in(windows, views), kernel_ground_of(table, history, views, rows))
     columns, values = (KERNEL_LEVEL, *KERNEL_COLUMNS), (views.astype(np.float64), *growth)
-    tell(table, rows, columns, values, all_held(asked), lambda some: goes_on(windows[some], views[some]))
+    tell(table, rows, columns, values, all_held(asked), stays_told(history, rows, views, windows, layer=KERNEL))
 
 
 def kernel_ground_of(table: Table, history: History, views: Rows, rows: Rows) -> Ground:

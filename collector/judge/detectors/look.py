@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -122,7 +122,8 @@ def _look_for_fragments(table: Table, history: History, closed: Rows, levels: Ro
     before = history.highest_before(rows, LEVEL_OF[views], layer=1)
     fragments = find_fragmentation(windows, outside, views, limits[chosen], before)
     columns, values = (FRAGMENT_LEVEL, *FRAGMENT_COLUMNS), (views.astype(np.float64), *fragments)
-    tell(table, rows, columns, values, ~np.isnan(fragments.now), lambda some: _still(outside[some], views[some]))
+    stays = stays_told(history, rows, views, outside, layer=1, flat=True)
+    tell(table, rows, columns, values, ~np.isnan(fragments.now), stays)
 
 
 def _look_for_leaks(table: Table, history: History, rows: Rows, views: Rows, windows: Numbers) -> None:
@@ -136,7 +137,7 @@ def _look_for_leaks(table: Table, history: History, rows: Rows, views: Rows, win
         rushes = rush.find_rushes(history.samples(rows, LEVEL_OF[views]), views, ground)
         leaks = Leaks(*(np.where(np.isnan(leaks.rate), one, leak) for one, leak in zip(rushes, leaks, strict=True)))
     leaks, beside = _ended_by_largest_block(table, history, rows, views, leaks)
-    tell_leaks(table, rows, views, leaks, lambda some: goes_on(windows[some], views[some]), beside)
+    tell_leaks(table, rows, views, leaks, stays_told(history, rows, views, windows), beside)
 
 
 def _ended_by_largest_block(
@@ -177,7 +178,7 @@ def _look_for_quiet_leaks(table: Table, history: History, rows: Rows) -> None:
     leaks = find_quiet_leaks(trace_of(history, rows), ground_of(table, history, np.full(len(rows), TRACED), rows))
     views = view_that_holds(table.column("leak_minutes")[rows] / 60)
     windows = history.windows(rows, LEVEL_OF[views])
-    tell_leaks(table, rows, QUIET, leaks, lambda some: goes_on(windows[some], views[some]))
+    tell_leaks(table, rows, QUIET, leaks, stays_told(history, rows, views, windows))
 
 
 def _may_be_quiet(table: Table, history: History, rows: Rows) -> Truths:
@@ -191,9 +192,17 @@ def _may_be_quiet(table: Table, history: History, rows: Rows) -> Truths:
     return may
 
 
-def _still(outside: Numbers, views: Rows) -> Truths:
-    """Fragmentation that was told stays told while the largest block does not come back."""
-    return goes_on(outside, views, flat=True)
+def stays_told(
+    history: History, rows: Rows, views: Rows, windows: Numbers, *, layer: int = 0, flat: bool = False
+) -> Callable[[Rows], Truths]:
+    """Whether what was told of some of these windows goes on, or with `flat` has not come back: one low sample, as yet,
+    takes nothing back."""
+
+    def stays(some: Rows) -> Truths:
+        went_on = history.went_on(windows[some], rows[some], LEVEL_OF[views[some]], layer)
+        return goes_on(went_on, views[some], flat=flat)
+
+    return stays
 
 
 def look_across_boots(table: Table, history: History, rows: Rows, ended: Leaks) -> None:
