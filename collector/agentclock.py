@@ -8,6 +8,8 @@ from __future__ import annotations
 
 WRONG_S = 60
 """A clock that is off by more is wrong: the way takes seconds."""
+BEHIND_MS = "clock_behind_ms"
+"""The field that intake adds to what an agent says of itself by a wrong clock; negative where that is ahead."""
 _WAITS_MS = 10_000
 """Where the oldest reading in the outbox has waited for so long, there is a backlog."""
 

@@ -58,7 +58,7 @@ KINDS: Mapping[str, Kind] = {
             (),
             (
                 "outbox_depth", "oldest_age_ms", "evicted", "disk_free",
-                "ports", "cut_numbers", "cut_names", "long_lines",
+                "ports", "cut_numbers", "cut_names", "long_lines", "clock_behind_ms",
             ),
             ("clock", "version", "reset_reason"),
         ),

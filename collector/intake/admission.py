@@ -15,8 +15,10 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from collector.intake.boots import ANY_EPOCH
 from collector.intake.clocks import Clocks
 from collector.intake.state import IntakeState, Refused
+from collector.intake.wallclocks import NEWEST_MS, OLDEST_MS
 from collector.records import encode_arrival, encode_hole
 from telemetry.clock import stamp
 from telemetry.errors import WireError
@@ -37,10 +39,6 @@ from telemetry.wire import (
     row_faults,
     seal,
 )
-
-OLDEST_MS = 365 * 24 * 3600 * 1000
-NEWEST_MS = 5 * 60 * 1000
-"""Readings may be stamped from a year before they were received to five minutes after."""
 
 
 class Admission:
@@ -123,7 +121,9 @@ class Admission:
             error = WireError("clock", "monotonic times without a clock block")
             self.refuse(received_ms, agent, error, body or encode_body(blocks), _row_count(blocks))
             return
-        if header.flags & EARLIER:
+        if not header.flags & MONOTONIC and header.epoch != ANY_EPOCH:
+            blocks, body = self._by_wall_clock(agent, blocks, body, received_ms)
+        elif header.flags & EARLIER:
             blocks, body = [_guessed(block) for block in blocks], b""
         kept: list[Block] = []
         for block in blocks:
@@ -142,6 +142,20 @@ class Admission:
             return 0
         clock = next((block for block in blocks if isinstance(block, Clock)), None)
         return None if clock is None else self._clocks.anchor_ms(agent, clock, header, sent_ms)
+
+    def _by_wall_clock(
+        self, agent: str, blocks: list[Block], body: bytes, received_ms: int
+    ) -> tuple[list[Block], bytes]:
+        """What the agent stamped itself, as far as that clock is worth something; `body` is empty where it differs."""
+        clocks, known = self.state.wall_clocks, blocks
+        if any(isinstance(block, Rows) and block.kind == "agent" for block in blocks):
+            blocks = [
+                clocks.hear(agent, block, received_ms) if isinstance(block, Rows) and block.kind == "agent" else block
+                for block in blocks
+            ]
+        if clocks.is_wrong(agent):
+            blocks = [_guessed(block) for block in blocks]
+        return blocks, body if blocks is known else b""
 
     def _sift(self, block: Block, agent: str, epoch: int, anchor: int, received_ms: int) -> list[Block]:
         """The block, or what is left of it, or nothing; what is refused goes to quarantine."""

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from collector.intake import boots, budget, inventory
+from collector.intake import boots, budget, inventory, wallclocks
 from collector.intake.boots import Boots
 from collector.intake.budget import SERIES_PER_AGENT, Budget
 from collector.intake.inventory import Inventory
+from collector.intake.wallclocks import WallClocks
 from telemetry.files import add_counts
 from telemetry.messages import Status
 
@@ -29,7 +30,7 @@ CREATE TABLE IF NOT EXISTS quarantine(
     id INTEGER PRIMARY KEY AUTOINCREMENT, received_ms INTEGER NOT NULL, agent TEXT NOT NULL, reason TEXT NOT NULL,
     detail TEXT NOT NULL, rows INTEGER NOT NULL, body BLOB NOT NULL);
 """
-TABLES += boots.TABLES + budget.TABLES + inventory.TABLES
+TABLES += boots.TABLES + budget.TABLES + inventory.TABLES + wallclocks.TABLES
 
 Life = TypeVar("Life", int, str)
 """An epoch (one life of an outbox), or the name of a boot."""
@@ -69,6 +70,7 @@ class IntakeState:
         self.budget = Budget(db, series_per_agent)
         self.inventory = Inventory(db)
         self.boots = Boots(db)
+        self.wall_clocks = WallClocks(db)
         self.contig: dict[tuple[str, int], int] = {
             (agent, epoch): contig for agent, epoch, contig in db.execute("SELECT agent, epoch, contig FROM contig")
         }
@@ -160,6 +162,7 @@ class IntakeState:
         self.budget.write(db)
         self.inventory.write(db)
         self.boots.write(db)
+        self.wall_clocks.write(db)
         if self.refused:
             self._write_refused(db)
         add_counts(db, self.counts)
@@ -192,6 +195,7 @@ class IntakeState:
         self.budget.committed()
         self.inventory.committed()
         self.boots.committed()
+        self.wall_clocks.committed()
 
 
 def _by_agent(lives: Iterable[tuple[str, Life]]) -> dict[str, list[Life]]:

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from collector.agentclock import behind_s
-from collector.judge.columns import CLOCK_BEHIND, GROWING_KINDS, RATCHETS, limit_of
+from collector.agentclock import BEHIND_MS, WRONG_S, behind_s
+from collector.judge.columns import CLOCK_AHEAD, CLOCK_BEHIND, GROWING_KINDS, RATCHETS, limit_of
 from collector.judge.detectors.history import History
 from collector.judge.detectors.kernel import look_at_kernel
 from collector.judge.detectors.leak import Leaks
@@ -126,8 +126,18 @@ class Board:
     def _of_agent(self, row: int, values: Mapping[str, Any], time_ms: int, received_ms: int) -> int:
         """When it was that an agent said that of itself: on its way it cannot grow old, so it is news by any clock."""
         behind = behind_s(time_ms, received_ms, values.get("oldest_age_ms"))
+        known_ms = values.get(BEHIND_MS)
+        if isinstance(known_ms, int):
+            behind = known_ms / 1000
         self.tables["agent"].set(row, CLOCK_BEHIND, np.nan if behind is None else behind)
+        self.tables["agent"].set(row, CLOCK_AHEAD, np.nan if behind is None else -behind)
         return time_ms if behind is None else received_ms
+
+    def is_clock_wrong(self, agent: str) -> bool:
+        """Whether that agent stamps readings by a clock that is off: it runs evenly for all that."""
+        table = self.tables["agent"]
+        row = table.find(agent, ())
+        return row is not None and bool(abs(table.column(CLOCK_BEHIND)[row]) > WRONG_S)
 
     def take_used(self, kind: str, rows: RowNumbers, times: RowNumbers, uptimes: Numbers, used: Numbers) -> None:
         """Used memory for the histories; what is not known, and what is of a start-up, is left out."""

@@ -45,8 +45,8 @@ STEP_LEVEL = "step_level"
 SILENCE_COLUMNS = ("silent_s", "silent_after_s")
 """Seconds since the device was heard (unknown while it may not be judged), and the configured limit."""
 
-CLOCK_BEHIND = "clock_behind_s"
-"""Of an agent: seconds by which its clock is behind the collector's."""
+CLOCK_BEHIND, CLOCK_AHEAD = "clock_behind_s", "clock_ahead_s"
+"""Of an agent: seconds by which its clock is behind the collector's, or ahead of it; the other is negative."""
 
 BEFORE_RESET = tuple(f"before_reset_{number}" for number in range(1, 9))
 LEFT_BEFORE_RESET = tuple(f"left_{name}" for name in BEFORE_RESET)
@@ -96,7 +96,7 @@ _STORED_EXTRAS: Mapping[str, tuple[str, ...]] = {
     "stack": _GROWTH,
     "event": MEMORY_COLUMNS,
     "device": (*SILENCE_COLUMNS, *REBOOT_COLUMNS),
-    "agent": (CLOCK_BEHIND,),
+    "agent": (CLOCK_BEHIND, CLOCK_AHEAD),
 }
 _DERIVED: Mapping[str, tuple[str, ...]] = {
     "process": ("used", "free", "kernel", "fill"),
@@ -110,7 +110,8 @@ _LIMIT_NAMES: Mapping[str, str] = {"process": "user_mode", "heap": "heap", "task
 
 def is_said(kind: str, name: str) -> bool:
     """Whether a column is what the device said, or follows from it, rather than what a detector found."""
-    others = (*SILENCE_COLUMNS, *MEMORY_COLUMNS, CLOCK_BEHIND, "used", "kernel", "free", "size", "limit", "fill")
+    found = (*SILENCE_COLUMNS, *MEMORY_COLUMNS, CLOCK_BEHIND, CLOCK_AHEAD)
+    others = (*found, "used", "kernel", "free", "size", "limit", "fill")
     return name in KINDS[kind].numbers or name in others
 
 
@@ -217,6 +218,7 @@ _FORM_OF_PART: Mapping[str, str] = {
     "minutes": "minutes",
     "silent": "seconds",
     "behind": "seconds",
+    "ahead": "seconds",
 }
 
 _WAYS: Mapping[str, Mapping[str, Callable[[Columns, Columns], Numbers]]] = {

@@ -120,7 +120,7 @@ class Judge:
             row = self.board.add_series("device", block.device, ())
             self.board.tables["device"].changed.add(row)
         last = block.rows[0] if len(block.rows) == 1 else max(block.rows, key=itemgetter(0))
-        begun = self._lives.begun_by(block)
+        begun = self._lives.begun_by(block, arrival.agent)
         place = self.board.admit(block, block.t0 + last[0], self.hearing.newest(row))
         if boot != self.board.boots.get(block.device, boot):
             self._inbox.forget(block.device)

@@ -36,10 +36,15 @@ class Lives:
         self._reboots = reboots
         self._rooms = Rooms(board.tables, board.histories, board.series_of)
 
-    def begun_by(self, block: Rows) -> Begun | None:
-        """The boot that this block begins, looked at before the board forgets what the boot before it said."""
+    def begun_by(self, block: Rows, agent: str) -> Begun | None:
+        """The boot that this block begins, looked at before the board forgets what the boot before it said.
+
+        How far apart the boots lie that an agent tells of from before its own start nobody knows.
+        """
         known = self._board.boots.get(block.device)
-        if known is None or block.boot <= known or block.flags & _GUESSED or not block.rows:
+        if known is None or block.boot <= known or not block.rows:
+            return None
+        if block.flags & _GUESSED and not self._board.is_clock_wrong(agent):
             return None
         time_ms, uptime_ms, heard_ms = block.t0 + block.rows[0][0], block.rows[0][1], nan
         if block.u0 is not None and uptime_ms is not None:

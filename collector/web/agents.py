@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from collector.agentclock import WRONG_S, behind_s
+from collector.agentclock import BEHIND_MS
 from collector.judge.reasons import span
 from collector.series import gateways
 from collector.series.rows import AgentReading
@@ -57,10 +57,10 @@ async def agents_of(services: Services) -> list[AgentRow]:
 
 
 def _clock(reading: AgentReading) -> str:
-    behind = behind_s(reading.time_ms, reading.received_ms, reading.values.get("oldest_age_ms"))
-    if behind is None or abs(behind) <= WRONG_S:
+    behind_ms = reading.values.get(BEHIND_MS)
+    if not isinstance(behind_ms, int):
         return str(reading.values.get("clock", ""))
-    return f"{span(abs(behind))} {'behind' if behind > 0 else 'ahead'}"
+    return f"{span(abs(behind_ms) / 1000)} {'behind' if behind_ms > 0 else 'ahead'}"
 
 
 def _connections(db: sqlite3.Connection) -> list[tuple[str, int, str, int]]:

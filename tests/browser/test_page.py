@@ -403,8 +403,11 @@ def test_agents_and_holes_are_shown(desk: Desk) -> None:
         "clock": "untrusted",
     }
     desk.send(rows("gateway-1", "agent", (), [now_ms], {name: [value] for name, value in told.items()}))
+    told |= {"clock": "unsynchronised", "clock_behind_ms": -5_400_000}
+    desk.send(rows("gateway-2", "agent", (), [now_ms], {name: [value] for name, value in told.items()}))
     desk.send(rows("pump-1", "heap", ("main",), [now_ms - 3_600_000, now_ms], {"free": [5, 5]}))
     page = desk.open("/agents")
+    expect(page.locator("tr", has_text="gateway-2")).to_contain_text("90 min ahead")
     row = page.locator("tr", has_text="gateway-1")
     for words in ("1,234 frames, 1 min", "5.0 GiB", "untrusted", "7", "21 numbers cut short, 2 lines too long"):
         expect(row).to_contain_text(words)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from collector.agentclock import behind_s
+from collector.agentclock import BEHIND_MS, behind_s
 from telemetry.wire import Rows
 from tests.collector.judge.stream import Bench, rows, told
 
@@ -28,6 +28,41 @@ def test_a_gateway_whose_clock_is_behind_is_told_and_when_it_is_right_again() ->
         bench.second(own(bench, 100), agent="gw-1")
         bench.wait(29)
     assert told(bench.findings)[1:] == [("gateway-clock", "resolved")]
+
+
+@pytest.mark.parametrize(
+    ("behind_ms", "rule", "said"),
+    [
+        (-90_000, "gateway-clock-ahead", "is 90 s ahead of the collector's"),
+        (-3_600_000, "gateway-clock-ahead", "is 60 min ahead of the collector's"),
+        (50 * 365 * 86_400_000, "gateway-clock", "is 18250 days behind the collector's"),
+    ],
+)
+def test_a_clock_that_intake_knows_to_be_wrong_is_told(behind_ms: int, rule: str, said: str) -> None:
+    bench = Bench()
+    for _ in range(5):
+        values = {"oldest_age_ms": 0, BEHIND_MS: behind_ms}
+        bench.second(rows("gw-1", "agent", (), bench.now_ms + 900, values, flags=("guess",)), agent="gw-1")
+        bench.wait(29)
+    assert told(bench.findings) == [(rule, "firing")]
+    assert said in bench.findings[0].reason
+    for _ in range(5):
+        bench.second(own(bench, 100), agent="gw-1")
+        bench.wait(29)
+    assert told(bench.findings)[1:] == [(rule, "resolved")]
+
+
+@pytest.mark.parametrize(("behind_ms", "expected"), [(90_000, ["reboot-loop"]), (-90_000, ["reboot-loop"]), (0, [])])
+def test_restarts_behind_a_clock_that_is_off_count_as_it_runs_evenly(behind_ms: int, expected: list[str]) -> None:
+    bench = Bench()
+    for boot in range(1, 7):
+        time_ms = bench.now_ms + 900 - behind_ms
+        values = {"oldest_age_ms": 0, BEHIND_MS: behind_ms}
+        word = rows("gw-1", "agent", (), time_ms, values, flags=("guess",))
+        said = rows("board-1", "event", ("boot",), time_ms, {"reason": "panic"}, boot=boot, flags=("guess",))
+        bench.second(word, said, agent="gw-1")
+        bench.wait(59)
+    assert [one.rule for one in bench.findings if one.device == "board-1" and one.rule == "reboot-loop"] == expected
 
 
 def test_a_gateway_that_comes_back_with_a_backlog_has_the_right_time() -> None:
