@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from agent.bridge import Bridge
@@ -18,7 +19,7 @@ from agent.report import PERIOD_MS, Report, system_clock_state, untrusted_clock_
 from agent.stations import Stations
 from telemetry.clock import monotonic_ms, wall_ms
 from telemetry.errors import UsageError
-from telemetry.readings import About, Reading
+from telemetry.readings import NEVER_SILENT_S, SILENT_AFTER, About, Reading
 from telemetry.wire import Clock
 
 CHECKPOINT_MS = 1_000
@@ -68,6 +69,11 @@ class Agent:
             if isinstance(item, About):
                 self._abouts[item.device] = item
         self._waiting += bodies(items, self._framer)
+
+    def take_leave(self) -> None:
+        """Nothing more is to come, of the agent itself as little as of its devices: their silence is none."""
+        abouts = [*self._abouts.values(), self._report.about()]
+        self.take([replace(about, limits={**about.limits, SILENT_AFTER: NEVER_SILENT_S}) for about in abouts])
 
     def step(self, timeout_s: float, wake: socket.socket | None = None) -> None:
         """Commit when it is time, publish, listen for acks for up to `timeout_s` or until `wake` is readable."""

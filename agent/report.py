@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent.outbox import Outbox
 from telemetry.errors import WireError
-from telemetry.readings import Reading, Value
+from telemetry.readings import About, Reading, Value
 from telemetry.resets import STOPPED
 from telemetry.wire import Rows, decode_body
 
@@ -54,6 +54,10 @@ class Report:
             values["reset_reason"] = self._reset_reason
         uptime_ms = max(0, now_ms - self._started_ms)
         return Reading(self._name, "agent", (), now_ms, values, self._boot, uptime_ms)
+
+    def about(self) -> About:
+        """The agent, where it is described as its devices are."""
+        return About(self._name, self._boot)
 
     def end(self) -> None:
         """The agent ends because it was told to: the next start is no restart that nobody wanted."""

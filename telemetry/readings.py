@@ -99,6 +99,8 @@ class Reading:
 
 SILENT_AFTER = "silent_after_s"
 """The name of a limit that is no size: seconds."""
+NEVER_SILENT_S = 100 * 365 * 86_400
+"""What stands there of a device that nobody waits for: all that it had to say has been said."""
 
 
 @dataclass(frozen=True, slots=True)

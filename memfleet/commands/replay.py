@@ -53,7 +53,8 @@ def command(
     """Feed a saved console log through the same path as a live board: parser, outbox, broker, collector.
 
     A capture (the folder `capture/DEVICE` of an agent, or one file of it) keeps its own times. Any other log ends now,
-    its lines --line-every apart. With --speed the first line is now, and the others come as fast as that says.
+    its lines --line-every apart. With --speed the first line is now, and the others come as fast as that says. A device
+    that was played to its end is not called silent.
 
     [bold]Example:[/bold] memfleet replay crash.log --device bench-7 --broker mqtt://127.0.0.1:1883 --data /tmp/replay
     """
@@ -69,6 +70,7 @@ def command(
             return
         bridge = Bridge(device, agent.outbox, None if system == "auto" else system)
         count = _play(agent, bridge, _Plan(entries, speed, move=shift or not timed), stop)
+        agent.take_leave()
         if not stop.is_set():
             agent.outbox.remember(_LEFT_OVER, played)
         _deliver(agent, "run the same again to deliver them")

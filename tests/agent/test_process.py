@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from agent.config import AgentConfig
 from agent.process import Agent
 from telemetry.errors import UsageError
-from telemetry.readings import About
+from telemetry.readings import NEVER_SILENT_S, SILENT_AFTER, About
 from telemetry.settings import Broker
 from telemetry.wire import decode_body
 
@@ -44,6 +45,19 @@ def test_all_devices_are_described_once_more_when_the_collector_asks(tmp_path: P
         agent.commit()
     frames = agent.outbox.after(agent.outbox.base, 10)
     assert [b for frame in frames for b in decode_body(frame.data) if isinstance(b, About)] == [new, other]
+    agent.close()
+
+
+def test_an_agent_that_takes_leave_says_that_nobody_needs_to_wait_for_it_or_its_devices(tmp_path: Path) -> None:
+    agent = Agent(config("replay"), tmp_path)
+    old, new = About("d1", 1, {"firmware": "1"}), About("d1", 2, {"firmware": "2"}, {"user_mode": 262_144})
+    agent.take([old, new])
+    agent.commit()
+    agent.take_leave()
+    agent.commit()
+    leave = [b for frame in agent.outbox.after(agent.outbox.base, 10) for b in decode_body(frame.data)]
+    never = {SILENT_AFTER: NEVER_SILENT_S}
+    assert leave == [replace(new, limits=new.limits | never), About("replay", 1, {}, never)]
     agent.close()
 
 

@@ -20,6 +20,7 @@ from emulators.consoles import DeviceConsole
 from memfleet.cli import main
 from memfleet.commands import replay
 from telemetry.clock import wall_ms
+from telemetry.readings import NEVER_SILENT_S
 from tests.memfleet.running import Collector, Terminal, memfleet
 from tests.servers import Mosquitto, free_port, mosquitto
 from tests.waiting import said, wait_until
@@ -158,6 +159,8 @@ def test_the_capture_replays_into_a_fresh_collector(story: Story) -> None:
     wait_until(lambda: readings(story.again) == readings(story.live), "the same readings")
     assert set(events(story.again)) == set(events(story.live))
     wait_until(lambda: alerts(story.again) == alerts(story.live), "the same alerts")
+    limits = story.again.get("/api/v1/devices/pump")["limits"]
+    assert limits["silent_after_s"] == NEVER_SILENT_S, "nothing more is to come"
 
 
 def test_what_a_replay_could_not_deliver_goes_once_and_another_log_after_it(

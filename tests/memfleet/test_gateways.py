@@ -174,6 +174,27 @@ def test_evicted_frames_and_silence_are_holes(collector: Collector, broker: Mosq
     small.agent.close()
 
 
+def test_a_replay_that_is_over_leaves_no_silence_behind(
+    collector: Collector, gateway: Gateway, broker: Mosquitto, tmp_path: Path
+) -> None:
+    log = tmp_path / "board.log"
+    log.write_text("I (1200) app: Free heap: 150000 bytes\nE (1300) wifi: lost\n" * 5)
+    played = run(
+        "replay", str(log), "--device", "e-1", "--broker", broker.url, "--fleet", "plant", "--data", tmp_path / "r"
+    )
+    assert played.returncode == 0, played.stderr
+    gateway.say("e-2")
+    gateway.flush()
+
+    def silent() -> set[str]:
+        return {one["device"] for one in ask(collector, "alerts", "--json") if one["rule"] == "silent"}
+
+    wait_until(lambda: "e-2" in silent(), "one that leaves without a word is missed")
+    wait_until(lambda: collector.get("/api/v1/devices/e-1"), "the device that was played is listed")
+    assert not silent() & {"e-1", "replay"}
+    assert [one["device"] for one in ask(collector, "holes", "--json") if one["device"] in ("e-1", "replay")] == []
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
