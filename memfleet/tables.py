@@ -19,6 +19,7 @@ from telemetry.visible import visible, visible_json
 
 STATE_STYLES = {"critical": "bold red", "warning": "yellow", "silent": "dim", "ok": "green", "info": "cyan"}
 _PROSE = ("reason", "detail", "newest values (bytes)")
+_GAP = "  "
 _WIDE = 2_000  # a file or another program takes whole lines
 _SPAN = re.compile(r"^[\d.]+\s*(ms|s|m|h|d)$")
 
@@ -30,6 +31,38 @@ def print_json(value: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) -> None:
     """A table; a column that begins with `>` is set to the right. Without rows: the sentence."""
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    lines = [[_cell(value) for value in row] for row in rows]
+    if not lines:
+        console.print(Text(empty))
+    elif (table := _set_straight(columns, lines, console.width)) is not None:
+        console.print(table, soft_wrap=True)
+    else:
+        console.print(_folded(columns, lines))
+
+
+def _set_straight(columns: Sequence[str], lines: Sequence[Sequence[Text]], width: int) -> Text | None:
+    """The table where each row fits into one line, None where it does not: a fleet of thousands would take seconds if
+    each of its cells were to be laid out."""
+    if any("\n" in cell.plain for cells in lines for cell in cells):
+        return None
+    head = [Text(column.lstrip(">"), "bold") for column in columns]
+    widths = [max(cell.cell_len for cell in cells) for cells in zip(head, *lines, strict=True)]
+    if sum(widths) + len(_GAP) * (len(widths) - 1) > width:
+        return None
+    return Text("\n").join(_line(columns, cells, widths) for cells in (head, *lines))
+
+
+def _line(columns: Sequence[str], cells: Sequence[Text], widths: Sequence[int]) -> Text:
+    parts: list[Text | str] = []
+    for column, cell, width in zip(columns, cells, widths, strict=True):
+        space = " " * (width - cell.cell_len)
+        parts += (space, cell, _GAP) if column.startswith(">") else (cell, space, _GAP)
+    return Text.assemble(*parts[:-1])
+
+
+def _folded(columns: Sequence[str], lines: Sequence[Sequence[Text]]) -> Table:
+    """The table with cells of several lines where the width wants it."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         name = column.lstrip(">")
@@ -37,10 +70,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: st
         table.add_column(
             name, justify="right" if right else "left", no_wrap=name.strip() not in _PROSE, overflow="fold"
         )
-    for row in rows:
-        table.add_row(*map(_cell, row))
-    console = Console(width=None if sys.stdout.isatty() else _WIDE)
-    console.print(table if table.row_count else Text(empty))
+    for cells in lines:
+        table.add_row(*cells)
+    return table
 
 
 def _cell(value: Any) -> Text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import unicodedata
 
 import pytest
@@ -69,6 +70,22 @@ def test_tables_show_what_devices_are_called(attack: str, capsys: pytest.Capture
     tables.print_json({"device": attack})
     for line in capsys.readouterr().out.splitlines():
         assert not acts(line)
+
+
+@given(st.lists(st.tuples(HOSTILE, HOSTILE, HOSTILE), min_size=1, max_size=5))
+def test_a_table_that_needs_no_folding_is_set_as_any_other(rows: list[tuple[str, str, str]]) -> None:
+    columns = ("device", ">used", "reason")
+    lines = [[tables.state(first), *map(tables._cell, others)] for first, *others in rows]
+    straight = tables._set_straight(columns, lines, 2_000)
+    drawn = []
+    for table in (straight, tables._folded(columns, lines)):
+        stream = io.StringIO()
+        Console(file=stream, width=2_000, force_terminal=True).print(table, soft_wrap=table is straight)
+        drawn.append(stream.getvalue())
+    plain = [[line.rstrip() for line in re.sub("\x1b[^m]*m", "", text).splitlines()] for text in drawn]
+    assert straight is not None
+    assert plain[0] == plain[1]
+    assert tables._set_straight(columns, lines, 10) is None
 
 
 @pytest.mark.parametrize("attack", [*ATTACKS, "[bold red]loud[/bold red]"])
