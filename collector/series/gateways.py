@@ -31,7 +31,8 @@ def holes(
 ) -> list[HoleRow]:
     """Holes that touch the span (wall ms), the newest first: those recorded, and the silence that lasts now.
 
-    A device silent since before `silent_since_ms` has a hole that is not over. Retired devices have none.
+    One that began nobody knows when has its end for its time. A device silent since before `silent_since_ms` has a hole
+    that is not over. Retired devices have none.
     """
     start, end = span_ms
     wanted = {"start": start, "end": end, "silent": silent_since_ms, "device": device, "limit": limit}
@@ -39,6 +40,7 @@ def holes(
 
 
 _HOLES = """
+SELECT * FROM (
 SELECT device, agent, from_ms, to_ms, cause, frames FROM holes JOIN devices USING(device)
 WHERE from_ms <= :end AND coalesce(to_ms, :end) >= :start AND (:device IS NULL OR device = :device)
 UNION ALL
@@ -47,5 +49,5 @@ WHERE last_t > 0 AND last_t < :silent AND (:device IS NULL OR device = :device)
   AND last_t + 1000 * coalesce(json_extract(limits, '$.silent_after_s'), 0) <= :end
   AND NOT EXISTS (SELECT 1 FROM holes WHERE holes.device = devices.device AND to_ms IS NULL)
   AND json_extract(coalesce(texts, '{}'), '$.retired') IS NULL
-ORDER BY 3 DESC LIMIT :limit
+) ORDER BY CASE WHEN from_ms > 0 THEN from_ms ELSE to_ms END DESC LIMIT :limit
 """

@@ -2,6 +2,8 @@
 
 `lost`: frames of the device's agent that will never come (its outbox was full or damaged) fell into it; whether they
 held readings of this device nobody knows any more. `silence`: nothing was lost on the way, the device said nothing.
+
+A device that was first heard after its agent had lost frames has a hole that began nobody knows when: at 0.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ CREATE TABLE IF NOT EXISTS holes(
     device TEXT NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER, cause TEXT NOT NULL, frames INTEGER NOT NULL,
     PRIMARY KEY(device, from_ms)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS holes_at ON holes(from_ms);
+CREATE TABLE IF NOT EXISTS losses(
+    agent TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, frames INTEGER NOT NULL) WITHOUT ROWID;
 """
 
 _offset = itemgetter(0)
@@ -40,10 +44,16 @@ class Holes:
             device: (from_ms, frames)
             for device, from_ms, frames in db.execute("SELECT device, from_ms, frames FROM holes WHERE to_ms IS NULL")
         }
+        self._losses: dict[str, tuple[int, int]] = {
+            agent: (at_ms, frames) for agent, at_ms, frames in db.execute("SELECT agent, at_ms, frames FROM losses")
+        }
         self._rows: list[tuple[str, int, int | None, str, int]] = []
+        self._new_losses: set[str] = set()
 
     def lost(self, hole: Hole) -> None:
         """Frames of an agent will never come: a hole opens for each of its devices, until it is heard again."""
+        self._losses[hole.agent] = hole.received_ms, self._losses.get(hole.agent, (0, 0))[1] + hole.frames
+        self._new_losses.add(hole.agent)
         for device, agent in self._agent_of.items():
             from_ms, frames = self._open.get(device, (self._newest[device], 0))
             if agent == hole.agent and from_ms:
@@ -56,9 +66,17 @@ class Holes:
             self._agent_of[device] = arrival.agent
             first, last = min(times), max(times)
             allowed_ms = max(self._silent_after_ms, 1000 * self._about(device).limits.get(SILENT_AFTER, 0))
+            if not self._newest.get(device):
+                self._begin(device, first, allowed_ms)
             for time_ms in sorted(times) if last - first > allowed_ms else (first,):
                 self._step(device, time_ms, allowed_ms)
             self._newest[device] = max(self._newest.get(device, 0), last)
+
+    def _begin(self, device: str, first_ms: int, allowed_ms: int) -> None:
+        """Was it there when its agent lost frames? It was silent by then, if it was not."""
+        at_ms, frames = self._losses.get(self._agent_of[device], (0, 0))
+        if frames and first_ms - at_ms <= allowed_ms:
+            self._rows.append((device, 0, first_ms, "lost", frames))
 
     def _step(self, device: str, time_ms: int, allowed_ms: int) -> None:
         newest = self._newest.get(device, 0) or time_ms
@@ -74,6 +92,9 @@ class Holes:
     def save(self) -> Counter[str]:
         """Write what was found; how many holes closed, by cause."""
         self._db.executemany("INSERT OR REPLACE INTO holes VALUES(?, ?, ?, ?, ?)", self._rows)
+        losses = [(agent, *self._losses[agent]) for agent in self._new_losses]
+        self._db.executemany("INSERT OR REPLACE INTO losses VALUES(?, ?, ?)", losses)
+        self._new_losses.clear()
         counts = Counter(f"holes_{cause}" for _, _, to_ms, cause, _ in self._rows if to_ms is not None)
         self._rows.clear()
         return counts

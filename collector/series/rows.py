@@ -120,7 +120,7 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class HoleRow:
-    """A stretch of a device's time without readings; `to_ms` is None while it lasts.
+    """A stretch of a device's time without readings; `to_ms` is None while it lasts, `from_ms` 0 where nobody knows.
 
     `cause`: "lost" when `frames` of its agent never came, "silence" when the device said nothing.
     """

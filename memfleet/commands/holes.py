@@ -34,10 +34,14 @@ def command(
         return
     print_table(
         ("device", "agent", "from", "to", ">for", "why"),
-        ((one["device"], one["agent"], clock(one["from_ms"]), clock(one["to_ms"]) or "lasts",
-          span_text(((one["to_ms"] or now_ms) - one["from_ms"]) / 1000), _why(one)) for one in holes),
+        ((one["device"], one["agent"], clock(one["from_ms"]) or "not known", clock(one["to_ms"]) or "lasts",
+          _span(one, now_ms), _why(one)) for one in holes),
         "No hole: readings came without a break.",
     )  # fmt: skip
+
+
+def _span(hole: dict[str, Any], now_ms: int) -> str:
+    return span_text(((hole["to_ms"] or now_ms) - hole["from_ms"]) / 1000) if hole["from_ms"] else ""
 
 
 def _why(hole: dict[str, Any]) -> str:

@@ -110,8 +110,8 @@ def _hole_cells(hole: HoleRow, now_ms: int) -> list[str]:
     why = "silence" if hole.cause == "silence" else f"{hole.frames:,} frames of its agent never came"
     return [
         f'<a href="{text.device_address(hole.device)}">{escape(hole.device)}</a>',
-        text.local_time_html(hole.from_ms),
+        text.local_time_html(hole.from_ms) if hole.from_ms else "not known",
         "lasts" if hole.to_ms is None else text.local_time_html(hole.to_ms),
-        text.span((hole.to_ms or now_ms) - hole.from_ms),
+        text.span((hole.to_ms or now_ms) - hole.from_ms) if hole.from_ms else "–",
         why,
     ]

@@ -86,11 +86,22 @@ def test_lost_frames_are_a_hole_of_every_device_of_their_agent(tmp_path: Path) -
     assert counters(bench.db)["holes_lost"] == 2
 
 
-def test_what_was_lost_before_anything_was_heard_is_nobodys_hole(tmp_path: Path) -> None:
+def test_what_was_lost_before_a_device_was_first_heard_is_its_hole_unless_it_came_later(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
-    lose(bench, 5)
-    heard(bench, 0)
-    assert found(bench) == []
+    lose(bench, 3)
+    lose(bench, 2)
+    bench.restart()
+    heard(bench, -9 * SILENT, 0)
+    heard(bench, SILENT, device="dev-2")
+    heard(bench, SILENT + 1, device="came-later")
+    heard(bench, 0, device="other", agent="another")
+    assert [hole for hole in found(bench, T0 + SILENT) if hole.cause == "lost"] == [
+        HoleRow("dev-2", "gateway", 0, T0 + SILENT, "lost", 5),
+        HoleRow("dev-1", "gateway", 0, T0 - 9 * SILENT, "lost", 5),
+    ]
+    assert counters(bench.db)["holes_lost"] == 2
+    later = holes(bench.db, (T0, T0 + 10**12), T0)
+    assert [hole.device for hole in later if hole.cause == "lost"] == ["dev-2"]
 
 
 def test_old_readings_that_come_late_make_no_hole(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.series.points import extremes
-from collector.series.rows import DeviceRow, EventRow, Points
+from collector.series.rows import DeviceRow, EventRow, HoleRow, Points
 from collector.series.runs import RunRow
 from collector.web.page import charts, text
+from collector.web.page.agents import holes_html
 from collector.web.page.firmware import verdict_html
 from collector.web.page.fleet import row_html
 from collector.web.page.panels import Seen, panels_of
@@ -155,3 +156,9 @@ def test_the_verdict_on_a_version_says_what_cannot_be_told() -> None:
     assert "Nothing says that 2 needs more than 1." in verdict_html([one("same")], "1", "2")
     assert "Of 2 measures it is unclear" in verdict_html([one("same"), one("unclear"), one("unclear")], "1", "2")
     assert "So few devices" in verdict_html([one("unknown")], "1", "2")
+
+
+def test_a_hole_that_began_nobody_knows_when_is_not_as_long_as_time() -> None:
+    html = holes_html([HoleRow("pump-1", "gw", 0, 1_795_000_000_000, "lost", 7)], 1_795_000_000_000)
+    assert "<td>not known</td>" in html
+    assert "<td>–</td>" in html
