@@ -72,14 +72,17 @@ class Agent:
 
     def take_leave(self) -> None:
         """Nothing more is to come, of the agent itself as little as of its devices: their silence is none."""
-        abouts = [*self._abouts.values(), self._report.about()]
-        self.take([replace(about, limits={**about.limits, SILENT_AFTER: NEVER_SILENT_S}) for about in abouts])
+        never = {SILENT_AFTER: NEVER_SILENT_S}
+        self.take([replace(about, limits={**about.limits, **never}) for about in self._abouts.values()])
 
     def step(self, timeout_s: float, wake: socket.socket | None = None) -> None:
         """Commit when it is time, publish, listen for acks for up to `timeout_s` or until `wake` is readable."""
         now = monotonic_ms()
         if now >= self._next_report:
             self._next_report = now + PERIOD_MS
+            about = self._report.about()
+            if about.device not in self._abouts:
+                self.take([about])
             self.take([self._report.reading(self.now_ms(), self._directory, self.tell_of_consoles())])
         if self.publisher.describe and now >= self._next_describe:
             self._next_describe = now + DESCRIBE_MS

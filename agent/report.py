@@ -9,11 +9,13 @@ from pathlib import Path
 
 from agent.outbox import Outbox
 from telemetry.errors import WireError
-from telemetry.readings import About, Reading, Value
+from telemetry.pace import PERIODS
+from telemetry.readings import SILENT_AFTER, About, Reading, Value
 from telemetry.resets import STOPPED
 from telemetry.wire import Rows, decode_body
 
 PERIOD_MS = 30_000
+_SILENT_AFTER_S = PERIODS * PERIOD_MS // 1000
 _END = "agent/end"
 
 _TIMEX_BYTES = 256  # struct timex has 208 on 64-bit Linux; all zero, it asks and changes nothing
@@ -56,8 +58,8 @@ class Report:
         return Reading(self._name, "agent", (), now_ms, values, self._boot, uptime_ms)
 
     def about(self) -> About:
-        """The agent, where it is described as its devices are."""
-        return About(self._name, self._boot)
+        """The agent, described as its devices are: its collector may call these silent sooner than it speaks."""
+        return About(self._name, self._boot, {}, {SILENT_AFTER: _SILENT_AFTER_S})
 
     def end(self) -> None:
         """The agent ends because it was told to: the next start is no restart that nobody wanted."""

@@ -152,7 +152,8 @@ class CollectorConfig(Settings, frozen=True):
     shards: tuple[Annotated[str, Meta(pattern="^[0-9a-f]{2}$")], ...] | None = None
     """Shards to own, two hex digits each; unset: all."""
     silent_after_s: Positive = 300
-    """A device that says nothing for so long is silent, seconds. Agents speak of themselves every 30 s."""
+    """A device that says nothing for so long is silent, seconds. Agents speak of themselves every 30 s, and have
+    90."""
     broker: Broker = Broker()
     stores: tuple[StoreConfig, ...] = ()
     page: Page = Page()

@@ -44,7 +44,8 @@ def test_all_devices_are_described_once_more_when_the_collector_asks(tmp_path: P
         agent.step(0)
         agent.commit()
     frames = agent.outbox.after(agent.outbox.base, 10)
-    assert [b for frame in frames for b in decode_body(frame.data) if isinstance(b, About)] == [new, other]
+    own = About("gw-1", 1, {}, {SILENT_AFTER: 90})
+    assert [b for frame in frames for b in decode_body(frame.data) if isinstance(b, About)] == [own, new, other, own]
     agent.close()
 
 
@@ -52,10 +53,12 @@ def test_an_agent_that_takes_leave_says_that_nobody_needs_to_wait_for_it_or_its_
     agent = Agent(config("replay"), tmp_path)
     old, new = About("d1", 1, {"firmware": "1"}), About("d1", 2, {"firmware": "2"}, {"user_mode": 262_144})
     agent.take([old, new])
+    agent.step(0)
     agent.commit()
+    known = agent.outbox.last
     agent.take_leave()
     agent.commit()
-    leave = [b for frame in agent.outbox.after(agent.outbox.base, 10) for b in decode_body(frame.data)]
+    leave = [b for frame in agent.outbox.after(known, 10) for b in decode_body(frame.data)]
     never = {SILENT_AFTER: NEVER_SILENT_S}
     assert leave == [replace(new, limits=new.limits | never), About("replay", 1, {}, never)]
     agent.close()

@@ -183,6 +183,7 @@ def test_a_replay_that_is_over_leaves_no_silence_behind(
         "replay", str(log), "--device", "e-1", "--broker", broker.url, "--fleet", "plant", "--data", tmp_path / "r"
     )
     assert played.returncode == 0, played.stderr
+    gateway.agent.step(0)
     gateway.say("e-2")
     gateway.flush()
 
@@ -190,6 +191,7 @@ def test_a_replay_that_is_over_leaves_no_silence_behind(
         return {one["device"] for one in ask(collector, "alerts", "--json") if one["rule"] == "silent"}
 
     wait_until(lambda: "e-2" in silent(), "one that leaves without a word is missed")
+    assert name_of(gateway) not in silent(), "agents speak each half minute, whatever devices do"
     wait_until(lambda: collector.get("/api/v1/devices/e-1"), "the device that was played is listed")
     assert not silent() & {"e-1", "replay"}
     assert [one["device"] for one in ask(collector, "holes", "--json") if one["device"] in ("e-1", "replay")] == []

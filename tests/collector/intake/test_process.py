@@ -121,7 +121,7 @@ def test_a_collector_that_is_new_to_an_agent_asks_what_its_devices_are(tmp_path:
                 intake.step()
 
             def known(intake: Intake = intake) -> list[str]:
-                return [b.texts["firmware"] for b in blocks(intake) if isinstance(b, About)]
+                return [b.texts["firmware"] for b in blocks(intake) if isinstance(b, About) and b.texts]
 
             step_until(step, lambda: agent.publisher.idle and bool(known()), f"the {life} knows what it is")
             assert known() == ["1.2"]
