@@ -38,6 +38,9 @@ DATED_S = 30 * 24 * 3600
 """The expiry interval of messages whose receiver is to know how long they lay. No session is kept as long."""
 SHORT = 3
 """So many connections in a row that ended before they were steady look as if two of one name took turns."""
+RIVAL_S = 120.0
+"""Two of one name take the connection from each other more often than that, however long they wait between tries."""
+_TAKEN_OVER = 142
 _UNSUPPORTED_VERSION = 132
 _TOPICS_AT_ONCE = 100
 _LARGEST_PACKET = 268_435_455
@@ -138,6 +141,7 @@ class Link:
         self._next_misc = 0.0
         self._steady_at = 0.0
         self._short = 0
+        self._rival_until = 0.0
 
     # -- driving -------------------------------------------------------------------------------------------------------
 
@@ -229,6 +233,14 @@ class Link:
         self._subscriptions += more
         if self._client is not None and self.up:
             self._subscribe(self._client, more)
+
+    @property
+    def rival(self) -> str:
+        """Who takes the connection from us, as a sentence; "" when nobody does. Before MQTT 5 it is a guess."""
+        if self._now() >= self._rival_until:
+            return ""
+        name = self._session.client_id
+        return f"another program takes the connection to the broker from us: it is {name}, too, and needs another name"
 
     @property
     def tells_limits(self) -> bool:
@@ -331,7 +343,10 @@ class Link:
         if client is not self._client:
             return
         self._short = self._short + 1 if self._now() < self._steady_at else 0
-        twin = f"; is another program connected as {self._session.client_id}?" if self._short >= SHORT else ""
+        twin = ""
+        if self._short >= SHORT or reason.value == _TAKEN_OVER:
+            self._rival_until = self._now() + RIVAL_S
+            twin = f"; is another program connected as {self._session.client_id}?"
         self.drop(f"broker {self._broker.url} closed the connection: {reason}{twin}")
 
     def _on_publish(self, _client: paho.Client, _userdata: Any, mid: int, reason: Any, _properties: Any) -> None:

@@ -143,6 +143,7 @@ class Intake:
         now = monotonic_ms()
         if now >= self._next_tick:
             self._state.frames.append((encode_tick(self._now_ms()), 0))
+            self._state.trouble = self.link.rival
             self._next_tick = max(self._next_tick + TICK_MS, now)
 
     def _commit(self) -> None:

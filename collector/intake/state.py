@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS agents(
 CREATE TABLE IF NOT EXISTS quarantine(
     id INTEGER PRIMARY KEY AUTOINCREMENT, received_ms INTEGER NOT NULL, agent TEXT NOT NULL, reason TEXT NOT NULL,
     detail TEXT NOT NULL, rows INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS trouble(sentence TEXT NOT NULL);
 """
 TABLES += boots.TABLES + budget.TABLES + inventory.TABLES + wallclocks.TABLES
 
@@ -64,7 +65,7 @@ class Refused:
 
 
 class IntakeState:
-    """The tables in memory, with what has changed since the last commit."""
+    """The tables in memory, with what has changed since the last commit. `trouble` is what people ought to mend."""
 
     def __init__(self, db: sqlite3.Connection, series_per_agent: int = SERIES_PER_AGENT) -> None:
         self.budget = Budget(db, series_per_agent)
@@ -81,6 +82,7 @@ class IntakeState:
         self._live_epochs: dict[str, int] = dict(db.execute("SELECT agent, epoch FROM agents"))
         self._epochs = _by_agent(self.contig)
         self._boots = _by_agent(self.anchors)
+        self.trouble = self._known_trouble = "".join(sentence for (sentence,) in db.execute("SELECT * FROM trouble"))
         self.counts: Counter[str] = Counter()
         self.frames: list[tuple[bytes, int]] = []
         self.refused: list[Refused] = []
@@ -163,6 +165,9 @@ class IntakeState:
         self.inventory.write(db)
         self.boots.write(db)
         self.wall_clocks.write(db)
+        if self.trouble != self._known_trouble:
+            db.execute("DELETE FROM trouble")
+            db.executemany("INSERT INTO trouble VALUES(?)", [(self.trouble,)] if self.trouble else [])
         if self.refused:
             self._write_refused(db)
         add_counts(db, self.counts)
@@ -183,6 +188,7 @@ class IntakeState:
 
     def committed(self) -> None:
         """The transaction is on disk: nothing is pending any more."""
+        self._known_trouble = self.trouble
         self.counts.clear()
         self.frames.clear()
         self.refused.clear()

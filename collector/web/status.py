@@ -32,7 +32,8 @@ class ProcessStatus:
     """One process. `lag_frames`: unread frames of each journal it reads; `behind_ms`: age of the oldest unread reading.
 
     `frames` are held in its own journal (None: it keeps none); `changed_ms` is its last write (wall time); `store` is
-    what a store says of itself; `trouble` why a file that is there cannot be read.
+    what a store says of itself; `trouble` why a file that is there cannot be read; `rival` that somebody takes its
+    place at the broker.
     """
 
     process: str
@@ -46,6 +47,7 @@ class ProcessStatus:
     counters: dict[str, int] = field(default_factory=dict)
     lag_frames: dict[str, int] = field(default_factory=dict)
     trouble: str = ""
+    rival: str = ""
 
 
 class Health:
@@ -102,6 +104,8 @@ def unready(found: Sequence[ProcessStatus], now_ms: int) -> list[str]:
             reasons.append(f"intake has written nothing for {_age(now_ms - one.changed_ms)}")
         if one.process in _BEHIND and one.behind_ms > BEHIND_MS:
             reasons.append(f"{_BEHIND[one.process]} {_age(one.behind_ms)} behind")
+        if one.rival:
+            reasons.append(one.rival)
         if one.store and one.store.state == "held":
             reasons.append(f"{one.process} is held: {one.store.reason}")
     return reasons
@@ -128,6 +132,7 @@ def _status(directory: Path, process: str, file: str, now_ms: int) -> ProcessSta
                 store=report(path) if process.startswith("store:") else None,
                 counters=dict(db.execute("SELECT name, value FROM counters ORDER BY name")),
                 lag_frames=lags,
+                rival=_rival(db) if process == "intake" else "",
             )
     except (sqlite3.Error, OSError, ValueError) as error:
         return ProcessStatus(process, file, trouble=f"{error}" if path.exists() else "")
@@ -148,6 +153,12 @@ def _with_log(path: Path) -> list[os.stat_result]:
     with contextlib.suppress(FileNotFoundError):
         found.append(path.with_name(path.name + "-wal").stat())
     return found
+
+
+def _rival(db: sqlite3.Connection) -> str:
+    with contextlib.suppress(sqlite3.OperationalError):  # of an earlier version that has not been brought up yet
+        return "".join(sentence for (sentence,) in db.execute("SELECT sentence FROM trouble"))
+    return ""
 
 
 def _frames_held(db: sqlite3.Connection) -> int:

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -95,6 +96,6 @@ def _require(failed: Sequence[str]) -> None:
 
 def gets_on(directory: Path) -> bool:
     """Whether the files show that a collector does its work: ticks come, and the series are not behind. A store that is
-    down does not count: no restart of ours would help it."""
+    down does not count, nor another program of our name at the broker: no restart of ours would help it."""
     now_ms = wall_ms()
-    return not unready(statuses(directory, (), now_ms), now_ms)
+    return not unready([replace(one, rival="") for one in statuses(directory, (), now_ms)], now_ms)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from agent.config import AgentConfig
 from agent.framing import Framer
 from agent.outbox import Outbox
@@ -13,6 +15,7 @@ from agent.publisher import Publisher
 from collector.config import CollectorConfig
 from collector.intake.process import Intake
 from collector.records import RETIRED, Arrival, Tick, decode
+from collector.web.status import statuses, unready
 from telemetry.clock import monotonic_ms, wall_ms
 from telemetry.mqtt import Message
 from telemetry.readings import About, Reading
@@ -133,3 +136,31 @@ def blocks(intake: Intake) -> list[Block]:
     """Everything that was taken in."""
     entries = [decode(frame.data) for frame in intake.journal.after(0, 1_000)]
     return [block for entry in entries if isinstance(entry, Arrival) for block in entry.blocks]
+
+
+def test_two_collectors_of_one_name_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telemetry.mqtt.RIVAL_S", 3.0)
+    with mosquitto(tmp_path) as broker:
+        config = CollectorConfig(fleet="plant", broker=Broker(url=broker.url))
+        twins = []
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            twins.append(Intake(config, tmp_path / name))
+
+        def step() -> None:
+            for twin in twins:
+                twin.step()
+
+        def told() -> list[str]:
+            now_ms = wall_ms()
+            return [
+                reason
+                for name in ("one", "two")
+                for reason in unready(statuses(tmp_path / name, (), now_ms), now_ms)
+                if "it is plant-collector, too, and needs another name" in reason
+            ]
+
+        step_until(step, lambda: told() != [], "one has lost its connection to the other")
+        twins.pop().close()
+        step_until(step, lambda: told() == [], "nobody takes it any more")
+        twins.pop().close()

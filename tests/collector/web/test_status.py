@@ -11,6 +11,7 @@ import pytest
 from collector.stores.ledger import Ledger
 from collector.web.metrics import render
 from collector.web.status import ProcessStatus, statuses, unready
+from memfleet.commands.collect import gets_on
 from telemetry.clock import wall_ms
 from telemetry.journal import Cursor, save_cursor
 from tests.collector.web.seeding import Collector
@@ -114,3 +115,15 @@ def test_a_log_that_goes_between_two_looks_makes_nobody_stand_still(
     collector.settle()
     monkeypatch.setattr(Path, "stat", stat)
     assert _by_process(collector.directory, wall_ms())["judge"].running
+
+
+def test_a_rival_at_the_broker_is_told_and_is_no_reason_to_start_again(collector: Collector) -> None:
+    now_ms = wall_ms()
+    collector.arrive([], received_ms=now_ms)
+    collector.settle()
+    read = Cursor(collector.readings.generation, collector.readings.last_id())
+    save_cursor(collector.findings.db, "readings", read)
+    assert unready(statuses(collector.directory, (), now_ms), now_ms) == []
+    collector.readings.db.execute("INSERT INTO trouble VALUES('another takes our place')")
+    assert unready(statuses(collector.directory, (), now_ms), now_ms) == ["another takes our place"]
+    assert gets_on(collector.directory)
