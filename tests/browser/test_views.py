@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -273,4 +274,11 @@ def test_no_view_scrolls_sideways_on_a_phone(shared: Shared) -> None:
         page.goto(shared.address + path)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+    incident = f"/incident?key={quote(f'heap-leak|esp32|2.4.1|heap|DRAM@{shared.began_ms}')}"
+    for path, words in ((incident, "ends in about 61 hours"), ("/firmware", "heap / dram"), ("/agents", "gateway-1")):
+        page.goto(shared.address + path)
+        row = page.locator("table.list tr", has_text=words).first
+        expect(row).to_be_visible()
+        cut = "[...document.querySelectorAll('.table-wrap')].some(one => one.scrollWidth > one.clientWidth)"
+        assert not page.evaluate(cut), path
     page.set_viewport_size({"width": 1280, "height": 800})

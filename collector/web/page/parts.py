@@ -62,14 +62,18 @@ def moment(label: str, at_ms: int, act: Callable[[int], Any]) -> ui.element:
 
 
 def table_html(columns: Sequence[str], rows: Iterable[Sequence[str]], classes: str = "list") -> str:
-    """A table of cells that are HTML already; a column that begins with `>` is one of numbers."""
+    """A table of cells that are HTML already; a column that begins with `>` is one of numbers. Each cell carries the
+    name of its column, which stands before it where the screen is too narrow for a table."""
     numbers = [' class="number"' if column.startswith(">") else "" for column in columns]
     heads = "".join(
         f'<th scope="col"{number}>{escape(column.lstrip(">"))}</th>'
         for column, number in zip(columns, numbers, strict=True)
     )
+    marks = [
+        f'{number} data-column="{escape(column.lstrip(">"))}"' for column, number in zip(columns, numbers, strict=True)
+    ]
     body = "".join(
-        "<tr>" + "".join(f"<td{n}>{cell}</td>" for cell, n in zip(cells, numbers, strict=True)) + "</tr>"
+        "<tr>" + "".join(f"<td{mark}>{cell}</td>" for cell, mark in zip(cells, marks, strict=True)) + "</tr>"
         for cells in rows
     )
     return f'<table class="{classes}"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
