@@ -147,15 +147,15 @@ class Admission:
         self, agent: str, blocks: list[Block], body: bytes, received_ms: int
     ) -> tuple[list[Block], bytes]:
         """What the agent stamped itself, as far as that clock is worth something; `body` is empty where it differs."""
-        clocks, known = self.state.wall_clocks, blocks
-        if any(isinstance(block, Rows) and block.kind == "agent" for block in blocks):
-            blocks = [
-                clocks.hear(agent, block, received_ms) if isinstance(block, Rows) and block.kind == "agent" else block
-                for block in blocks
-            ]
+        clocks, heard = self.state.wall_clocks, blocks
+        for place, block in enumerate(blocks):
+            if isinstance(block, Rows) and block.kind == "agent":
+                told = clocks.hear(agent, block, received_ms)
+                if told is not block:
+                    heard = [*heard[:place], told, *heard[place + 1 :]]
         if clocks.is_wrong(agent):
-            blocks = [_guessed(block) for block in blocks]
-        return blocks, body if blocks is known else b""
+            heard = [_guessed(block) for block in heard]
+        return heard, body if heard is blocks else b""
 
     def _sift(self, block: Block, agent: str, epoch: int, anchor: int, received_ms: int) -> list[Block]:
         """The block, or what is left of it, or nothing; what is refused goes to quarantine."""
