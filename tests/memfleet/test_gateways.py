@@ -93,6 +93,18 @@ def test_agents_are_listed_with_what_they_tell_of_themselves(collector: Collecto
     assert agent in ask(collector, "agents")
 
 
+def test_agents_say_by_how_much_a_clock_is_ahead_whose_readings_are_refused(
+    collector: Collector, gateway: Gateway
+) -> None:
+    gateway.agent.now_ms = lambda: wall_ms() + 9_000_000
+    for _ in range(2):
+        gateway.agent._next_report = 0
+        gateway.agent.step(0)
+        gateway.flush()
+    wait_until(lambda: "2.5 hours ahead" in ask(collector, "agents"), "the difference is known")
+    assert ask(collector, "quarantine", "--agent", name_of(gateway), "--reason", "time", "--json")
+
+
 def test_an_inventory_names_labels_and_owners_and_who_never_speaks_is_an_alert(
     collector: Collector, gateway: Gateway, broker: Mosquitto, tmp_path: Path
 ) -> None:
