@@ -55,6 +55,8 @@ _MARGIN, _BESIDE = 0.25, 2
 """By which part of its growth it must be above what stood before; a peak within the first buckets stood before."""
 _GIVEN_BACK = 0.5
 """The part of its growth that the newest value, which may not be of the window yet, lies below its end at most."""
+_PAUSES = 4
+"""For so many buckets growth may pause: what comes and goes beside a leak hides it now and then."""
 _ABOVE_NOISE, _LEAST_ABOVE_NOISE, _LONG_VIEWS = 1.5, 0.3, 4
 """By how many times what rises above the envelope within the window, and falls again, the envelope must have grown."""
 
@@ -291,11 +293,20 @@ def ages_of(buckets: int, views: Rows, ground: Ground) -> Numbers:
     return ages
 
 
-def goes_on(windows: Numbers, views: Rows, *, flat: bool = False) -> Truths:
-    """Whether growth goes on at the end of each window, so that a leak once told stays told; `flat`: or has stopped."""
+def has_not_ended(windows: Numbers, views: Rows, *, flat: bool = False) -> Truths:
+    """Whether a leak once told stays told: growth goes on, as of one of the last few buckets at least, and of what was
+    taken by then half has not been given back; `flat`: or has stopped."""
     with np.errstate(all="ignore"):
-        held = envelope(watched(windows, views))
-        begin, two_thirds, end = (at_part(held, part) for part in (0, 2 / 3, 1))
-        grown = end - two_thirds
-        on: Truths = (grown >= 0) & (end > begin) if flat else grown > 0.2 * (end - begin) / 3
+        newest = windows[np.arange(len(windows)), first_and_last(windows)[1]]
+        on = _goes_on(windows, views, newest, flat=flat)
+        for buckets in range(1, _PAUSES + 1):
+            on |= _goes_on(windows[:, :-buckets], views, newest, flat=flat)
     return on
+
+
+def _goes_on(windows: Numbers, views: Rows, newest: Numbers, *, flat: bool) -> Truths:
+    held = envelope(watched(windows, views))
+    begin, two_thirds, end = (at_part(held, part) for part in (0, 2 / 3, 1))
+    grown = end - two_thirds
+    on: Truths = (grown >= 0) & (end > begin) if flat else grown > 0.2 * (end - begin) / 3
+    return on & (newest >= end - _GIVEN_BACK * (end - begin))

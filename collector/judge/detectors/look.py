@@ -23,7 +23,7 @@ from collector.judge.detectors.fragmentation import find_fragmentation, may_have
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import HOUR_MS, History
 from collector.judge.detectors.largest_block import end_of_largest_block, ended_by, is_well_before
-from collector.judge.detectors.leak import Leaks, find_leaks, goes_on, may_have_grown, may_rise
+from collector.judge.detectors.leak import Leaks, find_leaks, has_not_ended, may_have_grown, may_rise
 from collector.judge.detectors.marks import (
     CEILING,
     CEILING_MS,
@@ -195,12 +195,13 @@ def _may_be_quiet(table: Table, history: History, rows: Rows) -> Truths:
 def stays_told(
     history: History, rows: Rows, views: Rows, windows: Numbers, *, layer: int = 0, flat: bool = False
 ) -> Callable[[Rows], Truths]:
-    """Whether what was told of some of these windows goes on, or with `flat` has not come back: one low sample, as yet,
-    takes nothing back."""
+    """Whether what was told of some of these windows goes on, or with `flat` has not come back: one low sample takes
+    nothing back as yet, and growth that pauses has ended once several buckets in a row say so, or half was given back.
+    """
 
     def stays(some: Rows) -> Truths:
         went_on = history.went_on(windows[some], rows[some], LEVEL_OF[views[some]], layer)
-        return goes_on(went_on, views[some], flat=flat)
+        return has_not_ended(went_on, views[some], flat=flat)
 
     return stays
 

@@ -43,6 +43,8 @@ _LEAST_RISES, _LEAST_EVEN_RISES, _EVEN = 6, 4, 0.75
 _THIRD, _STANDS = 0.5, 0.75
 """The slowest third of the time took such a part of its share; and the last rise is not such a part of the longest wait
 between two ago: both are to part it from a plateau."""
+_NEWEST = 1 / 3
+"""Which part of its growth may be of the last minutes: what has just risen may be what a session takes, and falls."""
 _WAITED_FROM_H, _WAIT_PART, _WAITS = 0.4, 0.2, 3.0
 """A wait is before the growth where it ended so long ago, was such a part of the time since it began, and so many times
 as long as those that followed."""
@@ -248,6 +250,7 @@ def _found(trace: Trace, ground: Ground, growth: Growth) -> Look:
         at_least("how long it grows", "hours", growth.hours, least_hours),
         at_least("growth, of all memory", "size", growth.grown, LEAST_PART * ground.limits),
         more_than("growth, in steps of the counter", "size", growth.grown, 2 * ground.resolutions),
+        at_least("held for minutes: most of its growth stands", "size", trace.held, last - _NEWEST * growth.grown),
         at_least("times that it rose: no step", "number", growth.rises.astype(np.float64), least_rises),
         at_most("how long it has not risen: no plateau", "hours", growth.stands, _STANDS * growth.longest_wait),
         at_least("growth in its slowest third: no plateau", "size", thirds.min(axis=0), _THIRD * growth.since / 3),

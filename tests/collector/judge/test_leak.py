@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import HOUR_MS
-from collector.judge.detectors.leak import find_leaks
+from collector.judge.detectors.leak import find_leaks, has_not_ended
 from collector.judge.detectors.shape import envelope
 from collector.judge.detectors.views import HOURS_OF, VIEWS
 from tests.collector.judge.stream import LEAK_RULE, Bench, rows
@@ -305,3 +305,24 @@ def test_memory_that_came_back_to_where_it_was_is_no_leak(used: list[int], steps
     window = np.array([[*used[:-1], used[0]]], dtype=float)
     found = find_leaks(window, 0, ground(resolutions=steps))
     assert np.isnan(found.rate[0])
+
+
+def ended(*parts: np.ndarray | list[float]) -> bool:
+    window = np.concatenate([np.asarray(part, dtype=np.float64) for part in parts])[None, -31:]
+    return not has_not_ended(window, np.array([4]))[0]
+
+
+def test_a_leak_that_pauses_has_not_ended_and_one_that_stopped_has() -> None:
+    grows = BASE + 500.0 * np.arange(31)
+    top = grows[-1]
+    assert not ended(grows)
+    assert not ended(grows, [top] * 10)
+    assert ended(grows, [top] * 16)
+
+
+def test_what_comes_and_goes_beside_a_leak_does_not_end_it_and_what_is_given_back_does() -> None:
+    grows = BASE + 500.0 * np.arange(31)
+    lower = grows[-1] - 5_500  # as where growth stood eleven buckets ago
+    assert not ended(grows, [lower] * 4)
+    assert ended(grows, [lower] * 6)
+    assert ended(grows, [grows[-1] - 9_000])

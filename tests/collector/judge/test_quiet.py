@@ -271,3 +271,10 @@ def test_it_is_explained_as_it_is_told() -> None:
         assert told == any(why.told for why in explain_quiet(trace, ground))
         counts[told] += 1
     assert min(counts.values()) > 5
+
+
+def test_what_a_session_has_just_taken_is_no_growth_until_it_stands() -> None:
+    session: Shape = lambda hours: np.where(hours >= 1, 2_000, 0)  # noqa: E731
+    desk = Desk([both(leak(0.9, 64), session)])
+    assert np.isnan(desk.told(1.02)).all()
+    assert np.isfinite(desk.told(1.1)).all()
