@@ -6,6 +6,7 @@ A port that is missing, taken, unplugged or refuses is said once and tried again
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import queue
 import selectors
@@ -38,6 +39,7 @@ GATHER_S = 0.01
 """After each look bytes may gather for so long: fewer, larger reads. A kernel's 4 KiB last 40 ms at 921,600 baud."""
 SHARE = 16
 """Reads of a long file in one round: the others get their turn in between."""
+_GONE = (errno.EIO, errno.ENXIO, errno.ENODEV)
 RELAY_MS = 30
 """How often somebody at a relay is listened to."""
 
@@ -194,8 +196,9 @@ class Ports:
         try:
             data = opened.read()
         except OSError as error:
-            self._lose(name, "lost", str(error))
-            self._say(name, f"{name}: lost ({error}); waiting for it to come back")
+            why = _why_lost(error)
+            self._lose(name, "lost", why)
+            self._say(name, f"{name}: lost ({why})")
             return False
         if data:
             if name in self._relays:  # first: who comes after it was told is not to see it
@@ -284,3 +287,8 @@ class Ports:
             self._control.close()
         self._selector.close()
         self._openers.shutdown(wait=False, cancel_futures=True)
+
+
+def _why_lost(error: OSError) -> str:
+    """What the system calls an input/output error, or no such device, is an adapter that was pulled."""
+    return "the device is gone" if error.errno in _GONE else error.strerror or str(error)

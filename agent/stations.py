@@ -65,8 +65,8 @@ class Station:
         if notice.what == "opened":
             self._opened(notice.time_ms)
             return []
-        text = f"{self._port.port}: {notice.what} {notice.text}".rstrip()
-        return self._end_line(notice.time_ms) + self.bridge.event(f"port_{notice.what}", text, notice.time_ms)
+        text = f"{self._port.port}: {notice.what}{f' ({notice.text})' if notice.text else ''}"
+        return self._end_stream(notice.time_ms) + self.bridge.event(f"port_{notice.what}", text, notice.time_ms)
 
     def _opened(self, time_ms: int) -> None:
         self.bridge.opened(time_ms)
@@ -89,7 +89,7 @@ class Station:
 
     def finish(self, time_ms: int) -> Items:
         """The stream has ended."""
-        items = self._end_line(time_ms) + self.bridge.close(time_ms)
+        items = self._end_stream(time_ms)
         self._keep(lambda capture: capture.close())
         return items
 
@@ -102,10 +102,11 @@ class Station:
             self._keep(lambda capture: capture.hurry(time_ms))
         return items
 
-    def _end_line(self, time_ms: int) -> Items:
-        """What stands on an unfinished line will not be finished."""
+    def _end_stream(self, time_ms: int) -> Items:
+        """What stands on an unfinished line, or in an open record, will not be finished: what the port gives when it is
+        back begins anew, maybe in the middle of a line."""
         rest, self._pending = self._pending, b""
-        return self._take(rest, time_ms) if rest else []
+        return (self._take(rest, time_ms) if rest else []) + self.bridge.close(time_ms)
 
     def _tell(self, events: list[tuple[str, str]], time_ms: int) -> Items:
         items: Items = []

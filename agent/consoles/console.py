@@ -122,7 +122,7 @@ class Console:
         return facts
 
     def close(self) -> list[Fact]:
-        """End the stream: what a torn last line and open records still say."""
+        """End the stream: what a torn last line and open records still say. Another may follow."""
         facts: list[Fact] = []
         if rest := self._framer.rest():
             self.lines += 1
@@ -132,6 +132,7 @@ class Console:
             text = peel(last)
             if "Heap-Tracker" in text or _WHOLE_WITHOUT_LINE_FEED.search(text):
                 facts += self._take(text, _TOUCHED, self._asked(text), complete=False)
+        self._unfinished = None
         return facts + self.settle()
 
     def _take(self, text: str, look: Look, asked: list[Form | None], *, complete: bool = True) -> list[Fact]:

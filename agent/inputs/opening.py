@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import grp
 import os
+import re
+import socket
 import stat
 
 from agent.config import Port
@@ -15,6 +19,10 @@ from agent.inputs.tcp import TcpConsole
 
 REMOTE = ("socket:", "rfc2217:")
 """Addresses that may take seconds to open."""
+
+
+_NUMBERED = re.compile(r".*\[Errno -?\d+\] (?=\S)", re.S)
+"""What libraries put before the words of the system: the address once more, and the number of the error."""
 
 
 def open_input(port: Port, place: str = "") -> Input:
@@ -42,9 +50,25 @@ def open_trouble(name: str, error: Exception) -> str:
     if isinstance(error, IsADirectoryError):
         return f"{name}: a folder is no console; name a port or a file in it (`memfleet ports` lists the ports)"
     if isinstance(error, PermissionError) or "Permission denied" in text:
-        return f"{name}: permission denied; add your user to the group that owns it (often dialout)"
+        return f"{name}: permission denied; {_entry(name)}"
     if "Could not exclusively lock" in text or "busy" in text:
         return f"{name}: another program has it; close that, or give memfleet another port"
     if "Address already in use" in text:
         return f"{name}: another program listens there; choose another port number"
-    return f"{name}: cannot be opened: {text}"
+    if "Inappropriate ioctl" in text:
+        return f"{name}: it is no serial port (`memfleet ports` lists them)"
+    if isinstance(error, socket.gaierror):
+        return f"{name}: no such host"
+    return f"{name}: cannot be opened: {_NUMBERED.sub('', text).removeprefix(f'{name} ')}"
+
+
+def _entry(path: str) -> str:
+    """How a user is let in."""
+    if path.startswith("syslog:"):
+        return "ports below 1024 are root's; choose one above"
+    with contextlib.suppress(OSError, KeyError):
+        found = os.stat(path)
+        group = grp.getgrgid(found.st_gid).gr_name
+        if found.st_mode & stat.S_IRGRP and group != "root":
+            return f"it is open to the group {group}: `sudo usermod -aG {group} $USER`, then log in again"
+    return "ask its owner, or root, to let you read and write it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import serial
 
 from agent.config import Port
+from agent.inputs import open_trouble
 from agent.ports import Chunk, Ports
 from tests.agent.boards import Board
 from tests.waiting import wait_until
@@ -114,6 +116,35 @@ def test_an_address_without_a_port_says_what_is_missing(address: str) -> None:
     ports.start()
     wait_for_trouble(ports, address, "names no host and port; write")
     ports.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("/dev/null", "/dev/null: it is no serial port"),
+        ("socket://127.0.0.1:1", "socket://127.0.0.1:1: cannot be opened: Connection refused"),
+        ("rfc2217://127.0.0.1:1", "rfc2217://127.0.0.1:1: cannot be opened: Connection refused"),
+        ("syslog://no.such.host.invalid:5514", "syslog://no.such.host.invalid:5514: no such host"),
+        ("syslog://0.0.0.0", "syslog://0.0.0.0: cannot be opened: names no UDP port; write syslog://0.0.0.0:5514"),
+    ],
+)
+def test_what_cannot_be_opened_is_said_in_plain_words(address: str, said: str) -> None:
+    ports = Ports([Port(port=address, device="d")])
+    ports.start()
+    wait_until(lambda: ports.trouble.get(address, "").startswith(said), f"it says {said!r}")
+    ports.close()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives a file to any group")
+def test_a_port_of_a_group_names_the_group(tmp_path: Path) -> None:
+    port = tmp_path / "ttyUSB0"
+    port.touch(mode=0o660)
+    group = next(one for one in grp.getgrall() if one.gr_gid)
+    os.chown(port, -1, group.gr_gid)
+    assert f"usermod -aG {group.gr_name} $USER" in open_trouble(str(port), PermissionError())
+    port.chmod(0o600)
+    assert "ask its owner" in open_trouble(str(port), PermissionError())
+    assert "below 1024" in open_trouble("syslog://0.0.0.0:514", PermissionError())
 
 
 def test_a_folder_is_no_console_and_the_others_are_read_on(tmp_path: Path, board: Board) -> None:

@@ -105,6 +105,23 @@ def test_a_hundred_ports_of_which_some_vanish_and_some_print_garbage(tmp_path: P
     }
 
 
+def test_what_a_port_gives_when_it_is_back_begins_anew(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, 1)
+    board = bench.boards[0]
+    board.print(line(1) + b"Heap  | Free: 12")
+    bench.wait(lambda: bool(bench.readings("heap")), "the line before is read")
+    board.unplug()
+    bench.wait(lambda: bool(bench.readings("event")), "it is noticed")
+    board.plug_in()
+    bench.wait(lambda: len(bench.stations.ports.opened) == 1, "the port is open again")
+    board.print(b"34 bytes, Allocated: 7 bytes\r\n" + line(2))
+    bench.wait(lambda: len(bench.readings("heap")["d0"]) == 2, "the line behind is read")
+    bench.items += bench.stations.close()
+    assert [reading.values["used"] for reading in bench.readings("heap")["d0"]] == [1, 2]
+    assert bench.captured("d0")[1:3] == [b"Heap  | Free: 12", b"34 bytes, Allocated: 7 bytes\r"]
+    assert bench.readings("event")["d0"][0].values["text"] == f"{board.link}: lost (the device is gone)"
+
+
 def test_secrets_are_masked_before_anything_is_kept_or_read(tmp_path: Path) -> None:
     bench = Bench(tmp_path, 1, mask=(r"psk=(\S+)", r"\d{16}"))
     bench.boards[0].print(b"E (12) wifi: psk=hunter2 refused by 1234567812345678\r\n" + line(1))
