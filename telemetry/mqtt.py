@@ -29,6 +29,7 @@ from telemetry.errors import EnvironmentFault, WireError
 from telemetry.secrets import read_secret
 from telemetry.settings import Broker
 from telemetry.stream import Packet, Stream, read_publish
+from telemetry.tls import client_context, distrust
 
 KEEPALIVE_S = 30
 CONNECT_S = 5.0
@@ -42,6 +43,9 @@ RIVAL_S = 120.0
 """Two of one name take the connection from each other more often than that, however long they wait between tries."""
 _TAKEN_OVER = 142
 _UNSUPPORTED_VERSION = 132
+_UNSPECIFIED = 128
+_WRONG_LOGIN = (134, 135)
+"""Reasons of a broker that knows somebody of that name, but not so, or nobody."""
 _TOPICS_AT_ONCE = 100
 _LARGEST_PACKET = 268_435_455
 _PACKET_HEAD = 16
@@ -282,7 +286,13 @@ class Link:
     def _connect_when_due(self) -> None:
         if self._now() < self._next_try:
             return
-        client = self._new_client()
+        try:
+            client = self._new_client()
+        except EnvironmentFault as error:
+            if not self._retry.attempts and not self.connections:
+                raise
+            self.drop(str(error))  # a file is being changed; what waits must not depend on it
+            return
         parts = urlsplit(self._broker.url)
         port = parts.port or (8883 if parts.scheme == "mqtts" else 1883)
         kwargs: dict[str, Any] = {}
@@ -294,7 +304,7 @@ class Link:
         try:
             client.connect(parts.hostname or "127.0.0.1", port, KEEPALIVE_S, **kwargs)
         except (OSError, ValueError) as error:
-            self.drop(_connect_trouble(self._broker.url, error))
+            self.drop(_connect_trouble(self._broker, error))
             return
         self._client = client
         self._next_try = self._now() + CONNECT_S
@@ -313,7 +323,7 @@ class Link:
             password = read_secret(self._broker.password_file) if self._broker.password_file else None
             client.username_pw_set(self._broker.username, password)
         if urlsplit(self._broker.url).scheme == "mqtts":
-            client.tls_set_context(_tls(self._broker))
+            client.tls_set_context(client_context(self._broker))
         if self._session.will is not None:
             client.will_set(*self._session.will, qos=1, retain=True)
         client.on_connect = self._on_connect
@@ -325,7 +335,7 @@ class Link:
         if reason.is_failure:
             if reason.value == _UNSUPPORTED_VERSION and self._protocol == paho.MQTTv5:
                 self._protocol = paho.MQTTv311
-            self.drop(f"broker {self._broker.url} refused the connection: {reason}")
+            self.drop(f"broker {self._broker.url} refused the connection: {reason}{self._what_it_may_want(reason)}")
             return
         self.up, self.trouble = True, ""
         self.connections += 1
@@ -343,31 +353,40 @@ class Link:
         if client is not self._client:
             return
         self._short = self._short + 1 if self._now() < self._steady_at else 0
-        twin = ""
-        if self._short >= SHORT or reason.value == _TAKEN_OVER:
+        why, guess = "" if reason.value == _UNSPECIFIED else f": {reason}", ""
+        if not self.up:
+            why, guess = " before it let us in", self._why_not_let_in()
+        elif self._short >= SHORT or reason.value == _TAKEN_OVER:
             self._rival_until = self._now() + RIVAL_S
-            twin = f"; is another program connected as {self._session.client_id}?"
-        self.drop(f"broker {self._broker.url} closed the connection: {reason}{twin}")
+            guess = f"; is another program connected as {self._session.client_id}?"
+        self.drop(f"broker {self._broker.url} closed the connection{why}{guess}")
+
+    def _what_it_may_want(self, reason: Any) -> str:
+        if reason.value not in _WRONG_LOGIN:
+            return ""
+        if self._broker.username:
+            return "; does it know this username, and is the password that of password_file?"
+        return "" if self._broker.cert_file else "; give it a username and a password_file"
+
+    def _why_not_let_in(self) -> str:
+        if not self._broker.url.startswith("mqtts:"):
+            return "; is this its port for TLS (mqtts://)?"
+        if self._broker.cert_file:
+            return f"; does it trust the certificate in {self._broker.cert_file}?"
+        return "; if it asks for a certificate, give it cert_file and key_file"
 
     def _on_publish(self, _client: paho.Client, _userdata: Any, mid: int, reason: Any, _properties: Any) -> None:
         self._handler.published(mid, str(reason) if reason.is_failure else "")
 
 
-def _tls(broker: Broker) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=broker.ca_file or None)
-        if broker.cert_file:
-            context.load_cert_chain(broker.cert_file, broker.key_file or None)
-    except (OSError, ssl.SSLError) as error:
-        raise EnvironmentFault(f"TLS files of broker {broker.url}: {error}", retry=False) from None
-    return context
-
-
-def _connect_trouble(url: str, error: Exception) -> str:
+def _connect_trouble(broker: Broker, error: Exception) -> str:
+    url = broker.url
     if isinstance(error, socket.gaierror):
         return f"broker {url}: no such host"
     if isinstance(error, TimeoutError):
         return f"broker {url}: no answer"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"broker {url}: its certificate is refused: {distrust(error, broker.ca_file)}"
     if isinstance(error, ssl.SSLError):
         return f"broker {url}: TLS failed: {error.reason}"
     if isinstance(error, ConnectionResetError) and url.startswith("mqtts:"):

@@ -22,7 +22,13 @@ PREFIX = "MEMFLEET_"
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Name = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+        description="a name: letters, digits, `_`, `.` and `-`, 64 at most, and no sign first",
+    ),
+]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 _PORT = r"(6553[0-5]|655[0-2]\d|65[0-4]\d{2}|6[0-4]\d{3}|[1-5]\d{4}|[1-9]\d{0,3})"
 BrokerUrl = Annotated[
@@ -62,6 +68,12 @@ class Broker(Settings, frozen=True):
     key_file: str = ""
     """Key of the client certificate, PEM."""
 
+    def __post_init__(self) -> None:
+        if self.key_file and not self.cert_file:
+            raise ValueError("key_file goes with a cert_file")
+        if (self.ca_file or self.cert_file) and not self.url.startswith("mqtts:"):
+            raise ValueError("ca_file and cert_file are of TLS, and the url is not: write mqtts://")
+
 
 def load(kind: type[T], path: Path | None, environment: Mapping[str, str], **overrides: Any) -> T:
     """A configuration of that kind. ConfigError lists every fault of the file."""
@@ -70,7 +82,11 @@ def load(kind: type[T], path: Path | None, environment: Mapping[str, str], **ove
     if path is not None:
         document = read(path)
     _merge_environment(document, kind, environment)
-    document |= {name: value for name, value in overrides.items() if value is not None}
+    for name, value in overrides.items():
+        if isinstance(value, dict) and isinstance(there := document.get(name), dict):
+            document[name] = there | value  # of a table, what is not spoken of stays as it is
+        elif value is not None:
+            document[name] = value
     return convert(kind, document, source)
 
 
@@ -168,7 +184,8 @@ def _leaf_faults(kind: Any, value: Any, path: str) -> list[str]:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         text = re.sub(r" - at `[^`]*`$", "", str(error))
-        return [f"{path or 'file'}: {_what_it_is_to_be(kind, value) or text[0].lower() + text[1:]}"]
+        said = _what_it_is_to_be(kind, value) or text[0].lower() + text[1:]
+        return [f"{path}: {said}" if path else said]
     return []
 
 

@@ -46,6 +46,7 @@ def test_init_takes_the_folder_of_the_data(tmp_path: Path) -> None:
 def test_every_setting_that_init_writes_can_be_switched_on(role: Role) -> None:
     text = re.sub(r'(url) = ""', r'\1 = "http://host"', template(CONFIGURATIONS[role]))
     text = text.replace('= ""', '= "influxdb"')  # a kind of store, and any other text
+    text = text.replace("mqtt://", "mqtts://")  # certificates are of TLS
     switched_on = re.sub(r"^#(\[|\w+ = (?!\(not set\)))", r"\1", text, flags=re.M)
     assert switched_on != text
     config = convert(CONFIGURATIONS[role], tomllib.loads(switched_on), "file")
@@ -86,7 +87,9 @@ def test_check_config_looks_for_the_files_that_are_named(tmp_path: Path, monkeyp
     secret = tmp_path / "secret"
     secret.write_text("word")
     secret.chmod(0o644)
-    file.write_text(f'[outbox]\nmax_mb = 1\n[broker]\npassword_file = "{secret}"\nca_file = "/nowhere/ca"\n')
+    file.write_text(
+        f'[outbox]\nmax_mb = 1\n[broker]\nurl = "mqtts://lab"\npassword_file = "{secret}"\nca_file = "/nowhere/ca"\n'
+    )
     status, printed = run(monkeypatch, capsys, "check-config", str(file))
     assert status == 2
     assert f"broker.password_file: secret file {secret}: others can read it; chmod 600" in printed

@@ -120,3 +120,26 @@ def test_faults_come_in_the_order_of_their_places_and_name_the_item_of_a_list() 
 
 def test_a_word_that_is_near_one_of_the_choices_is_told_as_that() -> None:
     assert faults({"notify": {"mode": "shadw"}})[0].endswith("(did you mean shadow?)")
+
+
+@pytest.mark.parametrize(
+    ("broker", "said"),
+    [
+        ({"url": "mqtts://lab", "key_file": "k"}, "broker: key_file goes with a cert_file"),
+        ({"ca_file": "ca.crt"}, "broker: ca_file and cert_file are of TLS, and the url is not: write mqtts://"),
+    ],
+)
+def test_settings_of_the_broker_that_would_be_passed_over_are_faults(broker: dict[str, str], said: str) -> None:
+    assert faults({"broker": broker}) == [said]
+
+
+def test_an_option_leaves_the_rest_of_its_table_as_it_is() -> None:
+    environment = {"MEMFLEET_BROKER__USERNAME": "gw-1"}
+    config = load(AgentConfig, None, environment, broker={"url": "mqtt://lab:1883"}, name=None)
+    assert (config.broker.url, config.broker.username, config.name) == ("mqtt://lab:1883", "gw-1", "agent")
+
+
+def test_a_name_that_is_none_says_what_a_name_is() -> None:
+    assert faults({"fleet": "a/b"}) == [
+        "fleet: 'a/b' is not a name: letters, digits, `_`, `.` and `-`, 64 at most, and no sign first"
+    ]

@@ -16,6 +16,7 @@ from collector.config import CollectorConfig
 from collector.intake.process import Intake
 from memfleet.enrolment.certificates import Authority
 from telemetry.clock import wall_ms
+from telemetry.errors import EnvironmentFault
 from telemetry.mqtt import Link, Message, Session
 from telemetry.readings import Reading
 from telemetry.settings import Broker
@@ -97,17 +98,18 @@ def trouble_of(settings: Broker) -> str:
 def test_a_broker_of_another_authority_is_not_believed(house: House, server: Server, tmp_path: Path) -> None:
     Authority(tmp_path).ensure("elsewhere")
     settings = msgspec.structs.replace(link_to(house, server, "gw-1"), ca_file=str(tmp_path / "ca.crt"))
-    assert "TLS failed" in trouble_of(settings)
+    assert trouble_of(settings).endswith(f"; is {settings.ca_file} the authority that signed it?")
+    assert "name who signed it as ca_file" in trouble_of(msgspec.structs.replace(settings, ca_file=""))
 
 
 def test_a_broker_under_another_name_is_not_believed(house: House, server: Server) -> None:
     settings = msgspec.structs.replace(link_to(house, server, "gw-1"), url=f"mqtts://127.0.0.1:{server.port}")
-    assert "TLS failed" in trouble_of(settings)
+    assert "IP address mismatch" in trouble_of(settings)
 
 
 def test_without_a_certificate_nobody_gets_in(house: House, server: Server) -> None:
     settings = msgspec.structs.replace(link_to(house, server, "gw-1"), cert_file="", key_file="")
-    assert trouble_of(settings)
+    assert "give it cert_file and key_file" in trouble_of(settings)
 
 
 def test_an_expired_certificate_opens_nothing(house: House, server: Server, tmp_path: Path) -> None:
@@ -125,8 +127,37 @@ def test_an_expired_certificate_opens_nothing(house: House, server: Server, tmp_
     settings = msgspec.structs.replace(
         link_to(house, server, "gw-1"), cert_file=str(tmp_path / "old.crt"), key_file=str(tmp_path / "old.key")
     )
-    assert trouble_of(settings)
+    assert "does it trust the certificate in" in trouble_of(settings)
+
+
+def test_the_file_that_is_wrong_is_named(house: House, server: Server, tmp_path: Path) -> None:
+    good = link_to(house, server, "gw-1")
+    text = tmp_path / "text"
+    text.write_text("no certificate")
+    for setting, path, said in [
+        ("ca_file", tmp_path / "none", "broker.ca_file .*none: No such file"),
+        ("ca_file", text, "broker.ca_file .*text: holds no PEM certificate"),
+        ("cert_file", text, "broker.cert_file .*text: is no PEM certificate"),
+        ("key_file", text, "broker.cert_file .*text holds no key without a passphrase"),
+    ]:
+        with pytest.raises(EnvironmentFault, match=said):
+            trouble_of(msgspec.structs.replace(good, **{setting: str(path)}))
+
+
+def test_a_file_that_is_being_renewed_ends_nobody_who_was_in(house: House, server: Server, tmp_path: Path) -> None:
+    authority = tmp_path / "ca.crt"
+    settings = msgspec.structs.replace(link_to(house, server, "gw-1"), ca_file=str(authority))
+    good = Path(link_to(house, server, "gw-1").ca_file).read_bytes()
+    authority.write_bytes(good)
+    link = Link(settings, Session("gw-1"), Nobody(), time.monotonic)
+    step_until(lambda: link.step(0.05), lambda: link.up, "it is let in")
+    authority.unlink()
+    link.drop("the network fails")
+    step_until(lambda: link.step(0.05), lambda: "No such file" in link.trouble, "it says which file is missing")
+    authority.write_bytes(good)
+    step_until(lambda: link.step(0.05), lambda: link.up, "it is let in again")
+    link.close()
 
 
 def test_a_plain_connection_to_the_tls_port_comes_to_nothing(house: House, server: Server) -> None:
-    assert trouble_of(Broker(url=f"mqtt://127.0.0.1:{server.port}"))
+    assert "port for TLS" in trouble_of(Broker(url=f"mqtt://127.0.0.1:{server.port}"))
