@@ -12,7 +12,8 @@ from emulators.workloads import WORKLOADS
 from telemetry.errors import ConfigError
 from telemetry.topics import is_name
 
-Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+MOST_DEVICES = 1_000_000
+Count = Annotated[int, msgspec.Meta(ge=1, le=MOST_DEVICES)]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
 
 

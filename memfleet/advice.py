@@ -20,16 +20,24 @@ _ADVICE = {
     ),
     "freertos": "FreeRTOS: print vTaskList() (configUSE_TRACE_FACILITY) and xPortGetFreeHeapSize().",
 }
-_ANY = (
-    "The system was not recognised. Is the speed right (--baud)? "
-    "Known are Azure Sphere, ESP-IDF and Arduino on it, FreeRTOS and Zephyr; --system names it."
+_NOT_KNOWN = (
+    "The system was not recognised. Known are Azure Sphere, ESP-IDF and Arduino on it, FreeRTOS and Zephyr; "
+    "--system names it."
 )
+_ANY = f"Is the speed right (--baud)? {_NOT_KNOWN}"
 
 
 def read_of(console: Console) -> str:
     """How much of a console was read, and how much of it was not believed."""
     refused = ", ".join(f"{reason.replace('_', ' ')} {count}" for reason, count in console.refused.items() if count)
     return f"{console.lines} lines, {console.understood} understood{f' (not believed: {refused})' if refused else ''}"
+
+
+def nothing_read(console: Console) -> str:
+    """The sentence for a log of which no line was understood."""
+    if not console.lines:
+        return "no line is in it"
+    return f"none of its {console.lines} lines is understood. {_ADVICE.get(console.system or '', _NOT_KNOWN)}"
 
 
 def no_memory_yet(waited_s: float, lines: int, understood: int, system: str | None) -> str:

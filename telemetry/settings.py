@@ -26,7 +26,7 @@ Name = Annotated[
     str,
     msgspec.Meta(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
-        description="a name: letters, digits, `_`, `.` and `-`, 64 at most, and no sign first",
+        description="a name: letters, digits, `_`, `.` and `-`, at most 64, the first a letter or digit",
     ),
 ]
 Positive = Annotated[int, msgspec.Meta(ge=1)]

@@ -22,7 +22,7 @@ from typing import IO, cast
 from collector.judge.batches import Batch
 from collector.judge.recorded_lives import LONGEST_SILENCE_MS, Boots, Paces
 from collector.records import Arrival
-from telemetry.errors import EnvironmentFault, UsageError
+from telemetry.errors import UsageError
 from telemetry.ndjson import decode
 from telemetry.readings import KINDS, MEMORY_KINDS, About, Reading, fault_of
 from telemetry.wire import Rows, flag_bits
@@ -158,7 +158,7 @@ def record(lines: Iterable[bytes], files: ExitStack, time_of: Callable[[bytes], 
 
 def open_lines(path: Path, files: ExitStack) -> Iterator[bytes]:
     """The lines of a file, unpacked when it begins as gzip does, without the mark of UTF-8; UsageError when it is
-    UTF-16, EnvironmentFault when it cannot be read, or not to its end."""
+    UTF-16 or cannot be read, or not to its end."""
     try:
         plain = files.enter_context(path.open("rb"))
         begins = plain.peek(3)
@@ -168,9 +168,9 @@ def open_lines(path: Path, files: ExitStack) -> Iterator[bytes]:
             plain.read(len(_MARK))
         yield from cast(IO[bytes], gzip.GzipFile(fileobj=plain)) if begins.startswith(_GZIP) else plain
     except OSError as error:
-        raise EnvironmentFault(f"{path}: {error.strerror or error}", retry=False) from None
-    except (EOFError, zlib.error) as error:
-        raise EnvironmentFault(f"{path} is damaged, it cannot be unpacked to its end: {error}", retry=False) from None
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (EOFError, zlib.error):
+        raise UsageError(f"{path} is damaged or cut short: it cannot be unpacked to its end") from None
 
 
 def batches(readings: Iterable[tuple[About, Reading]], start_ms: int, step_ms: int) -> Iterator[Batch]:

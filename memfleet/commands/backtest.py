@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _SILENT_S = 300.0
 _STORED_SINCE = "14d"
 _MOST_NAMED = 8
+_SOME_NAMED = 3
 
 
 def command(
@@ -149,13 +150,16 @@ def _print_explained(found: list[Explained], as_json: bool) -> None:
 
 def _report_refused(recording: Recording, source: str) -> None:
     """What was left out; UsageError when that is everything."""
-    for sentence in recording.refused:
+    nothing = recording.refusals and recording.refusals >= recording.numbered
+    told = recording.refused[: _SOME_NAMED if nothing else None]
+    for sentence in told:
         sys.stderr.write(f"left out: {source}, {sentence}\n")
-    if recording.refusals > len(recording.refused):
-        more = recording.refusals - len(recording.refused)
+    if nothing:
+        wanted = "one JSON object a line, as `memfleet export` and `memfleet emulate --virtual` write them"
+        raise UsageError(f"{source}: none of its {recording.numbered} lines could be read as a reading: {wanted}")
+    if recording.refusals > len(told):
+        more = recording.refusals - len(told)
         sys.stderr.write(f"... and {more} more; {recording.refusals} of {recording.numbered} lines were left out\n")
-    if recording.refusals and recording.refusals >= recording.numbered:
-        raise UsageError(f"{source}: no line could be read as a reading; see `memfleet export --help`")
 
 
 def _stored(client: Client, start: str, end: str, files: ExitStack) -> Iterator[bytes]:

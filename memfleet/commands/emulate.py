@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from agent.config import AgentConfig
 from emulators import fleet_file
-from emulators.config import FleetConfig
+from emulators.config import MOST_DEVICES, FleetConfig
 from emulators.demo import demo_groups
 from emulators.fleet import Fleet
 from emulators.publishers.groups import publishing_groups
@@ -28,6 +28,7 @@ from telemetry.errors import UsageError
 from telemetry.readings import About, Reading
 from telemetry.settings import load
 
+DEVICES = 200
 POWER_ON = datetime(2026, 1, 1)  # UTC, as typer reads it
 """The same for all, so that the same file and seed give the same bytes."""
 
@@ -42,8 +43,10 @@ class System(StrEnum):
 
 def command(
     file: Annotated[Path | None, typer.Argument(help="Fleet file (TOML); without one, the demo's mix.")] = None,
-    devices: Annotated[int, typer.Option(help="How many devices the demo's mix has.", min=1)] = 200,
-    seed: Annotated[int, typer.Option(help="Same seed, same fleet.")] = 1,
+    devices: Annotated[
+        int | None, typer.Option(help="How many devices the mix has; 200 when left out.", min=1, max=MOST_DEVICES)
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same mix; 1 when left out.")] = None,
     broker: Annotated[str | None, typer.Option(help="mqtt://host:port.")] = None,
     protocol: Annotated[str | None, typer.Option(help="MQTT version: auto, 5 or 3.1.1.")] = None,
     fleet: Annotated[str | None, typer.Option(help="Name of the fleet.")] = None,
@@ -114,12 +117,13 @@ def _recorded(items: Iterable[About | Reading], out: Path | None, store: str | N
     return "\n".join([f"{written} readings in {store}", *(f"refused: {reason}" for reason in refused)])
 
 
-def _config(file: Path | None, devices: int, seed: int, systems: list[System]) -> FleetConfig:
-    if file is not None and systems:
-        raise UsageError("--as is for the built-in mixes; in a fleet file every group says publish_as itself")
+def _config(file: Path | None, devices: int | None, seed: int | None, systems: list[System]) -> FleetConfig:
+    if file is not None and (systems or devices is not None or seed is not None):
+        raise UsageError("--as, --devices and --seed are for the built-in mixes; a fleet file says all that itself")
     if file is not None:
         return fleet_file.read(file)
-    groups = demo_groups(devices)
+    count = DEVICES if devices is None else devices
+    groups = demo_groups(count)
     if systems:
-        groups = publishing_groups([system.value for system in dict.fromkeys(systems)], devices)
-    return FleetConfig(seed=seed, groups=groups)
+        groups = publishing_groups([system.value for system in dict.fromkeys(systems)], count)
+    return FleetConfig(seed=1 if seed is None else seed, groups=groups)

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from msgspec.structs import replace
@@ -15,13 +15,10 @@ from agent.consoles import Console, Fact
 from agent.consoles.fact import SYSTEMS
 from agent.patternfile import load_patterns
 from agent.symbols import Symbols
-from memfleet.advice import read_of
+from memfleet.advice import nothing_read, read_of
 from memfleet.logfile import log_bytes, log_chunks
 from memfleet.trying import report
 from telemetry.errors import UsageError
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 def command(
@@ -53,12 +50,12 @@ def command(
     if elf is not None:
         facts = _with_places(facts, Symbols(elf))
     if summary:
-        from rich.console import Console as Terminal  # drawing costs a tenth of a second to load
-
-        Terminal().print(_table(facts, console))
-        return
-    for fact in facts:
-        sys.stdout.write(json.dumps(as_object(fact), ensure_ascii=False) + "\n")
+        _print_summary(facts, console)
+    else:
+        for fact in facts:
+            sys.stdout.write(json.dumps(as_object(fact), ensure_ascii=False) + "\n")
+    if not console.understood:
+        sys.stderr.write(f"{file}: {nothing_read(console)}\n")
 
 
 def as_object(fact: Fact) -> dict[str, Any]:
@@ -98,8 +95,9 @@ def _with_places(facts: Iterator[Fact], symbols: Symbols) -> Iterator[Fact]:
         yield fact
 
 
-def _table(facts: Iterator[Fact], console: Console) -> Table:
-    """One row for each thing that was printed about: how often, and its first and last numbers."""
+def _print_summary(facts: Iterator[Fact], console: Console) -> None:
+    """One row for each thing that was printed about: where, and its first and last numbers."""
+    from rich.console import Console as Terminal  # drawing costs a tenth of a second to load
     from rich.table import Table
 
     seen: dict[tuple[str, str], list[Fact]] = {}
@@ -107,12 +105,16 @@ def _table(facts: Iterator[Fact], console: Console) -> Table:
         key = fact.kind, "/".join(fact.names)
         pair = seen.setdefault(key, [fact, fact])
         pair[1] = fact
-    table = Table(title=f"{console.system or 'unknown system'}: {read_of(console)}")
+    title = f"{console.system or 'unknown system'}: {read_of(console)}"
+    if not seen:
+        sys.stdout.write(title + "\n")
+        return
+    table = Table(title=title)
     for heading in ("kind", "name", "first line", "last line", "first", "last"):
         table.add_column(heading, overflow="fold")
     for (kind, name), (first, last) in seen.items():
         table.add_row(kind, name, str(first.line), str(last.end_line), _shown(first), _shown(last))
-    return table
+    Terminal().print(table)
 
 
 def _shown(fact: Fact) -> str:

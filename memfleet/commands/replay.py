@@ -17,7 +17,7 @@ import typer
 from agent.bridge import Bridge
 from agent.capture import Entry, read_capture
 from agent.capture.segment import entries_of
-from agent.config import AgentConfig
+from agent.config import AgentConfig, Port
 from agent.process import Agent
 from memfleet.advice import read_of
 from memfleet.lifeline import stop_on_signals
@@ -27,8 +27,9 @@ from memfleet.spans import seconds
 from memfleet.version import VERSION
 from telemetry.clock import monotonic_ms
 from telemetry.errors import EnvironmentFault, UsageError
-from telemetry.settings import load
+from telemetry.settings import convert, load
 
+_LOOK_S = 3
 _PATIENCE_S = 30
 _LEFT_OVER = "replay/left"
 """Remembered in the outbox: which lines were played to their end, for as long as not all of it is delivered."""
@@ -59,6 +60,7 @@ def command(
     [bold]Example:[/bold] memfleet replay crash.log --device bench-7 --broker mqtt://127.0.0.1:1883 --data /tmp/replay
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    board = convert(Port, {"port": str(file), "device": device, "system": system}, "the command line")
     link = {"url": broker} if broker else None
     settings = load(AgentConfig, None, os.environ, fleet=fleet, name=name, data_dir=data, broker=link)
     entries, timed = _entries(file, round(seconds(line_every) * 1000))
@@ -68,7 +70,7 @@ def command(
         played = _identity(entries, device)
         if agent.outbox.depth and _left_over(agent) == played:
             return
-        bridge = Bridge(device, agent.outbox, None if system == "auto" else system)
+        bridge = Bridge(device, agent.outbox, None if board.system == "auto" else board.system)
         count = _play(agent, bridge, _Plan(entries, speed, move=shift or not timed), stop)
         agent.take_leave()
         if not stop.is_set():
@@ -98,10 +100,18 @@ def _identity(entries: Sequence[Entry], device: str) -> str:
 
 
 def _deliver(agent: Agent, advice: str) -> None:
-    """EnvironmentFault when the collector does not get everything within half a minute."""
+    """Wait until the collector has all; after some seconds say for what. EnvironmentFault after half a minute."""
+    if agent.drain(_LOOK_S):
+        return
+    logging.warning("%s; waiting for up to %g s", _trouble(agent), _PATIENCE_S)
     if not agent.drain(_PATIENCE_S):
-        trouble = agent.publisher.link.trouble or "the collector does not acknowledge"
-        raise EnvironmentFault(f"{agent.outbox.depth} frames wait in the outbox: {trouble}; {advice}", retry=True)
+        raise EnvironmentFault(
+            f"{agent.outbox.depth} frames wait in the outbox; {advice}: {_trouble(agent)}", retry=True
+        )
+
+
+def _trouble(agent: Agent) -> str:
+    return agent.publisher.link.trouble or "the collector does not acknowledge"
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,10 +103,22 @@ def test_readings_in_the_place_of_rules_are_told_apart(recording: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b"\n \n", "there is no line in it"), ("{}".encode("utf-16"), "write it as UTF-8")]
+    ("content", "said"),
+    [
+        (b"\n \n", "there is no line in it"),
+        ("{}".encode("utf-16"), "write it as UTF-8"),
+        (b"time,device\n" * 9, "none of its 9 lines could be read as a reading: one JSON object a line"),
+    ],
 )
 def test_a_file_that_holds_no_readings_says_so(content: bytes, said: str, tmp_path: Path) -> None:
     (tmp_path / "odd.ndjson").write_bytes(content)
     done = run("backtest", "--input", tmp_path / "odd.ndjson")
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
+    assert done.stderr.count("\n") <= 4, "the same is not said of every line"
+
+
+def test_a_file_of_readings_that_is_not_there_is_a_wrong_command(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none"):
+        done = run("backtest", "--input", path)
+        assert (done.returncode, f"{path}: cannot be read: " in done.stderr) == (2, True)

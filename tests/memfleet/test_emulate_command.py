@@ -6,6 +6,7 @@ import gzip
 import subprocess
 from pathlib import Path
 
+import pytest
 import serial
 
 from telemetry import ndjson
@@ -82,6 +83,17 @@ def test_a_span_needs_a_file(tmp_path: Path) -> None:
     ran = emulate(str(fleet_file(tmp_path)), "--virtual", "10m")
     assert ran.returncode == 2
     assert "--out" in ran.stderr
+
+
+@pytest.mark.parametrize("words", [("--devices", "5"), ("--seed", "2"), ("--as", "tasmota")])
+def test_what_a_fleet_file_says_itself_is_no_option(tmp_path: Path, words: tuple[str, str]) -> None:
+    ran = emulate(str(fleet_file(tmp_path)), *words, "--virtual", "10m", "--out", str(tmp_path / "out"))
+    assert ran.returncode == 2
+    assert "a fleet file says all that itself" in ran.stderr
+
+
+def test_no_more_devices_than_a_machine_may_hold() -> None:
+    assert emulate("--devices", "1000001", "--virtual", "1m", "--out", "/dev/null").returncode == 2
 
 
 def test_every_device_has_a_console(tmp_path: Path) -> None:

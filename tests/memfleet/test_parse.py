@@ -60,6 +60,36 @@ def test_packed_file_that_is_cut_short_gives_what_it_held(tmp_path: Path) -> Non
     assert '"min_free": 576' in done.stdout
 
 
+@pytest.mark.parametrize("frames", [1, 3])
+def test_zstandard_that_is_cut_short_gives_what_it_held(tmp_path: Path, frames: int) -> None:
+    file = tmp_path / "board.log.zst"
+    packed = zstandard.compress(LOG * 2000) * frames
+    file.write_bytes(packed)
+    done = parse(str(file))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('"min_free": 576') == 2000 * frames
+    file.write_bytes(packed[:-40])
+    done = parse(str(file))
+    assert done.returncode == 2
+    assert "cut short" in done.stderr
+    assert frames == 1 or '"min_free": 576' in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        (b"", "no line is in it"),
+        (b"a\nb\n", "none of its 2 lines is understood. The system was not recognised."),
+    ],
+)
+def test_a_log_that_says_nothing_is_told_so(log: bytes, said: str) -> None:
+    for words in ((), ("--summary",)):
+        done = parse("-", *words, data=log)
+        assert done.returncode == 0
+        assert said in done.stderr
+        assert "┃" not in done.stdout
+
+
 def test_unknown_system_names_the_choices() -> None:
     done = parse("-", "--system", "vxworks")
     assert done.returncode == 2

@@ -141,5 +141,5 @@ def test_an_option_leaves_the_rest_of_its_table_as_it_is() -> None:
 
 def test_a_name_that_is_none_says_what_a_name_is() -> None:
     assert faults({"fleet": "a/b"}) == [
-        "fleet: 'a/b' is not a name: letters, digits, `_`, `.` and `-`, 64 at most, and no sign first"
+        "fleet: 'a/b' is not a name: letters, digits, `_`, `.` and `-`, at most 64, the first a letter or digit"
     ]

@@ -18,7 +18,7 @@ from collector.judge.recorded import batches, open_lines, record, tick_step_ms
 from collector.judge.rules import Rule, load_rules, parse_rules
 from collector.records import Arrival, Finding
 from telemetry import ndjson
-from telemetry.errors import EnvironmentFault
+from telemetry.errors import UsageError
 from telemetry.pace import PERIODS
 from telemetry.readings import About, Reading
 from tests.collector.judge.stream import START_MS, rows
@@ -236,7 +236,7 @@ def test_years_without_a_reading_are_passed_over() -> None:
 def test_damaged_files_are_named(tmp_path: Path) -> None:
     path = tmp_path / "a.ndjson.gz"
     path.write_bytes(gzip.compress(b"".join(line("a", n, 1) + b"\n" for n in range(1000)))[:-200])
-    with ExitStack() as files, pytest.raises(EnvironmentFault, match="is damaged"):
+    with ExitStack() as files, pytest.raises(UsageError, match="is damaged or cut short"):
         list(open_lines(path, files))
 
 
