@@ -17,7 +17,8 @@ class StoreConfig(Settings, frozen=True):
     name: Name
     """Names the store in status, metrics and files."""
     kind: Literal["influxdb", "victoriametrics"]
-    """What the server is; it is never guessed."""
+    """What the server is; it is never guessed. VictoriaMetrics wants to be started with
+    `-dedup.minScrapeInterval=1ms`."""
     url: HttpUrl
     """Base address, `http://host:port`."""
     api: Literal[1, 2, 3] = 1
