@@ -24,7 +24,7 @@ COMMANDS: dict[str, str] = {
     "emulate": "Publish an emulated fleet.",
     "collect": "Receive, store, judge and show a fleet.",
     "devices": "List the devices of a fleet, the worst first.",
-    "show": "Show one device: facts, open alerts, newest values.",
+    "show": "Show one device: facts, open alerts, newest values, newest events.",
     "query": "Print the readings of one series.",
     "alerts": "List open alerts; acknowledge and silence them.",
     "incidents": "List open incidents: faults, on however many devices; acknowledge, silence.",

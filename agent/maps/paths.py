@@ -62,8 +62,11 @@ def text_of(value: Any) -> str:
 
 
 def template(text: str) -> Template:
-    """Fill the holes of a template. A hole that finds nothing makes the whole of it empty."""
+    """Fill the holes of a template. A hole that finds nothing makes the whole of it empty. ValueError where a brace has
+    no other: the text would be the same for every device."""
     parts = _HOLE.split(text)
+    if any(brace in word for word in parts[0::2] for brace in "{}"):
+        raise ValueError(f"{text!r}: what is to be filled in stands between {{ and }}")
     if len(parts) == 1:
         return lambda _payload, _captures: text
     holes = [(part, keys_of(part)) for part in parts[1::2]]

@@ -20,6 +20,7 @@ from collector.web.services import Services
 
 _BLOCKS = 12
 _MOST_NAMED = 20
+_ENOUGH = "some samples of what is used of a heap, task or stack"
 
 
 def add_compare(api: APIRouter, services: Services) -> None:
@@ -45,11 +46,10 @@ def add_compare(api: APIRouter, services: Services) -> None:
             found = list(boots_of(db, [device], span.resolve(services.now_ms())))
         known = {one.boot for one in found}
         if missing := sorted(set(boot) - known):
-            raise HTTPException(
-                404,
-                f"no readings of boot {_listed(missing)} of {device[:80]!r} in that time; "
-                + (f"there are readings of boot {_listed(sorted(known))}" if known else "there are none of any boot"),
-            )
+            which = f"boot {_listed(missing)} of {device[:80]!r}"
+            others = f"; boot {_listed(sorted(known))} told enough" if known else ""
+            what = f"told nothing, or too little, in that time to be compared: it takes {_ENOUGH}"
+            raise HTTPException(404, f"{which} {what}{others}")
         return json_answer({"differences": _between_boots(found, boot[0], boot[1])})
 
 
@@ -63,7 +63,7 @@ def differences(db: sqlite3.Connection, before: str, after: str, span_ms: tuple[
             known = sorted({text for boots_ in firmware.values() for text in boots_.values() if text})
             if version in known:
                 what = f"firmware {version[:80]!r} told too little in that time to be compared"
-                raise HTTPException(404, f"{what}: it takes some samples of what is used of a heap, task or stack")
+                raise HTTPException(404, f"{what}: it takes {_ENOUGH}")
             raise HTTPException(
                 404, f"no readings of firmware {version[:80]!r} in that time; there are {_listed(known)}"
             )

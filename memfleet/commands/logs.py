@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -21,6 +21,9 @@ from memfleet.spans import seconds
 from memfleet.tables import moment_ms
 from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
+
+if TYPE_CHECKING:
+    from memfleet.client import Client
 
 MOST_LINES = 10_000
 """Lines that the collector is asked for."""
@@ -70,6 +73,7 @@ def command(
         found = source.between(device, *_range(around, span, since, until))
     lines = (line for line in found if wanted is None or wanted.search(line.text))
     if not _print(lines, incident is not None, as_json) and not as_json:
+        source.must_know(device)
         sys.stderr.write("No line of that time; --since, --around and --span choose another.\n")
 
 
@@ -128,15 +132,25 @@ class Source:
             raise UsageError(f"with --data name one of the incident's devices: {', '.join(sorted(began))}")
         return self.between(device, began[device] - reach_ms, began[device] + reach_ms)
 
+    def must_know(self, device: str) -> None:
+        """UsageError when nothing was printed because nobody ever heard of that device."""
+        if device and self.data is None:
+            self._client().must_know(device)
+
     def _ask(self, path: str, **query: Any) -> Any:
+        return self._client().get(path, **query)
+
+    def _client(self) -> Client:
         from memfleet.client import Client  # the gateway needs no HTTP
 
-        return Client(self.url, self.token_file, os.environ).get(path, **query)
+        return Client(self.url, self.token_file, os.environ)
 
 
 def _kept(data: Path, device: str, start_ms: int, end_ms: int) -> Iterator[Line]:
     """From the capture on this machine."""
     directory = agent_folder(data) / "capture"
+    if not directory.is_dir():
+        raise UsageError(f"{directory}: there is no such folder; --data names that of an agent, or of watch")
     devices = captured_devices(directory)
     if device not in devices:
         known = ", ".join(devices) if devices else "none"

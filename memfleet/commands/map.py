@@ -108,12 +108,12 @@ def _tables(trial: Trial) -> Iterator[Table | str]:
     for system in sorted({seen.system for seen in trial.seen.values()}):
         those = [seen for seen in trial.seen.values() if seen.system == system]
         systems.add_row(system, str(len(those)), str(sum(seen.memory for seen in those)))
-    yield systems
+    yield from [systems] if systems.row_count else []
     stored = Table("device", "kind", "name", "newest values", "resolution", title="What would be stored, in bytes")
     for (device, kind, name), reading in sorted(trial.stored.items()):
         values = ", ".join(f"{field} {value}" for field, value in reading.values.items())
         stored.add_row(device, kind, name, values, str(reading.resolution))
-    yield stored
+    yield from [stored] if stored.row_count else []
     if trial.hints:
         hints = Table("topic", "path", "value", title="Looks like memory and is not mapped")
         for (topic, path), value in sorted(trial.hints.items()):

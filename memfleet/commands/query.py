@@ -9,6 +9,9 @@ import typer
 from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
 from memfleet.tables import clock, moment_ms, print_json, print_table
 from telemetry.clock import wall_ms
+from telemetry.errors import UsageError
+
+_ELSEWHERE = {"event": "`memfleet show DEVICE` lists the newest", "log": "`memfleet logs DEVICE` shows the lines"}
 
 
 def command(
@@ -26,6 +29,8 @@ def command(
 
     Example: [bold]memfleet query kitchen-1 process --from 6h[/bold]
     """
+    if kind in _ELSEWHERE:
+        raise UsageError(f"kind {kind!r} has no points: {_ELSEWHERE[kind]}")
     now_ms = wall_ms()
     client = Client(url, token_file)
     answer = client.get(

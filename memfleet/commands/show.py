@@ -9,6 +9,10 @@ import typer
 
 from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
 from memfleet.tables import clock, print_json, print_table, state, used_of
+from telemetry.clock import wall_ms
+
+_MOST_EVENTS = 10
+_EVENTS_MS = 14 * 86_400_000
 
 
 def command(
@@ -17,7 +21,8 @@ def command(
     token_file: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one device: what it is, its open alerts, and the newest values of all that is read of it.
+    """Show one device: what it is, its open alerts, the newest values of all that is read of it, and the newest events
+    of the last two weeks.
 
     Example: [bold]memfleet show kitchen-1[/bold]
     """
@@ -25,8 +30,10 @@ def command(
     path = f"devices/{quote(device, safe='')}"
     row = client.get(path)
     series = client.get(f"{path}/series")["series"]
+    since_ms = wall_ms() - _EVENTS_MS
+    events = client.get("events", device=device, start=since_ms, limit=_MOST_EVENTS)["events"]
     if as_json:
-        print_json(row | {"series": series})
+        print_json(row | {"series": series, "events": events})
         return
     _print_facts(row)
     if row["open_alerts"]:
@@ -40,6 +47,12 @@ def command(
         ((one["kind"], " ".join(one["names"]), _values(one["values"])) for one in series),
         "Nothing is read of it yet.",
     )
+    if events:
+        print_table(
+            ("\nevent", "\nwhen", ">\nboot", "\ndetail"),
+            ((one["type"], clock(one["time_ms"]), one["boot"], _said(one["values"])) for one in events),
+            "",
+        )
 
 
 def _print_facts(row: dict[str, Any]) -> None:
@@ -59,3 +72,8 @@ def _print_facts(row: dict[str, Any]) -> None:
 
 def _values(values: dict[str, Any]) -> str:
     return "  ".join(f"{name}={value}" for name, value in values.items() if value is not None)
+
+
+def _said(values: dict[str, Any]) -> str:
+    """What an event says: a sentence where it has nothing else."""
+    return values["text"] if values.keys() == {"text"} else _values(values)

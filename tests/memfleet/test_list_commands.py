@@ -71,6 +71,11 @@ def test_show_and_query(address: str, memfleet: Memfleet) -> None:
     assert [one["kind"] for one in shown["series"]] == ["process"]
     assert "leak" in str(shown["open_alerts"])
     assert "User-mode memory grows" in memfleet("show", "meter-0042", "--url", address).replace("\n", " ")
+    (event,) = json.loads(memfleet("show", "kitchen-1", "--url", address, "--json"))["events"]
+    assert event["type"] == "alloc_failed"
+    assert re.search(r"alloc_failed +\d{4}-\S+ \S+ +\d+ +size=", memfleet("show", "kitchen-1", "--url", address))
+    said = memfleet("query", "meter-0042", "event", "--url", address, status=2)
+    assert "`memfleet show DEVICE` lists the newest" in said
     points = json.loads(memfleet("query", "kitchen-1", "heap", "DRAM", "--from", "2h", "--url", address, "--json"))
     assert len(points["t"]) == 360
     assert "largest_free" in memfleet("query", "kitchen-1", "heap", "DRAM", "--url", address)
@@ -182,6 +187,8 @@ def test_what_goes_wrong_is_one_clear_line(address: str, memfleet: Memfleet) -> 
     assert nobody.count("\n") == 1
     assert "not an address" in memfleet("devices", "--url", "nonsense", status=2)
     assert "no device named 'nobody'" in memfleet("show", "nobody", "--url", address, status=2)
+    assert "no device named 'nobody'" in memfleet("logs", "nobody", "--url", address, status=2)
+    assert "there is no such folder" in memfleet("logs", "nobody", "--data", "/nowhere", status=2)
     assert "is not a time" in memfleet("query", "a", "heap", "x", "--from", "soon", "--url", address, status=2)
 
 

@@ -51,6 +51,7 @@ HEAD = 'system = "s"\n[[topics]]\nmatch = "a/{device}"\n'
         (HEAD + '[topics.heap."s:*"]\nfree = "x"', "hold the same '*'"),
         (HEAD + 'text = "("', "is no regular expression"),
         (HEAD.replace("a/{device}", "a/#/b"), "'#' can only be the last level"),
+        (HEAD + 'device = "{dev.id"\n', "'{dev.id': what is to be filled in stands between { and }"),
         (HEAD.replace("a/{device}", "a/{b}/{b}"), "a name stands in it twice"),
         (HEAD.replace("a/{device}", "a/b+"), "'+' stands for a whole level"),
     ],
