@@ -21,6 +21,8 @@ REMOTE = ("socket:", "rfc2217:")
 """Addresses that may take seconds to open."""
 
 
+_BY_TURN = re.compile(r"/dev/tty(USB|ACM)\d")
+"""Names that are given in the order in which boards are plugged in."""
 _NUMBERED = re.compile(r".*\[Errno -?\d+\] (?=\S)", re.S)
 """What libraries put before the words of the system: the address once more, and the number of the error."""
 
@@ -46,7 +48,8 @@ def open_trouble(name: str, error: Exception) -> str:
     """Why a port cannot be opened, and what to do."""
     text = str(error)
     if isinstance(error, FileNotFoundError) or "No such file" in text:
-        return f"{name}: no such port; waiting for it"
+        numbered = " (`memfleet ports` lists what is plugged in, by names that stay)" if _BY_TURN.match(name) else ""
+        return f"{name}: no such port; waiting for it{numbered}"
     if isinstance(error, IsADirectoryError):
         return f"{name}: a folder is no console; name a port or a file in it (`memfleet ports` lists the ports)"
     if isinstance(error, PermissionError) or "Permission denied" in text:

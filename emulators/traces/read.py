@@ -21,8 +21,8 @@ _MARK = b"\xef\xbb\xbf"
 
 
 class _Header(msgspec.Struct):
-    format: str
-    allocator: str
+    format: str = ""
+    allocator: str = ""
 
 
 def read_trace(source: str, data: bytes) -> Recorded | InitialTable | Trace:
@@ -52,10 +52,10 @@ def _document(source: str, data: bytes) -> Recorded | InitialTable:
         data.decode()
         header = msgspec.json.decode(data, type=_Header)
         if header.format not in known:
-            raise ConfigError(source, [f"$.format: expected {' or '.join(known)}, found {header.format}"])
+            raise ConfigError(source, [f"$.format: expected {' or '.join(known)}, found {header.format or 'none'}"])
         if header.allocator not in ALLOCATORS:
             raise ConfigError(
-                source, [f"$.allocator: expected one of {', '.join(ALLOCATORS)}, found {header.allocator}"]
+                source, [f"$.allocator: expected one of {', '.join(ALLOCATORS)}, found {header.allocator or 'none'}"]
             )
         document: Recorded | InitialTable = msgspec.json.decode(data, type=known[header.format])
     except msgspec.ValidationError as error:

@@ -148,13 +148,14 @@ class Source:
 
 def _kept(data: Path, device: str, start_ms: int, end_ms: int) -> Iterator[Line]:
     """From the capture on this machine."""
-    directory = agent_folder(data) / "capture"
-    if not directory.is_dir():
-        raise UsageError(f"{directory}: there is no such folder; --data names that of an agent, or of watch")
+    folder = agent_folder(data)
+    directory = folder / "capture"
+    if not (directory.is_dir() or (folder / "outbox.journal").exists()):
+        raise UsageError(f"{folder} is no agent's folder; --data names that of an agent, or of watch")
     devices = captured_devices(directory)
     if device not in devices:
         known = ", ".join(devices) if devices else "none"
-        raise UsageError(f"{directory} holds no log of {device}; it has {known}")
+        raise UsageError(f"{directory} holds no log of {device}; it has {known}. A log is written every half minute")
     for entry in read_capture(directory / device, start_ms, end_ms):
         yield Line(entry.time_ms, device, entry.data.decode("utf-8", "replace"))
 

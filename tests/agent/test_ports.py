@@ -121,6 +121,7 @@ def test_an_address_without_a_port_says_what_is_missing(address: str) -> None:
 @pytest.mark.parametrize(
     ("address", "said"),
     [
+        ("/dev/ttyUSB99", "/dev/ttyUSB99: no such port; waiting for it (`memfleet ports` lists what is plugged in"),
         ("/dev/null", "/dev/null: it is no serial port"),
         ("socket://127.0.0.1:1", "socket://127.0.0.1:1: cannot be opened: Connection refused"),
         ("rfc2217://127.0.0.1:1", "rfc2217://127.0.0.1:1: cannot be opened: Connection refused"),

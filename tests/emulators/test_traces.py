@@ -88,6 +88,7 @@ def test_a_wrong_table_is_found() -> None:
         (b"nothing of the kind\n", "line 1: expected a recorded trace"),
         (b"", "line 1: expected a recorded trace"),
         (b'{"format": "alloc-oracle/1",\n', "line 1: expected JSON"),
+        (b'{"a": 1}', "$.format: expected alloc-oracle/1 or alloc-oracle-init/1, found none"),
         (b'{"format": "other/1", "allocator": "tlsf"}', "$.format: expected alloc-oracle/1"),
         (b'{"format": "alloc-oracle/1", "allocator": "dlmalloc"}', "$.allocator: expected one of tlsf"),
         (b'{"format":\n"alloc-oracle/\xff"}', "line 2: expected UTF-8, found the byte 0xff"),

@@ -188,7 +188,7 @@ def test_what_goes_wrong_is_one_clear_line(address: str, memfleet: Memfleet) -> 
     assert "not an address" in memfleet("devices", "--url", "nonsense", status=2)
     assert "no device named 'nobody'" in memfleet("show", "nobody", "--url", address, status=2)
     assert "no device named 'nobody'" in memfleet("logs", "nobody", "--url", address, status=2)
-    assert "there is no such folder" in memfleet("logs", "nobody", "--data", "/nowhere", status=2)
+    assert "/nowhere is no agent's folder" in memfleet("logs", "nobody", "--data", "/nowhere", status=2)
     assert "is not a time" in memfleet("query", "a", "heap", "x", "--from", "soon", "--url", address, status=2)
 
 
