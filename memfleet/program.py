@@ -5,6 +5,9 @@ Exit status: 0 done, 1 the answer is no (a check failed, an alert fires), 2 the 
 
 from __future__ import annotations
 
+import codecs
+import io
+import json
 import logging
 import os
 import sys
@@ -28,6 +31,9 @@ class VisibleRecord(logging.LogRecord):
 def run_program(program: Callable[[], object]) -> None:
     """Run it; turn our own errors into one clear line and the right exit status."""
     logging.setLogRecordFactory(VisibleRecord)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        codecs.register_error(_ESCAPED, _escaped)
+        sys.stdout.reconfigure(errors=_ESCAPED)
     os.environ.setdefault(ALGEBRA_THREADS, "1")  # matrices are small here: more threads compute nothing sooner
     try:
         program()
@@ -44,6 +50,18 @@ def run_program(program: Callable[[], object]) -> None:
         _stop(f"this command needs the '{extra}' part: pip install 'memfleet[{extra}]' (missing: {error.name})", 2)
     except BrokenPipeError:
         sys.stderr.close()  # the reader (head, less) went away: nothing to say
+
+
+_ESCAPED = "memfleet-escaped"
+_DRAWN = str.maketrans("▁▂▃▄▅▆▇█░…", "_.-=+*%#.~")
+"""What bars, curves and cut cells are drawn with, for a terminal that has no such letters."""
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """A letter that the user's encoding has not, as JSON writes it: boards print what they like."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end].translate(_DRAWN))[1:-1], error.end
 
 
 _EXTRA_OF = {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,3 +96,14 @@ def test_unknown_system_names_the_choices() -> None:
     done = parse("-", "--system", "vxworks")
     assert done.returncode == 2
     assert "mt3620, esp32, zephyr, freertos" in done.stderr
+
+
+def test_what_a_terminal_has_no_letter_for_is_escaped() -> None:
+    log = "W (1) app: 5 \u20ac \U0001f600\n".encode()
+    done = subprocess.run(
+        [sys.executable, "-m", "memfleet", "parse", "-"],
+        input=log, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout)["text"] == "5 \u20ac \U0001f600"
+    assert done.stdout.isascii()
