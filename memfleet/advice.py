@@ -34,10 +34,10 @@ def read_of(console: Console) -> str:
 
 
 def nothing_read(console: Console) -> str:
-    """The sentence for a log of which no line was understood."""
+    """The sentence for a log that holds no reading of memory."""
     if not console.lines:
         return "no line is in it"
-    return f"none of its {console.lines} lines is understood. {_ADVICE.get(console.system or '', _NOT_KNOWN)}"
+    return f"no reading of memory is in it ({read_of(console)}). {_ADVICE.get(console.system or '', _NOT_KNOWN)}"
 
 
 def no_memory_yet(waited_s: float, lines: int, understood: int, system: str | None) -> str:

@@ -19,6 +19,7 @@ from memfleet.advice import nothing_read, read_of
 from memfleet.logfile import log_bytes, log_chunks
 from memfleet.trying import report
 from telemetry.errors import UsageError
+from telemetry.readings import MEMORY_KINDS
 
 
 def command(
@@ -49,12 +50,14 @@ def command(
     facts = _facts(file, console)
     if elf is not None:
         facts = _with_places(facts, Symbols(elf))
+    kinds: set[str] = set()
+    facts = _noting(facts, kinds)
     if summary:
         _print_summary(facts, console)
     else:
         for fact in facts:
             sys.stdout.write(json.dumps(as_object(fact), ensure_ascii=False) + "\n")
-    if not console.understood:
+    if kinds.isdisjoint(MEMORY_KINDS):
         sys.stderr.write(f"{file}: {nothing_read(console)}\n")
 
 
@@ -83,6 +86,13 @@ def _facts(file: str, console: Console) -> Iterator[Fact]:
     for data in log_chunks(file):
         yield from console.feed(data)
     yield from console.close()
+
+
+def _noting(facts: Iterator[Fact], kinds: set[str]) -> Iterator[Fact]:
+    """The facts; which kinds came is noted."""
+    for fact in facts:
+        kinds.add(fact.kind)
+        yield fact
 
 
 def _with_places(facts: Iterator[Fact], symbols: Symbols) -> Iterator[Fact]:

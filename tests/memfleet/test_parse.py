@@ -81,7 +81,8 @@ def test_zstandard_that_is_cut_short_gives_what_it_held(tmp_path: Path, frames: 
     ("log", "said"),
     [
         (b"", "no line is in it"),
-        (b"a\nb\n", "none of its 2 lines is understood. The system was not recognised."),
+        (b"a\nb\n", "no reading of memory is in it (2 lines, 0 understood). The system was not recognised."),
+        (b"W (1) app: low\n", "no reading of memory is in it (1 lines, 0 understood). ESP-IDF: call heap_caps_print"),
     ],
 )
 def test_a_log_that_says_nothing_is_told_so(log: bytes, said: str) -> None:
@@ -89,7 +90,6 @@ def test_a_log_that_says_nothing_is_told_so(log: bytes, said: str) -> None:
         done = parse("-", *words, data=log)
         assert done.returncode == 0
         assert said in done.stderr
-        assert "┃" not in done.stdout
 
 
 def test_unknown_system_names_the_choices() -> None:
@@ -104,6 +104,6 @@ def test_what_a_terminal_has_no_letter_for_is_escaped() -> None:
         [sys.executable, "-m", "memfleet", "parse", "-"],
         input=log, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "latin-1"},
     )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["text"] == "5 \u20ac \U0001f600"
     assert done.stdout.isascii()
