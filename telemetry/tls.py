@@ -51,7 +51,7 @@ def distrust(error: ssl.SSLCertVerificationError, ca_file: str) -> str:
     """Why the broker's certificate is refused: OpenSSL's own words, and where to look."""
     said = error.verify_message.rstrip(".")
     if error.verify_code in _NOT_NOW:
-        return f"{said}; renew it there, or set the clock here: it says {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        return f"{said}; renew it there, or set the clock here: it says {datetime.now(UTC):%Y-%m-%d}"
     if error.verify_code in _NOT_ITS_NAME:
         return said
     return f"{said}; {f'is {ca_file} the authority that signed it?' if ca_file else 'name who signed it as ca_file'}"

@@ -23,6 +23,7 @@ from memfleet.commands.init import CONFIGURATIONS, Role
 from telemetry.errors import ConfigError, EnvironmentFault
 from telemetry.secrets import read_secret
 from telemetry.settings import load
+from telemetry.tls import client_context
 
 
 def command(
@@ -54,6 +55,8 @@ def role_of(file: Path) -> Role:
 def _faults_here(config: Any, file: Path) -> list[str]:
     """What would keep it from starting on this machine: files that it names, rules, addresses, an open page."""
     faults, of_rules = list(_file_faults(config, "")), []
+    if not faults:
+        faults = _tls_faults(config)
     if isinstance(config, CollectorConfig):
         rules = Path(config.judging.rules_file) if config.judging.rules_file else None
         faults += _faults_of(lambda: load_access(config.page))
@@ -68,6 +71,17 @@ def _faults_here(config: Any, file: Path) -> list[str]:
     for fault in faults:
         first.setdefault(fault.split(": ")[0], fault)  # two checks may look at the same file: one fault for a setting
     return [*first.values(), *of_rules]
+
+
+def _tls_faults(config: Any) -> list[str]:
+    """What is wrong within the TLS files of its brokers."""
+    try:
+        client_context(config.broker)
+        for source in getattr(config, "sources", ()):
+            client_context(source.broker)
+    except EnvironmentFault as fault:
+        return [str(fault)]
+    return []
 
 
 def _faults_of(check: Callable[[], object]) -> list[str]:

@@ -32,7 +32,7 @@ data_dir = {data}
 # The broker that the collector listens to.
 [broker]
 url = {to}
-
+{to_access}
 # The broker at which the devices publish. What they send with QoS 0 has no promise of delivery up to here.
 [[sources]]
 maps = {maps}
@@ -54,6 +54,7 @@ def command(
     data: Annotated[str, typer.Option(help="Folder of the agent's outbox.")] = "/var/lib/memfleet-agent",
     username: Annotated[str, typer.Option(help="User name at the broker.")] = "",
     password_file: Annotated[str, typer.Option(help="File that holds the password.")] = "",
+    ca_file: Annotated[str, typer.Option(help="With mqtts://: the authority to trust, PEM.")] = "",
     json_: Annotated[bool, typer.Option("--json", help="Print the findings as one JSON object.")] = False,
 ) -> None:
     """Listen to a broker, list the known systems with their devices, and write an agent's configuration for them.
@@ -67,9 +68,8 @@ def command(
     require_name(fleet, "fleet")
     require_name(name, "agent")
     trial = Trial(load_maps())
-    settings = convert(
-        Broker, {"url": broker, "username": username, "password_file": password_file}, "the command line"
-    )
+    access = {"username": username, "password_file": password_file, "ca_file": ca_file}
+    settings = convert(Broker, {"url": broker, **access}, "the command line")
 
     def take(message: Message) -> None:
         trial.take(message.topic, message.payload, message.retained, wall_ms())
@@ -78,11 +78,12 @@ def command(
     listener.listen(seconds(for_), stop_on_signals().is_set)
     found = _found(trial)
     if found["systems"]:
-        access = f"username = {json.dumps(username)}\npassword_file = {json.dumps(password_file)}\n" if username else ""
+        let_in = "".join(f"{setting} = {json.dumps(value)}\n" for setting, value in access.items() if value)
         text = _CONFIGURATION.format(
             found=", ".join(f"{count} {system}" for system, count in found["systems"].items()),
             file=write, fleet=json.dumps(fleet), name=json.dumps(name), data=json.dumps(data),
-            to=json.dumps(to or broker), maps=json.dumps(found["maps"]), url=json.dumps(broker), access=access,
+            to=json.dumps(to or broker), to_access="" if to else let_in, maps=json.dumps(found["maps"]),
+            url=json.dumps(broker), access=let_in,
         )  # fmt: skip
         _write(write, text)
     _print(found, trial, str(write), as_json=json_)

@@ -34,6 +34,7 @@ def command(
     for_: Annotated[str, typer.Option("--for", help="How long to listen, as 30s or 5m.")] = "60s",
     username: Annotated[str, typer.Option(help="User name at the broker.")] = "",
     password_file: Annotated[str, typer.Option(help="File that holds the password.")] = "",
+    ca_file: Annotated[str, typer.Option(help="With mqtts://: the authority to trust, PEM.")] = "",
     json_: Annotated[bool, typer.Option("--json", help="One reading a line, sizes in bytes.")] = False,
 ) -> None:
     """Show what maps make of messages: what they understand, what would be stored, what looks like memory and is not
@@ -50,7 +51,9 @@ def command(
             _show(trial, message, {"line": line}, json_)
     else:
         settings = convert(
-            Broker, {"url": broker or "", "username": username, "password_file": password_file}, "the command line"
+            Broker,
+            {"url": broker or "", "username": username, "password_file": password_file, "ca_file": ca_file},
+            "the command line",
         )
         listener = Listener(settings, "memfleet-map", lambda message: _show(trial, message, {}, json_))
         listener.listen(seconds(for_), stop_on_signals().is_set)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from paho.mqtt import publish
 
 from tests.memfleet.running import Collector, memfleet, run
 from tests.servers import mosquitto
@@ -77,6 +78,29 @@ def test_a_mixed_fleet_of_300_is_found_and_comes_onto_the_page(tmp_path: Path) -
                 assert {row["boot"] for row in rows} == {1}
                 series = "/api/v1/devices/tasmota-001/series"
                 wait_until(lambda: collector.answer(series)["series"], "its memory is known, too")
+
+
+@pytest.mark.parametrize("to", ["", "mqtt://elsewhere:1883"])
+def test_the_login_that_found_devices_is_written_where_it_belongs(tmp_path: Path, to: str) -> None:
+    secret, file = tmp_path / "secret", tmp_path / "agent.toml"
+    secret.touch(mode=0o600)
+    secret.write_text("word")
+    about = {
+        "dn": "lamp",
+        "mac": "AABBCCDDEE01",
+        "t": "lamp",
+        "ft": "%prefix%/%topic%/",
+        "tp": ["cmnd", "stat", "tele"],
+    }
+    with mosquitto(tmp_path) as broker:
+        topic, host = "tasmota/discovery/AABBCCDDEE01/config", "127.0.0.1"
+        publish.single(topic, json.dumps(about), qos=1, retain=True, hostname=host, port=broker.port)
+        words = ("--username", "maps", "--password-file", secret, "--for", "2s", "--write", file)
+        done = run("discover", "--broker", broker.url, *words, *(("--to", to) if to else ()))
+        assert done.returncode == 0, done.stderr
+        written, login = tomllib.loads(file.read_text()), {"username": "maps", "password_file": str(secret)}
+    assert written["sources"][0]["broker"] == {"url": broker.url, **login}
+    assert written["broker"] == ({"url": to} if to else {"url": broker.url, **login})
 
 
 def test_messages_are_tried_without_a_broker(tmp_path: Path) -> None:

@@ -144,6 +144,17 @@ def test_the_file_that_is_wrong_is_named(house: House, server: Server, tmp_path:
             trouble_of(msgspec.structs.replace(good, **{setting: str(path)}))
 
 
+def test_check_config_looks_into_certificates(house: House, tmp_path: Path) -> None:
+    file, other = tmp_path / "agent.toml", house.folder / "collector-1.key"
+    file.write_text(
+        f'[broker]\nurl = "mqtts://lab"\nca_file = "{house.authority / "ca.crt"}"\n'
+        f'cert_file = "{house.folder / "gw-1.crt"}"\nkey_file = "{other}"\n'
+    )
+    done = run("check-config", file, "--role", "agent")
+    assert done.returncode == 2
+    assert f"broker.key_file {other}: is not the key of the certificate in" in done.stderr
+
+
 def test_a_file_that_is_being_renewed_ends_nobody_who_was_in(house: House, server: Server, tmp_path: Path) -> None:
     authority = tmp_path / "ca.crt"
     settings = msgspec.structs.replace(link_to(house, server, "gw-1"), ca_file=str(authority))
