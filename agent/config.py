@@ -20,7 +20,7 @@ class Port(Settings, frozen=True):
     memory table)."""
     device: Name
     """The device's name in the fleet."""
-    baud: Positive = 115200
+    baud: Annotated[int, Meta(ge=1, le=20_000_000)] = 115200
     """Speed, bits a second."""
     system: System = "auto"
     """What the device runs; auto: told by what it prints."""

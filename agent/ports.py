@@ -81,6 +81,7 @@ class Ports:
         )
         self._control = self._open_control(directory) if directory is not None and ports else None
         self._stop = threading.Event()
+        self._fault: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="ports", daemon=True)
 
     def start(self) -> None:
@@ -88,7 +89,11 @@ class Ports:
         self._thread.start()
 
     def get(self) -> list[_Told]:
-        """Everything that has come since the last call, in order."""
+        """Everything that has come since the last call, in order. What ended the thread ends its owner, too: an agent
+        that hears nothing and runs on would be started again by nobody."""
+        fault, self._fault = self._fault, None
+        if fault is not None:
+            raise fault
         with contextlib.suppress(BlockingIOError):
             while self.wake.recv(4096):
                 pass
@@ -126,6 +131,12 @@ class Ports:
     # -- the thread ----------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        try:
+            self._move()
+        except Exception as error:
+            self._fault = error
+
+    def _move(self) -> None:
         next_try = next_look = 0
         while not self._stop.is_set():
             now = monotonic_ms()

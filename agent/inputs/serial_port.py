@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import termios
 from urllib.parse import urlsplit
 
 import serial
@@ -27,7 +28,14 @@ class SerialPort(PlainInput):
         self._serial.rts = False
         if not self._remote:
             self._serial.exclusive = True  # two readers would share the bytes
-        self._serial.open()
+        try:
+            self._serial.open()
+        except (
+            termios.error,
+            OverflowError,
+            ValueError,
+        ) as error:  # a speed or a setting that its driver does not take
+            raise OSError(f"its driver refuses {port.baud} bits a second: {error.args[-1]}") from None
         self._fd: int = -1 if self._remote else self._serial.fileno()
 
     def fileno(self) -> int:

@@ -67,6 +67,8 @@ def _faults_here(config: Any, file: Path) -> list[str]:
         for number, source in enumerate(config.sources):
             faults += [f"sources[{number}].maps: {fault}" for fault in _faults_of(partial(load_maps, source.maps))]
         faults += _faults_of(partial(check_masks, config.capture))
+        if config.elf_dir and not Path(config.elf_dir).is_dir():
+            faults.append(f"elf_dir: {config.elf_dir}: no such folder")
     first: dict[str, str] = {}
     for fault in faults:
         first.setdefault(fault.split(": ")[0], fault)  # two checks may look at the same file: one fault for a setting

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
+import termios
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import serial
@@ -146,6 +149,37 @@ def test_a_port_of_a_group_names_the_group(tmp_path: Path) -> None:
     port.chmod(0o600)
     assert "ask its owner" in open_trouble(str(port), PermissionError())
     assert "below 1024" in open_trouble("syslog://0.0.0.0:514", PermissionError())
+
+
+def test_a_speed_that_no_driver_takes_is_said(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_port: serial.Serial) -> None:
+        raise termios.error(22, "Invalid argument")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(serial.Serial, "open", refuse)
+        ports = Ports([Port(port=str(board.link), device="d", baud=12_345)])
+        ports.start()
+        wait_for_trouble(ports, str(board.link), "its driver refuses 12345 bits a second: Invalid argument")
+    wait_until_open(ports)
+    ports.close()
+
+
+def test_what_ends_the_reading_ends_the_agent(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_port: Port, _place: str) -> NoReturn:
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr("agent.ports.open_input", fail)
+    ports = Ports([Port(port=str(board.link), device="d")])
+    ports.start()
+
+    def ended() -> bool:
+        with contextlib.suppress(ZeroDivisionError):
+            ports.get()
+            return False
+        return True
+
+    wait_until(ended, "the fault comes to who reads")
+    ports.close()
 
 
 def test_a_folder_is_no_console_and_the_others_are_read_on(tmp_path: Path, board: Board) -> None:

@@ -90,10 +90,12 @@ def test_check_config_looks_for_the_files_that_are_named(tmp_path: Path, monkeyp
     file.write_text(
         f'[outbox]\nmax_mb = 1\n[broker]\nurl = "mqtts://lab"\npassword_file = "{secret}"\nca_file = "/nowhere/ca"\n'
     )
+    file.write_text('elf_dir = "/nowhere/elf"\n' + file.read_text())
     status, printed = run(monkeypatch, capsys, "check-config", str(file))
     assert status == 2
     assert f"broker.password_file: secret file {secret}: others can read it; chmod 600" in printed
     assert "broker.ca_file: /nowhere/ca: No such file or directory" in printed
+    assert "elf_dir: /nowhere/elf: no such folder" in printed
     status, printed = run(monkeypatch, capsys, "check-config", str(file), "--elsewhere")
     assert (status, printed) == (0, f"{file}: good as the configuration of an agent\n")
 
