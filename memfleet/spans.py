@@ -11,7 +11,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 def seconds(text: str) -> float:
     """Seconds in a span; a bare number is seconds."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", text.strip())
+    found = re.fullmatch(r"(\d{1,12}(?:\.\d{1,12})?)\s*(ms|s|m|h|d)?", text.strip(), re.ASCII)
     if not found:
         raise UsageError(f"{text!r} is not a span of time; write 45s, 10m, 2h or 14d")
     return float(found[1]) * _UNITS[found[2] or "s"]

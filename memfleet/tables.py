@@ -22,6 +22,7 @@ _PROSE = ("reason", "detail", "newest values (bytes)")
 _GAP = "  "
 _WIDE = 2_000  # a file or another program takes whole lines
 _SPAN = re.compile(r"^[\d.]+\s*(ms|s|m|h|d)$")
+_MILLISECONDS = re.compile(r"^\d{1,15}$", re.ASCII)
 
 
 def print_json(value: Any) -> None:
@@ -109,7 +110,7 @@ def moment_ms(text: str, now_ms: int) -> int:
     """A time as people give it: `10m`, `2h`, `3d` ago, `now`, a date with time, or milliseconds since 1970."""
     if text == "now":
         return now_ms
-    if text.isdigit():
+    if _MILLISECONDS.match(text):
         return int(text)
     if _SPAN.match(text):
         return now_ms - int(seconds(text) * 1000)

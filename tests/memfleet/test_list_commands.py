@@ -198,8 +198,11 @@ def test_moments() -> None:
     assert moment_ms("10m", now_ms) == now_ms - 600_000
     assert moment_ms("1800000000001", now_ms) == now_ms + 1
     assert moment_ms("2026-11-20T12:00:00+00:00", now_ms) == 1_795_176_000_000
-    with pytest.raises(UsageError, match="is not a time"):
-        moment_ms("yesterday", now_ms)
+    for text in ("yesterday", "\u00b2", "9" * 5000):
+        with pytest.raises(UsageError, match="is not a time"):
+            moment_ms(text, now_ms)
+    with pytest.raises(UsageError, match="is not a span"):
+        moment_ms("9" * 400 + "d", now_ms)
 
 
 @pytest.mark.parametrize(
