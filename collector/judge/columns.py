@@ -19,6 +19,9 @@ behind it."""
 LEAK_BOOTS = "leak_boots"
 """How many boots tell it, where it takes several."""
 
+LEAK_ENDED = "leak_ended"
+"""Bytes taken where the last boot that is over ended, where such boots tell it; else unknown."""
+
 LEAK_LEVEL = "leak_level"
 """Which view of the history (`detectors.views`) told the leak, or what stands for one (`detectors.tell`)."""
 
@@ -32,8 +35,9 @@ KERNEL_COLUMNS = (
 
 KERNEL_LEVEL = "kernel_leak_level"
 
-FRAGMENT_COLUMNS = ("fragment_before", "fragment_now", "fragment_hours")
-"""Of told fragmentation: the largest free block then and now, bytes, and hours between."""
+FRAGMENT_COLUMNS = ("fragment_before", "fragment_now", "fragment_hours", "fragment_free_before", "fragment_free_now")
+"""Of told fragmentation: the largest free block then and now, bytes, and hours between; what was free at best then, and
+is of late."""
 
 FRAGMENT_LEVEL = "fragment_level"
 
@@ -62,9 +66,9 @@ the day ended; how many memory was the reason of; before the newest of these wha
 left and what was free when first heard; the limit, and used bytes just before each restart of the day, the newest
 first; the same of what was free when first heard, and bytes left. Left is told of heaps that tell only what is free."""
 
-SHORT_TEXTS = ("memory_reset_of", "memory_reset_reason", "memory_reset_sign")
-"""Of the newest of those that memory was the reason of: what ran short, the reason that the device gave, and that an
-allocation had failed just before, where one had."""
+SHORT_TEXTS = ("memory_reset_why", "memory_reset_of", "memory_reset_reason", "memory_reset_sign")
+"""Of the newest of those that memory was the reason of: that it was, or that little was left where only that tells it;
+what ran short, the reason that the device gave, and that an allocation had failed just before, where one had."""
 
 MEMORY_COLUMNS = ("memory_used", "memory_limit", "memory_fill", "tracked_used")
 """What the device last said of its memory before an event: used bytes of its limit, and what HeapTracker counted."""
@@ -87,7 +91,7 @@ SETTLED = frozenset(("size", "quota", "threshold", "heap_size", "block_size", "c
 RATCHETS = ("process", "stack")
 """Kinds whose counters never fall, whatever is given back."""
 
-_GROWTH = ("limit", *LEAK_COLUMNS, LEAK_BOOTS, LEAK_LEVEL)
+_GROWTH = ("limit", *LEAK_COLUMNS, LEAK_BOOTS, LEAK_ENDED, LEAK_LEVEL)
 _STEPS = (*STEP_COLUMNS, STEP_LEVEL)
 _STORED_EXTRAS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("task", "pool"), (*_GROWTH, *_STEPS)),
@@ -124,7 +128,7 @@ def form_of(name: str) -> str:
 
 def verdict_of(kind: str, name: str) -> str:
     """Which detector writes that column, in a word; "" for what is said."""
-    if name in (*LEAK_COLUMNS, LEAK_BOOTS, BLOCK_HOURS, *KERNEL_COLUMNS):
+    if name in (*LEAK_COLUMNS, LEAK_BOOTS, LEAK_ENDED, BLOCK_HOURS, *KERNEL_COLUMNS):
         return "stack" if kind == "stack" else "leak"
     written = {"fragmentation": FRAGMENT_COLUMNS, "step": STEP_COLUMNS, "reboot": REBOOT_COLUMNS}
     return next((word for word, columns in written.items() if name in columns), "")

@@ -91,9 +91,10 @@ class Lives:
             return {}
         device, heaps = self._board.tables["device"].devices[row], self._board.tables["heap"].names
         memory = "user-mode memory" if isnan(short.heap) else f"the heap {' / '.join(heaps[int(short.heap)])}"
+        why = "because memory ran out" if short.said else "with little memory left"
         reason = self._said_of_start(device) if short.boot == self._board.boots.get(device) else ""
         sign = "an allocation had failed" if self._had_failed(device, short.at_ms) else ""
-        return dict(zip(SHORT_TEXTS, (memory, reason, sign), strict=True))
+        return dict(zip(SHORT_TEXTS, (why, memory, reason, sign), strict=True))
 
     def _had_failed(self, device: str, at_ms: float) -> bool:
         """Whether the newest allocation that failed did so just before that time."""

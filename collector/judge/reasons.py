@@ -1,8 +1,9 @@
 """Sentences with numbers, from templates in the rules. Pure.
 
-    "Free heap is {free:size}[, {fill:percent} of it used][ in {names}]."
+    "Free heap is {free:size}[, {fill:percent} of it used][ in {names}][; {used:size} of {limit:size}|; {used:size}]."
 
-`{column:format}` is replaced; a part in [brackets] is left out when a value in it is unknown or has no end. Formats:
+`{column:format}` is replaced; a part in [brackets] is left out when a value in it is unknown or has no end, and of
+several, [this|or that], stands the first of which all is known. Formats:
 size (bytes), percent (of a ratio), ratio, rate (bytes/hour), hours, seconds, minutes, number. Texts: `{names}`, an
 event's own texts, `{suspect}`, and `{forecast}` of a leak.
 """
@@ -20,6 +21,8 @@ from collector.judge.expression import unknown_field
 Value = float | str
 
 _OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
+_TWO_STOPS = re.compile(r"(?<!\.)\.\.(?=\s|$)")
+"""That of a text which a device said, and that of the sentence it stands in."""
 _KIB = 1024
 
 
@@ -54,7 +57,8 @@ def forecast(values: Mapping[str, Value]) -> str:
     unit = _unit_of(left)
     middle, between = unit.written(left), tuple(unit.written(one) for one in (low, high))
     about = f"about {middle} {unit.name}" + _between(between, middle, unit.name)
-    return f"{ends} {about} after a start" if _is_known(values.get("leak_boots")) else f"{ends} in {about}"
+    of_boots = _is_known(values.get("leak_boots")) or _is_known(values.get("leak_ended"))
+    return f"{ends} {about} after a start" if of_boots else f"{ends} in {about}"
 
 
 class _Unit(NamedTuple):
@@ -131,13 +135,14 @@ def forms_in(template: str) -> tuple[tuple[str, str], ...]:
 
 def fill(template: str, values: Mapping[str, Value]) -> str:
     """The sentence. What is unknown outside of brackets is called so."""
-    return _fill(_OPTIONAL.sub(lambda part: _fill_optional(part[1], values), template), values)
+    sentence = _fill(_OPTIONAL.sub(lambda part: _fill_optional(part[1], values), template), values)
+    return _TWO_STOPS.sub(".", sentence)
 
 
-def _fill_optional(part: str, values: Mapping[str, Value]) -> str:
-    if all(_is_known(values.get(name)) for name in names_in(part)):
-        return _fill(part, values)
-    return ""
+def _fill_optional(parts: str, values: Mapping[str, Value]) -> str:
+    """The first of the parts of which all is known; "" where there is none."""
+    known = (part for part in parts.split("|") if all(_is_known(values.get(name)) for name in names_in(part)))
+    return _fill(next(known, ""), values)
 
 
 def _fill(template: str, values: Mapping[str, Value]) -> str:

@@ -47,7 +47,8 @@ class RuleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     severity: Severity
     """How much it matters."""
     reason: str
-    """The sentence of the alert, with `{column:format}` for numbers and [brackets] around what may be unknown."""
+    """The sentence of the alert, with `{column:format}` for numbers and [brackets] around what may be unknown, in which
+    [one|or another] stands as is known."""
     resolved: str = "Over after {lasted:seconds}."
     """The sentence when it is over; `lasted` is how long it was."""
     when: str = ""

@@ -38,11 +38,14 @@ _THIRD, _MOST_OF_IT = 0.15, 0.8
 
 
 class Fragmentation(NamedTuple):
-    """One value a row, NaN where none is told: largest free block then and now, bytes, and hours between."""
+    """One value a row, NaN where none is told: largest free block then and now, bytes, and hours between; what was free
+    then and is now, bytes, at best: as their envelopes say it, so the block is never more."""
 
     before: Numbers
     now: Numbers
     hours: Numbers
+    free_before: Numbers
+    free_now: Numbers
 
 
 def may_have_shrunk(outside: Numbers, limits: Numbers) -> Truths:
@@ -76,11 +79,12 @@ def asked_of_fragmentation(
         held = envelope(outside)
         first, last = first_and_last(outside)
         begin, third, two_thirds, end = (at_part(held, part) for part in (0, 1 / 3, 2 / 3, _LATELY))
-        grown, used_grown = end - begin, at_part(used, 1) - at_part(used, 0)
+        used_before, used_now = at_part(used, 0), at_part(used, 1)
+        grown, used_grown = end - begin, used_now - used_before
         hours = (last - first) * HOURS_OF[views]
         thirds = np.stack([third - begin, two_thirds - third, end - two_thirds])
         part = np.where(hours < _EARLY_H, _EARLY_PART, _PART)
-        free = limits - at_part(used, 1)
+        free_before, free = limits - used_before, limits - used_now
         one_piece = np.where(hours < _SETTLES_H, _SOON_IN_ONE_PIECE, _IN_ONE_PIECE)
         at_last = np.clip(limits - end - to_come(grown, bend(held, np.zeros(len(held))).ratio), 0, limits)
         known, rises = np.isfinite(outside).sum(axis=1), np.sum(np.diff(held, axis=1) > 0, axis=1)
@@ -100,4 +104,4 @@ def asked_of_fragmentation(
             at_most("the largest free block now", "size", limits - end, one_piece * free),
             at_most("the largest free block at last, slowing down as it does", "size", at_last, _AT_LAST * free),
         ]
-    return Fragmentation(limits - begin, limits - end, hours), asked
+    return Fragmentation(limits - begin, limits - end, hours, free_before, free), asked

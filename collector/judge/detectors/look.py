@@ -11,6 +11,7 @@ from collector.judge.columns import (
     FRAGMENT_COLUMNS,
     FRAGMENT_LEVEL,
     LEAK_BOOTS,
+    LEAK_ENDED,
     LEAK_LEVEL,
     RATCHETS,
     STEP_COLUMNS,
@@ -208,7 +209,7 @@ def stays_told(
 
 def look_across_boots(table: Table, history: History, rows: Rows, ended: Leaks) -> None:
     """Look at rows whose device has just begun a new boot; `ended` is what the boot before it tells by itself."""
-    limits, ratchet = table.view(rows)["limit"], table.kind in RATCHETS
-    leaks, boots = find_leaks_across_boots(history.boots(rows), limits, ratchet=ratchet)
+    limits, ratchet, shapes = table.view(rows)["limit"], table.kind in RATCHETS, history.boots(rows)
+    leaks, boots = find_leaks_across_boots(shapes, limits, ratchet=ratchet)
     leaks = Leaks(*(np.where(np.isnan(leaks.rate), one, several) for one, several in zip(ended, leaks, strict=True)))
-    tell_leaks(table, rows, ACROSS_BOOTS, leaks, beside={LEAK_BOOTS: boots})
+    tell_leaks(table, rows, ACROSS_BOOTS, leaks, beside={LEAK_BOOTS: boots, LEAK_ENDED: shapes[:, 0, -1, 1]})

@@ -34,7 +34,8 @@ _USED_PART, _GROWTH_PART = 0.01, 0.01
 
 class Peers(NamedTuple):
     """One value a row, NaN where there are not enough peers: how many there are; bytes used of late, the median of all
-    and the distance from it; bytes/hour grown, the median and the distance. Distances are in standard deviations."""
+    and the distance from it; bytes/hour grown, the median (both unknown where neither is a byte) and the distance.
+    Distances are in standard deviations."""
 
     peers: Numbers
     used: Numbers
@@ -59,6 +60,8 @@ def find_unlike(history: History, rows: Rows, sorts: Rows, limits: Numbers, now_
     for group in np.split(order, cuts):
         if len(group) > LEAST_PEERS:
             _compare(found, group, used, growth, float(limits[group[0]]))
+    nothing = np.fmax(np.abs(found.growth), np.abs(found.usual_growth)) < 1
+    found.growth[nothing] = found.usual_growth[nothing] = np.nan
     return found
 
 

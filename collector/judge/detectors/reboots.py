@@ -49,6 +49,9 @@ _HEAD = 6
 _RINGS = tuple(slice(_HEAD + KEPT * part, _HEAD + KEPT * (part + 1)) for part in range(12))
 _AT, _USED, _LIMIT, _MEMORY, _NAMED, _LASTED, _CRASHED, _GONE, _HEAP, _LEAKS, _SIZED, _SANK = _RINGS
 
+_SAID = 2.0
+"""Of `_MEMORY`: that memory was the reason does not follow from how little was left."""
+
 
 class Begun(NamedTuple):
     """A boot that has begun: which, when, and what memory was just before. `heard_ms` is when the boot before it was
@@ -65,11 +68,13 @@ class Begun(NamedTuple):
 
 class Short(NamedTuple):
     """A restart that memory was the reason of: the boot that it began (NaN: not known any more), which row of the heaps
-    was short (NaN: a process, or it is not known), and when it was, wall ms."""
+    was short (NaN: a process, or it is not known), when it was, wall ms, and whether that was said: by the device, an
+    allocation that failed, a kill. Else it is told by what little was left."""
 
     boot: float
     heap: float
     at_ms: float
+    said: bool
 
 
 class Reboots:
@@ -77,10 +82,10 @@ class Reboots:
 
     `state` has a line a device: when the newest restart was noted and which boot it began, the boot that is known to be
     wanted, when memory last was short, the boot that seems to end a sleep, and when the newest boot began; then times,
-    used bytes and limits just before, whether memory is known to be the reason, whether the device named one, how long
-    (ms) the boot was that ended, whether the reason is what a failed request may end in, which part of what was free at
-    best was gone, of which row of the heaps (a process: NaN), whether a leak of that was told, whether its size is
-    known, and whether it sank, of KEPT restarts each. NaN: there is none, or it is not known.
+    used bytes and limits just before, whether memory is known to be the reason (`_SAID`: as was said), whether the
+    device named one, how long (ms) the boot was that ended, whether the reason is what a failed request may end in,
+    which part of what was free at best was gone, of which row of the heaps (a process: NaN), whether a leak of that was
+    told, whether its size is known, and whether it sank, of KEPT restarts each. NaN: there is none, or it is not known.
     """
 
     def __init__(self) -> None:
@@ -131,7 +136,7 @@ class Reboots:
         self.accuse(row, boot, crashed=True)
         mine = self._line(row)
         if mine[_BOOT] == boot:
-            mine[_MEMORY.start] = True
+            mine[_MEMORY.start] = _SAID
 
     def shortage(self, row: int, time_ms: int) -> None:
         """Memory was short: an allocation failed, an application was killed near its limit."""
@@ -155,7 +160,8 @@ class Reboots:
             return None
         newest = places[0]
         boot = np.nan if newest else float(line[0, _BOOT])
-        return Short(boot, float(line[0, _HEAP][newest]), float(line[0, _AT][newest]))
+        said = bool(line[0, _MEMORY][newest] == _SAID)
+        return Short(boot, float(line[0, _HEAP][newest]), float(line[0, _AT][newest]), said)
 
     def asked(self, row: int, now_ms: int) -> list[Asked]:
         """Whether the device restarted unasked, and whether memory was the reason of one of these restarts."""
@@ -201,7 +207,7 @@ def _note(mine: Numbers, boot: int, start_ms: float, noted_ms: float, before: Me
         mine[_GONE.start], mine[_HEAP.start], mine[_LEAKS.start] = before.consumed, before.heap, before.leaks
         mine[_SIZED.start] = before.sized
     short = 0 <= start_ms - mine[_SHORT] <= SHORTAGE_MS
-    mine[_MEMORY.start] = short or (before is not None and was_exhausted(before))
+    mine[_MEMORY.start] = _SAID if short else before is not None and was_exhausted(before)
 
 
 def _columns(state: Numbers, now_ms: int) -> Mapping[str, Numbers]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from collector.judge.columns import BLOCK_HOURS, LEAK_BOOTS, LEAK_COLUMNS, LEAK_LEVEL
+from collector.judge.columns import BLOCK_HOURS, LEAK_BOOTS, LEAK_COLUMNS, LEAK_ENDED, LEAK_LEVEL
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.views import VIEWS
 from collector.judge.expression import Numbers, Truths
@@ -22,7 +22,7 @@ A_NIGHT = ACROSS_BOOTS + 1
 QUIET = A_NIGHT + 1
 """Stands for a view where a series tells it that never falls."""
 
-_BESIDE = (LEAK_BOOTS, BLOCK_HOURS)
+_BESIDE = (LEAK_BOOTS, LEAK_ENDED, BLOCK_HOURS)
 """What only some leaks have: it is unknown of all others."""
 
 

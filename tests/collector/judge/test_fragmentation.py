@@ -19,6 +19,7 @@ def test_a_largest_block_that_shrinks_while_free_memory_stays_is_fragmentation()
     used, outside = np.full((1, 31), 40_000.0), 45_000 + 1_200 * HOURS
     found = find_fragmentation(used, outside, LEVEL, LIMITS)
     assert found.before[0] == pytest.approx(SIZE - 45_000)
+    assert found.free_before[0] == found.free_now[0] == SIZE - 40_000
     seen = 21  # buckets: the first day only begins a window of days, and the last tenth may be a lone value
     assert found.now[0] == pytest.approx(SIZE - 45_000 - 1_200 * seen)
 
@@ -26,6 +27,13 @@ def test_a_largest_block_that_shrinks_while_free_memory_stays_is_fragmentation()
 def test_a_largest_block_that_shrinks_with_free_memory_is_none() -> None:
     used, outside = 40_000 + 1_200 * HOURS, 45_000 + 1_200 * HOURS
     assert np.isnan(find_fragmentation(used, outside, LEVEL, LIMITS).now[0])
+
+
+def test_what_was_free_is_never_told_as_less_than_its_largest_block() -> None:
+    used = 15_000 + 300 * HOURS + 5_000 * (np.arange(31) % 2)[None, :]
+    found = find_fragmentation(used, np.maximum(used, 20_000 + 2_300 * HOURS), LEVEL, LIMITS)
+    assert found.free_before[0] >= found.before[0]
+    assert found.free_before[0] > found.free_now[0] > found.now[0]
 
 
 def test_a_largest_block_that_comes_back_is_none() -> None:

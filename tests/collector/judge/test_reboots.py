@@ -179,8 +179,8 @@ def test_a_full_heap_before_is_the_reason(board: Board) -> None:
     (found,) = board.fired()
     assert found.rule == "rebooted-by-memory"
     assert found.reason == (
-        "The device restarted because memory ran out (reason given: TG1WDT_SYS_RESET); 93.8 KiB of the 97.7 KiB of the "
-        "heap main were used when it was last read. Such restarts within 24 hours: 1."
+        "The device restarted with little memory left (reason given: TG1WDT_SYS_RESET); 93.8 KiB of the 97.7 KiB of "
+        "the heap main were used when it was last read. Such restarts within 24 hours: 1."
     )
     assert found.numbers["memory_reset_used"] == 96_000
 

@@ -144,6 +144,13 @@ def test_numbers_are_written_elsewhere_as_the_sentences_of_the_shipped_rules_wri
         ("{a:seconds} {b:minutes} {c:hours}", {"a": 30.0, "b": 90.0, "c": 72.0}, "30 s 90 min 3 days"),
         ("{a:hours} to {b:hours}, {c:rate}", {"a": 50.4, "b": 55.2, "c": -0.2}, "2.1 days to 2.3 days, 0 bytes/h"),
         ("It grows[ until {a:hours}].", {"a": float("inf")}, "It grows."),
+        (
+            "It is[ at {a:size} of {b:size}| at {a:size}| somewhere].",
+            {"a": 7.0, "b": 9.0},
+            "It is at 7 bytes of 9 bytes.",
+        ),
+        ("It is[ at {a:size} of {b:size}| at {a:size}| somewhere].", {"a": 7.0}, "It is at 7 bytes."),
+        ("It is[ at {a:size} of {b:size}| at {a:size}| somewhere].", {"b": 9.0}, "It is somewhere."),
     ],
 )
 def test_sentences(template: str, values: dict[str, float | str], sentence: str) -> None:
@@ -183,8 +190,9 @@ def test_a_forecast_that_is_of_the_largest_free_block_says_so(left: float, block
     assert reasons.forecast(hours | {"leak_block_hours": block}) == words
 
 
-def test_the_forecast_of_several_boots_counts_from_the_start_of_each() -> None:
-    hours = {"leak_hours_left": 33.9, "leak_hours_low": 30.2, "leak_hours_high": 37.2, "leak_boots": 6.0}
+@pytest.mark.parametrize("known", [{"leak_boots": 6.0}, {"leak_ended": 90_000.0}])
+def test_the_forecast_of_boots_that_are_over_counts_from_the_start_of_each(known: dict[str, float]) -> None:
+    hours = {"leak_hours_left": 33.9, "leak_hours_low": 30.2, "leak_hours_high": 37.2} | known
     assert reasons.forecast(hours) == "memory ends about 33.9 hours (30.2 to 37.2 hours) after a start"
 
 
