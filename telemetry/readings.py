@@ -72,6 +72,17 @@ RESERVED = frozenset(("time", "boot", "uptime", "fleet", "device", "platform", "
 MEMORY_KINDS = ("process", "heap", "task", "stack", "pool")
 """Kinds whose numbers are sizes and counts of a device's memory: never negative, never near 2**32."""
 
+HEAP_PARTS = (
+    ("largest_free", "free", "largest_above_free"),
+    ("free", "size", "above_size"),
+    ("used", "size", "above_size"),
+)
+"""What is a part of what in a heap, and what it is called where it is said to be more. Others may truly differ: some
+counters are read one after another while memory is allocated, and keep their peaks by their own measure."""
+
+_MAY_BE_ANYTHING = frozenset(("unreliable", "modulus"))
+"""Flags with which no number says how large another may be."""
+
 UNDERFLOW_FROM = 2**32 - 2**24
 """A 32-bit counter at or above this (and below 2**32) went below zero: no such device has the memory."""
 
@@ -131,7 +142,7 @@ def fault_of(kind: str, values: Mapping[str, Value], flags: Sequence[str] = (), 
             fault = _number_fault(value, free="unreliable" in flags or kind not in MEMORY_KINDS)
             if fault and (name in numbers or fault == "not_64_bit"):
                 return fault
-    if kind == "heap":
+    if kind == "heap" and not _MAY_BE_ANYTHING.intersection(flags):
         return _heap_fault(values, resolution)
     return None
 
@@ -149,7 +160,8 @@ def _number_fault(value: int, *, free: bool) -> str | None:
 
 
 def _heap_fault(values: Mapping[str, Value], resolution: int) -> str | None:
-    free, largest = values.get("free"), values.get("largest_free")
-    if isinstance(free, int) and isinstance(largest, int) and largest > free + resolution - 1:
-        return "largest_above_free"
+    for part, whole, fault in HEAP_PARTS:
+        own, of = values.get(part), values.get(whole)
+        if isinstance(own, int) and isinstance(of, int) and own > of + resolution - 1:
+            return fault
     return None

@@ -34,7 +34,7 @@ import msgpack
 import msgspec
 
 from telemetry.errors import WireError
-from telemetry.readings import FLAGS, KINDS, RESERVED, UNDERFLOW_FROM, About, Kind, Reading, Value, fault_of
+from telemetry.readings import FLAGS, HEAP_PARTS, KINDS, RESERVED, UNDERFLOW_FROM, About, Kind, Reading, Value, fault_of
 from telemetry.topics import is_name
 
 VERSION = 1
@@ -423,15 +423,15 @@ def row_faults(block: Rows) -> dict[int, str]:
 
 def _suspects(block: Rows) -> list[int]:
     """Rows worth a closer look, found by columns: one odd row must not make its block slow."""
-    paired = block.kind == "heap" and "largest_free" in block.fields and "free" in block.fields
-    if block.kind == "log" or (block.plain and not paired):
+    pairs = [(part, whole) for part, whole, _ in HEAP_PARTS if part in block.fields and whole in block.fields]
+    if block.kind == "log" or (block.plain and not (pairs and block.kind == "heap")):
         return []
     columns = dict(zip(block.fields, list(zip(*block.rows, strict=True))[2:], strict=True))
     found: set[int] = set()
     for column in () if block.plain else columns.values():
         found.update(i for i, value in enumerate(column) if type(value) is int and not 0 <= value < UNDERFLOW_FROM)
-    if paired:
-        slack = block.resolution - 1
-        pairs = enumerate(zip(columns["largest_free"], columns["free"], strict=True))
-        found.update(i for i, (largest, free) in pairs if None not in (largest, free) and largest > free + slack)
+    slack = block.resolution - 1
+    for part, whole in pairs if block.kind == "heap" else ():
+        both = enumerate(zip(columns[part], columns[whole], strict=True))
+        found.update(i for i, (own, of) in both if own is not None and of is not None and own > of + slack)
     return sorted(found)

@@ -68,6 +68,25 @@ def test_the_largest_free_block_is_part_of_what_is_free(free: int, largest: int,
     assert fault_of("heap", {"free": free, "largest_free": largest}, resolution=resolution) == fault
 
 
+@pytest.mark.parametrize(
+    ("values", "resolution", "fault"),
+    [
+        ({"size": 100, "free": 0, "used": 100}, 1, None),
+        ({"size": 100, "free": 101}, 1, "above_size"),
+        ({"size": 100, "used": 101}, 1, "above_size"),
+        ({"size": 1024, "used": 2047}, 1024, None),
+        ({"size": 100, "used": 60, "free": 50}, 1, None),  # something was freed between the two counters
+        ({"size": 100, "free": 10, "min_free": 20}, 1, None),
+        ({"size": 100, "used": 30, "max_used": 20}, 1, None),
+        ({"size": 100, "used": 30, "free": 0, "max_used": 40}, 1, None),
+    ],
+)
+def test_nothing_in_a_heap_is_larger_than_the_heap(values: dict[str, int], resolution: int, fault: str | None) -> None:
+    assert fault_of("heap", values, resolution=resolution) == fault
+    assert fault_of("heap", values, ("modulus",), resolution) is None
+    assert fault_of("pool", values, resolution=resolution) is None
+
+
 def test_an_uptime_of_49_days_is_no_underflow() -> None:
     assert fault_of("device", {"uptime": 2**32 - 1}) is None
     assert fault_of("agent", {"disk_free": 2**32 - 1}) is None
