@@ -102,7 +102,7 @@ def _note_ceilings(marks: Numbers, starts: Rows, ends: Rows, times: npt.NDArray[
                 if last == peak and _stands_alone(peak, before_last, one, fell_by):
                     ceiling = np.minimum(peak, marks[ALONE, row])  # NaN where it is the first
                     marks[ALONE, row] = np.fmax(peak, marks[ALONE, row])
-                if ceiling == ceiling and not ceiling <= marks[CEILING, row]:
+                if not np.isnan(ceiling) and not ceiling <= marks[CEILING, row]:
                     marks[CEILING, row], marks[CEILING_MS, row] = ceiling, time
                 peak = one
             peak = np.fmax(peak, one)
