@@ -17,17 +17,13 @@ _FELL_TO = 0.9
 _APART = 2.0**34
 """More than any device's memory: keeps the rows of one running maximum apart."""
 _PERIOD_KEPT = 0.9
-_ALONE = 2.0
-"""A peak that one sample alone shows stands above those on both its sides by so many times as much as they differ."""
 
 RISE, CEILING, LAST, LAST_MS, QUIET_MS, QUIET_SAMPLES, PEAKS, BORN_MS, PERIOD_MS, CEILING_MS, HELD_MS, FELL = range(12)
-BEFORE_LAST, ALONE = 12, 13
 """Marks: the peak since the last fall; the highest peak from which memory fell; the newest value and its time; since
 when it never fell, and for how many samples; the largest fall from one sample to the next, of late; when the boot
 began; how far its samples stand apart, over about the last ten; when memory fell from its highest peak; since when
-what is held (`History.held`) never fell, and the largest fall of it then, within half an hour; the value before the
-newest, and the highest peak that one sample alone showed."""
-MARKS = 14
+what is held (`History.held`) never fell, and the largest fall of it then, within half an hour."""
+MARKS = 12
 _ONE_FALL_MS = 1_800_000
 """What falls within that time is one fall: the end of a tooth may take some samples."""
 BOOTS_END = MARKS + 2 * BOOTS * POINTS
@@ -58,13 +54,13 @@ def follow(
     since = np.where(np.isnan(marks[QUIET_MS]), times[starts], marks[QUIET_MS])
     marks[QUIET_MS] = np.where(last_fall >= 0, times[last_fall], since)
     _note_what_is_held(marks, starts, times, before - used, used.astype(np.float32) >= np.repeat(held, counts))
-    _note_ceilings(marks, starts, ends, times, used)
     largest_fall = np.fmax.reduceat(np.fmax(0, before - used), starts)
     marks[PEAKS] = np.fmax(marks[PEAKS], largest_fall)
+    _note_ceilings(marks, starts, ends, times, used)
     gaps = (times[ends] - np.where(np.isnan(marks[LAST_MS]), times[starts], marks[LAST_MS])) / counts
     period = np.where(np.isnan(marks[PERIOD_MS]), gaps, marks[PERIOD_MS])
     marks[PERIOD_MS] = period + (1 - _PERIOD_KEPT**counts) * (gaps - period)
-    marks[BEFORE_LAST], marks[LAST], marks[LAST_MS] = before[ends], used[ends], times[ends]
+    marks[LAST], marks[LAST_MS] = used[ends], times[ends]
     up = np.zeros(len(used)) if uptimes is None else or_0(uptimes)
     marks[BORN_MS] = np.where(np.isnan(marks[BORN_MS]), times[starts] - up[starts], marks[BORN_MS])
 
@@ -82,11 +78,7 @@ def _note_what_is_held(
 
 
 def _note_ceilings(marks: Numbers, starts: Rows, ends: Rows, times: npt.NDArray[np.int64], used: Numbers) -> None:
-    """Note the peaks from which memory fell; most rows only rise, and one look at their highest value is enough.
-
-    A peak that one sample alone shows may be a wrong reading, above which nothing could ever rise: it counts as soon as
-    another came up to it, and for as much as that one shows.
-    """
+    """Note the peaks from which memory fell; most rows only rise, and one look at their highest value is enough."""
     rise = marks[RISE]
     apart = np.repeat(np.arange(len(starts)) * _APART, ends - starts + 1)
     highest = np.maximum.accumulate(used + apart) - apart
@@ -94,27 +86,15 @@ def _note_ceilings(marks: Numbers, starts: Rows, ends: Rows, times: npt.NDArray[
     fell = np.logical_or.reduceat(used < _FELL_TO * highest, starts)
     for row in np.flatnonzero(fell):
         own = slice(starts[row], ends[row] + 1)
-        peak, fell_by = rise[row], marks[PEAKS, row]
-        before_last, last = marks[BEFORE_LAST, row], marks[LAST, row]
+        peak = rise[row]
         for time, one in zip(times[own].tolist(), used[own].tolist(), strict=True):
             if one < _FELL_TO * peak:
-                ceiling = peak
-                if last == peak and _stands_alone(peak, before_last, one, fell_by):
-                    ceiling = np.minimum(peak, marks[ALONE, row])  # NaN where it is the first
-                    marks[ALONE, row] = np.fmax(peak, marks[ALONE, row])
-                if not np.isnan(ceiling) and not ceiling <= marks[CEILING, row]:
-                    marks[CEILING, row], marks[CEILING_MS, row] = ceiling, time
+                if not peak <= marks[CEILING, row]:
+                    marks[CEILING, row], marks[CEILING_MS, row] = peak, time
                 peak = one
             peak = np.fmax(peak, one)
-            fell_by, before_last, last = np.fmax(fell_by, last - one), last, one
         marks[RISE, row] = peak
     marks[RISE, ~fell] = highest[ends[~fell]]
-
-
-def _stands_alone(peak: float, before: float, after: float, fell_by: float) -> bool:
-    """Whether it stands above the samples on both its sides by far more than these differ, or anything fell of late.
-    False where what was before is not known."""
-    return bool(peak - np.maximum(before, after) > _ALONE * np.fmax(fell_by, abs(before - after)))
 
 
 def or_0(values: Numbers) -> Numbers:

@@ -326,18 +326,3 @@ def test_what_comes_and_goes_beside_a_leak_does_not_end_it_and_what_is_given_bac
     assert not ended(grows, [lower] * 4)
     assert ended(grows, [lower] * 6)
     assert ended(grows, [grows[-1] - 9_000])
-
-
-def test_one_full_reading_hides_no_leak_that_comes_days_later() -> None:
-    def told_ms(full_at: int | None) -> int:
-        bench, chance, size = Bench(LEAK_RULE), random.Random(5), 100_000
-        for number in range(300):
-            used = 40_000 + chance.randrange(1_000) + 400 * max(0, number - 200)
-            if number == full_at:
-                used = size
-            reading = rows("b", "heap", ("main",), bench.now_ms + 599_000, {"size": size, "used": used})
-            bench.second(reading, seconds=600)
-        found = [one.at_ms for one in bench.findings if (one.rule, one.status) == ("heap-leak", "firing")]
-        return found[0] if found else 0
-
-    assert told_ms(20) == told_ms(None) > 0
