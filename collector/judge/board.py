@@ -16,7 +16,7 @@ from collector.judge.detectors.look import look, look_across_boots
 from collector.judge.detectors.look_nights import leaks_of_ended, look_at_lost, look_at_nights
 from collector.judge.detectors.marks import BORN_MS
 from collector.judge.detectors.outlived import forget_outlived
-from collector.judge.expression import Numbers
+from collector.judge.expression import Numbers, Truths
 from collector.judge.hearing import LIVE_MS
 from collector.judge.inbox import NOT_JUDGED
 from collector.judge.samples import Part, Samples
@@ -158,6 +158,11 @@ class Board:
                 if self.unsaved is not None:
                     self.unsaved.append((kind, samples))
 
+    def is_cut(self, table: Table, rows: RowNumbers) -> Truths:
+        """Whether somebody ended the boot before of the devices of these rows."""
+        devices = [table.devices[row] for row in rows.tolist()]
+        return np.array([self._is_wanted(device, self.boots[device]) for device in devices], dtype=np.bool_)
+
     def look_at_lost(self, devices: Sequence[str]) -> dict[str, RowNumbers]:
         """Look at the series of devices that have just fallen silent: for all that is known their boot is over. Those
         of which a leak is told now, by kind."""
@@ -182,9 +187,7 @@ class Board:
 
     def _leaks_of_ended(self, table: Table, history: History, over: RowNumbers) -> Leaks:
         """A boot that somebody ended may have ended in the middle of anything: it tells nothing."""
-        ended = leaks_of_ended(table, history, over)
-        devices = [table.devices[row] for row in over.tolist()]
-        cut = np.array([self._is_wanted(device, self.boots[device]) for device in devices])
+        ended, cut = leaks_of_ended(table, history, over), self.is_cut(table, over)
         return Leaks(*(np.where(cut, np.nan, column) for column in ended))
 
     def _add(self, table: Table, history: History, part: Part, over: RowNumbers) -> None:
@@ -199,7 +202,7 @@ class Board:
             look_at_kernel(table, history, closed, levels)
             forget_outlived(table, history, closed)
         if len(nights):
-            look_at_nights(table, history, nights)
+            look_at_nights(table, history, nights, self.is_cut)
 
     def _is_current_boot(self, block: Rows, time_ms: int, newest_ms: int) -> bool:
         known = self.boots.get(block.device)

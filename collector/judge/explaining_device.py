@@ -14,7 +14,7 @@ from collector.judge.detectors.fragmentation import asked_of_fragmentation
 from collector.judge.detectors.history import History
 from collector.judge.detectors.kernel import KERNEL_VIEWS, kernel_ground_of
 from collector.judge.detectors.look import ground_of
-from collector.judge.detectors.look_nights import night_of, of_nights, two_boots_of, watched_rows
+from collector.judge.detectors.look_nights import IsCut, night_of, of_nights, two_boots_of, watched_rows
 from collector.judge.detectors.peers import LEAST_PEERS
 from collector.judge.detectors.rush import LONGEST_VIEW, asked_of_line, asked_of_rise, is_asked_of, rise_of
 from collector.judge.detectors.step import asked_of_step, may_show
@@ -46,7 +46,7 @@ def explain_device(judge: Judge, device: str) -> Iterator[Explained]:
     board = judge.board
     for kind, row in board.series_of.get(device, ()):
         table = board.tables[kind]
-        said = list(_detectors(table, board.histories[kind], row)) if kind in board.histories else []
+        said = list(_detectors(table, board.histories[kind], row, board.is_cut)) if kind in board.histories else []
         if kind == "device":
             said.append(Explanation("restarts", conditions_of(judge.reboots.asked(row, judge.hearing.tick_ms))))
         rules = (one for one in judge.alerts_on(kind) if one.rule.state == BREACH and one.selected[row])
@@ -54,7 +54,7 @@ def explain_device(judge: Judge, device: str) -> Iterator[Explained]:
             yield Explained(device, kind, table.names[row], why.told, why)
 
 
-def _detectors(table: Table, history: History, row: int) -> Iterator[Explanation]:
+def _detectors(table: Table, history: History, row: int, is_cut: IsCut) -> Iterator[Explanation]:
     """What each detector makes of one series, in each view of which something is known, the shortest if none."""
     rows, limits = np.array([row]), table.view(np.array([row]))["limit"]
     known = [view for view in range(len(LEVEL_OF)) if np.isfinite(_window(history, rows, view)).any()] or [0]
@@ -70,9 +70,9 @@ def _detectors(table: Table, history: History, row: int) -> Iterator[Explanation
         night = night_of(table, history, rows)
         yield from (explain_night(night), explain_settled(night))
     else:
-        restarted, *both = two_boots_of(table, history, watched_rows(history, rows))
+        restarted, earlier, now, ended = two_boots_of(table, history, watched_rows(history, rows), is_cut)
         if len(restarted):
-            yield explain_two_boots(*both)
+            yield explain_two_boots(earlier, now, ended)
     for view in known:
         used = _window(history, rows, view)
         if table.has(FRAGMENT_LEVEL):

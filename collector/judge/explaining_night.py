@@ -14,7 +14,7 @@ from collector.judge.detectors.night import Night
 from collector.judge.detectors.night_leaks import shows_leak
 from collector.judge.detectors.shape import Z
 from collector.judge.detectors.sights import Sight, is_staircase, lifts_floors, look_at
-from collector.judge.detectors.two_boots import asked_of_two_boots
+from collector.judge.detectors.two_boots import Ended, asked_of_two_boots
 from collector.judge.explaining import Explanation, Window, conditions_of, listed
 from collector.judge.expression import Truths
 
@@ -65,9 +65,9 @@ def explain_settled(night: Night) -> Explanation:
     return Explanation("night", conditions_of(asked))
 
 
-def explain_two_boots(before: Night, now: Night) -> Explanation:
+def explain_two_boots(before: Night, now: Night, ended: Ended) -> Explanation:
     """Explain the night of one series that restarted within it."""
-    return Explanation("night", conditions_of(asked_of_two_boots(before, now)[1]))
+    return Explanation("night", conditions_of(asked_of_two_boots(before, now, ended)[1]))
 
 
 def _level_at_start(sight: Sight) -> float:

@@ -26,24 +26,30 @@ SAMPLED_ROWS = 1024
 """A desk has a few boards; of a fleet that speaks so often all samples would be a gigabyte."""
 
 _FIRST_PLACES = 16
-_NUMBER, _SUM, _COUNT = range(3)
+_NUMBER, _SUM, _COUNT, _SPARSE = range(4)
+_BLANK = -1.0, 0.0, 0.0, 0.0
+_FEW = WIDTH_MS // CLOSE_MS // 2
+"""A block with fewer samples is sparse: they stand more than twice as far apart as samples of a watched board do."""
+_MOST_SPARSE = 12
+"""So many in a row are of no watched board. A gap, or a start, makes two."""
 
 
 class Blocks:
-    """Rings of blocks. A row gets a place in them with its first two samples that are close together, and keeps it.
+    """Rings of blocks. A row gets a place in them with its first two samples that are close together, and loses it when
+    samples have stood far apart for an hour: a reading that came twice makes no watched board.
 
     `least`, `mean`: places x BLOCKS bytes, NaN where nothing was seen; `newest`: places x (number of the newest block,
-    sum and count of the samples in it); `samples`: rows x BLOCKS x SLOTS bytes, of the first rows only. What a boot has
-    left is kept for the next one, but for what it took to start.
+    sum and count of the samples in it, and how many before it were sparse in a row); `samples`: rows x BLOCKS x SLOTS
+    bytes, of the first rows only. What a boot has left is kept for the next one, but for what it took to start.
     """
 
     def __init__(self) -> None:
         self.least: npt.NDArray[np.float32] = np.full((_FIRST_PLACES, BLOCKS), np.nan, dtype=np.float32)
         self.mean = self.least.copy()
-        self.newest: npt.NDArray[np.float64] = np.full((_FIRST_PLACES, 3), -1.0)
+        self.newest: npt.NDArray[np.float64] = np.tile(_BLANK, (_FIRST_PLACES, 1))
         self.samples: npt.NDArray[np.float32] = np.zeros((0, BLOCKS, SLOTS), dtype=np.float32)
         self._place_of: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-        self._taken = 0
+        self._free = list(range(_FIRST_PLACES))
         self._closed: set[int] = set()
 
     def make_room(self, capacity: int) -> None:
@@ -74,6 +80,7 @@ class Blocks:
             now = ranks == rank
             self._fold(rows[starts[now]], numbers[starts[now]], least[now], sums[now], counts[now])
         self._keep(rows[in_time], times[in_time], used[in_time])
+        self._take_places(rows[starts])
 
     def take_closed(self) -> Rows:
         """The rows of which a block was closed since this was last asked."""
@@ -89,7 +96,8 @@ class Blocks:
             return
         numbers = self.newest[place, _NUMBER] - np.arange(BLOCKS)
         over = numbers[(numbers * WIDTH_MS < started_ms) | (np.arange(BLOCKS) == 0)].astype(np.int64) % BLOCKS
-        self.least[place, over], self.mean[place, over], self.newest[place, _SUM:] = np.nan, np.nan, 0.0
+        self.least[place, over], self.mean[place, over] = np.nan, np.nan
+        self.newest[place, [_SUM, _COUNT]] = 0.0
         if row < len(self.samples):
             self.samples[row, over] = np.nan
 
@@ -160,13 +168,24 @@ class Blocks:
             self._give_place(row)
 
     def _give_place(self, row: int) -> None:
-        if self._taken == len(self.least):
-            self.least, self.mean = (grown(ring, 2 * self._taken, np.nan) for ring in (self.least, self.mean))
-            self.newest = grown(self.newest, 2 * self._taken, -1)
-        self._place_of[row] = self._taken
-        self._taken += 1
+        if not self._free:
+            taken = len(self.least)
+            self._free = list(range(taken, 2 * taken))
+            self.least, self.mean = (grown(ring, 2 * taken, np.nan) for ring in (self.least, self.mean))
+            self.newest = np.concatenate([self.newest, np.tile(_BLANK, (taken, 1))])
+        self._place_of[row] = self._free.pop()
         if len(self.samples) <= row < SAMPLED_ROWS:
             self.samples = grown(self.samples, min(SAMPLED_ROWS, max(2 * row, _FIRST_PLACES)), np.nan)
+
+    def _take_places(self, rows: Rows) -> None:
+        """From those of these rows whose samples stand far apart by now; the next rows get them blank."""
+        for row in np.unique(rows[self.newest[self._place_of[rows], _SPARSE] >= _MOST_SPARSE]).tolist():
+            place = int(self._place_of[row])
+            self.least[place], self.mean[place], self.newest[place] = np.nan, np.nan, _BLANK
+            if row < len(self.samples):
+                self.samples[row] = np.nan
+            self._place_of[row] = -1
+            self._free.append(place)
 
     def _keep(self, rows: Rows, times: Rows, used: Numbers) -> None:
         """Put samples into the slots of their blocks, which are open or have been."""
@@ -191,11 +210,13 @@ class Blocks:
         self.mean[places[which], (numbers[which] - ages) % BLOCKS] = np.nan
         few = rows[which] < SAMPLED_ROWS
         self.samples[rows[which][few], ((numbers[which] - ages) % BLOCKS)[few]] = np.nan
-        own = self.newest[places]
+        own, closes = self.newest[places], fresh & (before >= 0)
+        run = np.where(own[:, _COUNT] < _FEW, own[:, _SPARSE] + 1, 0)
+        own[:, _SPARSE] = np.where(closes, run, own[:, _SPARSE])
         own[:, _SUM] = sums[in_time] + np.where(fresh, 0, own[:, _SUM])
         own[:, _COUNT] = counts[in_time] + np.where(fresh, 0, own[:, _COUNT])
         own[:, _NUMBER] = numbers
         self.newest[places] = own
         self.least[places, slots] = np.fmin(self.least[places, slots], least[in_time])
         self.mean[places, slots] = own[:, _SUM] / own[:, _COUNT]
-        self._closed.update(rows[fresh & (before >= 0)].tolist())
+        self._closed.update(rows[closes].tolist())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from collector.judge.columns import LEAK_LEVEL
@@ -13,7 +15,7 @@ from collector.judge.detectors.marks import BORN_MS, CEILING, GAVE_BACK, LAST, L
 from collector.judge.detectors.night import NIGHT_H, Night
 from collector.judge.detectors.settled import find_leaks_of_nights
 from collector.judge.detectors.tell import A_NIGHT, tell_leaks
-from collector.judge.detectors.two_boots import find_leaks_of_two_boots
+from collector.judge.detectors.two_boots import Ended, find_leaks_of_two_boots
 from collector.judge.detectors.views import LEVEL_OF, VIEWS
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows, Table
@@ -21,6 +23,8 @@ from collector.judge.used import most_used
 
 _LONG = LEVEL_OF[VIEWS.index((5, False))]
 """What stood before a night is seen in buckets that are longer than those of this level: three hours and more."""
+IsCut = Callable[[Table, Rows], Truths]
+"""Whether somebody ended the boot before of these rows: it may have ended in the middle of anything."""
 _AT_ONCE = 256
 """Nights are many numbers: so many series are looked at together."""
 
@@ -100,7 +104,7 @@ def _up_ms(history: History, rows: Rows) -> Numbers:
     return up_ms
 
 
-def look_at_nights(table: Table, history: History, rows: Rows) -> None:
+def look_at_nights(table: Table, history: History, rows: Rows, is_cut: IsCut) -> None:
     """Look at rows that closed a block of minutes."""
     rows = watched_rows(history, rows)
     for start in range(0, len(rows), _AT_ONCE):
@@ -111,9 +115,9 @@ def look_at_nights(table: Table, history: History, rows: Rows) -> None:
             leaks, stays = find_leaks_of_nights(night_of(table, history, one))
             tell_leaks(table, one, A_NIGHT, leaks, stays.take)
         if len(several):
-            restarted, before, now = two_boots_of(table, history, several)
+            restarted, before, now, ended = two_boots_of(table, history, several, is_cut)
             if len(restarted):
-                leaks, stays = find_leaks_of_two_boots(before, now)
+                leaks, stays = find_leaks_of_two_boots(before, now, ended)
                 tell_leaks(table, restarted, A_NIGHT, leaks, stays.take)
 
 
@@ -131,8 +135,11 @@ def look_at_lost(table: Table, history: History, rows: Rows) -> Rows:
     return told
 
 
-def two_boots_of(table: Table, history: History, rows: Rows) -> tuple[Rows, Night, Night]:
-    """Those of rows whose boot is younger than a night that have another boot in it: the night of either."""
+def two_boots_of(table: Table, history: History, rows: Rows, is_cut: IsCut) -> tuple[Rows, Night, Night, Ended]:
+    """Those of rows whose boot is younger than a night that have another boot in it: the night of either, and how the
+    earlier came to its end."""
     ends_ms, born_ms = _begins_ms(history, rows) + WIDTH_MS, history.mark(rows, BORN_MS)
     rows = rows[(np.isfinite(history.blocks.closed(rows)[0]) & (ends_ms <= born_ms[:, None])).any(axis=1)]
-    return rows, night_before(table, history, rows), night_of(table, history, rows)
+    ran_hours = history.boots(rows)[:, 0, -1, 0] / HOUR_MS
+    ended = Ended(ran_hours, is_cut(table, rows))
+    return rows, night_before(table, history, rows), night_of(table, history, rows), ended

@@ -22,7 +22,8 @@ RISE, CEILING, LAST, LAST_MS, QUIET_MS, QUIET_SAMPLES, PEAKS, BORN_MS, PERIOD_MS
 """Marks: the peak since the last fall; the highest peak from which memory fell; the newest value and its time; since
 when it never fell, and for how many samples; the largest fall from one sample to the next, of late; when the boot
 began; how far its samples stand apart, over about the last ten; when memory fell from its highest peak; since when
-what is held (`History.held`) never fell, and the largest fall of it then, within half an hour."""
+what is held (`History.held`) never fell, and the largest fall of it then, within half an hour. One sample stands apart
+from none: unknown."""
 MARKS = 12
 _ONE_FALL_MS = 1_800_000
 """What falls within that time is one fall: the end of a tooth may take some samples."""
@@ -57,7 +58,10 @@ def follow(
     largest_fall = np.fmax.reduceat(np.fmax(0, before - used), starts)
     marks[PEAKS] = np.fmax(marks[PEAKS], largest_fall)
     _note_ceilings(marks, starts, ends, times, used)
-    gaps = (times[ends] - np.where(np.isnan(marks[LAST_MS]), times[starts], marks[LAST_MS])) / counts
+    is_first = np.isnan(marks[LAST_MS])
+    waits = counts - is_first
+    waited = times[ends] - np.where(is_first, times[starts], marks[LAST_MS])
+    gaps = np.where(waits > 0, waited / np.fmax(1, waits), np.nan)
     period = np.where(np.isnan(marks[PERIOD_MS]), gaps, marks[PERIOD_MS])
     marks[PERIOD_MS] = period + (1 - _PERIOD_KEPT**counts) * (gaps - period)
     marks[LAST], marks[LAST_MS] = used[ends], times[ends]

@@ -18,6 +18,7 @@ from collector.judge.detectors.marks import (
     QUIET_MS,
     QUIET_SAMPLES,
     RISE,
+    or_0,
 )
 from collector.judge.detectors.views import VIEWS
 from collector.judge.expression import Numbers
@@ -57,7 +58,7 @@ class Trace(NamedTuple):
 def trace_of(history: History, rows: Rows) -> Trace:
     """The trace of each row. The bucket that a boot begins in is left out: programs take memory while they start."""
     last_ms, born_ms = history.mark(rows, LAST_MS), history.mark(rows, BORN_MS)
-    first_sample_ms = history.mark(rows, PERIOD_MS) / 2
+    first_sample_ms = or_0(history.mark(rows, PERIOD_MS)) / 2
     times, values = [last_ms[:, None]], [history.mark(rows, LAST)[:, None]]
     finer_from_ms: Numbers = last_ms
     for level in range(FINEST, COARSEST + 1):

@@ -6,7 +6,11 @@ A board that restarts within the night shows no whole night. Of two boots that a
   (`night_leaks.py`);
   they rise alike, by a quarter or by their errors, since what is lost an hour is lost in each boot; neither slows down
   beyond doubt, and both together no more than one night may;
-* or one of them was most of a night and tells it by itself, and the other was too short to say otherwise.
+* or one of them was most of a night and tells it by itself, and the other was too short to say otherwise. A boot that
+  somebody ended may have ended in the middle of anything: it tells nothing by itself.
+
+A boot before that had run for days was asked in its first nights, and may be a night's neighbour by chance: the boot
+after it shows a night of its own.
 """
 
 from __future__ import annotations
@@ -16,10 +20,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from collector.judge.detectors.conditions import Asked, all_held, all_of, at_least, is_so, one_of
+from collector.judge.detectors.conditions import Asked, all_held, all_of, at_least, at_most, is_so, one_of
 from collector.judge.detectors.forecast import Course, interval
 from collector.judge.detectors.leak import Leaks
-from collector.judge.detectors.night import LEAST_KNOWN, NIGHT_H, STARTING, Night, stands_above
+from collector.judge.detectors.night import LEAST_KNOWN, NIGHT_H, STARTING, YOUNG_H, Night, stands_above
 from collector.judge.detectors.night_leaks import left_of, scatter_of_blocks
 from collector.judge.detectors.shape import Z
 from collector.judge.detectors.sights import is_staircase, least_ratio_of, look_at
@@ -30,6 +34,14 @@ _ALIKE, _ALIKE_ERRORS = 0.25, 2.5
 """By which part of the larger slope the two may differ, or by so many errors."""
 _DOUBT = 2.5
 """Errors by which neither boot may slow down by itself."""
+
+
+class Ended(NamedTuple):
+    """How each boot before came to its end: for how many hours it had run (NaN: unknown), and whether it was `cut`:
+    somebody ended it."""
+
+    hours: Numbers
+    cut: Truths
 
 
 class _Course(NamedTuple):
@@ -52,20 +64,20 @@ class _Course(NamedTuple):
         return on
 
 
-def find_leaks_of_two_boots(before: Night, now: Night) -> tuple[Leaks, Truths]:
+def find_leaks_of_two_boots(before: Night, now: Night, ended: Ended) -> tuple[Leaks, Truths]:
     """Judge the boot that is over together with the one that lasts; and where a leak that was told stays told."""
-    leaks, asked = asked_of_two_boots(before, now)
+    leaks, asked = asked_of_two_boots(before, now, ended)
     told = all_held(asked)
     stays: Truths = (leaks.low > 0) | (_seen_hours(now) < _LEAST_H)
     return Leaks(*(np.where(told, column, np.nan) for column in leaks)), stays
 
 
-def asked_of_two_boots(before: Night, now: Night) -> tuple[Leaks, list[Asked]]:
+def asked_of_two_boots(before: Night, now: Night, ended: Ended) -> tuple[Leaks, list[Asked]]:
     """The numbers of all series, and what must hold for a leak to be told."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # medians of a boot of which hardly anything was seen
         early, late = _course_of(before), _course_of(now)
-        both, by_early, by_late = _choices(early, late)
+        both, by_early, by_late = _choices(early, late, ended.cut)
         hours = (
             np.where(by_late.held & ~both.held, 0, early.hours),
             np.where(by_early.held & ~both.held, 0, late.hours),
@@ -74,13 +86,14 @@ def asked_of_two_boots(before: Night, now: Night) -> tuple[Leaks, list[Asked]]:
     known = np.isfinite(before.least) | np.isfinite(now.least)
     whole = (known.shape[1] - np.argmax(known, axis=1) + STARTING) * now.block_hours
     return leaks, [
+        at_most("how long the boot before had run", "hours", ended.hours, YOUNG_H).or_unknown(),
         at_least("how long both boots were seen", "hours", whole, NIGHT_H),
         at_least("blocks known", "number", known.sum(axis=1), LEAST_KNOWN),
         one_of("who tells it", [both, by_early, by_late]),
     ]
 
 
-def _choices(early: _Course, late: _Course) -> list[Asked]:
+def _choices(early: _Course, late: _Course, cut: Truths) -> list[Asked]:
     """Both boots, or one of them if it was most of a night, and the other does not say otherwise."""
     alike = _are_alike(early, late)
     both = [
@@ -98,6 +111,7 @@ def _choices(early: _Course, late: _Course) -> list[Asked]:
         ]
         for one, other in ((early, late), (late, early))
     ]
+    alone[0].append(is_so("nobody ended it", ~cut))
     return [all_of("both boots", both), all_of("the boot before", alone[0]), all_of("this boot", alone[1])]
 
 

@@ -18,6 +18,7 @@ from collector.judge.detectors.marks import (
     KNOWN_TO,
     LAST,
     LAST_MS,
+    PERIOD_MS,
     QUIET_MS,
     QUIET_SAMPLES,
     REACHED,
@@ -119,6 +120,14 @@ def test_marks_follow_the_samples_however_they_are_cut(steps: list[tuple[int, in
     whole, cut = _filled(samples, list(range(61))), _filled(samples, cuts)
     for mark in (RISE, CEILING, LAST, LAST_MS, QUIET_MS, QUIET_SAMPLES, BORN_MS):
         assert np.array_equal(whole.peaks[:, mark], cut.peaks[:, mark], equal_nan=True)
+
+
+def test_how_far_samples_stand_apart_is_unknown_of_one_and_known_of_two() -> None:
+    begin, row = 1_790_000_000_000, np.array([0])
+    assert np.isnan(_filled([(0, begin, 1)], [0]).mark(row, PERIOD_MS)).all()
+    two = [(0, begin, 1), (0, begin + 120_000, 1)]
+    for cuts in ([0, 1], [0]):
+        assert _filled(two, cuts).mark(row, PERIOD_MS) == [120_000.0]
 
 
 def test_a_boot_stood_as_high_as_a_whole_bucket_of_its_first_half() -> None:

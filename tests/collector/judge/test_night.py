@@ -223,6 +223,63 @@ def test_a_gap_leaves_blocks_blank_and_a_boot_what_is_older() -> None:
     assert blocks.closed(row)[0][0, -3:].tolist()[1:] == [1.0, 7.0]  # what the block still open held is forgotten
 
 
+def test_a_row_keeps_its_place_only_while_its_samples_stand_close_together() -> None:
+    def add(row: int, seconds: list[int]) -> None:
+        last = np.nan
+        for second in seconds:
+            blocks.add(np.array([row]), np.array([second * 1000]), np.array([5.0]), np.array([last]))
+            last = second * 1000.0
+
+    def begin_ms() -> list[float]:
+        return [float(ms) for ms in blocks.begin_ms(np.array([0, 1]))]
+
+    blocks = Blocks()
+    blocks.make_room(64)
+    add(0, [0, 5, *range(120, 3000, 120)])
+    assert np.isfinite(begin_ms()[0])
+    add(0, list(range(3000, 4500, 120)))
+    assert np.isnan(begin_ms()).all()
+    assert blocks.saved(np.array([0])) == b"\0"
+    for row in range(1, 40):  # more than there are places at first: one of them is that
+        add(row, [4500, 4505])
+        least, mean = blocks.closed(np.array([row]))
+        assert np.isnan(least).all()
+        assert np.isnan(mean).all()
+    add(0, [9000, 9010])
+    assert np.isfinite(begin_ms()).all()
+    assert np.isnan(blocks.closed_samples(np.array([0]))).all(), "what it had before is forgotten"
+
+
+def test_gaps_and_lost_samples_take_no_place_away() -> None:
+    blocks, chance, last = Blocks(), np.random.default_rng(1), np.nan
+    blocks.make_room(1)
+    for second in range(0, 8 * 3600, 10):
+        if second % 1800 < 900 and chance.random() < 0.5:
+            blocks.add(np.array([0]), np.array([second * 1000]), np.array([5.0]), np.array([last]))
+            last = second * 1000.0
+    assert np.isfinite(blocks.closed(np.array([0]))[0]).sum() > 40
+
+
+@pytest.mark.parametrize("twice", [True, False])
+def test_a_reading_that_came_twice_makes_no_night_of_a_board_in_the_field(twice: bool) -> None:
+    bench, chance = Bench(LEAK_RULE), np.random.default_rng(3)
+    for boot, hours in ((1, 9), (2, 1)):
+        for seconds in range(0, hours * 3600, 120):
+            at = [0, 5] if twice and seconds in (0, 120) else [0]
+            used = 120_000 + 0.5 * seconds + 8_000 * chance.beta(2, 3)
+            bench.second(
+                *(
+                    rows(
+                        "b", "heap", ("main",), bench.now_ms + 1000 * late,
+                        {"size": 300_000, "free": int(300_000 - used)}, boot=boot, uptime_ms=1000 * (seconds + late),
+                    )
+                    for late in at
+                ),
+                seconds=120,
+            )  # fmt: skip
+    assert bench.findings == []
+
+
 def test_after_two_days_nights_are_asked_no_more_but_what_was_told_stays() -> None:
     of_old = night(traffic, 40_000, boots_at=-12 * 48.0)
     assert told(of_old._replace(boots_at=np.full(NIGHTS, -12 * 39.0))) == NIGHTS

@@ -7,7 +7,7 @@ import pytest
 
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.night import Night
-from collector.judge.detectors.two_boots import find_leaks_of_two_boots
+from collector.judge.detectors.two_boots import Ended, find_leaks_of_two_boots
 from collector.judge.explaining_night import explain_two_boots
 from tests.collector.judge.nights import HOURS, NIGHTS, Shape, cache, clients, five_minutes, night, only, teeth, traffic
 from tests.collector.judge.stream import LEAK_RULE, Bench
@@ -28,8 +28,13 @@ def boots(shape: Shape, lost: tuple[float, float], at: int) -> tuple[Night, Nigh
     return only(before, (blocks >= STARTING) & (blocks < at)), only(later, blocks >= at + STARTING)
 
 
-def leaks_of(shape: Shape, lost: tuple[float, float], at: int = 45) -> Leaks:
-    return find_leaks_of_two_boots(*boots(shape, lost, at))[0]
+def ended(hours: float = 5.0, *, cut: bool = False, boots: int = NIGHTS) -> Ended:
+    """Boots before that had run for so long."""
+    return Ended(np.full(boots, hours), np.full(boots, cut))
+
+
+def leaks_of(shape: Shape, lost: tuple[float, float], at: int = 45, of: Ended | None = None) -> Leaks:
+    return find_leaks_of_two_boots(*boots(shape, lost, at), of or ended())[0]
 
 
 def told(leaks: Leaks) -> int:
@@ -63,16 +68,28 @@ def test_healthy_boots_are_left_alone(shape: Shape) -> None:
 @pytest.mark.parametrize(("lost", "at"), [((16_000, 16_000), 45), ((16_000, 0), 45), ((16_000, 16_000), 10)])
 def test_an_explanation_agrees_with_the_detector(lost: tuple[float, float], at: int) -> None:
     before, now = boots(traffic, lost, at)
-    rates = find_leaks_of_two_boots(before, now)[0].rate
+    rates = find_leaks_of_two_boots(before, now, ended())[0].rate
     for row in range(NIGHTS):
-        said = explain_two_boots(before.of(np.array([row])), now.of(np.array([row])))
+        said = explain_two_boots(before.of(np.array([row])), now.of(np.array([row])), ended(boots=1))
         assert said.told == bool(np.isfinite(rates[row])), said.conditions
 
 
 def test_less_than_a_night_tells_nothing() -> None:
     before, now = boots(traffic, (16_000, 16_000), 45)
     before = only(before, np.arange(before.least.shape[1]) >= 20)
-    assert told(find_leaks_of_two_boots(before, now)[0]) == 0
+    assert told(find_leaks_of_two_boots(before, now, ended())[0]) == 0
+
+
+def test_a_boot_of_days_is_no_part_of_a_night() -> None:
+    alike = (16_000, 16_000)
+    assert told(leaks_of(traffic, alike, of=ended(47))) >= 0.9 * NIGHTS
+    assert told(leaks_of(traffic, alike, of=ended(230))) == 0
+
+
+def test_a_boot_that_somebody_ended_tells_nothing_by_itself() -> None:
+    assert told(leaks_of(traffic, (16_000, 16_000), 90)) >= 0.9 * NIGHTS
+    assert told(leaks_of(traffic, (16_000, 16_000), 90, ended(cut=True))) == 0
+    assert told(leaks_of(traffic, (16_000, 16_000), 45, ended(cut=True))) >= 0.9 * NIGHTS  # both tell it
 
 
 def test_a_restart_within_the_night_hides_no_leak() -> None:
