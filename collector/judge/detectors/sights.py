@@ -194,7 +194,8 @@ def _sight_of_feet(found: Feet, night: Night) -> Sight:
     sure = (agree | ((count > FEW_FEET) & (line.deviates > SURE))) & (line.slope > SURE_OF_FEET * error)
     own = np.fmax(BEND_OF_FEW, BEND_OF_FEET * error / np.abs(line.slope))
     line = line._replace(ratio_error=np.where(np.isinf(line.ratio_error), own, line.ratio_error))
-    return Sight("feet", points, line, sure & (line.grown > worth(night)), np.ones_like(sure), _goes_on(line))
+    rises = sure & (line.grown > worth(night))
+    return Sight("feet", points, line, rises, _are_above(line, points, night), _goes_on(line))
 
 
 def _sight_of_tooth(tooth: Tooth, night: Night) -> Sight:
@@ -221,6 +222,18 @@ def _holds(line: Line, points: Points, blocks: Numbers, night: Night) -> Truths:
     fall = np.fmax(FALL_ERRORS * scatter, FALL_PART * line.grown)
     holds: Truths = ~(np.fmin.reduce(blocks[:, -END_BLOCKS:], axis=1) < end - fall)
     return holds
+
+
+def _are_above(line: Line, points: Points, night: Night) -> Truths:
+    """Whether the last blocks are not far below the line of feet, carried on to them: memory falls to its next foot,
+    and no farther."""
+    begin = np.fmin.reduce(points.hours, axis=1)
+    level = mean_of(points.used - line.rest) + line.slope * (begin - mean_of(points.hours))
+    hours = night.least.shape[1] * night.block_hours - begin
+    fall = np.fmax(FALL_ERRORS * error_of(night.least), FALL_PART * line.slope * hours)
+    last = np.fmin.reduce(night.least[:, -END_BLOCKS:], axis=1)
+    above: Truths = ~(last < level + line.slope * hours - fall)
+    return above
 
 
 def _goes_on(line: Line) -> Truths:

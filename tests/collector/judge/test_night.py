@@ -97,6 +97,20 @@ def test_feet_of_long_teeth_are_known_as_exactly_as_their_errors_say() -> None:
     assert found.heights == pytest.approx(40_000, rel=0.03)
 
 
+@pytest.mark.parametrize("hours", [0.7, 0.9, 1.2])
+def test_feet_of_the_first_hours_tell_nothing_where_memory_stays_below_their_line(hours: float) -> None:
+    def full_soon(chance: np.random.Generator) -> np.ndarray:
+        filled = 8_000 * np.minimum(1, HOURS / 2.7) + np.where(HOURS < 2.7, 8_000 * (HOURS / hours % 1), 0)
+        return np.asarray(300 * chance.beta(2, 3, len(HOURS)) + filled)
+
+    nights = night(full_soon)
+    with np.errstate(all="ignore"):
+        by_feet = next(sight for sight in look_at(nights).each if sight.name == "feet")
+    assert by_feet.rises.all()
+    assert not by_feet.holds.any()
+    assert told(nights) == 0
+
+
 def test_rate_and_interval_are_right() -> None:
     found, _ = find_night_leaks(night(clients, 30_000))
     inside = (found.low < 3_750) & (found.high > 3_750)
