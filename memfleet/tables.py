@@ -68,9 +68,7 @@ def _folded(columns: Sequence[str], lines: Sequence[Sequence[Text]]) -> Table:
     for column in columns:
         name = column.lstrip(">")
         right = column.startswith(">")
-        table.add_column(
-            name, justify="right" if right else "left", no_wrap=name.strip() not in _PROSE, overflow="fold"
-        )
+        table.add_column(name, justify="right" if right else "left", no_wrap=name not in _PROSE, overflow="fold")
     for cells in lines:
         table.add_row(*cells)
     return table

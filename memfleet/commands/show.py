@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -37,22 +39,28 @@ def command(
         return
     _print_facts(row)
     if row["open_alerts"]:
-        print_table(
-            ("\nalert", "\nsince", "\nreason"),
+        _print_below(
+            ("alert", "since", "reason"),
             ((state(one["severity"]), clock(one["since_ms"]), one["reason"]) for one in row["open_alerts"]),
             "",
         )
-    print_table(
-        ("\nkind", "\nname", "\nnewest values (bytes)"),
+    _print_below(
+        ("kind", "name", "newest values (bytes)"),
         ((one["kind"], " ".join(one["names"]), _values(one["values"])) for one in series),
         "Nothing is read of it yet.",
     )
     if events:
-        print_table(
-            ("\nevent", "\nwhen", ">\nboot", "\ndetail"),
+        _print_below(
+            ("event", "when", ">boot", "detail"),
             ((one["type"], clock(one["time_ms"]), one["boot"], _said(one["values"])) for one in events),
             "",
         )
+
+
+def _print_below(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) -> None:
+    """A table, a line below what stands above it."""
+    sys.stdout.write("\n")
+    print_table(columns, rows, empty)
 
 
 def _print_facts(row: dict[str, Any]) -> None:

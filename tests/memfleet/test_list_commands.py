@@ -73,7 +73,9 @@ def test_show_and_query(address: str, memfleet: Memfleet) -> None:
     assert "User-mode memory grows" in memfleet("show", "meter-0042", "--url", address).replace("\n", " ")
     (event,) = json.loads(memfleet("show", "kitchen-1", "--url", address, "--json"))["events"]
     assert event["type"] == "alloc_failed"
-    assert re.search(r"alloc_failed +\d{4}-\S+ \S+ +\d+ +size=", memfleet("show", "kitchen-1", "--url", address))
+    shown = memfleet("show", "kitchen-1", "--url", address)
+    assert re.search(r"\n *\nkind +name +newest values \(bytes\) *\n(.*\n)+ *\nevent +when +boot +detail *\n", shown)
+    assert re.search(r"alloc_failed +\d{4}-\S+ \S+ +\d+ +size=", shown)
     said = memfleet("query", "meter-0042", "event", "--url", address, status=2)
     assert "`memfleet show DEVICE` lists the newest" in said
     points = json.loads(memfleet("query", "kitchen-1", "heap", "DRAM", "--from", "2h", "--url", address, "--json"))
