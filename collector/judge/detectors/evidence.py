@@ -15,7 +15,7 @@ from collector.judge.expression import Numbers
 from collector.judge.series import Rows
 
 _TOOTH, _LARGEST_WAVE = 0.45, 0.5
-"""Parts of the free memory: a tooth of a saw, and a daily cycle from its trough to its crest, stay below."""
+"""Parts of the room: a tooth of a saw, and a daily cycle from its trough to its crest, stay below."""
 _KNOWN_FOR, _KNOWN_DAY_H, _KNOWN_WEEK_H = 4.0, 30.0, 168.0
 """A boot that was heard for so many times the rise, and longer than a day, would have shown its teeth and waves: it
 has, where memory fell from a level that the rise has not reached. Its own uptime says nothing of that."""
@@ -27,9 +27,11 @@ _STRAIGHT_FROM_H, _STRAIGHT_ERRORS = 12.0, 1.5
 """Straight for longer than a wave of 24 hours rises."""
 _LONG_H, _DAYS_H, _DAYS_PART = 26.0, 48.0, 0.25
 """What is emptied once a day, as a buffer is at midnight, rises for no longer than a day. Of growth that outlasts two
-days less is asked, as a part of the room."""
+days less is asked."""
+_OF_ROOM = "growth, of the room for it"
 _LEAST_ROOM = 0.5
-"""Memory ends when peaks reach the limit: what they take is no room for growth, but for so much of what was free."""
+"""Memory ends when peaks reach the limit: what they take is no room for growth, nor for teeth and waves, since who
+builds a device leaves room for both; but for so much of what was free."""
 _DAILY_PART = 0.3
 _UNLIMITED_PART, _UNLIMITED_WITHIN_DAY, _UNLIMITED_WITHIN_HOURS, _UNLIMITED_RATIO = 0.25, 0.5, 1.0, 0.8
 """Parts of what was used, where nobody knows what is free: over more than a day, or on a boot that is known; else over
@@ -53,35 +55,35 @@ class Rise(NamedTuple):
 def asked_of_size(rise: Rise, views: Rows, ground: Ground) -> list[Asked]:
     """That growth of this size and shape over so many hours is more than any healthy rise, and would end memory.
 
-    A tooth of a saw stays below `_TOOTH` of the free memory, a daily cycle below its sine; smaller growth must be news
+    A tooth of a saw stays below `_TOOTH` of the room, a daily cycle below its sine; smaller growth must be news
     to a boot that is known for long, or straighter than a wave of 24 hours can be, or go on for longer than a day.
     """
-    grown, begin, bent = rise.grown, rise.begin, rise.bent
-    free = ground.limits - begin
-    part, left = grown / free, free - grown
-    room = grown / np.maximum(_LEAST_ROOM * free, free - np.nan_to_num(ground.peaks))
+    grown, bent = rise.grown, rise.bent
+    free = ground.limits - rise.begin
+    room = np.maximum(_LEAST_ROOM * free, free - np.nan_to_num(ground.peaks))
+    part, left = grown / room, room - grown
     ratio = np.minimum(1, bent.ratio) - _ERRORS * bent.ratio_error
     slowly, surely = to_come(grown, ratio), np.fmax(to_come(grown, ratio), to_come(grown, bent.ratio))
     ends = at_least("what is to come, if it goes on slowing down so", "size", surely, left)
     ends_at_worst = at_least("what is to come, if it slows down by an error more", "size", slowly, left)
-    steady = at_least("growth, of what was free", "percent", part, _STEADY_PART)
-    ends_of_long = at_least(ends.what, "size", np.where(room >= _TOOTH, surely, slowly), left)
+    steady = at_least(_OF_ROOM, "percent", part, _STEADY_PART)
+    ends_of_long = at_least(ends.what, "size", np.where(part >= _TOOTH, surely, slowly), left)
     choices = [
         all_of("large for its time", [_asked_to_be_large(rise, part), ends]),
         all_of("news to a boot that is known", [*_asked_to_be_news(rise, part, ground), ends_at_worst]),
-        all_of("over days", [_asked_of_days(room, views), ends]),
+        all_of("over days", [_asked_of_days(part, views), ends]),
         all_of("straight", [steady, *_asked_of_shape(rise), ends_at_worst]),
-        all_of("longer than a day", [*_asked_of_length(rise, room), ends_of_long]),
+        all_of("longer than a day", [*_asked_of_length(rise, part), ends_of_long]),
         all_of("of unknown limit", _asked_of_unlimited(rise, ratio, ground)),
     ]
-    of_ratchets = at_least("growth, of what was free, where a counter never falls", "percent", part, _RATCHET_PART)
+    of_ratchets = at_least(f"{_OF_ROOM}, where a counter never falls", "percent", part, _RATCHET_PART)
     is_free = ~(ground.ratchets > 0)
     return [one_of("more than healthy memory does", choices), of_ratchets.or_unknown().unless(is_free)]
 
 
 def _asked_to_be_large(rise: Rise, part: Numbers) -> Asked:
     wave = _LARGEST_WAVE * np.sin(np.pi * np.minimum(rise.hours, 24) / 24)
-    return at_least("growth, of what was free", "percent", part, np.maximum(_TOOTH, wave))
+    return at_least(_OF_ROOM, "percent", part, np.maximum(_TOOTH, wave))
 
 
 def _asked_to_be_news(rise: Rise, part: Numbers, ground: Ground) -> list[Asked]:
@@ -92,7 +94,7 @@ def _asked_to_be_news(rise: Rise, part: Numbers, ground: Ground) -> list[Asked]:
     return [
         at_least("for how long it has been heard, with boots before", "hours", heard_hours, least_hours),
         more_than("level, to be above what it fell from, or held before", "size", end, known).or_unknown(),
-        at_least("growth, of what was free", "percent", part, news),
+        at_least(_OF_ROOM, "percent", part, news),
     ]
 
 
@@ -102,8 +104,8 @@ def _known_level(ground: Ground) -> Numbers:
     return level
 
 
-def _asked_of_days(room: Numbers, views: Rows) -> Asked:
-    of_days = np.where(is_daily(views), room, np.nan)
+def _asked_of_days(part: Numbers, views: Rows) -> Asked:
+    of_days = np.where(is_daily(views), part, np.nan)
     return at_least("growth in the least of 24 hours, of the room for it", "percent", of_days, _DAILY_PART)
 
 
@@ -115,11 +117,11 @@ def _asked_of_shape(rise: Rise) -> list[Asked]:
     ]
 
 
-def _asked_of_length(rise: Rise, room: Numbers) -> list[Asked]:
-    part = np.where(rise.hours >= _DAYS_H, _DAYS_PART, _STEADY_PART)
+def _asked_of_length(rise: Rise, part: Numbers) -> list[Asked]:
+    least_part = np.where(rise.hours >= _DAYS_H, _DAYS_PART, _STEADY_PART)
     return [
         at_least("how long it lasts", "hours", rise.hours, _LONG_H),
-        at_least("growth, of the room for it", "percent", room, part),
+        at_least(_OF_ROOM, "percent", part, least_part),
     ]
 
 

@@ -46,6 +46,9 @@ from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows, Table
 from collector.judge.used import most_used
 
+_NOTHING_ABOVE = 0.95
+"""From such a part of the limit on nothing could stand above a peak. What least values were then says what stood
+before, else one reading of a full heap, a wrong one perhaps, would hide every leak of its boot."""
 _HIDDEN = 3.0
 """How many times what was free of a heap when it was first heard may have been used then, where only what is free is
 told: three quarters of it all."""
@@ -54,9 +57,10 @@ told: three quarters of it all."""
 def ground_of(table: Table, history: History, views: Rows, rows: Rows) -> Ground:
     """What the leak detector has to know of these rows beside their windows."""
     known = table.view(rows)
+    ceilings, limits = history.mark(rows, CEILING), known["limit"]
     return Ground(
-        known["limit"],
-        history.mark(rows, CEILING),
+        limits,
+        np.where(ceilings > _NOTHING_ABOVE * limits, np.nan, ceilings),
         history.mark(rows, LAST_MS) - history.mark(rows, CEILING_MS),
         np.fmax(history.highest_before(rows, LEVEL_OF[views]), history.mark(rows, REACHED)),
         history.mark(rows, KNOWN_TO),

@@ -62,7 +62,7 @@ def test_the_next_boot_brings_the_alert_unless_somebody_ended_the_last(reason: s
         began = rows("b", "event", ("boot",), bench.now_ms, {"reason": reason}, boot=boot, uptime_ms=0)
         bench.second(began)
         for seconds in range(0, int(hours * 3600), 300):
-            five_minutes(bench, seconds, 6.0, lambda: 110_000 * chance.uniform(), boot)
+            five_minutes(bench, seconds, 3.8, lambda: 110_000 * chance.uniform(), boot)
         found = {finding.names for finding in bench.findings}
         assert found == (set() if boot == 1 else expected)
 

@@ -208,6 +208,26 @@ def test_what_peaks_take_is_no_room_for_growth() -> None:
     view, window = VIEWS.index((6, False)), line(0.2 * (SIZE - BASE) / 30)
     assert np.isnan(find_leaks(window, view, ground()).rate[0])
     assert find_leaks(window, view, ground(peaks=0.35 * (SIZE - BASE))).rate[0] > 0
+    view, window = VIEWS.index((3, False)), line(0.3 * (SIZE - BASE) / 30)  # within hours, too
+    assert np.isnan(find_leaks(window, view, ground()).rate[0])
+    assert find_leaks(window, view, ground(peaks=0.35 * (SIZE - BASE))).rate[0] > 0
+
+
+def test_growth_that_slows_down_ends_memory_where_it_takes_what_peaks_leave() -> None:
+    view, free = VIEWS.index((6, False)), SIZE - BASE
+    window = BASE + 0.6 * free * (1 - np.exp(-np.arange(31.0) / 30))[None, :]
+    assert np.isnan(find_leaks(window, view, ground()).rate[0])
+    assert find_leaks(window, view, ground(peaks=0.45 * free)).rate[0] > 0
+
+
+@pytest.mark.parametrize("highest", [0, 0.8 * SIZE, SIZE])
+def test_one_reading_of_a_full_heap_hides_no_leak_and_a_peak_below_may_be_a_tooth(highest: float) -> None:
+    bench = Bench(LEAK_RULE)
+    for minute in range(0, 48 * 60, 10):
+        used = int(highest) if minute == 120 and highest else int(BASE + 3 * minute)
+        bench.second(rows("b", "heap", ("main",), bench.now_ms + 599_000, {"size": SIZE, "used": used},
+                          uptime_ms=60_000 * minute), seconds=600)  # fmt: skip
+    assert bool(bench.findings) == (highest != 0.8 * SIZE)
 
 
 @pytest.mark.parametrize(("part", "told"), [(0.4, False), (0.5, True)])

@@ -43,7 +43,7 @@ def test_a_leak_of_the_boot_that_has_just_ended_names_where_it_ended() -> None:
     bench, chance = Bench(), np.random.default_rng(3)
     for boot, hours in ((1, 3), (2, 0.25)):
         for seconds in range(0, int(hours * 3600), 300):
-            five_minutes(bench, seconds, 6.0, lambda: 110_000 * chance.uniform(), boot)
+            five_minutes(bench, seconds, 3.8, lambda: 110_000 * chance.uniform(), boot)
     (found,) = firing(bench, "heap-leak")
     taken = found.numbers["leak_ended"]
     assert taken > 200_000 > found.numbers["used"]
