@@ -25,7 +25,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from telemetry.errors import EnvironmentFault, WireError
+from telemetry.errors import ConfigError, EnvironmentFault, WireError
 from telemetry.secrets import read_secret
 from telemetry.settings import Broker
 from telemetry.stream import Packet, Stream, read_publish
@@ -320,8 +320,7 @@ class Link:
         client.connect_timeout = CONNECT_S
         client.max_inflight_messages_set(10_000)  # windows are the caller's
         if self._broker.username:
-            password = read_secret(self._broker.password_file) if self._broker.password_file else None
-            client.username_pw_set(self._broker.username, password)
+            client.username_pw_set(self._broker.username, _password(self._broker))
         if urlsplit(self._broker.url).scheme == "mqtts":
             client.tls_set_context(client_context(self._broker))
         if self._session.will is not None:
@@ -377,6 +376,22 @@ class Link:
 
     def _on_publish(self, _client: paho.Client, _userdata: Any, mid: int, reason: Any, _properties: Any) -> None:
         self._handler.published(mid, str(reason) if reason.is_failure else "")
+
+
+def require_files(broker: Broker) -> None:
+    """ConfigError when a file that a broker's settings name, of its password or of TLS, cannot be used as it is."""
+    try:
+        _password(broker)
+        client_context(broker)
+    except EnvironmentFault as fault:
+        raise ConfigError("settings", [str(fault)]) from None
+
+
+def _password(broker: Broker) -> str | None:
+    try:
+        return read_secret(broker.password_file) if broker.password_file else None
+    except EnvironmentFault as fault:
+        raise EnvironmentFault(f"broker.password_file: {fault}", retry=False) from None
 
 
 def _connect_trouble(broker: Broker, error: Exception) -> str:

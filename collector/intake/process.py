@@ -20,7 +20,7 @@ from telemetry.clock import monotonic_ms, wall_ms
 from telemetry.errors import EnvironmentFault, WireError
 from telemetry.journal import Journal
 from telemetry.messages import Ack, Status, decode, encode
-from telemetry.mqtt import Link, Message, Session
+from telemetry.mqtt import Link, Message, Session, require_files
 from telemetry.topics import Topic, shard_of, subscriptions
 
 _LOG = logging.getLogger("memfleet.intake")
@@ -212,7 +212,11 @@ class Intake:
 
 
 def run(config: CollectorConfig, directory: Path, stop: Stop) -> None:
-    """Take in frames until stopped. While the disk is full nothing is acknowledged; it goes on once there is room."""
+    """Take in frames until stopped. While the disk is full nothing is acknowledged; it goes on once there is room.
+
+    ConfigError when a file of the broker's settings cannot be used.
+    """
+    require_files(config.broker)
     while not stop.is_set():
         try:
             _serve(config, directory, stop)

@@ -21,9 +21,9 @@ from collector.notify.channels import make_channels
 from collector.web.access import load_access
 from memfleet.commands.init import CONFIGURATIONS, Role
 from telemetry.errors import ConfigError, EnvironmentFault
+from telemetry.mqtt import require_files
 from telemetry.secrets import read_secret
 from telemetry.settings import load
-from telemetry.tls import client_context
 
 
 def command(
@@ -56,7 +56,8 @@ def _faults_here(config: Any, file: Path) -> list[str]:
     """What would keep it from starting on this machine: files that it names, rules, addresses, an open page."""
     faults, of_rules = list(_file_faults(config, "")), []
     if not faults:
-        faults = _tls_faults(config)
+        brokers = [config.broker, *(source.broker for source in getattr(config, "sources", ()))]
+        faults += [fault for broker in brokers for fault in _faults_of(partial(require_files, broker))]
     if isinstance(config, CollectorConfig):
         rules = Path(config.judging.rules_file) if config.judging.rules_file else None
         faults += _faults_of(lambda: load_access(config.page))
@@ -73,17 +74,6 @@ def _faults_here(config: Any, file: Path) -> list[str]:
     for fault in faults:
         first.setdefault(fault.split(": ")[0], fault)  # two checks may look at the same file: one fault for a setting
     return [*first.values(), *of_rules]
-
-
-def _tls_faults(config: Any) -> list[str]:
-    """What is wrong within the TLS files of its brokers."""
-    try:
-        client_context(config.broker)
-        for source in getattr(config, "sources", ()):
-            client_context(source.broker)
-    except EnvironmentFault as fault:
-        return [str(fault)]
-    return []
 
 
 def _faults_of(check: Callable[[], object]) -> list[str]:

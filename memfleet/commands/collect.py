@@ -40,7 +40,8 @@ def command(
 ) -> None:
     """Receive, store, judge and show a fleet.
 
-    It does not begin where intake, series or judge cannot run as they are configured: with wrong rules, say.
+    It does not begin where intake, series or judge cannot run as they are configured: with wrong rules or
+    without the certificate of its login, say.
 
     [bold]Example:[/bold] memfleet collect --config /etc/memfleet/collector.toml
     """

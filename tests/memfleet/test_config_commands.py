@@ -153,6 +153,29 @@ def test_a_collector_does_not_begin_without_its_judge(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ('ca_file = "{file}"', "broker.ca_file {file}: holds no PEM certificate"),
+        ('cert_file = "/nowhere/crt"', "broker.cert_file /nowhere/crt: No such file or directory"),
+        ('password_file = "/nowhere/word"', "broker.password_file: secret file /nowhere/word: No such file"),
+    ],
+    ids=["authority", "certificate", "password"],
+)
+def test_a_collector_does_not_begin_without_the_files_of_its_login(settings: str, said: str, tmp_path: Path) -> None:
+    file, text = tmp_path / "collector.toml", tmp_path / "text"
+    text.write_text("no certificate")
+    file.write_text(
+        f'data_dir = "{tmp_path}/data"\n[page]\nport = 0\n'
+        f'[broker]\nurl = "mqtts://127.0.0.1:{free_port()}"\n{settings.format(file=text)}\n'
+    )
+    words = [sys.executable, "-m", "memfleet", "collect", "--config", str(file)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT_S)
+    assert done.returncode == 2
+    assert done.stderr.count(f"memfleet: settings: {said.format(file=text)}") == 1
+    assert done.stderr.splitlines()[-1].startswith("memfleet: intake cannot run as it is configured, see above")
+
+
+@pytest.mark.parametrize(
     "url", ["lab", "lab:1883", "http://lab", "mqtt:/lab", "mqtt://", "mqtt://lab:99999", "mqtt://me:word@lab", ""]
 )
 def test_what_is_no_address_of_a_broker_is_said_before_anything_starts(
