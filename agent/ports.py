@@ -24,6 +24,7 @@ from agent.inputs.messages import Chunk, Notice
 from agent.inputs.polled_command import PolledCommand
 from agent.relay import Relay
 from telemetry.clock import monotonic_ms, wall_ms
+from telemetry.errors import EnvironmentFault
 
 __all__ = ["Chunk", "Notice", "Ports"]
 
@@ -76,9 +77,7 @@ class Ports:
         self._released: set[str] = set()
         self._asked: dict[str, int] = {}
         self._haste = Haste()
-        self._relays = (
-            {p.port: Relay(directory / "relay" / p.device) for p in ports if p.relay} if directory is not None else {}
-        )
+        self._relays = _relays(ports, directory / "relay") if directory is not None else {}
         self._control = self._open_control(directory) if directory is not None and ports else None
         self._stop = threading.Event()
         self._fault: Exception | None = None
@@ -298,6 +297,17 @@ class Ports:
             self._control.close()
         self._selector.close()
         self._openers.shutdown(wait=False, cancel_futures=True)
+
+
+def _relays(ports: Sequence[Port], folder: Path) -> dict[str, Relay]:
+    relays = {}
+    for port in ports:
+        try:
+            if port.relay:
+                relays[port.port] = Relay(folder / port.device)
+        except EnvironmentFault as fault:
+            _LOG.warning("%s: read without a relay: %s", port.port, fault)
+    return relays
 
 
 def _why_lost(error: OSError) -> str:

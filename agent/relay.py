@@ -9,6 +9,9 @@ import select
 import tty
 from pathlib import Path
 
+from telemetry.errors import EnvironmentFault
+from telemetry.files import make_folder
+
 CHUNK = 4096
 
 
@@ -19,14 +22,20 @@ class Relay:
     """
 
     def __init__(self, link: Path) -> None:
+        """EnvironmentFault when the name cannot be given."""
+        make_folder(link.parent)
         self._link = link
         self._master, slave = pty.openpty()
         tty.setraw(slave)
         os.set_blocking(self._master, False)
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(os.ttyname(slave))
-        os.close(slave)
+        try:
+            link.unlink(missing_ok=True)
+            link.symlink_to(os.ttyname(slave))
+        except OSError as error:
+            os.close(self._master)
+            raise EnvironmentFault(f"{link}: {error.strerror}", retry=False) from None
+        finally:
+            os.close(slave)
         self._poll = select.poll()
         self._poll.register(self._master, select.POLLIN)
 

@@ -123,7 +123,8 @@ class Station:
         try:
             act(self._capture)
         except OSError as error:
-            trouble = f"the log of {self._device} cannot be kept: {error.strerror or error}"
+            where = f"{error.filename}: " if error.filename else ""
+            trouble = f"the log of {self._device} cannot be kept: {where}{error.strerror or error}"
         if trouble and trouble != self._capture_trouble:
             _LOG.error("%s", trouble)
             self._capture_trouble = trouble

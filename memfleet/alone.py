@@ -20,7 +20,7 @@ def alone_in(directory: Path, program: str, advice: str) -> Iterator[None]:
         try:
             lock = files.enter_context((directory / "lock").open("w"))
         except OSError as error:
-            raise EnvironmentFault(f"{directory} cannot be written: {error.strerror}", retry=False) from None
+            raise EnvironmentFault(f"{error.filename} cannot be written: {error.strerror}", retry=False) from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

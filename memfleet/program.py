@@ -50,6 +50,10 @@ def run_program(program: Callable[[], object]) -> None:
         _stop(f"this command needs the '{extra}' part: pip install 'memfleet[{extra}]' (missing: {error.name})", 2)
     except BrokenPipeError:
         sys.stderr.close()  # the reader (head, less) went away: nothing to say
+    except OSError as error:
+        if not error.filename:
+            raise
+        _stop(f"{error.filename}: {error.strerror}", 1)
 
 
 _ESCAPED = "memfleet-escaped"

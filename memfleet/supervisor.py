@@ -13,6 +13,7 @@ from pathlib import Path
 
 from memfleet.lifeline import PARENT
 from telemetry.clock import monotonic_ms
+from telemetry.files import make_folder
 
 _LOG = logging.getLogger("memfleet")
 
@@ -103,7 +104,7 @@ class Supervisor:
         path = self._log_path(name)
         if path is None:
             return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with path.open("ab") as log:
             return subprocess.Popen(
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

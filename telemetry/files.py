@@ -20,6 +20,8 @@ def make_folder(path: Path) -> None:
     """Make a folder for files of ours, if it is not there. EnvironmentFault when that cannot be."""
     try:
         path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise EnvironmentFault(f"{path} is a file, where a folder belongs: move it away", retry=False) from None
     except OSError as error:
         raise EnvironmentFault(f"folder {path} cannot be made: {error.strerror}", retry=False) from None
 
@@ -49,6 +51,8 @@ def open_file(path: Path) -> sqlite3.Connection:
 
 def disk_fault(path: Path, error: sqlite3.OperationalError, *, retry: bool) -> EnvironmentFault:
     """What SQLite could not do with a file of ours. Where there is no room for its log it says "disk I/O error"."""
+    if path.is_dir():
+        return EnvironmentFault(f"{path} is a folder, where a file belongs: move it away", retry=False)
     code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
     full = code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and free_bytes(path.parent) < _NO_ROOM)
     return EnvironmentFault(f"{path}: {'the disk is full' if full else error}", retry=retry)

@@ -385,11 +385,11 @@ def peek_cursor(path: Path, journal: str) -> Cursor:
     """Another consumer's cursor on a journal, read from its file without writing to it; START when it has none yet."""
     if not path.exists():
         return START
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1)) as db:
-        try:
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1)) as db:
             row = db.execute("SELECT generation, id FROM cursors WHERE journal = ?", (journal,)).fetchone()
-        except sqlite3.DatabaseError:  # not made yet, or being made
-            return START
+    except sqlite3.DatabaseError:  # not made yet, being made, or not to be opened: its owner says so
+        return START
     return Cursor(*row) if row else START
 
 

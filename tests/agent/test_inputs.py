@@ -232,6 +232,21 @@ def test_a_relay_shares_the_port_with_a_person(tmp_path: Path) -> None:
     assert not (tmp_path / "relay" / "d").exists()
 
 
+@pytest.mark.parametrize(
+    ("is_file", "said"), [(True, "relay is a file, where a folder belongs"), (False, "relay/d: Is a directory")]
+)
+def test_what_stands_in_the_place_of_a_relay_is_said_and_keeps_nothing_from_being_read(
+    is_file: bool, said: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    board = Board(tmp_path / "tty")
+    (tmp_path / "relay").touch() if is_file else (tmp_path / "relay" / "d").mkdir(parents=True)
+    with running(Port(port=str(board.link), device="d", relay=True), directory=tmp_path) as ports:
+        wait_open(ports)
+        board.print(b"read\n")
+        wait_for(ports, lambda data, _: data == b"read\n")
+    assert said in caplog.text
+
+
 def test_a_port_is_lent_and_taken_back_when_the_borrower_dies(tmp_path: Path) -> None:
     board = Board(tmp_path / "tty")
     with running(Port(port=str(board.link), device="d"), directory=tmp_path) as ports:

@@ -56,6 +56,8 @@ def test_a_case_is_cut_and_masked_and_passes(tmp_path: Path) -> None:
     assert b"hunter2" not in text
     expected = (tmp_path / "cases" / "esp-free" / "expected.jsonl").read_text()
     assert json.loads(expected)["free"] == 100_000
+    nowhere = run("case", "add", str(log), "--name", "esp-free", "--into", str(log))
+    assert (nowhere.returncode, nowhere.stderr) == (1, f"memfleet: {log}/esp-free: Not a directory\n")
     again = run("case", "add", str(log), "--name", "esp-free", "--into", str(tmp_path / "cases"))
     assert again.returncode == 2
     assert "is there already" in again.stderr

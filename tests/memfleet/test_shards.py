@@ -194,5 +194,5 @@ def test_a_second_collector_is_refused_the_folder(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "lock").mkdir()
-    with pytest.raises(EnvironmentFault, match=f"{tmp_path} cannot be written: Is a directory"):
+    with pytest.raises(EnvironmentFault, match=f"{tmp_path}/lock cannot be written: Is a directory"):
         alone_in(tmp_path, "memfleet collect", "").__enter__()

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from telemetry.errors import EnvironmentFault, JournalError
-from telemetry.files import connect
-from telemetry.journal import START, Cursor, Journal, JournalReader, load_cursor, save_cursor
+from telemetry.files import connect, make_folder
+from telemetry.journal import START, Cursor, Journal, JournalReader, load_cursor, peek_cursor, save_cursor
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -177,10 +177,14 @@ def test_a_journal_of_a_newer_memfleet_is_refused_and_left_alone(tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["j", "j.lock"]
 
 
-def test_a_folder_that_is_a_file_is_a_fault_of_the_surroundings(tmp_path: Path) -> None:
-    (tmp_path / "j").mkdir()
-    with pytest.raises(EnvironmentFault, match="unable to open"):
-        Journal(tmp_path / "j")
+def test_a_folder_in_the_place_of_a_file_is_named_and_the_other_way_round(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(EnvironmentFault, match="folder is a folder, where a file belongs: move it away"):
+        Journal(tmp_path / "folder")
+    assert peek_cursor(tmp_path / "folder", "readings") == START
+    with pytest.raises(EnvironmentFault, match="file is a file, where a folder belongs: move it away"):
+        make_folder(tmp_path / "file")
 
 
 def test_a_full_disk_is_a_fault_that_waiting_may_mend(tmp_path: Path) -> None:
