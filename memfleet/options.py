@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from telemetry.errors import EnvironmentFault
 
 if TYPE_CHECKING:  # most commands have these options and no need of settings
     from agent.config import AgentConfig
@@ -18,6 +22,19 @@ TokenOption = Annotated[
     typer.Option("--token-file", help="File that holds the token; MEMFLEET_TOKEN holds the token itself."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def must_be_writable(path: Path) -> None:
+    """EnvironmentFault when no file can be written at that place: said before the work that is to fill it."""
+    fault = 0
+    if path.is_dir():
+        fault = errno.EISDIR
+    elif not path.parent.is_dir():
+        fault = errno.ENOENT
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        fault = errno.EACCES
+    if fault:
+        raise EnvironmentFault(f"{path} cannot be written: {os.strerror(fault)}", retry=False)
 
 
 def agent_folder(data: Path) -> Path:

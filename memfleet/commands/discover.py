@@ -15,6 +15,7 @@ from agent.maps import load_maps
 from agent.maps.listening import Listener
 from agent.maps.trial import Trial
 from memfleet.lifeline import stop_on_signals
+from memfleet.options import must_be_writable
 from memfleet.spans import seconds
 from telemetry.clock import wall_ms
 from telemetry.errors import EnvironmentFault, UsageError
@@ -65,6 +66,7 @@ def command(
     """
     if write.exists() and not force:
         raise UsageError(f"{write} exists; --force writes over it, or name another file with --write")
+    must_be_writable(write)
     require_name(fleet, "fleet")
     require_name(name, "agent")
     trial = Trial(load_maps())

@@ -22,7 +22,7 @@ from emulators.publishers.groups import publishing_groups
 from emulators.recording import lines, lived
 from memfleet.emulated import publish, serve_consoles, write_lines
 from memfleet.lifeline import die_with_parent, stop_on_signals
-from memfleet.options import outbox_folder
+from memfleet.options import must_be_writable, outbox_folder
 from memfleet.spans import seconds
 from telemetry.errors import UsageError
 from telemetry.readings import About, Reading
@@ -89,6 +89,8 @@ def command(
         )
     config = _config(file, devices, seed, as_ or [])
     if virtual is not None:
+        if out is not None:
+            must_be_writable(out)
         power_on_ms = round(start.replace(tzinfo=UTC).timestamp() * 1000)
         items = lived(Fleet.from_config(config), power_on_ms, round(seconds(virtual) * 1000))
         typer.echo(_recorded(items, out, store, collector))

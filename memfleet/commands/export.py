@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from memfleet.client import DEFAULT_URL, Client, TokenOption, UrlOption
+from memfleet.options import must_be_writable
 from memfleet.tables import moment_ms
 from telemetry.clock import wall_ms
 from telemetry.errors import EnvironmentFault
@@ -36,6 +37,8 @@ def command(
 
     Example: [bold]memfleet export kitchen-1 --from 7d --out kitchen.ndjson.gz[/bold]
     """
+    if out is not None:
+        must_be_writable(out)
     now_ms = wall_ms()
     asked = {"start": moment_ms(start, now_ms), "end": moment_ms(end, now_ms), "device": device, "kind": kind}
     with Client(url, token_file).lines("export", format=format_, **asked) as lines:

@@ -20,6 +20,7 @@ from emulators.traces.initial import replay_table
 from emulators.traces.plot import chart_of, png, svg
 from emulators.traces.recorded import Recorded, answer, record, replay_recorded, trace_of
 from emulators.traces.text import write
+from memfleet.options import must_be_writable
 from telemetry.errors import EnvironmentFault, UsageError
 
 _UNITS = {"": 1, "B": 1, "K": 1 << 10, "KIB": 1 << 10, "M": 1 << 20, "MIB": 1 << 20}
@@ -87,6 +88,9 @@ def command(
         return
     if len(files) > 1 and (plot or save):
         raise UsageError("--plot and --save write one file: give one trace")
+    if plot is not None:
+        _picture_kind(plot)
+        must_be_writable(plot)
     sentences = [sentence for file in files for sentence in _replay(file, heap, wanted)]
     for sentence in sentences:
         sys.stderr.write(f"memfleet: {sentence}\n")
@@ -183,7 +187,7 @@ def _write(file: Path, data: bytes) -> None:
     try:
         file.write_bytes(data)
     except OSError as error:
-        raise EnvironmentFault(f"{file}: cannot be written: {error.strerror}", retry=False) from error
+        raise EnvironmentFault(f"{file} cannot be written: {error.strerror}", retry=False) from error
 
 
 def _allocator(name: str | None) -> Allocator | None:

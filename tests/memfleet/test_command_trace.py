@@ -101,6 +101,7 @@ def test_a_wrong_call_gets_one_clear_line(file: Path, arguments: list[str], stat
     answer = trace(file, *arguments)
     assert (answer.returncode, answer.stderr.count("\n")) == (status, 1)
     assert told in answer.stderr
+    assert "--plot" not in arguments or not answer.stdout, "it is said before the replay, not after it"
 
 
 def test_a_double_free_is_a_fault_of_the_trace(tmp_path: Path) -> None:
