@@ -25,11 +25,16 @@ _LOG = logging.getLogger("memfleet")
 
 PUBLISH_ROUND_S = 0.25
 ROUND_S = 0.05
+LEAVE_S = 2.0
+"""The collector has so long to hear that nothing more is to come; else the next run tells it first."""
 LEVEL = 6
 
 
 def publish(fleet: Fleet, settings: AgentConfig, stop: threading.Event) -> None:
-    """Publish a fleet in real time until `stop` is set: through an agent's outbox, or as its devices do themselves."""
+    """Publish a fleet in real time until `stop` is set: through an agent's outbox, or as its devices do themselves.
+
+    Of the former it takes leave: nobody is to wait for what was switched off.
+    """
     broadcast = Broadcast(fleet.systems(), settings.broker, f"{settings.fleet}-{settings.name}-devices")
     said = ""
     if len(broadcast) == len(fleet):
@@ -51,6 +56,9 @@ def publish(fleet: Fleet, settings: AgentConfig, stop: threading.Event) -> None:
             if agent.publisher.command != obeyed:
                 obeyed = agent.publisher.command
                 obey(fleet, obeyed, agent.now_ms())
+        agent.take_leave()
+        if agent.publisher.link.up:
+            agent.drain(LEAVE_S)
     finally:
         agent.close(asked=stop.is_set())
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,9 @@ import pytest
 from agent.config import AgentConfig, Outbox
 from agent.process import Agent
 from telemetry.clock import wall_ms
-from telemetry.readings import About, Reading
+from telemetry.readings import NEVER_SILENT_S, SILENT_AFTER, About, Reading
 from telemetry.settings import Broker
-from tests.memfleet.running import Collector, run
+from tests.memfleet.running import Collector, memfleet, run
 from tests.servers import Mosquitto, mosquitto
 from tests.waiting import LIMIT_S, wait_until
 
@@ -207,6 +209,37 @@ def test_a_replay_that_is_over_leaves_no_silence_behind(
     wait_until(lambda: collector.get("/api/v1/devices/e-1"), "the device that was played is listed")
     assert not silent() & {"e-1", "replay"}
     assert [one["device"] for one in ask(collector, "holes", "--json") if one["device"] in ("e-1", "replay")] == []
+
+
+def test_an_emulated_fleet_is_missed_when_it_is_killed_and_not_when_it_is_ended(
+    collector: Collector, broker: Mosquitto, tmp_path: Path
+) -> None:
+    def begun(name: str) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+        file = tmp_path / f"{name}.toml"
+        file.write_text(
+            f'[[groups]]\nname = "{name}"\nboard = "zephyr-nrf52840"\nworkload = "tutorial-leak"\nreport_ms = 500\n'
+        )
+        words = ("emulate", str(file), "--broker", broker.url, "--fleet", "plant", "--name", f"{name}-agent")
+        return memfleet(*words, "--data", str(tmp_path / name), log=tmp_path / f"{name}.log")
+
+    for name in ("ended", "killed"):
+        with begun(name) as process:
+            wait_until(lambda name=name: collector.get(f"/api/v1/devices/{name}-001"), "it is heard")
+            if name == "killed":
+                process.kill()
+
+    def silent() -> set[str]:
+        return {one["device"] for one in ask(collector, "alerts", "--json") if one["rule"] == "silent"}
+
+    def is_waited_for() -> bool:
+        found = collector.answer("/api/v1/devices/ended-001")
+        return bool(found["limits"].get(SILENT_AFTER) != NEVER_SILENT_S)
+
+    wait_until(lambda: "killed-001" in silent(), "one that leaves without a word is missed")
+    assert "ended-001" not in silent()
+    assert not is_waited_for()
+    with begun("ended"):
+        wait_until(is_waited_for, "it is waited for again once it is back")
 
 
 @pytest.mark.parametrize(
