@@ -19,7 +19,7 @@ class Port(Settings, frozen=True):
     `-` for standard input, `syslog://0.0.0.0:5514` (UDP), `command:...` (run every `every_s`), `azsphere:` (its
     memory table)."""
     device: Name
-    """The device's name in the fleet."""
+    """The device's name in the fleet, of one port only: its boots are counted, and its log is kept, by that name."""
     baud: Annotated[int, Meta(ge=1, le=20_000_000)] = 115200
     """Speed, bits a second."""
     system: System = "auto"
@@ -93,3 +93,4 @@ class AgentConfig(Settings, frozen=True):
 
     def __post_init__(self) -> None:
         once_each("port", [port.port for port in self.ports])
+        once_each("device", [port.device for port in self.ports])
