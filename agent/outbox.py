@@ -20,6 +20,8 @@ CREATE TABLE IF NOT EXISTS refused(
     id INTEGER PRIMARY KEY AUTOINCREMENT, reason TEXT NOT NULL, rows INTEGER NOT NULL, body BLOB NOT NULL);
 """
 REFUSED_CAP = 1000
+_LOST = "lost/"
+"""Remembered for each epoch: the newest sequence number that went without an ack."""
 CLOCKS_KEPT = 1000
 
 
@@ -37,6 +39,7 @@ class Outbox:
         self._evicting = False
         self._boots: dict[str, int] = {}
         self._texts: dict[str, str] = {}
+        self._lost = int(self.recall(_LOST).get(str(self.epoch), 0))
 
     @property
     def base(self) -> int:
@@ -47,6 +50,11 @@ class Outbox:
     def last(self) -> int:
         """The newest sequence number."""
         return self._last
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether a collector has had all that is older than `base`, or knows of it that it was lost."""
+        return self._first - 1 > self._lost
 
     @property
     def depth(self) -> int:
@@ -65,6 +73,8 @@ class Outbox:
             self._journal.trim(self._first - 1)
             self._journal.append(bodies)
             gone = self._journal.evict()
+            if gone:
+                self._lose(self._journal.first_id() - 1)
             self._write_memory()
         if gone and not self._evicting:
             _LOG.error("the outbox is full (outbox.max_mb): its oldest frames go, and will be missing at the collector")
@@ -92,6 +102,7 @@ class Outbox:
             self._journal.renew()
         self.epoch = self._journal.generation
         self._first, self._last, self.found = self._journal.first_id(), self._journal.last_id(), 0
+        self._lost = 0
 
     def set_aside(self, frame: Frame, reason: str) -> None:
         """A frame that the broker will never take: out of the stream, kept for people, counted."""
@@ -100,7 +111,14 @@ class Outbox:
             db.execute("DELETE FROM refused WHERE id <= (SELECT max(id) FROM refused) - ?", (REFUSED_CAP,))
             self._journal.count({"refused_frames": 1, "refused_rows": frame.rows})
             self._journal.trim(frame.id)
+            self._lose(frame.id)
+            self._write_memory()
         self._first = self._journal.first_id()
+
+    def _lose(self, upto: int) -> None:
+        """Frames up to that number went without an ack. Nobody but us knows, as long as none comes of a later one."""
+        self._lost = upto
+        self._texts[f"{_LOST}{self.epoch}"] = str(upto)
 
     def clocks(self) -> dict[str, int]:
         """The last that the monotonic clock of each of the host's boots was seen to show, ms, oldest boot first."""

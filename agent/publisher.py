@@ -20,7 +20,7 @@ from telemetry.messages import Ack, Command, Status, decode, encode
 from telemetry.mqtt import Link, Message, Session
 from telemetry.settings import Broker
 from telemetry.topics import Topic
-from telemetry.wire import MONOTONIC, Header, seal
+from telemetry.wire import CONFIRMED, MONOTONIC, Header, seal
 
 _LOG = logging.getLogger("memfleet.agent")
 
@@ -214,6 +214,7 @@ class Publisher:
             self._sent = max(self._sent, self._outbox.base - 1)
         for frame in self._outbox.after(self._sent, room):
             flags, now_ms = self._host_clock.stamp(frame.data, self._clock_ms())
+            flags |= CONFIRMED if self._outbox.confirmed else 0
             header = Header(self._outbox.epoch, frame.id, self._outbox.base, now_ms, flags)
             sealed = seal(header, frame.data)
             if not self.link.fits(self._frame_topic, sealed):

@@ -14,6 +14,7 @@ The header keeps its form in every version: a frame of a newer one has its place
 epoch names one life of the sender's outbox (random), seq counts its frames from 1, base is the oldest seq that it still
 holds. now_ms is the sender's monotonic clock at publish. Header flag 1: t0 is on that monotonic clock, not wall time.
 Flag 2, with flag 1: of an earlier boot of the sender; now_ms is the least that its clock would show, rows get `guess`.
+Flag 4: a collector has had all that is older than base, or knows of it that it was lost.
 crc32 (zlib) covers the header before it and the body. base and now_ms are set anew at each publish.
 A row's flags are bits in the order of `readings.FLAGS`. Kinds, names and fields are those of `readings.KINDS`.
 No ext types, no floats, no binary; the grammar itself bounds the depth at four.
@@ -44,7 +45,8 @@ MAX_TEXT = 1_024
 MAX_NAME = 256
 MONOTONIC = 1
 EARLIER = 2
-_HEADER_FLAGS = MONOTONIC | EARLIER
+CONFIRMED = 4
+_HEADER_FLAGS = MONOTONIC | EARLIER | CONFIRMED
 
 _HEADER = struct.Struct(">BBQQQQI")
 HEADER_BYTES = _HEADER.size

@@ -5,6 +5,8 @@
     seq == contig + 1   -> journal it (or quarantine what cannot be taken); contig += 1
     otherwise           -> out of order: drop, count, ack again (the agent sends it once more)
 
+What came before the first frame of an agent is no hole where that one says that a collector before us had it.
+
 In rows: received = accepted + duplicate + quarantined. Frames out of order are not received yet.
 """
 
@@ -25,6 +27,7 @@ from telemetry.errors import WireError
 from telemetry.readings import About
 from telemetry.topics import Topic
 from telemetry.wire import (
+    CONFIRMED,
     EARLIER,
     MONOTONIC,
     Block,
@@ -77,8 +80,9 @@ class Admission:
         state = self.state
         contig = state.contig.get((agent, header.epoch), 0)
         if header.base - 1 > contig:
-            state.counts["hole_frames"] += header.base - 1 - contig
-            state.frames.append((encode_hole(received_ms, agent, header.epoch, (contig + 1, header.base - 1)), 0))
+            if not header.flags & CONFIRMED or state.knows(agent):
+                state.counts["hole_frames"] += header.base - 1 - contig
+                state.frames.append((encode_hole(received_ms, agent, header.epoch, (contig + 1, header.base - 1)), 0))
             contig = header.base - 1
             state.move_contig(agent, header.epoch, contig)
         if header.seq > contig + 1:

@@ -94,6 +94,10 @@ class IntakeState:
         self._new_anchors: dict[tuple[str, str], int] = {}
         self._agents: dict[str, tuple[str, int, int, str, int]] = {}
 
+    def knows(self, agent: str) -> bool:
+        """Whether a frame of that agent came before."""
+        return bool(self._epochs.get(agent))
+
     def move_contig(self, agent: str, epoch: int, contig: int) -> None:
         """Everything of that epoch up to `contig` has been dealt with."""
         if (agent, epoch) not in self.contig:

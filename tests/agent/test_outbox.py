@@ -56,6 +56,27 @@ def test_past_the_quota_the_oldest_go_and_are_counted(tmp_path: Path, caplog: py
     assert caplog.text.count("the outbox is full") == 2
 
 
+def test_it_knows_whether_somebody_had_what_it_holds_no_more(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox", 1000)
+    outbox.add(bodies(5))
+    assert not outbox.confirmed, "nothing is older than the first"
+    outbox.acknowledged(3)
+    assert outbox.confirmed
+    outbox.add(bodies(20))
+    assert (outbox.base, outbox.confirmed) == (16, False)
+    outbox.checkpoint()
+    outbox.close()
+    outbox = Outbox(tmp_path / "outbox", 1000)
+    assert not outbox.confirmed, "nor does it forget that over a restart"
+    outbox.acknowledged(16)
+    assert outbox.confirmed, "who has the next knows what it lacks"
+    outbox.set_aside(outbox.after(16, 1)[0], "refused")
+    assert (outbox.base, outbox.confirmed) == (18, False)
+    outbox.begin_epoch()
+    outbox.acknowledged(1)
+    assert outbox.confirmed
+
+
 def test_a_lost_file_is_a_new_epoch(tmp_path: Path) -> None:
     first = Outbox(tmp_path / "outbox", 10**9)
     first.add(bodies(3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from telemetry.journal import Journal
 from telemetry.messages import Status
 from telemetry.readings import About
 from telemetry.topics import Topic
-from telemetry.wire import EARLIER, MONOTONIC, Block, Clock, Header, Rows, encode_body, seal
+from telemetry.wire import CONFIRMED, EARLIER, MONOTONIC, Block, Clock, Header, Rows, encode_body, seal
 
 NOW = 1_795_000_000_000
 FLEET = "plant"
@@ -95,6 +96,21 @@ def test_an_eviction_at_the_agent_is_a_counted_hole_and_no_jam(desk: Desk) -> No
     desk.take(frame(9, base=9))
     assert desk.counts["hole_frames"] == 7
     assert desk.state.contig["a1", 7] == 9
+
+
+def test_what_another_collector_had_before_us_is_no_hole_of_ours(desk: Desk) -> None:
+    desk.take(frame(9, base=8, flags=CONFIRMED))
+    assert (desk.counts, desk.state.contig["a1", 7]) == ({"out_of_order_frames": 1}, 7)
+    desk.take(frame(8, base=8, flags=CONFIRMED))
+    assert "hole_frames" not in desk.counts
+
+
+@pytest.mark.parametrize(("heard", "flags"), [((), 0), ((1,), CONFIRMED)], ids=["evicted", "known"])
+def test_what_nobody_had_and_what_we_missed_ourselves_is_a_hole(heard: Sequence[int], flags: int, desk: Desk) -> None:
+    for epoch in heard:
+        desk.take(frame(1, epoch=epoch))
+    desk.take(frame(8, base=8, flags=flags))
+    assert desk.counts["hole_frames"] == 7
 
 
 def test_a_new_epoch_counts_from_one_again(desk: Desk) -> None:
