@@ -23,6 +23,7 @@ _STARTS = (("boot",), ("reset",))
 _SAID_OF_START = (("device", (), "reset_reason"), *(("event", names, "reason") for names in _STARTS))
 _CRASHES = ("panic", "watchdog", "software")
 """Classes of resets that a request for memory which fails may end in: firmware panics, hangs, or restarts itself."""
+_BREAKDOWNS = ("panic", "watchdog")
 _KILLED, _NEAR_LIMIT = "killed", 0.90
 """An application that was killed with so much of its limit used was killed for that; below, nobody knows."""
 _GUESSED = 1 << FLAGS.index("guess")
@@ -91,8 +92,8 @@ class Lives:
             return {}
         device, heaps = self._board.tables["device"].devices[row], self._board.tables["heap"].names
         memory = "user-mode memory" if isnan(short.heap) else f"the heap {' / '.join(heaps[int(short.heap)])}"
-        why = "because memory ran out" if short.said else "with little memory left"
         reason = self._said_of_start(device) if short.boot == self._board.boots.get(device) else ""
+        why = _why(reason, said=short.said)
         sign = "an allocation had failed" if self._had_failed(device, short.at_ms) else ""
         return dict(zip(SHORT_TEXTS, (why, memory, reason, sign), strict=True))
 
@@ -139,6 +140,14 @@ class Lives:
             table.set(event, "memory_limit", memory.limit)
             table.set(event, "memory_fill", memory.fill)
         table.set(event, "tracked_used", self._rooms.tracked(block.device, block.boot, time_ms))
+
+
+def _why(reason: str, *, said: bool) -> str:
+    """How sure it is that memory was the reason of a restart: nobody asks for a crash, as one may for a restart that
+    comes while little memory is left."""
+    if said:
+        return "because memory ran out"
+    return "probably because memory ran out" if reset_class(reason) in _BREAKDOWNS else "with little memory left"
 
 
 def _texts(block: Rows) -> Iterator[tuple[int, Mapping[str, Any]]]:

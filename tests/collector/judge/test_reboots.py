@@ -173,13 +173,22 @@ def test_a_reason_that_comes_after_the_first_reading_still_counts(board: Board) 
     assert board.fired() == []
 
 
-def test_a_full_heap_before_is_the_reason(board: Board) -> None:
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ("TG1WDT_SYS_RESET", "probably because memory ran out"),
+        ("panic", "probably because memory ran out"),
+        ("SW_CPU_RESET", "with little memory left"),
+        ("brownout", "with little memory left"),
+    ],
+)
+def test_a_full_heap_before_is_the_reason(board: Board, reason: str, why: str) -> None:
     board.live([50_000, 80_000, 96_000])
-    board.restart("TG1WDT_SYS_RESET", told="reset")
+    board.restart(reason, told="reset")
     (found,) = board.fired()
     assert found.rule == "rebooted-by-memory"
     assert found.reason == (
-        "The device restarted with little memory left (reason given: TG1WDT_SYS_RESET); 93.8 KiB of the 97.7 KiB of "
+        f"The device restarted {why} (reason given: {reason}); 93.8 KiB of the 97.7 KiB of "
         "the heap main were used when it was last read. Such restarts within 24 hours: 1."
     )
     assert found.numbers["memory_reset_used"] == 96_000

@@ -66,8 +66,8 @@ def test_the_second_crash_of_a_heap_that_had_sunk_tells_both() -> None:
     board.sink(left=24_000)
     (found,) = board.fired()
     assert found.reason == (
-        "The device restarted with little memory left (reason given: panic); 23.4 KiB of the heap main were left when "
-        "it was last read, 78.1 KiB were free at first. Such restarts within 24 hours: 2."
+        "The device restarted probably because memory ran out (reason given: panic); 23.4 KiB of the heap main were "
+        "left when it was last read, 78.1 KiB were free at first. Such restarts within 24 hours: 2."
     )
     assert (found.numbers["memory_reset_left"], found.numbers["memory_reset_first"]) == (24_000, FREE)
     assert "memory_reset_limit" not in found.numbers
