@@ -71,5 +71,14 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
+def read_anew_on_hangup() -> threading.Event:
+    """An event that SIGHUP sets, as services are asked by it to read their files anew. At a terminal it keeps its other
+    meaning: that one is gone, and so are we."""
+    asked = threading.Event()
+    if not os.isatty(0):
+        signal.signal(signal.SIGHUP, lambda _number, _frame: asked.set())
+    return asked
+
+
 if __name__ == "__main__":
     sys.exit(_run_bound(sys.argv[1:]))

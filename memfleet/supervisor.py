@@ -36,6 +36,7 @@ class _Child:
     start_again_ms: int = 0
     delay_ms: int = RESTART_LEAST_MS
     failed: bool = False
+    renewed: bool = False
     restarts: int = 0
 
 
@@ -63,7 +64,7 @@ class Supervisor:
                 self._bury(name, child, now)
             if child.process is None and now >= child.start_again_ms:
                 child.process = self._start(name, child.command)
-                child.started_ms, child.failed = now, False
+                child.started_ms, child.failed, child.renewed = now, False, False
 
     @property
     def failed(self) -> list[str]:
@@ -78,6 +79,13 @@ class Supervisor:
     def restarts(self, name: str) -> int:
         """How often a child had to be started again."""
         return self._children[name].restarts
+
+    def renew(self, name: str) -> None:
+        """Let a child end in order, to be started again at once: that is none of its deaths."""
+        child = self._children[name]
+        child.renewed, child.start_again_ms = True, self._now_ms()
+        if child.process is not None:
+            child.process.send_signal(signal.SIGTERM)
 
     def close(self) -> None:
         """End all children in order; those that do not end in ten seconds are killed."""
@@ -113,6 +121,8 @@ class Supervisor:
     def _bury(self, name: str, child: _Child, now: int) -> None:
         process, child.process = child.process, None
         status = process.returncode if process else 0
+        if child.renewed:
+            return
         if status == FATAL_STATUS:
             child.failed, child.start_again_ms = True, now + FATAL_MS
             reason = self.log_tail(name, 500).strip() or "see what it said above"

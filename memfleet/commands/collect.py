@@ -17,12 +17,15 @@ from collector.config import CollectorConfig
 from collector.web.status import NEEDED, statuses, unready
 from memfleet.adoption import move_in, still_ours
 from memfleet.alone import alone_in
-from memfleet.lifeline import die_with_parent, stop_on_signals
+from memfleet.lifeline import die_with_parent, read_anew_on_hangup, stop_on_signals
 from memfleet.part import Asked, part_names, run_alone
+from memfleet.renewal import PARTS, require_usable
 from memfleet.service import Service
 from memfleet.supervisor import Supervisor
 from telemetry.clock import wall_ms
-from telemetry.errors import UsageError
+from telemetry.errors import MemfleetError, UsageError
+
+_LOG = logging.getLogger("memfleet")
 
 BEGINS_S = 30.0
 """A part that cannot run as it is configured has said so by then."""
@@ -41,7 +44,8 @@ def command(
     """Receive, store, judge and show a fleet.
 
     It does not begin where intake, series or judge cannot run as they are configured: with wrong rules or
-    without the certificate of its login, say.
+    without the certificate of its login, say. SIGHUP makes it read rules and channels (judging, notify) anew;
+    where they cannot be used it says so and keeps those that it has.
 
     [bold]Example:[/bold] memfleet collect --config /etc/memfleet/collector.toml
     """
@@ -67,11 +71,11 @@ def _run(asked: Asked, settings: CollectorConfig, adopted: Sequence[CollectorCon
     for place, one in enumerate(adopted, 1):
         so_far = asked._replace(adopted=asked.adopted[:place])
         commands |= {f"{one.name}/{part}": so_far.command(part) for part in part_names(one)}
-    _supervise(commands, [settings, *adopted])
+    _supervise(commands, [settings, *adopted], asked)
 
 
-def _supervise(commands: Mapping[str, Sequence[str]], collectors: Sequence[CollectorConfig]) -> None:
-    stop = stop_on_signals()
+def _supervise(commands: Mapping[str, Sequence[str]], collectors: Sequence[CollectorConfig], asked: Asked) -> None:
+    stop, anew = stop_on_signals(), read_anew_on_hangup()
     supervisor = Supervisor(commands)
     service = Service(os.environ, lambda: all(gets_on(Path(one.data_dir)) for one in collectors), time.monotonic)
     try:
@@ -81,9 +85,28 @@ def _supervise(commands: Mapping[str, Sequence[str]], collectors: Sequence[Colle
             if time.monotonic() - begun < BEGINS_S:
                 _require(supervisor.failed)
             service.look()
+            if anew.is_set():
+                anew.clear()
+                _read_anew(supervisor, commands, collectors, asked)
     finally:
         service.stopping()
         supervisor.close()
+
+
+def _read_anew(
+    supervisor: Supervisor, commands: Mapping[str, Sequence[str]], running: Sequence[CollectorConfig], asked: Asked
+) -> None:
+    """Judge and notifier begin again with the rules and channels of now; with the old ones they go on where those
+    cannot be used."""
+    try:
+        require_usable(running, asked.collectors())
+    except MemfleetError as error:
+        _LOG.error("rules and channels stay as they were: %s", error)
+        return
+    _LOG.info("rules and channels are read anew")
+    for name in commands:
+        if name.rpartition("/")[2] in PARTS:
+            supervisor.renew(name)
 
 
 def _require(failed: Sequence[str]) -> None:

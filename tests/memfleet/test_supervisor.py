@@ -37,6 +37,22 @@ def supervisor(tmp_path: Path, clock: Clock) -> Iterator[Supervisor]:
     made.close()
 
 
+def test_a_child_that_is_renewed_has_not_died(
+    tmp_path: Path, supervisor: Supervisor, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "right").touch()
+    supervisor.watch()
+    first = supervisor.pid("judge")
+    supervisor.renew("judge")
+
+    def is_another() -> bool:
+        supervisor.watch()
+        return supervisor.pid("judge") not in (None, first)
+
+    wait_until(is_another, "it runs again, though no time passed")
+    assert (supervisor.restarts("judge"), supervisor.failed, caplog.text) == (0, [], "")
+
+
 def test_what_cannot_run_is_told_and_tried_again_once_it_may_have_been_mended(
     tmp_path: Path, supervisor: Supervisor, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
