@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from agent.outbox import REFUSED_CAP
 from telemetry.errors import EnvironmentFault, UsageError
+from telemetry.files import open_read_only
 
 _ROWS = "SELECT id, reason, rows, length(body), body FROM refused ORDER BY id DESC LIMIT ?"
 
@@ -32,7 +33,7 @@ def refused_frames(directory: Path) -> list[Refused]:
     if not path.is_file():
         raise UsageError(f"{directory} is no agent's folder: it holds no outbox.journal")
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
+        with contextlib.closing(open_read_only(path)) as db:
             return [Refused(*row) for row in db.execute(_ROWS, (REFUSED_CAP,))]
     except sqlite3.Error as error:
         raise EnvironmentFault(f"{path} cannot be read: {error}", retry=False) from None

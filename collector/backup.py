@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from telemetry.errors import EnvironmentFault, UsageError
-from telemetry.files import make_folder
+from telemetry.files import make_folder, open_read_only
 
 HOLD = "backup.hold"
 HOLD_MOST_S = 3600
@@ -62,7 +62,7 @@ def _copy(source: Path, copy: Path) -> int:
     """SQLite's own copying: whole transactions, while the owner goes on writing."""
     try:
         with (
-            contextlib.closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True, timeout=10)) as old,
+            contextlib.closing(open_read_only(source, 10)) as old,
             contextlib.closing(sqlite3.connect(copy)) as new,
         ):
             old.backup(new)

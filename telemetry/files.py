@@ -49,6 +49,15 @@ def open_file(path: Path) -> sqlite3.Connection:
         raise disk_fault(path, error, retry=False) from None
 
 
+def open_read_only(path: Path, timeout_s: float = 5.0, *, one_thread: bool = True) -> sqlite3.Connection:
+    """A connection that cannot write; the file has to exist. Its name may hold what means something in an address.
+
+    `one_thread`: whether SQLite is to see to it that only the thread that opened it uses it.
+    """
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    return sqlite3.connect(address, uri=True, isolation_level=None, timeout=timeout_s, check_same_thread=one_thread)
+
+
 def disk_fault(path: Path, error: sqlite3.OperationalError, *, retry: bool) -> EnvironmentFault:
     """What SQLite could not do with a file of ours. Where there is no room for its log it says "disk I/O error"."""
     if path.is_dir():

@@ -25,7 +25,17 @@ from typing import NamedTuple
 
 from telemetry.claim import Claim
 from telemetry.errors import EnvironmentFault, JournalError
-from telemetry.files import BUSY_MS, add_counts, connect, disk_fault, free_bytes, inode_of, make_folder, open_file
+from telemetry.files import (
+    BUSY_MS,
+    add_counts,
+    connect,
+    disk_fault,
+    free_bytes,
+    inode_of,
+    make_folder,
+    open_file,
+    open_read_only,
+)
 from telemetry.migration import bring_up, table_names
 from telemetry.salvage import copy_readable, open_damaged, readable_frames, set_aside
 
@@ -386,7 +396,7 @@ def peek_cursor(path: Path, journal: str) -> Cursor:
     if not path.exists():
         return START
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1)) as db:
+        with contextlib.closing(open_read_only(path, 1)) as db:
             row = db.execute("SELECT generation, id FROM cursors WHERE journal = ?", (journal,)).fetchone()
     except sqlite3.DatabaseError:  # not made yet, being made, or not to be opened: its owner says so
         return START

@@ -17,6 +17,7 @@ from pathlib import Path
 from collector.config import Notify
 from collector.consumer import Stop
 from collector.notify.reach import Reach, limited
+from telemetry.files import open_read_only
 
 _TIMEOUT_S = 10
 _ALIVE_MS = 120_000
@@ -56,7 +57,7 @@ def beat(url: str, directory: Path, now_ms: int) -> str:
 def last_tick_ms(path: Path) -> int:
     """The tick up to which the judge has judged, 0 when it has not begun."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
+        with closing(open_read_only(path)) as db:
             row = db.execute("SELECT tick_ms FROM judge_time").fetchone()
     except sqlite3.Error:
         return 0

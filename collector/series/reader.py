@@ -13,6 +13,7 @@ from collector.series.points import points
 from collector.series.restarts import SINCE_TOLD, before
 from collector.series.rows import AlertRow, DeviceRow, EventRow, LogRow, SeriesRow
 from telemetry.errors import EnvironmentFault
+from telemetry.files import open_read_only
 from telemetry.readings import FLAGS, SILENT_AFTER
 
 __all__ = [
@@ -40,9 +41,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     Not bound to a thread, but for one thread at a time.
     """
     try:
-        db = sqlite3.connect(
-            f"file:{path}?mode=ro", uri=True, check_same_thread=False, isolation_level=None, timeout=10
-        )
+        db = open_read_only(path, 10, one_thread=False)
         db.execute("SELECT 1 FROM devices LIMIT 1")
     except sqlite3.OperationalError as error:
         raise EnvironmentFault(f"{path}: {error}", retry=True) from None

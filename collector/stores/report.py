@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from telemetry.files import open_read_only
+
 
 @dataclass(frozen=True, slots=True)
 class StoreReport:
@@ -30,7 +32,7 @@ class StoreReport:
 def report(path: Path) -> StoreReport | None:
     """The report in a `store-<name>.db`; None while its process has not made it."""
     try:
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
+        db = open_read_only(path)
         with contextlib.closing(db):
             db.execute("BEGIN")
             status = dict(db.execute("SELECT key, value FROM status"))
@@ -64,12 +66,12 @@ class _Waiting(NamedTuple):
 
 
 def _waiting(path: Path) -> list[_Waiting]:
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
+    with contextlib.closing(open_read_only(path)) as db:
         return [_Waiting(*row) for row in db.execute(_WAITING)]
 
 
 def _held(journal: Path, waiting: _Waiting) -> int:
-    with contextlib.closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True, timeout=5)) as db:
+    with contextlib.closing(open_read_only(journal)) as db:
         rows: int = db.execute(_HELD, (waiting.position, waiting.horizon, waiting.generation)).fetchone()[0]
     return rows
 
@@ -86,5 +88,5 @@ AND EXISTS (SELECT 1 FROM meta WHERE key = 'generation' AND value = ?)
 
 def refused(path: Path, limit: int = 100) -> list[tuple[int, str, str]]:
     """The newest refused lines: when (wall ms), the line, the server's reason."""
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
+    with contextlib.closing(open_read_only(path)) as db:
         return db.execute("SELECT at_ms, line, reason FROM refused ORDER BY id DESC LIMIT ?", (limit,)).fetchall()

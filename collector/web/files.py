@@ -10,17 +10,13 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from telemetry.errors import EnvironmentFault
+from telemetry.files import open_read_only
 
 PORT_FILE = "page.port"
 """Where a running page says on which port it listens, in the collector's folder."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-def open_read_only(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write; the file has to exist."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5)
 
 
 class ReadOnlyFile:

@@ -13,8 +13,8 @@ from collector.series.reader import open_reader
 from collector.series.report import report
 from collector.web import answers
 from collector.web.answering import Fortnight, devices_asked, json_answer
-from collector.web.files import open_read_only
 from collector.web.services import Services
+from telemetry.files import open_read_only
 
 _MOST_MESSAGES = 1_000
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from collector.records import Tick, decode
 from collector.stores.report import StoreReport, report
-from collector.web.files import open_read_only
 from telemetry.clock import monotonic_ms, wall_ms
+from telemetry.files import open_read_only
 
 JOURNALS = ("readings", "findings", "desk")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from collector.config import CollectorConfig
 from collector.judge.reasons import span
 from collector.notify.outbox import FILE, Waiting, waiting
-from collector.web.files import open_read_only
 from memfleet.doctor.finding import Found
+from telemetry.files import open_read_only
 
 _LONG_MS = 600_000
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from agent.report import system_clock_state
 from collector.config import CollectorConfig
-from collector.web.files import open_read_only
 from memfleet.doctor.finding import Found
+from telemetry.files import open_read_only
 
 _MIB = 2**20
 _LEAST_FREE = 16 * _MIB

@@ -187,6 +187,16 @@ def test_a_folder_in_the_place_of_a_file_is_named_and_the_other_way_round(tmp_pa
         make_folder(tmp_path / "file")
 
 
+def test_a_folder_may_have_a_name_that_means_something_in_an_address(tmp_path: Path) -> None:
+    path = tmp_path / "a#b%20c?d" / "own.db"
+    make_folder(path.parent)
+    with contextlib.closing(connect(path)) as db:
+        load_cursor(db, "readings")
+        save_cursor(db, "readings", Cursor(7, 9))
+    assert peek_cursor(path, "readings") == Cursor(7, 9)
+    assert list(tmp_path.iterdir()) == [path.parent], "no file was made beside it"
+
+
 def test_a_full_disk_is_a_fault_that_waiting_may_mend(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j", ballast_bytes=4096)
     assert (tmp_path / "j.ballast").stat().st_size == 4096
