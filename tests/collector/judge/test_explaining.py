@@ -147,7 +147,7 @@ def test_a_leak_a_low_heap_and_the_rules_on_them_are_explained_as_they_are_told(
     assert any(one.told for one in found["leak"])
     for rule in ("rule heap-leak", "rule heap-nearly-full"):
         assert (found[rule][0].told, found[rule][0].why.state) == (True, "firing")
-    (low,) = found["rule heap-nearly-full"][0].why.conditions
+    low, _ = found["rule heap-nearly-full"][0].why.conditions
     assert (low.what, low.measured, low.relation, low.form) == ("free", 300.0, "less than", "size")
     assert low.asked == pytest.approx(0.03 * 22_528)
 
