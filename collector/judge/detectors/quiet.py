@@ -8,6 +8,9 @@ Where a small thing comes and goes within minutes, what is held beneath it is lo
 patience: such a board is at work. So are all in the field, whose log rings and caches fill for hours with what comes at
 random: only what grows as evenly as clockwork is told, and soon or never, since by chance anything does once.
 
+Where samples stand farther apart than those of a watched board, nobody knows what comes and goes between them: memory
+that was never seen to fall may be of a board at work all the same. There, too, it must grow like clockwork.
+
 Growth is looked at from where it begins: after the longest wait for a rise that ended at least `_WAITED_FROM_H` ago, if
 that is long beside what followed; else from the last fall, and again from ten minutes and from half an hour after the
 boot on, so that nothing is measured at what programs take while they start.
@@ -22,6 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from collector.judge.detectors.blocks import CLOSE_MS
 from collector.judge.detectors.conditions import Asked, all_held, at_least, at_most, is_so, more_than
 from collector.judge.detectors.forecast import course_of, hours_left, interval
 from collector.judge.detectors.ground import Ground
@@ -40,6 +44,9 @@ LEAST_H, LEAST_SAMPLES, OFTEN_S, LEAST_PART = 0.5, 60, 66.0, 0.01
 of all memory. Who samples each minute is not at a desk, and what boards take in their first hour there is no leak."""
 _LEAST_RISES, _LEAST_EVEN_RISES, _EVEN = 6, 4, 0.75
 """Rises are even where the least is such a part of the largest, and so of the waits between them."""
+_SURE, _SURE_AT_WORK = 0.5, 0.95
+"""By which part of the slope its interval must lie above nothing, on a board that may be at work: what fills with what
+comes at random (caches, rings, what is made when it is first needed) grows less evenly than that for hours."""
 _THIRD, _STANDS = 0.5, 0.75
 """The slowest third of the time took such a part of its share; and the last rise is not such a part of the longest wait
 between two ago: both are to part it from a plateau."""
@@ -56,10 +63,9 @@ _SLOWEST_H = 6.0
 random rises of a cache that fills for days look alike."""
 _NEXT_TOOTH = 1.5
 """How many times any fall before it must have grown: teeth differ in height."""
-_AT_WORK_H, _LONGEST_AT_WORK_H, _LEFT_AT_WORK_H, _SURE_AT_WORK = 1.5, 5.0, 10.0, 0.95
+_AT_WORK_H, _LONGEST_AT_WORK_H, _LEFT_AT_WORK_H = 1.5, 5.0, 10.0
 """Where something comes and goes: for so long it must have grown, at least and at most, and have so long to go, since a
-board at work fills caches, and what would end memory within hours is soon full, or told by others; and by which part of
-the slope its interval must lie above nothing: what fills with what comes at random grows less evenly than that."""
+board at work fills caches, and what would end memory within hours is soon full, or told by others."""
 _STARTED_H, _DAY_H = 1.0, 24.0
 """Growth begins with the boot where it does so within so many hours of it; and a day is so long."""
 _MARGIN, _HEARD_PART = 0.25, 0.75
@@ -243,6 +249,7 @@ def _found(trace: Trace, ground: Ground, growth: Growth) -> Look:
     thirds = np.diff(np.stack([at_part(growth.held, part) for part in (0, 1 / 3, 2 / 3, 1)]), axis=0)
     least_hours = np.fmax(LEAST_H, LEAST_SAMPLES * trace.apart_s / 3600)
     least_rises = np.where(growth.even, _LEAST_EVEN_RISES, _LEAST_RISES)
+    sure = np.where(trace.apart_s * 1000 > CLOSE_MS, _SURE_AT_WORK, _SURE)
     asked = [
         at_most("how long the boot has run", "hours", trace.up_hours, YOUNG_H),
         at_most("how far samples stand apart", "seconds", trace.apart_s, OFTEN_S),
@@ -254,7 +261,7 @@ def _found(trace: Trace, ground: Ground, growth: Growth) -> Look:
         at_least("times that it rose: no step", "number", growth.rises.astype(np.float64), least_rises),
         at_most("how long it has not risen: no plateau", "hours", growth.stands, _STANDS * growth.longest_wait),
         at_least("growth in its slowest third: no plateau", "size", thirds.min(axis=0), _THIRD * growth.since / 3),
-        more_than("the slope at least, by its interval", "rate", low, 0.5 * line.slope),
+        more_than("the slope at least, by its interval", "rate", low, sure * line.slope),
         at_least("growth in six hours, of all memory", "size", _SLOWEST_H * line.slope, LEAST_PART * ground.limits),
         _asked_of_end(line, growth, ground.limits - last),
         at_least("growth, beside what fell before", "size", growth.grown, _NEXT_TOOTH * _fell(trace)),

@@ -97,6 +97,19 @@ def test_sixty_samples_are_asked_where_they_stand_far_apart() -> None:
     assert np.isnan(Desk([hour], period_s=apart_s).told(2)).all()
 
 
+def test_in_the_field_what_comes_at_random_is_no_leak_though_it_was_never_seen_to_fall() -> None:
+    def kept(seed: int) -> Shape:
+        """Lines, entries and things made when they are first needed: 20 an hour."""
+        random = np.random.default_rng(seed)
+        at, sizes = np.sort(random.uniform(0, 8, 160)), np.append(0, random.uniform(60, 500, 160).cumsum())
+        return lambda hours: np.floor(sizes[np.searchsorted(at, hours)] / 4) * 4
+
+    randomly: list[Shape] = [kept(seed) for seed in range(40)]
+    told = Desk([*randomly, leak(2), leak(5, 64)], period_s=60).told(3)
+    assert np.isfinite(told[:40]).sum() <= 2, "by chance any growth is even once"
+    assert (told[40:] < 1 + LATE_H).all(), "as even as clockwork"
+
+
 def test_no_more_is_said_to_have_grown_than_is_used() -> None:
     nothing_before: Shape = lambda hours: np.full(len(hours), -BASE)  # noqa: E731
     desk = Desk([both(leak(percent, 256), nothing_before) for percent in (3, 5, 8, 20)])
