@@ -67,7 +67,8 @@ _AT_WORK_H, _LONGEST_AT_WORK_H, _LEFT_AT_WORK_H = 1.5, 5.0, 10.0
 """Where something comes and goes: for so long it must have grown, at least and at most, and have so long to go, since a
 board at work fills caches, and what would end memory within hours is soon full, or told by others."""
 _STARTED_H, _DAY_H = 1.0, 24.0
-"""Growth begins with the boot where it does so within so many hours of it; and a day is so long."""
+"""Growth begins with the boot where it does so within so many hours of it; and a day is so long. A first tooth of hours
+and a cache of days rise with the boot as evenly as a leak does: of boards in the field, which are many, one is soon."""
 _MARGIN, _HEARD_PART = 0.25, 0.75
 """By which part of its growth it must be above all before; the part of the time since it was heard that growth took
 where nobody saw it begin."""
@@ -280,9 +281,10 @@ def _asked_at_work(look: Look, held: Trace, flickers: Truths, came: Numbers) -> 
     """What more is asked where something comes and goes, of so many bytes at most: such a board is at work."""
     growth, leaks = look.growth, look.leaks
     heard = -held.hours[np.arange(len(held.used)), np.isfinite(held.used).argmax(axis=1)]
-    no_morning = (growth.hours >= held.up_hours - _STARTED_H) | (heard - growth.hours >= _DAY_H)
+    with_boot = (growth.hours >= held.up_hours - _STARTED_H) & (held.apart_s * 1000 <= CLOSE_MS)
+    no_start = with_boot | (heard - growth.hours >= _DAY_H)
     return [
-        is_so("it began with the boot, or after a day that is known: no morning", no_morning),
+        is_so("it began after a day that is known, or with the boot of a watched board: no morning", no_start),
         is_so("what comes and goes is given back within minutes", flickers),
         at_least("growth, beside what comes and goes", "size", growth.grown, _NEXT_TOOTH * came),
         at_least("how long it grows, at work", "hours", growth.hours, _AT_WORK_H),
