@@ -11,7 +11,7 @@ A leak is told when, over the closed buckets of one view of the history,
 * its slope (`shape.slopes`) has an interval above half of it;
 * even slowing down as it did from the first half to the second (by q, so for ever by q + q^2 + ...) it would reach the
   limit: a cache that warms up would not. q is taken low by its error (`shape.bend`);
-* and it grew by a part of what was free that no healthy rise of such length reaches (`evidence.py`).
+* and it grew by a part of the room for it that no healthy rise of such length reaches (`evidence.py`).
 """
 
 from __future__ import annotations
