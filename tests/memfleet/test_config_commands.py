@@ -138,22 +138,28 @@ def test_check_config_looks_into_rules_addresses_and_the_open_page(tmp_path: Pat
     assert f"judging.rules_file: {rules}: No such file" in run(monkeypatch, capsys, "check-config", str(file))[1]
 
 
-def test_a_collector_does_not_begin_without_its_judge(tmp_path: Path) -> None:
-    file, rules = tmp_path / "collector.toml", tmp_path / "rules.toml"
-    rules.write_text('[[rule]]\nname = "a"\nkind = "heap"\nseverity = "warn"\nwhen = "free < 1"\nreason = "r"\n')
-    file.write_text(
-        f'data_dir = "{tmp_path}/data"\n[judging]\nrules_file = "{rules}"\n'
-        f'[page]\nport = 0\n[broker]\nurl = "mqtt://127.0.0.1:{free_port()}"\n'
-    )
+def said_by_refused_collector(folder: Path, settings: str) -> str:
+    """What a collector with these settings writes, which does not begin."""
+    file = folder / "collector.toml"
+    file.write_text(f'data_dir = "{folder}/data"\n[page]\nport = 0\n{settings}')
     words = [sys.executable, "-m", "memfleet", "collect", "--config", str(file)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT_S)
     assert done.returncode == 2
-    assert f"{rules}: rule[0].severity: 'warn' is none of info, warning, critical" in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("memfleet: judge cannot run as it is configured, see above")
+    return done.stderr
+
+
+def test_a_collector_does_not_begin_without_its_judge(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[rule]]\nname = "a"\nkind = "heap"\nseverity = "warn"\nwhen = "free < 1"\nreason = "r"\n')
+    said = said_by_refused_collector(
+        tmp_path, f'[judging]\nrules_file = "{rules}"\n[broker]\nurl = "mqtt://127.0.0.1:{free_port()}"\n'
+    )
+    assert f"{rules}: rule[0].severity: 'warn' is none of info, warning, critical" in said
+    assert said.splitlines()[-1].startswith("memfleet: judge cannot run as it is configured, see above")
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("setting", "fault"),
     [
         ('ca_file = "{file}"', "broker.ca_file {file}: holds no PEM certificate"),
         ('cert_file = "/nowhere/crt"', "broker.cert_file /nowhere/crt: No such file or directory"),
@@ -161,18 +167,14 @@ def test_a_collector_does_not_begin_without_its_judge(tmp_path: Path) -> None:
     ],
     ids=["authority", "certificate", "password"],
 )
-def test_a_collector_does_not_begin_without_the_files_of_its_login(settings: str, said: str, tmp_path: Path) -> None:
-    file, text = tmp_path / "collector.toml", tmp_path / "text"
+def test_a_collector_does_not_begin_without_the_files_of_its_login(setting: str, fault: str, tmp_path: Path) -> None:
+    text = tmp_path / "text"
     text.write_text("no certificate")
-    file.write_text(
-        f'data_dir = "{tmp_path}/data"\n[page]\nport = 0\n'
-        f'[broker]\nurl = "mqtts://127.0.0.1:{free_port()}"\n{settings.format(file=text)}\n'
+    said = said_by_refused_collector(
+        tmp_path, f'[broker]\nurl = "mqtts://127.0.0.1:{free_port()}"\n{setting.format(file=text)}\n'
     )
-    words = [sys.executable, "-m", "memfleet", "collect", "--config", str(file)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT_S)
-    assert done.returncode == 2
-    assert done.stderr.count(f"memfleet: settings: {said.format(file=text)}") == 1
-    assert done.stderr.splitlines()[-1].startswith("memfleet: intake cannot run as it is configured, see above")
+    assert said.count(f"memfleet: settings: {fault.format(file=text)}") == 1
+    assert said.splitlines()[-1].startswith("memfleet: intake cannot run as it is configured, see above")
 
 
 @pytest.mark.parametrize(
