@@ -2,9 +2,12 @@
 
 A device that reboots when memory runs low, by itself or by a crash, never shows a long rise, perhaps not even two
 samples of one boot: but the samples of all its boots lie on one line of used memory over uptime. Each ended boot is
-kept as up to four points (`history`). A leak is told when the points of at least three boots rise by a good part of the
-free memory, at a pace that has an interval above half of it and does not slow down. A counter that never falls takes
-its records soon after each boot, which lie on a line over few points, too: it must still rise as boots end.
+kept as up to four points (`history`): the medians of three parts of it, and its newest sample, which counts where a
+boot was too short for three parts; of others it only says where they ended. A leak is told when the points of at least
+three boots rise by a good part of the free memory, at a pace that has an interval above half of it and does not slow
+down. A device that restarts every night fills its cache anew each day, so that boots of three parts must not slow down
+one with another, either. A counter that never falls takes its records soon after each boot, which lie on a line over
+few points, too: it must still rise as boots end.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ counters that never fall the larger part is asked of any number of boots."""
 _ALIKE = 0.4
 """The pace over later uptimes is at least this part of that over earlier ones: a cache slows down. And the pace at
 which boots end is at least this part of that over all."""
+_SLOWS_ERRORS, _SLOWS_LEAST, _SLOWS_MOST = 1.5, 0.1, 0.4
+"""What the later parts of boots may rise less than the earlier ones: so many errors of that ratio, within these."""
 _ENDS_ALIKE, _ENDS_HIGH = 0.05, 0.75
 """Parts of the limit: boots that end so close to each other, and so high, end because of that level."""
 
@@ -46,9 +51,10 @@ def find_leaks_across_boots(boots: Numbers, limits: Numbers, *, ratchet: bool) -
 def asked_across_boots(boots: Numbers, limits: Numbers, *, ratchet: bool) -> tuple[Leaks, list[Asked]]:
     """What is found in each row, whatever it is, and all that must hold lest it be nothing."""
     with np.errstate(all="ignore"):
-        hours, used = (boots[..., place].reshape(len(boots), -1) for place in (0, 1))
+        parts = _without_ends(boots)
+        hours, used = (parts[..., place].reshape(len(boots), -1) for place in (0, 1))
         hours, points = hours / HOUR_MS, np.isfinite(used).sum(axis=1)
-        first, last = np.fmin.reduce(hours, axis=1), np.fmax.reduce(hours, axis=1)
+        first, last = _begin(parts) / HOUR_MS, np.fmax.reduce(boots[..., 0], axis=(1, 2)) / HOUR_MS
         slopes = pair_slopes(hours, used, least_apart=0.1 * (last - first))
         rate, low, high = ranked_slopes(slopes, points)
         level = _middle(used - rate[:, None] * hours)
@@ -64,12 +70,42 @@ def asked_across_boots(boots: Numbers, limits: Numbers, *, ratchet: bool) -> tup
                      part * (limits - level - rate * first)),
             more_than("the slope at least", "rate", low, 0.5 * rate),
             at_least("the slope over later uptimes", "rate", late, _ALIKE * early).or_unknown(),
+            at_least("the later rise of boots, in parts of the earlier", "ratio", *_ratio(parts)).or_unknown(),
             at_least("the slope at the ends of boots, where a counter never falls", "rate",
-                     _pace_of_ends(boots), _ALIKE * rate).or_unknown().unless(np.full(len(rate), not ratchet)),
+                     _pace_of_ends(parts), _ALIKE * rate).or_unknown().unless(np.full(len(rate), not ratchet)),
         ]  # fmt: skip
         soonest, latest = _interval(left, (rate, low, high), hours, used)
         found = Leaks(rate, low, high, left, soonest, latest, (last - first) * 60, grown)
     return found, asked
+
+
+def _without_ends(boots: Numbers) -> Numbers:
+    """The points that lie on a line: one sample stands above medians of least values, so it counts only where there are
+    fewer than three of these."""
+    parts = boots.copy()
+    parts[:, :, -1][np.isfinite(boots[:, :, POINTS - 2, 0])] = np.nan
+    return parts
+
+
+def _begin(parts: Numbers) -> Numbers:
+    """The least uptime, ms: a boot of three parts began half a part before the middle of its first."""
+    first, second, third = np.moveaxis(parts[:, :, : POINTS - 1, 0], 2, 0)
+    begins = np.where(np.isfinite(third), np.fmax(0, first - (second - first) / 2), first)
+    least: Numbers = np.fmin.reduce(begins, axis=1)
+    return least
+
+
+def _ratio(parts: Numbers) -> tuple[Numbers, Numbers]:
+    """How much faster boots of three parts rise from the second to the third than from the first to the second, all
+    together, NaN where fewer than two are known; and what it must be at least, by how the boots differ."""
+    took, rose = np.moveaxis(np.diff(parts[:, :, : POINTS - 1], axis=2), 3, 0)
+    early, late = np.moveaxis(rose / took, 2, 0)
+    known = np.isfinite(early + late)
+    early, late, count = np.where(known, early, 0), np.where(known, late, 0), known.sum(axis=1)
+    ratio = late.sum(axis=1) / early.sum(axis=1)
+    apart = ((late - ratio[:, None] * early) ** 2).sum(axis=1)
+    error = np.sqrt(apart * count / (count - 1)) / early.sum(axis=1)
+    return np.where(count > 1, ratio, np.nan), 1 - np.clip(_SLOWS_ERRORS * error, _SLOWS_LEAST, _SLOWS_MOST)
 
 
 def _interval(left: Numbers, rates: tuple[Numbers, ...], hours: Numbers, used: Numbers) -> tuple[Numbers, Numbers]:
@@ -113,12 +149,13 @@ def _paces(hours: Numbers, used: Numbers) -> tuple[Numbers, Numbers]:
     return early, late
 
 
-def _pace_of_ends(boots: Numbers) -> Numbers:
+def _pace_of_ends(parts: Numbers) -> Numbers:
     """How fast memory rose from the last point but one of each boot to its last, over all boots that have two."""
-    last, before = boots[:, :, -1], boots[:, :, -2]
-    for place in range(POINTS - 3, -1, -1):
-        before = np.where(np.isnan(before), boots[:, :, place], before)
-    took, rose = (np.nansum((last - before)[..., place], axis=1) for place in (0, 1))
+    known = np.isfinite(parts[..., 1])
+    ordered = np.take_along_axis(parts, np.argsort(~known, axis=2, kind="stable")[..., None], axis=2)
+    last = known.sum(axis=2)[..., None, None] - 2
+    steps = np.take_along_axis(np.diff(ordered, axis=2), np.maximum(0, last), axis=2)[:, :, 0]
+    took, rose = (np.nansum(steps[..., place], axis=1) for place in (0, 1))
     return np.where(took > 0, rose / (took / HOUR_MS), np.nan)
 
 

@@ -3,7 +3,7 @@
 Level k holds the last 32 buckets of WIDTHS_MS[k] each; a bucket holds the least value seen in it, NaN when none was.
 The first layer is used memory; a heap has a second: what lies outside of its largest free block; a process too: what
 the kernel holds for it. Beside the buckets stand a few marks of the boot (`marks.py`), and the shapes of the boots
-before it, each as four points of used memory over uptime.
+before it, each as points of used memory over uptime: the medians of three parts of it, and its newest sample.
 Memory a series: 1 KiB a layer and half a KiB, and that of `blocks.py` where samples come every few seconds; nothing
 grows.
 """
@@ -315,7 +315,7 @@ class History:
         return numbers[known] * width + width / 2 - born_ms, least[known]
 
     def _remember_boot(self, row: int) -> None:
-        """Keep the ended boot as points: its oldest, two between, and the newest sample."""
+        """Keep the ended boot as points: the medians of its parts, and the newest sample."""
         last_ms, born_ms = self.peaks[row, LAST_MS], self.peaks[row, BORN_MS]
         if np.isnan(last_ms):
             return
@@ -324,8 +324,8 @@ class History:
         points = np.full((POINTS, 2), np.nan)
         points[-1] = last_ms - born_ms, self.peaks[row, LAST]
         if len(used):
-            chosen = np.unique(np.rint(np.linspace(0, len(used) - 1, POINTS)[:-1]).astype(np.int64))
-            points[: len(chosen)] = np.stack([np.maximum(0, uptimes[chosen]), used[chosen]], axis=1)
+            parts = np.array_split(np.arange(len(used)), min(len(used), POINTS - 1))
+            points[: len(parts)] = [(max(0.0, np.median(uptimes[part])), np.median(used[part])) for part in parts]
         ring = self.peaks[row, MARKS:BOOTS_END].copy()
         self.peaks[row, MARKS:BOOTS_END] = np.concatenate([points.ravel(), ring[: -2 * POINTS]])
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from collector.judge.columns import BLOCK_HOURS
-from collector.judge.detectors.boots import find_leaks_across_boots
+from collector.judge.detectors.boots import asked_across_boots, find_leaks_across_boots
 from collector.judge.detectors.forecast import hours_left
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import BUCKETS, HOUR_MS, WIDTHS_MS, History
@@ -99,13 +99,33 @@ def test_boots_that_fill_a_cache_are_none() -> None:
     assert np.isnan(across(cache, cache, cache, cache)[0].rate[0])
 
 
+def test_a_cache_that_fills_after_each_nightly_restart_is_none() -> None:
+    """It rises over half of what is free in each boot, and by less in its later part than in its earlier."""
+    for slower in (0.5, 0.75):
+        cache = [(4.0, 40_000.0), (12.0, 60_000.0), (20.0, 60_000.0 + slower * 20_000), (24.0, 85_000.0)]
+        assert np.isnan(across(cache, cache, cache, cache, cache)[0].rate[0])
+    leak = [(4.0, 40_000.0), (12.0, 60_000.0), (20.0, 79_000.0), (24.0, 99_000.0)]
+    leaks = across(leak, leak, leak, leak, leak)[0]
+    assert leaks.rate[0] == pytest.approx(2_450, rel=0.05)
+    assert leaks.grown[0] == pytest.approx(24 * leaks.rate[0]), "from the start to the end of a boot"
+
+
+def test_boots_that_are_not_sure_to_slow_down_are_a_leak() -> None:
+    rises = [(1.0, 0.7), (0.8, 1.2), (1.2, 0.6), (0.9, 1.0), (1.1, 0.7)]
+    uneven = [
+        [(4.0, 40_000.0), (12.0, 40_000 + 20_000 * early), (20.0, 40_000 + 20_000 * (early + late)), (24.0, 90_000.0)]
+        for early, late in rises
+    ]
+    assert across(*uneven)[0].rate[0] > 0
+
+
 def test_records_that_each_boot_takes_early_are_none() -> None:
     """A stack that is deep within hours of each boot, and no deeper then, beside two boots that ended before."""
     deep = [(0.7, 38_800.0), (8.0, 71_600.0), (15.3, 71_600.0), (23.6, 71_600.0)]
     less = [(0.7, 40_000.0), (6.7, 48_800.0), (13.3, 60_400.0), (19.6, 60_400.0)]
     shapes = [[(0.1, 38_800.0), (2.0, 38_800.0), (4.0, 38_800.0)], less, deep, [(1.1, 38_800.0)]]
-    assert across(*shapes)[0].rate[0] > 0
-    assert np.isnan(across(*shapes, ratchet=True)[0].rate[0])
+    ends = [asked_across_boots(boots(*shapes), LIMITS, ratchet=ratchet)[1][-1] for ratchet in (True, False)]
+    assert [one.held[0] for one in ends] == [False, True], "only a counter that never falls is asked how it ended"
     assert across(RISE, RISE, RISE, ratchet=True)[0].rate[0] == pytest.approx(10_000)
 
 
