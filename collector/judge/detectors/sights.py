@@ -199,7 +199,8 @@ def _sight_of_feet(found: Feet, night: Night) -> Sight:
 
 
 def _sight_of_tooth(tooth: Tooth, night: Night) -> Sight:
-    """One tooth: a line from the boot to its foot."""
+    """One tooth: a line from the boot to its foot, where memory rose alike before its fall and after it; else something
+    came and went, which is no tooth of a saw."""
     kept, endless = tooth.foot - tooth.boot, np.full(len(tooth.boot), np.inf)
     points = Points(np.stack([0 * tooth.hours, tooth.hours], axis=1), np.stack([tooth.boot, tooth.foot], axis=1))
     line = Line(
@@ -208,7 +209,7 @@ def _sight_of_tooth(tooth: Tooth, night: Night) -> Sight:
     )  # fmt: skip
     rises = (line.deviates > SURE_OF_FEET) & (kept > KEPT * (tooth.height - tooth.boot)) & (kept > worth(night))
     alike = (line.ratio > 1 / ALIKE) & (line.ratio < ALIKE)
-    return Sight("one tooth", points, line, rises, np.ones_like(rises), alike)
+    return Sight("one tooth", points, line, rises & alike, np.ones_like(rises), np.ones_like(rises))
 
 
 def _holds(line: Line, points: Points, blocks: Numbers, night: Night) -> Truths:

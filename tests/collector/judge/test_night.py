@@ -51,6 +51,17 @@ def test_steady_memory_and_caches_are_left_alone(shape: Shape) -> None:
     assert told(night(shape)) == 0
 
 
+@pytest.mark.parametrize("hours", [0.4, 0.6, 3.0, 6.0])
+def test_a_leak_behind_a_page_that_somebody_opened_is_told(hours: float) -> None:
+    """What came for twenty minutes and went is no tooth, whose slope the leak would have to have."""
+
+    def page(chance: np.random.Generator) -> np.ndarray:
+        return np.asarray(traffic(chance) + 9_900 * ((hours <= HOURS) & (hours + 0.33 > HOURS)))
+
+    assert told(night(page, 25_000)) >= 0.9 * NIGHTS
+    assert told(night(page)) == 0
+
+
 def test_a_leak_beside_a_cache_that_is_full_soon_is_told_and_explained() -> None:
     def fills(chance: np.random.Generator) -> np.ndarray:
         return np.asarray(traffic(chance) + 40_000 * (1 - np.exp(-HOURS / 0.7)))
