@@ -11,7 +11,7 @@ from collector.judge.detectors import night as nights
 from collector.judge.detectors import settled, sights
 from collector.judge.detectors.conditions import Asked, at_least, at_most, is_so, less_than, more_than
 from collector.judge.detectors.night import Night
-from collector.judge.detectors.night_leaks import shows_leak
+from collector.judge.detectors.night_leaks import EVEN, SURER, is_sure, shows_leak
 from collector.judge.detectors.shape import Z
 from collector.judge.detectors.sights import Sight, is_staircase, lifts_floors, look_at
 from collector.judge.detectors.two_boots import Ended, asked_of_two_boots
@@ -26,6 +26,7 @@ _SIGHTS = {
 
 _FLOORS = "the least of some minutes, or of an hour, rises, too, or may"
 _STEPS = "the line is closer to the blocks than a few steps are, or rises too often for these"
+_SURER = f"it begins with the boot; or it is {SURER:g} standard deviations, and halves are alike to {1 - EVEN:.0%}"
 
 
 def explain_night(night: Night) -> Explanation:
@@ -40,6 +41,7 @@ def explain_night(night: Night) -> Explanation:
         steps = is_staircase(seen_by, np.arange(1))
         asked = [*_asked_of_time(night), *_asked_of_rise(night, sight), *_asked_of_course(night, sight)]
         asked += [is_so(_FLOORS, lifts_floors(seen_by)), is_so(_STEPS, ~steps)]
+        asked.append(is_so(_SURER, nights.begins_with_boot(night) | is_sure(seen_by)))
     slope, error = float(line.slope[0]), Z * float(line.error[0])
     kept = tuple(bool(one) for one in known)
     seen = Window(

@@ -73,6 +73,13 @@ def is_young(night: Night) -> Truths:
     return young
 
 
+def begins_with_boot(night: Night) -> Truths:
+    """Whether it is the first night of a boot: later ones end at any minute, and each is one more chance to look like a
+    leak."""
+    begins: Truths = ~(up_hours(night) > NIGHT_H + (STARTING + 1) * night.block_hours)
+    return begins
+
+
 def is_night(night: Night) -> Truths:
     """Whether it was long enough and well enough seen."""
     enough: Truths = (span_hours(night) >= NIGHT_H) & (np.isfinite(night.least).sum(axis=1) >= LEAST_KNOWN)

@@ -17,11 +17,23 @@ import numpy as np
 from collector.judge.detectors.forecast import interval, passage
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.line import mean_of
-from collector.judge.detectors.night import LEVEL_BLOCKS, Night, is_kept, is_news, is_night, is_young, worth
+from collector.judge.detectors.night import (
+    LEVEL_BLOCKS,
+    Night,
+    begins_with_boot,
+    is_kept,
+    is_news,
+    is_night,
+    is_young,
+    worth,
+)
 from collector.judge.detectors.shape import Z
 from collector.judge.detectors.sights import Sights, is_staircase, lifts_floors, look_at
 from collector.judge.expression import Numbers, Truths
 
+SURER, EVEN = 6.0, 0.8
+"""Deviates by which a night must rise that does not begin with its boot, and what the lesser of its halves must be of
+the larger: a board at work has mornings, queues and caches, and is asked every five minutes."""
 STAYS = 2.0
 """Deviates by which a leak that was told must still rise, lest it be taken back."""
 
@@ -36,7 +48,7 @@ def find_night_leaks(night: Night) -> tuple[Leaks, Truths]:
             return found, stays
         part = night.of(rows)
         sights = look_at(part)
-        told = shows_leak(part, sights, is_night(part) & is_young(part))
+        told = shows_leak(part, sights, is_night(part) & is_young(part) & (begins_with_boot(part) | is_sure(sights)))
         stays[rows] = np.any([sight.line.deviates > STAYS for sight in sights.each], axis=0)
         for column, value in zip(found, leaks_of(part, sights), strict=True):
             column[rows] = np.where(told, value, np.nan)
@@ -49,6 +61,13 @@ def shows_leak(night: Night, sights: Sights, long_enough: Truths) -> Truths:
     told: Truths = good & is_news(night, sights.grown) & is_kept(night, sights.grown) & lifts_floors(sights)
     told[told] = ~is_staircase(sights, np.flatnonzero(told))
     return told
+
+
+def is_sure(sights: Sights) -> Truths:
+    """Whether the sight that counts rises as is asked of a night that does not begin with its boot."""
+    ratio = sights.course.ratio
+    sure: Truths = (sights.deviates > SURER) & (ratio >= EVEN) & (ratio <= 1 / EVEN)
+    return sure
 
 
 def _may_have_grown(night: Night) -> Truths:

@@ -85,6 +85,12 @@ class Sights(NamedTuple):
         return grown
 
     @property
+    def deviates(self) -> Numbers:
+        """Normal deviates of the rise, by the sights that count."""
+        deviates: Numbers = np.choose(self.places, [sight.line.deviates for sight in self.each])
+        return deviates
+
+    @property
     def course(self) -> Course:
         """How growth was seen to go by the sights that count."""
         lines = [sight.line for sight in self.each]
