@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from collector.judge.detectors.blocks import WIDTH_MS, Blocks
+from collector.judge.detectors.blocks import BLOCKS, WIDTH_MS, Blocks
 from collector.judge.detectors.line import line_through
 from collector.judge.detectors.night_leaks import find_night_leaks
 from collector.judge.detectors.settled import find_leaks_of_nights
@@ -18,6 +18,7 @@ from tests.collector.judge.nights import (
     BASE,
     HOURS,
     NIGHTS,
+    SAMPLES,
     Shape,
     cache,
     clients,
@@ -60,6 +61,21 @@ def test_a_leak_behind_a_page_that_somebody_opened_is_told(hours: float) -> None
 
     assert told(night(page, 25_000)) >= 0.9 * NIGHTS
     assert told(night(page)) == 0
+
+
+def test_a_night_that_does_not_begin_with_its_boot_must_rise_more_surely() -> None:
+    """A rise that is told of a first night is not told of a later one, unless it leaves no doubt."""
+
+    def sessions(chance: np.random.Generator) -> np.ndarray:
+        return 2_500.0 * np.repeat(chance.poisson(4, (BLOCKS - 1) * 2), SAMPLES // 2)
+
+    first = night(sessions, 9_000)
+    assert told(first) > 0
+    assert told(first._replace(boots_at=np.full(NIGHTS, -60.0))) < told(first)
+    sure = night(traffic, 24_000, boots_at=-60.0)
+    assert told(sure) == NIGHTS
+    for row, of_row in ((row, sure.of(np.array([row]))) for row in range(NIGHTS)):
+        assert explain_night(of_row).told, row
 
 
 def test_a_leak_beside_a_cache_that_is_full_soon_is_told_and_explained() -> None:
