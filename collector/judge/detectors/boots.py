@@ -97,15 +97,17 @@ def _begin(parts: Numbers) -> Numbers:
 
 def _ratio(parts: Numbers) -> tuple[Numbers, Numbers]:
     """How much faster boots of three parts rise from the second to the third than from the first to the second, all
-    together, NaN where fewer than two are known; and what it must be at least, by how the boots differ."""
+    together; and what it must be at least, by how the boots differ. NaN where fewer than two are known, or do not rise
+    at first: they do not slow down."""
     took, rose = np.moveaxis(np.diff(parts[:, :, : POINTS - 1], axis=2), 3, 0)
     early, late = np.moveaxis(rose / took, 2, 0)
     known = np.isfinite(early + late)
     early, late, count = np.where(known, early, 0), np.where(known, late, 0), known.sum(axis=1)
-    ratio = late.sum(axis=1) / early.sum(axis=1)
+    rising = (count > 1) & (early.sum(axis=1) > 0)
+    ratio = np.where(rising, late.sum(axis=1) / early.sum(axis=1), np.nan)
     apart = ((late - ratio[:, None] * early) ** 2).sum(axis=1)
     error = np.sqrt(apart * count / (count - 1)) / early.sum(axis=1)
-    return np.where(count > 1, ratio, np.nan), 1 - np.clip(_SLOWS_ERRORS * error, _SLOWS_LEAST, _SLOWS_MOST)
+    return ratio, 1 - np.clip(_SLOWS_ERRORS * error, _SLOWS_LEAST, _SLOWS_MOST)
 
 
 def _interval(left: Numbers, rates: tuple[Numbers, ...], hours: Numbers, used: Numbers) -> tuple[Numbers, Numbers]:

@@ -110,6 +110,15 @@ def test_a_cache_that_fills_after_each_nightly_restart_is_none() -> None:
     assert leaks.grown[0] == pytest.approx(24 * leaks.rate[0]), "from the start to the end of a boot"
 
 
+def test_boots_that_give_back_what_starting_took_and_then_leak_are_a_leak() -> None:
+    late = [(4.0, 40_500.0), (12.0, 40_400.0), (20.0, 75_000.0), (24.0, 93_000.0)]
+    steady = [(4.0, 40_000.0), (12.0, 57_000.0), (20.0, 75_000.0), (24.0, 84_000.0)]
+    ratio = asked_across_boots(boots(late, late, late), LIMITS, ratchet=False)[1][-2]
+    assert np.isnan(ratio.measured[0])
+    assert ratio.held[0]
+    assert across(steady, steady, steady)[0].rate[0] > 0
+
+
 def test_boots_that_are_not_sure_to_slow_down_are_a_leak() -> None:
     rises = [(1.0, 0.7), (0.8, 1.2), (1.2, 0.6), (0.9, 1.0), (1.1, 0.7)]
     uneven = [
