@@ -90,7 +90,8 @@ def _without_ends(boots: Numbers) -> Numbers:
 def _begin(parts: Numbers) -> Numbers:
     """The least uptime, ms: a boot of three parts began half a part before the middle of its first."""
     first, second, third = np.moveaxis(parts[:, :, : POINTS - 1, 0], 2, 0)
-    begins = np.where(np.isfinite(third), np.fmax(0, first - (second - first) / 2), first)
+    earliest = np.fmin.reduce(parts[..., 0], axis=2)
+    begins = np.where(np.isfinite(third), np.fmax(0, first - (second - first) / 2), earliest)
     least: Numbers = np.fmin.reduce(begins, axis=1)
     return least
 

@@ -89,6 +89,15 @@ def test_boots_of_a_sample_or_two_are_a_leak_where_all_lie_on_one_line() -> None
     assert np.isnan(across(*scattered)[0].rate[0])
 
 
+def test_boots_of_which_only_the_newest_sample_is_known_are_a_leak() -> None:
+    kept = np.full((1, 6, 4, 2), np.nan)
+    for number, (minutes, used) in enumerate(
+        [(2.1, 56_000), (1.2, 48_000), (0.4, 41_000), (2.6, 61_000), (3.4, 70_000)]
+    ):
+        kept[0, number, -1] = minutes * HOUR_MS / 60, used
+    assert find_leaks_across_boots(kept, LIMITS, ratchet=False)[0].rate[0] == pytest.approx(580_000, rel=0.1)
+
+
 def test_a_device_that_wakes_up_reports_and_sleeps_is_none() -> None:
     wakes = [[(0.01 + 0.0001 * number, 40_000.0 + 100 * number)] for number in range(6)]
     assert np.isnan(across(*wakes)[0].rate[0])
