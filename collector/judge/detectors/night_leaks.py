@@ -7,7 +7,8 @@ sights
 * does not end in a fall: what comes back to where it was is a tooth as long as the night;
 * does not slow down from the first half to the second beyond what its error explains, or by hardly anything: a cache
   that fills for days slows down by no more. Nor may it race away: what begins within the night is not yet known;
-* is closer to the blocks than a staircase of a few levels is, or rises too often for one (`stairs.py`).
+* is closer to the blocks than a staircase of a few levels is, or rises too often for one (`stairs.py`);
+* begins with its boot, or is surer by far, with halves alike.
 """
 
 from __future__ import annotations
