@@ -102,10 +102,10 @@ def unready(found: Sequence[ProcessStatus], now_ms: int) -> list[str]:
     for one in found:
         if one.process == "intake" and one.running and now_ms - one.changed_ms > INTAKE_QUIET_MS:
             reasons.append(f"intake has written nothing for {_age(now_ms - one.changed_ms)}")
+        elif one.rival:  # what an intake said before it fell silent may have ended with it
+            reasons.append(one.rival)
         if one.process in _BEHIND and one.behind_ms > BEHIND_MS:
             reasons.append(f"{_BEHIND[one.process]} {_age(one.behind_ms)} behind")
-        if one.rival:
-            reasons.append(one.rival)
         if one.store and one.store.state == "held":
             reasons.append(f"{one.process} is held: {one.store.reason}")
     return reasons

@@ -10,7 +10,7 @@ import pytest
 
 from collector.stores.ledger import Ledger
 from collector.web.metrics import render
-from collector.web.status import ProcessStatus, statuses, unready
+from collector.web.status import INTAKE_QUIET_MS, ProcessStatus, statuses, unready
 from memfleet.commands.collect import gets_on
 from telemetry.clock import wall_ms
 from telemetry.journal import Cursor, save_cursor
@@ -127,3 +127,14 @@ def test_a_rival_at_the_broker_is_told_and_is_no_reason_to_start_again(collector
     collector.readings.db.execute("INSERT INTO trouble VALUES('another takes our place')")
     assert unready(statuses(collector.directory, (), now_ms), now_ms) == ["another takes our place"]
     assert gets_on(collector.directory)
+
+
+def test_a_rival_is_none_of_an_intake_that_has_ended(collector: Collector) -> None:
+    """It may have been the rival itself, which somebody stopped."""
+    now_ms = wall_ms()
+    collector.arrive([], received_ms=now_ms)
+    collector.readings.db.execute("INSERT INTO trouble VALUES('another takes our place')")
+    later_ms = now_ms + INTAKE_QUIET_MS + 1000
+    told = unready(statuses(collector.directory, (), later_ms), later_ms)
+    assert any(reason.startswith("intake has written nothing") for reason in told)
+    assert "another takes our place" not in told
