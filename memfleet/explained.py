@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _QUESTIONS = {
     "leak": "a leak since the device started",
+    "block": "a leak that takes the largest free block",
     "rush": "most of the memory taken in a few samples",
     "quiet": "a leak of memory that never falls",
     "boots": "a leak in each of several boots",

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collector.judge.columns import FRAGMENT_LEVEL, KERNEL_LEVEL, PEER_KINDS, RATCHETS, STEP_LEVEL
+from collector.judge.columns import BLOCK_HOURS, FRAGMENT_LEVEL, KERNEL_LEVEL, PEER_KINDS, RATCHETS, STEP_LEVEL
 from collector.judge.detectors.boots import asked_across_boots
 from collector.judge.detectors.conditions import at_least
 from collector.judge.detectors.fragmentation import asked_of_fragmentation
 from collector.judge.detectors.history import History
 from collector.judge.detectors.kernel import KERNEL_VIEWS, kernel_ground_of
-from collector.judge.detectors.look import ground_of
+from collector.judge.detectors.look import block_ground_of, ground_of
 from collector.judge.detectors.look_nights import IsCut, night_of, of_nights, two_boots_of, watched_rows
 from collector.judge.detectors.peers import LEAST_PEERS
 from collector.judge.detectors.rush import LONGEST_VIEW, asked_of_line, asked_of_rise, is_asked_of, rise_of
@@ -21,7 +21,14 @@ from collector.judge.detectors.step import asked_of_step, may_show
 from collector.judge.detectors.trace import TRACED, trace_of
 from collector.judge.detectors.views import LEVEL_OF
 from collector.judge.engine import Judge
-from collector.judge.explaining import Explanation, conditions_of, explain_kernel, explain_leak, explain_quiet
+from collector.judge.explaining import (
+    Explanation,
+    conditions_of,
+    explain_block,
+    explain_kernel,
+    explain_leak,
+    explain_quiet,
+)
 from collector.judge.explaining_night import explain_night, explain_settled, explain_two_boots
 from collector.judge.explaining_rules import explain_rule
 from collector.judge.expression import Numbers
@@ -60,6 +67,10 @@ def _detectors(table: Table, history: History, row: int, is_cut: IsCut) -> Itera
     known = [view for view in range(len(LEVEL_OF)) if np.isfinite(_window(history, rows, view)).any()] or [0]
     for view in known:
         yield explain_leak(_window(history, rows, view), view, ground_of(table, history, np.array([view]), rows))
+    for view in known if table.has(BLOCK_HOURS) else ():
+        used, outside = (history.windows(rows, LEVEL_OF[[view]], layer) for layer in (0, 1))
+        grounds = (one(table, history, np.array([view]), rows) for one in (ground_of, block_ground_of))
+        yield explain_block(used, outside, view, *grounds)
     for view in range(LONGEST_VIEW + 1) if is_asked_of(table.kind) else ():
         yield _explain_rush(table, history, rows, view)
     if table.kind not in RATCHETS:

@@ -76,7 +76,17 @@ def test_what_is_not_told_is_explained_as_well_with_every_number(recording: Path
     said = json.loads(run("backtest", "--input", recording, "--explain", "steady", "--json").stdout)
     assert not any(one["told"] for one in said)
     questions = {one["why"]["question"] for one in said}
-    assert {"leak", "rush", "boots", "fragmentation", "step", "peers", "restarts", "rule heap-low"} <= questions
+    assert {
+        "leak",
+        "block",
+        "rush",
+        "boots",
+        "fragmentation",
+        "step",
+        "peers",
+        "restarts",
+        "rule heap-low",
+    } <= questions
     leak = next(one["why"] for one in said if one["why"]["question"] == "leak")
     assert {"buckets", "kept", "envelope", "slope_low"} <= set(leak["window"])
     assert {"what", "measured", "relation", "asked", "held"} <= set(leak["conditions"][0])

@@ -177,7 +177,7 @@ def asked_of_rise(seen: Seen, ground: Ground) -> list[Asked]:
         at_least("growth in its slowest third: no plateau", "size", slowest, _THIRD * grown / 3),
         at_least("growth, beside falls from sample to sample", "size", grown, peaks).unless(views < _LONG_VIEWS),
         _asked_of_last_day(seen, last, grown / hours, ground.newest).or_unknown().unless(~daily),
-        *(one.unless(daily) for one in _asked_of_teeth(seen, ground)),
+        *(one.unless(daily) for one in asked_of_teeth(seen, ground)),
     ]
 
 
@@ -214,7 +214,7 @@ def _least_rises(views: Rows) -> Numbers:
     return least
 
 
-def _asked_of_teeth(seen: Seen, ground: Ground) -> list[Asked]:
+def asked_of_teeth(seen: Seen, ground: Ground) -> list[Asked]:
     """That it is no tooth of a saw: of days nothing of that is asked."""
     windows, over, _, held, views = seen
     first, _ = first_and_last(held)
@@ -245,6 +245,12 @@ def _above_noise(over: Numbers, above: Numbers, views: Rows) -> Numbers:
 
 def _found(seen: Seen, ground: Ground) -> tuple[Leaks, list[Asked]]:
     """What is found in each window, whatever it is, and what is asked of it that takes more than a look."""
+    found, rise, steady = growth_in(seen, ground)
+    return found, [steady, *asked_of_size(rise, seen.views, ground)]
+
+
+def growth_in(seen: Seen, ground: Ground) -> tuple[Leaks, Rise, Asked]:
+    """What is found in each window, whatever it is; what rose there; and that its slope is known."""
     _, _, looked_at, held, views = seen
     held = np.where(np.isfinite(looked_at), held, np.nan)
     bucket_hours = HOURS_OF[views]
@@ -253,12 +259,10 @@ def _found(seen: Seen, ground: Ground) -> tuple[Leaks, list[Asked]]:
     first, last = first_and_last(held)
     hours = (last - first) * bucket_hours
     newest = np.where(views < _SHORT_VIEWS, now, ground.newest)  # a longer bucket may have got one sample, a high one
-    asked = [
-        more_than("the slope at least, by its interval", "rate", low, 0.5 * rate),
-        *asked_of_size(Rise(hours, np.fmin(now, newest) - begin, begin, bend(held, ground.resolutions)), views, ground),
-    ]
+    rise = Rise(hours, np.fmin(now, newest) - begin, begin, bend(held, ground.resolutions))
     left, soonest, latest = forecast_of(seen, ground, rate)
-    return Leaks(rate, low, high, left, soonest, latest, hours * 60, now - begin), asked
+    found = Leaks(rate, low, high, left, soonest, latest, hours * 60, now - begin)
+    return found, rise, more_than("the slope at least, by its interval", "rate", low, 0.5 * rate)
 
 
 def forecast_of(seen: Seen, ground: Ground, rate: Numbers) -> Forecast:

@@ -19,11 +19,15 @@ from collector.judge.columns import (
 )
 from collector.judge.detectors import rush
 from collector.judge.detectors.boots import find_leaks_across_boots
-from collector.judge.detectors.forecast import Forecast
 from collector.judge.detectors.fragmentation import find_fragmentation, may_have_shrunk
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import HOUR_MS, History
-from collector.judge.detectors.largest_block import end_of_largest_block, ended_by, is_well_before
+from collector.judge.detectors.largest_block import (
+    end_of_largest_block,
+    ended_by,
+    is_well_before,
+    leaks_of_largest_block,
+)
 from collector.judge.detectors.leak import Leaks, find_leaks, has_not_ended, may_have_grown, may_rise
 from collector.judge.detectors.marks import (
     CEILING,
@@ -141,27 +145,47 @@ def _look_for_leaks(table: Table, history: History, rows: Rows, views: Rows, win
     if rush.is_asked_of(table.kind):
         rushes = rush.find_rushes(history.samples(rows, LEVEL_OF[views]), views, ground)
         leaks = Leaks(*(np.where(np.isnan(leaks.rate), one, leak) for one, leak in zip(rushes, leaks, strict=True)))
-    leaks, beside = _ended_by_largest_block(table, history, rows, views, leaks)
+    leaks, beside = _with_largest_block(table, history, rows, views, leaks)
     tell_leaks(table, rows, views, leaks, stays_told(history, rows, views, windows), beside)
 
 
-def _ended_by_largest_block(
+def block_ground_of(table: Table, history: History, views: Rows, rows: Rows) -> Ground:
+    """What is known of what lies outside of the largest free block, beside its windows: there are no marks of it, and
+    for how long it has been heard says nothing."""
+    newest, unknown = table.view(rows), np.full(len(rows), np.nan)
+    return ground_of(table, history, views, rows)._replace(
+        ceilings=unknown,
+        ceiling_ages_ms=unknown,
+        held_before=history.highest_before(rows, LEVEL_OF[views], layer=1),
+        known_to=unknown,
+        peaks=unknown,
+        given_back=history.given_back(rows, LEVEL_OF[views], layer=1),
+        heard_ms=np.zeros(len(rows)),
+        newest=newest["limit"] - newest["largest_free"],
+        most=unknown,
+    )
+
+
+def _with_largest_block(
     table: Table, history: History, rows: Rows, views: Rows, leaks: Leaks
 ) -> tuple[Leaks, dict[str, Numbers]]:
-    """These leaks, those ended by the largest free block that it ends well before the last byte is gone; and the column
-    that says of which."""
-    told = np.flatnonzero(~np.isnan(leaks.rate))
-    if not table.has(BLOCK_HOURS) or not len(told):
+    """These leaks and those that only the largest free block tells, ended by it where it is gone well before the last
+    byte, or tells them; and the column that says of which."""
+    if not table.has(BLOCK_HOURS):
         return leaks, {}
-    rows, views, newest = rows[told], views[told], table.view(rows[told])
-    used, outside = (history.windows(rows, LEVEL_OF[views], layer) for layer in (0, 1))
-    ground = ground_of(table, history, views, rows)
-    of_block = ground._replace(newest=newest["limit"] - newest["largest_free"])
+    outside, told = history.windows(rows, LEVEL_OF[views], layer=1), ~np.isnan(leaks.rate)
+    some = np.flatnonzero(told | may_have_shrunk(watched(outside, views), table.view(rows)["limit"]))
+    rows, views, outside, told = rows[some], views[some], outside[some], told[some]
+    used, ground = history.windows(rows, LEVEL_OF[views]), ground_of(table, history, views, rows)
+    of_block = block_ground_of(table, history, views, rows)
+    others = leaks_of_largest_block(used, outside, views, ground, of_block)
+    of_some = Leaks(*(np.where(told, one[some], other) for one, other in zip(leaks, others, strict=True)))
     block = end_of_largest_block(used, outside, views, of_block)
-    sooner = is_well_before(block, Leaks(*(column[told] for column in leaks)), used, views, ground)
+    sooner = is_well_before(block, of_some, used, views, ground) | (~told & (block.left < of_some.hours_left))
+    for column, one in zip(leaks, ended_by(of_some, sooner, block), strict=True):
+        column[some] = one
     by_block = np.full(len(leaks.rate), np.nan)
-    by_block[told[sooner]] = block.left[sooner]
-    leaks = ended_by(leaks, told[sooner], Forecast(*(ends[sooner] for ends in block)))
+    by_block[some] = np.where(sooner, block.left, np.nan)
     return leaks, {BLOCK_HOURS: by_block}
 
 

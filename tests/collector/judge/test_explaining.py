@@ -113,7 +113,7 @@ def test_every_verdict_is_explained_of_a_series_about_which_nothing_was_said() -
     for _ in range(3):
         bench.heap(12_000)
     found = said_of(bench)
-    assert {"leak", "rush", "boots", "fragmentation", "peers", "restarts", "rule heap-leak"} <= set(found)
+    assert {"leak", "block", "rush", "boots", "fragmentation", "peers", "restarts", "rule heap-leak"} <= set(found)
     assert not any(one.told for every in found.values() for one in every)
     assert all(one.why.conditions for every in found.values() for one in every)
 
