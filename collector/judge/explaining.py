@@ -14,7 +14,7 @@ from collector.judge.detectors.conditions import Asked
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.kernel import Growth, asked_of_kernel
 from collector.judge.detectors.largest_block import asked_of_largest_block
-from collector.judge.detectors.leak import Leaks, Seen, asked_of_leaks, asked_of_rise, seen_in
+from collector.judge.detectors.leak import Leaks, Seen, asked_of_leaks, asked_of_rise, seen_in, with_forecast
 from collector.judge.detectors.quiet import look_at
 from collector.judge.detectors.trace import Trace
 from collector.judge.detectors.views import HOURS_OF, is_daily
@@ -101,9 +101,9 @@ def explain_kernel(window: Numbers, view: int, ground: Ground) -> Explanation:
 def explain_block(window: Numbers, outside: Numbers, view: int, ground: Ground, of_block: Ground) -> Explanation:
     """The same of growth that takes the largest free block, by what lies outside of that."""
     seen = _seen(window, view)
-    found, asked = asked_of_largest_block(seen, ground, outside, of_block)
+    grown, asked = asked_of_largest_block(seen, ground, outside, of_block)
     with np.errstate(all="ignore"):
-        return _explain("block", seen, found, [*asked_of_rise(seen, ground), *asked])
+        return _explain("block", seen, with_forecast(grown, seen, ground), [*asked_of_rise(seen, ground), *asked])
 
 
 def _seen(window: Numbers, view: int) -> Seen:

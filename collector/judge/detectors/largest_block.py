@@ -29,6 +29,7 @@ from collector.judge.detectors.leak import (
     asked_of_teeth,
     forecast_of,
     growth_in,
+    put_told,
     seen_in,
 )
 from collector.judge.detectors.shape import at_part, envelope, first_and_last, since, slopes
@@ -57,17 +58,16 @@ def leaks_of_largest_block(used: Numbers, outside: Numbers, views: Rows, ground:
         chosen = np.flatnonzero(all_held(asked_of_rise(seen, ground)) & np.isfinite(outside).any(axis=1))
         if len(chosen):
             of_used = seen.of(chosen), ground.of(chosen)
-            values, asked = asked_of_largest_block(*of_used, outside[chosen], of_block.of(chosen))
-            told = all_held(asked)
-            for column, value in zip(found, values, strict=True):
-                column[chosen] = np.where(told, value, np.nan)
+            grown, asked = asked_of_largest_block(*of_used, outside[chosen], of_block.of(chosen))
+            put_told(found, chosen, grown, asked, seen, ground)
     return found
 
 
 def asked_of_largest_block(seen: Seen, ground: Ground, outside: Numbers, of_block: Ground) -> tuple[Leaks, list[Asked]]:
-    """What used memory grew in each window, whatever it is, and all that must hold beside `asked_of_rise`."""
+    """What used memory grew in each window, whatever it is, without a forecast; and all that must hold beside
+    `asked_of_rise`."""
     with np.errstate(all="ignore"):
-        found, rise, steady = growth_in(seen, ground)
+        grown, rise, steady = growth_in(seen, ground)
         beyond = _seen_outside(seen, outside)
         begin, third = at_part(beyond.held, 0), at_part(beyond.held, 1 / 3)
         end = np.fmin(at_part(beyond.held, _LATELY), of_block.newest)
@@ -80,7 +80,7 @@ def asked_of_largest_block(seen: Seen, ground: Ground, outside: Numbers, of_bloc
             *(one.unless(is_daily(seen.views)) for one in asked_of_teeth(beyond, of_block)),
             *asked_of_size(rise._replace(grown=lost, begin=begin), seen.views, of_block),
         ]
-    return found, asked
+    return grown, asked
 
 
 def end_of_largest_block(used: Numbers, outside: Numbers, views: Rows, of_block: Ground) -> Forecast:

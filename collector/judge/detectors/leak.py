@@ -16,6 +16,7 @@ A leak is told when, over the closed buckets of one view of the history,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -86,6 +87,10 @@ class Leaks(NamedTuple):
     minutes: Numbers
     grown: Numbers
 
+    def of(self, rows: Rows) -> Leaks:
+        """Of those rows only."""
+        return Leaks(*(column[rows] for column in self))
+
 
 class Seen(NamedTuple):
     """One view of each row: all its buckets, and how far each lies above their envelope; those that are looked at,
@@ -112,18 +117,25 @@ def find_leaks(windows: Numbers, views: int | Rows, ground: Ground) -> Leaks:
         chosen = np.flatnonzero(all_held(asked_of_rise(seen, ground)))
         for start in range(0, len(chosen), _CHUNK):
             part = chosen[start : start + _CHUNK]
-            values, asked = _found(seen.of(part), ground.of(part))
-            told = all_held(asked)
-            for column, value in zip(found, values, strict=True):
-                column[part] = np.where(told, value, np.nan)
+            put_told(found, part, *_found(seen.of(part), ground.of(part)), seen, ground)
     return found
+
+
+def put_told(found: Leaks, rows: Rows, grown: Leaks, asked: Sequence[Asked], seen: Seen, ground: Ground) -> None:
+    """Put what grew in these rows of all where it is told, and only of that when memory ends: most looks tell nothing,
+    and forecasts are half of what a look costs."""
+    told = np.flatnonzero(all_held(asked))
+    if len(told):
+        rows = rows[told]
+        for column, value in zip(found, with_forecast(grown.of(told), seen.of(rows), ground.of(rows)), strict=True):
+            column[rows] = value
 
 
 def asked_of_leaks(seen: Seen, ground: Ground) -> tuple[Leaks, list[Asked]]:
     """What is found in one view of each row, whatever it is, and all that must hold for it to be told."""
     with np.errstate(all="ignore"):
-        found, asked = _found(seen, ground)
-        return found, [*asked_of_rise(seen, ground), *asked]
+        grown, asked = _found(seen, ground)
+        return with_forecast(grown, seen, ground), [*asked_of_rise(seen, ground), *asked]
 
 
 def may_have_grown(of_views: Numbers, limits: Numbers, resolutions: Numbers) -> Truths:
@@ -244,13 +256,13 @@ def _above_noise(over: Numbers, above: Numbers, views: Rows) -> Numbers:
 
 
 def _found(seen: Seen, ground: Ground) -> tuple[Leaks, list[Asked]]:
-    """What is found in each window, whatever it is, and what is asked of it that takes more than a look."""
-    found, rise, steady = growth_in(seen, ground)
-    return found, [steady, *asked_of_size(rise, seen.views, ground)]
+    """What grew in each window, whatever it is, and what is asked of it that takes more than a look."""
+    grown, rise, steady = growth_in(seen, ground)
+    return grown, [steady, *asked_of_size(rise, seen.views, ground)]
 
 
 def growth_in(seen: Seen, ground: Ground) -> tuple[Leaks, Rise, Asked]:
-    """What is found in each window, whatever it is; what rose there; and that its slope is known."""
+    """What grew in each window, whatever it is, without a forecast; what rose there; and that its slope is known."""
     _, _, looked_at, held, views = seen
     held = np.where(np.isfinite(looked_at), held, np.nan)
     bucket_hours = HOURS_OF[views]
@@ -260,9 +272,15 @@ def growth_in(seen: Seen, ground: Ground) -> tuple[Leaks, Rise, Asked]:
     hours = (last - first) * bucket_hours
     newest = np.where(views < _SHORT_VIEWS, now, ground.newest)  # a longer bucket may have got one sample, a high one
     rise = Rise(hours, np.fmin(now, newest) - begin, begin, bend(held, ground.resolutions))
-    left, soonest, latest = forecast_of(seen, ground, rate)
-    found = Leaks(rate, low, high, left, soonest, latest, hours * 60, now - begin)
-    return found, rise, more_than("the slope at least, by its interval", "rate", low, 0.5 * rate)
+    later = np.full(len(rate), np.nan)
+    grown = Leaks(rate, low, high, later, later, later, hours * 60, now - begin)
+    return grown, rise, more_than("the slope at least, by its interval", "rate", low, 0.5 * rate)
+
+
+def with_forecast(grown: Leaks, seen: Seen, ground: Ground) -> Leaks:
+    """What grew, and when it ends memory."""
+    left, soonest, latest = forecast_of(seen, ground, grown.rate)
+    return grown._replace(hours_left=left, hours_low=soonest, hours_high=latest)
 
 
 def forecast_of(seen: Seen, ground: Ground, rate: Numbers) -> Forecast:

@@ -173,20 +173,33 @@ def _with_largest_block(
     byte, or tells them; and the column that says of which."""
     if not table.has(BLOCK_HOURS):
         return leaks, {}
-    outside, told = history.windows(rows, LEVEL_OF[views], layer=1), ~np.isnan(leaks.rate)
-    some = np.flatnonzero(told | may_have_shrunk(watched(outside, views), table.view(rows)["limit"]))
-    rows, views, outside, told = rows[some], views[some], outside[some], told[some]
-    used, ground = history.windows(rows, LEVEL_OF[views]), ground_of(table, history, views, rows)
-    of_block = block_ground_of(table, history, views, rows)
-    others = leaks_of_largest_block(used, outside, views, ground, of_block)
-    of_some = Leaks(*(np.where(told, one[some], other) for one, other in zip(leaks, others, strict=True)))
-    block = end_of_largest_block(used, outside, views, of_block)
-    sooner = is_well_before(block, of_some, used, views, ground) | (~told & (block.left < of_some.hours_left))
-    for column, one in zip(leaks, ended_by(of_some, sooner, block), strict=True):
-        column[some] = one
-    by_block = np.full(len(leaks.rate), np.nan)
-    by_block[some] = np.where(sooner, block.left, np.nan)
+    by_used = ~np.isnan(leaks.rate)
+    _add_those_of_largest_block(table, history, rows, views, leaks)
+    told, by_block = np.flatnonzero(~np.isnan(leaks.rate)), np.full(len(rows), np.nan)
+    if len(told):
+        rows, views, of_told = rows[told], views[told], leaks.of(told)
+        used, outside = (history.windows(rows, LEVEL_OF[views], layer) for layer in (0, 1))
+        block = end_of_largest_block(used, outside, views, block_ground_of(table, history, views, rows))
+        sooner = is_well_before(block, of_told, used, views, ground_of(table, history, views, rows))
+        sooner |= ~by_used[told] & (block.left < of_told.hours_left)
+        for column, ended in zip(leaks, ended_by(of_told, sooner, block), strict=True):
+            column[told] = ended
+        by_block[told] = np.where(sooner, block.left, np.nan)
     return leaks, {BLOCK_HOURS: by_block}
+
+
+def _add_those_of_largest_block(table: Table, history: History, rows: Rows, views: Rows, leaks: Leaks) -> None:
+    """Put leaks that the largest free block tells beside those that are told."""
+    outside = history.windows(rows, LEVEL_OF[views], layer=1)
+    may_be = np.isnan(leaks.rate) & may_have_shrunk(watched(outside, views), table.view(rows)["limit"])
+    some = np.flatnonzero(may_be)
+    if not len(some):
+        return
+    rows, views = rows[some], views[some]
+    used, grounds = history.windows(rows, LEVEL_OF[views]), (ground_of, block_ground_of)
+    others = leaks_of_largest_block(used, outside[some], views, *(of(table, history, views, rows) for of in grounds))
+    for column, other in zip(leaks, others, strict=True):
+        column[some] = other
 
 
 def _worth_a_look(table: Table, rows: Rows, views: Rows, windows: Numbers) -> Rows:
