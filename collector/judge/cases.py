@@ -1,7 +1,8 @@
 """Cases for rules (`collector.judge.case_files`), tried: made-up readings in, how the alerts differ from the expected.
 
 The judge goes on until shortly before the device would be silent (`silent_after_s`; left out, 300 or three times
-`every`, whichever is longer). Alerts that no `expect` names fail the case, unless it says `others = true`.
+`every`, whichever is longer). It ticks each second, in cases of days each minute. Alerts that no `expect` names fail
+the case, unless it says `others = true`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from fnmatch import fnmatchcase
 from collector.judge.backtest import Shelf
 from collector.judge.case_files import Case, Expected, Series, series_of
 from collector.judge.engine import Judge
+from collector.judge.recorded import tick_step_ms
 from collector.judge.rules import BREACH, Rule
 from collector.judge.spans import milliseconds
 from collector.records import Arrival, Finding
@@ -21,6 +23,8 @@ from telemetry.wire import Rows
 
 _START_MS = 1_700_000_000_000
 _SILENT_AFTER_S = 300
+_TICKS_OF_SILENCE = 10
+"""There are so many at least, so that all that a case says is heard before its end."""
 
 
 def run_case(case: Case, rules: Sequence[Rule]) -> list[str]:
@@ -51,11 +55,16 @@ def _judge(case: Case, rules: Sequence[Rule]) -> list[tuple[Finding, int]]:
     for series in series_of(case):
         for number, block in _blocks(case, series):
             arriving.setdefault(number * every_ms // 1_000, []).append(block)
+    end_s = max(arriving) + silent_after_s - 1  # a case that ends is no silent device
+    step_s = min(tick_step_ms(1_000 * end_s) // 1_000, max(1, silent_after_s // _TICKS_OF_SILENCE))
     said = []
-    for at_s in range(max(arriving) + silent_after_s - 1):  # a case that ends is no silent device
-        at_ms, blocks = 1_000 * at_s, arriving.get(at_s)
-        arrivals = [Arrival(_START_MS + at_ms, "case", blocks)] if blocks else []
-        said += [(finding, at_ms + 1_000) for finding in judge.batch(arrivals, _START_MS + at_ms + 1_000)]
+    for tick_s in range(step_s, end_s + 1, step_s):
+        arrivals = [
+            Arrival(_START_MS + 1_000 * at_s, "case", arriving[at_s])
+            for at_s in range(tick_s - step_s, tick_s)
+            if at_s in arriving
+        ]
+        said += [(finding, 1_000 * tick_s) for finding in judge.batch(arrivals, _START_MS + 1_000 * tick_s)]
     return said
 
 

@@ -67,6 +67,12 @@ def test_a_device_that_reports_seldom_is_not_silent_between_two_reports(folder: 
     assert len(faults(folder, seldom.replace("labels", "silent_after_s = 500\nlabels"))) == 8
 
 
+def test_a_long_case_is_heard_to_its_end_in_wider_ticks(folder: Path) -> None:
+    long = CASE.replace("SITE", "ulm-2").replace("labels", 'every = "70s"\nlabels').replace("5000x3", "5000x200")
+    assert faults(folder, long.replace("500x6", "500x1").replace("40s", "3h53m25s")) == []
+    assert faults(folder, long.replace("40s", "3h53m")) == ["low fires after 233m25s, not by 3h53m"]
+
+
 def test_a_rule_is_selected_by_label(folder: Path) -> None:
     assert faults(folder, CASE.replace("SITE", "ulm-2")) == []
     assert faults(folder, CASE.replace("SITE", "bonn")) == ["low does not fire"]
