@@ -49,6 +49,14 @@ _LATELY = 0.9
 large."""
 
 
+def may_take_largest_block(of_views: Numbers, limits: Numbers) -> Truths:
+    """The cheapest part, for all that is `watched`: whether used memory may have grown by the part that is asked."""
+    least, most = np.fmin.reduce(of_views, axis=1), np.fmax.reduce(of_views, axis=1)
+    with np.errstate(all="ignore"):
+        may_take: Truths = most - least >= _OWN_PART * (limits - least)
+    return may_take
+
+
 def leaks_of_largest_block(used: Numbers, outside: Numbers, views: Rows, ground: Ground, of_block: Ground) -> Leaks:
     """Growth of used memory that takes the largest free block, by windows of least used bytes and of least bytes
     outside of it, of which `of_block` is known: NaN where it is none."""

@@ -27,6 +27,7 @@ from collector.judge.detectors.largest_block import (
     ended_by,
     is_well_before,
     leaks_of_largest_block,
+    may_take_largest_block,
 )
 from collector.judge.detectors.leak import Leaks, find_leaks, has_not_ended, may_have_grown, may_rise
 from collector.judge.detectors.marks import (
@@ -145,7 +146,7 @@ def _look_for_leaks(table: Table, history: History, rows: Rows, views: Rows, win
     if rush.is_asked_of(table.kind):
         rushes = rush.find_rushes(history.samples(rows, LEVEL_OF[views]), views, ground)
         leaks = Leaks(*(np.where(np.isnan(leaks.rate), one, leak) for one, leak in zip(rushes, leaks, strict=True)))
-    leaks, beside = _with_largest_block(table, history, rows, views, leaks)
+    leaks, beside = _with_largest_block(table, history, rows, views, windows, leaks)
     tell_leaks(table, rows, views, leaks, stays_told(history, rows, views, windows), beside)
 
 
@@ -167,18 +168,18 @@ def block_ground_of(table: Table, history: History, views: Rows, rows: Rows) -> 
 
 
 def _with_largest_block(
-    table: Table, history: History, rows: Rows, views: Rows, leaks: Leaks
+    table: Table, history: History, rows: Rows, views: Rows, windows: Numbers, leaks: Leaks
 ) -> tuple[Leaks, dict[str, Numbers]]:
     """These leaks and those that only the largest free block tells, ended by it where it is gone well before the last
     byte, or tells them; and the column that says of which."""
     if not table.has(BLOCK_HOURS):
         return leaks, {}
     by_used = ~np.isnan(leaks.rate)
-    _add_those_of_largest_block(table, history, rows, views, leaks)
+    _add_those_of_largest_block(table, history, rows, views, windows, leaks)
     told, by_block = np.flatnonzero(~np.isnan(leaks.rate)), np.full(len(rows), np.nan)
     if len(told):
-        rows, views, of_told = rows[told], views[told], leaks.of(told)
-        used, outside = (history.windows(rows, LEVEL_OF[views], layer) for layer in (0, 1))
+        rows, views, used, of_told = rows[told], views[told], windows[told], leaks.of(told)
+        outside = history.windows(rows, LEVEL_OF[views], layer=1)
         block = end_of_largest_block(used, outside, views, block_ground_of(table, history, views, rows))
         sooner = is_well_before(block, of_told, used, views, ground_of(table, history, views, rows))
         sooner |= ~by_used[told] & (block.left < of_told.hours_left)
@@ -188,17 +189,20 @@ def _with_largest_block(
     return leaks, {BLOCK_HOURS: by_block}
 
 
-def _add_those_of_largest_block(table: Table, history: History, rows: Rows, views: Rows, leaks: Leaks) -> None:
+def _add_those_of_largest_block(
+    table: Table, history: History, rows: Rows, views: Rows, windows: Numbers, leaks: Leaks
+) -> None:
     """Put leaks that the largest free block tells beside those that are told."""
-    outside = history.windows(rows, LEVEL_OF[views], layer=1)
-    may_be = np.isnan(leaks.rate) & may_have_shrunk(watched(outside, views), table.view(rows)["limit"])
-    some = np.flatnonzero(may_be)
+    limits = table.view(rows)["limit"]
+    some = np.flatnonzero(np.isnan(leaks.rate) & may_take_largest_block(watched(windows, views), limits))
     if not len(some):
         return
-    rows, views = rows[some], views[some]
-    used, grounds = history.windows(rows, LEVEL_OF[views]), (ground_of, block_ground_of)
-    others = leaks_of_largest_block(used, outside[some], views, *(of(table, history, views, rows) for of in grounds))
-    for column, other in zip(leaks, others, strict=True):
+    outside = history.windows(rows[some], LEVEL_OF[views[some]], layer=1)
+    shrunk = may_have_shrunk(watched(outside, views[some]), limits[some])
+    some, outside = some[shrunk], outside[shrunk]
+    rows, views, grounds = rows[some], views[some], (ground_of, block_ground_of)
+    known = (of(table, history, views, rows) for of in grounds)
+    for column, other in zip(leaks, leaks_of_largest_block(windows[some], outside, views, *known), strict=True):
         column[some] = other
 
 
