@@ -1,8 +1,8 @@
 """Cases for rules (`collector.judge.case_files`), tried: made-up readings in, how the alerts differ from the expected.
 
 The judge goes on until shortly before the device would be silent (`silent_after_s`; left out, 300 or three times
-`every`, whichever is longer). It ticks each second, in cases of days each minute. Alerts that no `expect` names fail
-the case, unless it says `others = true`.
+`every`, whichever is longer). It ticks each second, in cases of hours and days up to each minute, as a backtest does.
+Alerts that no `expect` names fail the case, unless it says `others = true`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from telemetry.wire import Rows
 _START_MS = 1_700_000_000_000
 _SILENT_AFTER_S = 300
 _TICKS_OF_SILENCE = 10
-"""There are so many at least, so that all that a case says is heard before its end."""
+"""So many ticks a silence takes at least: what a case says last is heard before its end."""
 
 
 def run_case(case: Case, rules: Sequence[Rule]) -> list[str]:

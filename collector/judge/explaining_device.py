@@ -69,8 +69,10 @@ def _detectors(table: Table, history: History, row: int, is_cut: IsCut) -> Itera
         yield explain_leak(_window(history, rows, view), view, ground_of(table, history, np.array([view]), rows))
     for view in known if table.has(BLOCK_HOURS) else ():
         used, outside = (history.windows(rows, LEVEL_OF[[view]], layer) for layer in (0, 1))
-        grounds = (one(table, history, np.array([view]), rows) for one in (ground_of, block_ground_of))
-        yield explain_block(used, outside, view, *grounds)
+        ground = ground_of(table, history, np.array([view]), rows)
+        yield explain_block(
+            used, outside, view, ground, block_ground_of(table, history, np.array([view]), rows, ground)
+        )
     for view in range(LONGEST_VIEW + 1) if is_asked_of(table.kind) else ():
         yield _explain_rush(table, history, rows, view)
     if table.kind not in RATCHETS:

@@ -91,6 +91,11 @@ class Leaks(NamedTuple):
         """Of those rows only."""
         return Leaks(*(column[rows] for column in self))
 
+    def or_else(self, others: Leaks) -> Leaks:
+        """These, and in rows that have none those."""
+        none = np.isnan(self.rate)
+        return Leaks(*(np.where(none, other, own) for other, own in zip(others, self, strict=True)))
+
 
 class Seen(NamedTuple):
     """One view of each row: all its buckets, and how far each lies above their envelope; those that are looked at,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -136,25 +137,38 @@ def _look_for_fragments(table: Table, history: History, closed: Rows, levels: Ro
     tell(table, rows, columns, values, ~np.isnan(fragments.now), stays)
 
 
+class _Looked(NamedTuple):
+    """Rows that are looked at, each by a view, with their windows and the ground beside these."""
+
+    rows: Rows
+    views: Rows
+    windows: Numbers
+    ground: Ground
+
+    def of(self, some: Rows) -> _Looked:
+        """Some of them only."""
+        return _Looked(self.rows[some], self.views[some], self.windows[some], self.ground.of(some))
+
+
 def _look_for_leaks(table: Table, history: History, rows: Rows, views: Rows, windows: Numbers) -> None:
     chosen = _worth_a_look(table, rows, views, windows)
     if not len(chosen):
         return
     rows, views, windows = rows[chosen], views[chosen], windows[chosen]
     ground = ground_of(table, history, views, rows)
-    leaks = find_leaks(windows, views, ground)
+    leaks, beside = find_leaks(windows, views, ground), {}
     if rush.is_asked_of(table.kind):
-        rushes = rush.find_rushes(history.samples(rows, LEVEL_OF[views]), views, ground)
-        leaks = Leaks(*(np.where(np.isnan(leaks.rate), one, leak) for one, leak in zip(rushes, leaks, strict=True)))
-    leaks, beside = _with_largest_block(table, history, rows, views, windows, leaks)
+        leaks = leaks.or_else(rush.find_rushes(history.samples(rows, LEVEL_OF[views]), views, ground))
+    if table.has(BLOCK_HOURS):
+        leaks, beside[BLOCK_HOURS] = _with_largest_block(table, history, _Looked(rows, views, windows, ground), leaks)
     tell_leaks(table, rows, views, leaks, stays_told(history, rows, views, windows), beside)
 
 
-def block_ground_of(table: Table, history: History, views: Rows, rows: Rows) -> Ground:
-    """What is known of what lies outside of the largest free block, beside its windows: there are no marks of it, and
-    for how long it has been heard says nothing."""
+def block_ground_of(table: Table, history: History, views: Rows, rows: Rows, ground: Ground) -> Ground:
+    """What is known of what lies outside of the largest free block, beside its windows, where `ground` is that of used
+    memory: there are no marks of it, and for how long it has been heard says nothing."""
     newest, unknown = table.view(rows), np.full(len(rows), np.nan)
-    return ground_of(table, history, views, rows)._replace(
+    return ground._replace(
         ceilings=unknown,
         ceiling_ages_ms=unknown,
         held_before=history.highest_before(rows, LEVEL_OF[views], layer=1),
@@ -167,43 +181,35 @@ def block_ground_of(table: Table, history: History, views: Rows, rows: Rows) -> 
     )
 
 
-def _with_largest_block(
-    table: Table, history: History, rows: Rows, views: Rows, windows: Numbers, leaks: Leaks
-) -> tuple[Leaks, dict[str, Numbers]]:
+def _with_largest_block(table: Table, history: History, looked: _Looked, leaks: Leaks) -> tuple[Leaks, Numbers]:
     """These leaks and those that only the largest free block tells, ended by it where it is gone well before the last
-    byte, or tells them; and the column that says of which."""
-    if not table.has(BLOCK_HOURS):
-        return leaks, {}
-    by_used = ~np.isnan(leaks.rate)
-    _add_those_of_largest_block(table, history, rows, views, windows, leaks)
-    told, by_block = np.flatnonzero(~np.isnan(leaks.rate)), np.full(len(rows), np.nan)
+    byte, or tells them; and the hours until then, NaN of all others."""
+    both = leaks.or_else(_leaks_of_largest_block(table, history, looked))
+    told, by_block = np.flatnonzero(~np.isnan(both.rate)), np.full(len(looked.rows), np.nan)
     if len(told):
-        rows, views, used, of_told = rows[told], views[told], windows[told], leaks.of(told)
+        of_told = both.of(told)
+        rows, views, used, ground = looked.of(told)
         outside = history.windows(rows, LEVEL_OF[views], layer=1)
-        block = end_of_largest_block(used, outside, views, block_ground_of(table, history, views, rows))
-        sooner = is_well_before(block, of_told, used, views, ground_of(table, history, views, rows))
-        sooner |= ~by_used[told] & (block.left < of_told.hours_left)
-        for column, ended in zip(leaks, ended_by(of_told, sooner, block), strict=True):
+        block = end_of_largest_block(used, outside, views, block_ground_of(table, history, views, rows, ground))
+        sooner = is_well_before(block, of_told, used, views, ground)
+        sooner |= np.isnan(leaks.rate[told]) & (block.left < of_told.hours_left)
+        for column, ended in zip(both, ended_by(of_told, sooner, block), strict=True):
             column[told] = ended
         by_block[told] = np.where(sooner, block.left, np.nan)
-    return leaks, {BLOCK_HOURS: by_block}
+    return both, by_block
 
 
-def _add_those_of_largest_block(
-    table: Table, history: History, rows: Rows, views: Rows, windows: Numbers, leaks: Leaks
-) -> None:
-    """Put leaks that the largest free block tells beside those that are told."""
-    limits = table.view(rows)["limit"]
-    some = np.flatnonzero(np.isnan(leaks.rate) & may_take_largest_block(watched(windows, views), limits))
-    if not len(some):
-        return
-    outside = history.windows(rows[some], LEVEL_OF[views[some]], layer=1)
-    shrunk = may_have_shrunk(watched(outside, views[some]), limits[some])
-    some, outside = some[shrunk], outside[shrunk]
-    rows, views, grounds = rows[some], views[some], (ground_of, block_ground_of)
-    known = (of(table, history, views, rows) for of in grounds)
-    for column, other in zip(leaks, leaks_of_largest_block(windows[some], outside, views, *known), strict=True):
-        column[some] = other
+def _leaks_of_largest_block(table: Table, history: History, looked: _Looked) -> Leaks:
+    """What the largest free block tells of these rows: few are worth a look at that."""
+    found = Leaks(*np.full((len(Leaks._fields), len(looked.rows)), np.nan))
+    some = np.flatnonzero(may_take_largest_block(watched(looked.windows, looked.views), looked.ground.limits))
+    if len(some):
+        rows, views, used, ground = looked.of(some)
+        outside = history.windows(rows, LEVEL_OF[views], layer=1)
+        of_block = block_ground_of(table, history, views, rows, ground)
+        for column, leak in zip(found, leaks_of_largest_block(used, outside, views, ground, of_block), strict=True):
+            column[some] = leak
+    return found
 
 
 def _worth_a_look(table: Table, rows: Rows, views: Rows, windows: Numbers) -> Rows:
@@ -256,5 +262,5 @@ def look_across_boots(table: Table, history: History, rows: Rows, ended: Leaks) 
     """Look at rows whose device has just begun a new boot; `ended` is what the boot before it tells by itself."""
     limits, ratchet, shapes = table.view(rows)["limit"], table.kind in RATCHETS, history.boots(rows)
     leaks, boots = find_leaks_across_boots(shapes, limits, ratchet=ratchet)
-    leaks = Leaks(*(np.where(np.isnan(leaks.rate), one, several) for one, several in zip(ended, leaks, strict=True)))
+    leaks = leaks.or_else(ended)
     tell_leaks(table, rows, ACROSS_BOOTS, leaks, beside={LEAK_BOOTS: boots, LEAK_ENDED: shapes[:, 0, -1, 1]})
