@@ -28,6 +28,9 @@ LEAK_LEVEL = "leak_level"
 BLOCK_HOURS = "leak_block_hours"
 """`leak_hours_left` where the largest free block ends memory; else unknown."""
 
+EXHAUSTED_AT = "exhausted_at"
+"""The most bytes that were used of a heap until its device restarted for want of it; unknown for another firmware."""
+
 KERNEL_COLUMNS = (
     "kernel_leak_rate", "kernel_leak_rate_low", "kernel_leak_rate_high", "kernel_leak_minutes", "kernel_leak_grown",
 )  # fmt: skip
@@ -96,7 +99,7 @@ _STEPS = (*STEP_COLUMNS, STEP_LEVEL)
 _STORED_EXTRAS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("task", "pool"), (*_GROWTH, *_STEPS)),
     "process": (*_GROWTH, *_STEPS, *KERNEL_COLUMNS, KERNEL_LEVEL, *PEER_COLUMNS),
-    "heap": (*_GROWTH, BLOCK_HOURS, *_STEPS, *FRAGMENT_COLUMNS, FRAGMENT_LEVEL, *PEER_COLUMNS),
+    "heap": (*_GROWTH, BLOCK_HOURS, EXHAUSTED_AT, *_STEPS, *FRAGMENT_COLUMNS, FRAGMENT_LEVEL, *PEER_COLUMNS),
     "stack": _GROWTH,
     "event": MEMORY_COLUMNS,
     "device": (*SILENCE_COLUMNS, *REBOOT_COLUMNS),

@@ -60,6 +60,7 @@ class Judge:
         self._sorts.compare(before_ms, tick_ms)
         lost = self.board.look_at_lost(self._note_silence())
         self.reboots.fill(self.board.tables["device"], tick_ms)
+        self._lives.note_exhausted(tick_ms)
         return [finding for kind in self.board.tables for finding in self._judge_kind(kind, tick_ms, lost)]
 
     def add_series(self, kind: str, device: str, names: tuple[str, ...]) -> None:

@@ -34,7 +34,7 @@ from collector.judge.explaining_rules import explain_rule
 from collector.judge.expression import Numbers
 from collector.judge.rules import BREACH
 from collector.judge.series import Rows, Table
-from collector.judge.used import KERNEL
+from collector.judge.used import KERNEL, end_of_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,8 @@ def _detectors(table: Table, history: History, row: int, is_cut: IsCut) -> Itera
         yield _explain_rush(table, history, rows, view)
     if table.kind not in RATCHETS:
         yield from explain_quiet(trace_of(history, rows), ground_of(table, history, np.array([TRACED]), rows))
-    across = asked_across_boots(history.boots(rows), limits, ratchet=table.kind in RATCHETS)[1]
+    ends = end_of_memory(table.view(rows))
+    across = asked_across_boots(history.boots(rows), ends, ratchet=table.kind in RATCHETS)[1]
     yield Explanation("boots", conditions_of(across))
     if len(of_nights(history, rows)):
         night = night_of(table, history, rows)

@@ -18,6 +18,7 @@ from collector.judge.reasons import Value, fill, forecast
 from collector.judge.rules import BREACH, Rule
 from collector.judge.series import Rows, Table
 from collector.judge.suspects import Suspect, suspect_of
+from collector.judge.used import end_of_memory
 from collector.records import Finding
 from telemetry.readings import KINDS, labels_of
 
@@ -86,6 +87,7 @@ class Findings:
             "lasted": (at_ms - since_ms) / 1000,
         }
         if "leak_hours_left" in values:
+            values["ends_at"] = float(end_of_memory(table.view(np.array([row])))[0])
             values["forecast"] = forecast(values)
         suspect = self._suspect(rule, row, due.columns, place) if status == "firing" else None
         if suspect is not None:

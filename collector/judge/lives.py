@@ -6,10 +6,14 @@ from collections.abc import Iterator, Mapping
 from math import isnan, nan
 from typing import Any
 
+import numpy as np
+
 from collector.judge.board import Board
-from collector.judge.columns import SHORT_TEXTS
+from collector.judge.columns import EXHAUSTED_AT, SHORT_TEXTS
 from collector.judge.detectors.memory import Rooms
 from collector.judge.detectors.reboots import SHORTAGE_MS, Begun, Reboots
+from collector.judge.expression import Numbers
+from collector.judge.series import Rows as RowNumbers
 from telemetry.readings import FLAGS, About
 from telemetry.resets import is_deliberate, is_for_want_of_memory, reset_class
 from telemetry.wire import Rows
@@ -67,6 +71,8 @@ class Lives:
         row = self._board.tables["device"].find(now.device, ())
         if before and after and before != after and row is not None:
             self._reboots.want(row, now.boot)
+            heaps = [heap for kind, heap in self._board.series_of[now.device] if kind == "heap"]
+            self._set_exhausted(np.array(heaps, dtype=np.int64), np.full(len(heaps), np.nan))
 
     def take(self, row: int, block: Rows) -> None:
         """An event, or what a device says of itself."""
@@ -85,6 +91,10 @@ class Lives:
             elif self._tells_shortage(block, time_ms, f"{reason} {texts.get('text', '')}"):
                 self._reboots.shortage(row, time_ms)
 
+    def note_exhausted(self, now_ms: int) -> None:
+        """Put beside the heaps with how many bytes in use their devices restarted for want of them."""
+        self._set_exhausted(*self._reboots.exhausted(now_ms))
+
     def newest_short(self, row: int, now_ms: int) -> dict[str, str]:
         """SHORT_TEXTS for a sentence on the newest restart of a device for want of memory, as far as they are known."""
         short = self._reboots.newest_short(row, now_ms)
@@ -96,6 +106,12 @@ class Lives:
         why = _why(reason, said=short.said)
         sign = "an allocation had failed" if self._had_failed(device, short.at_ms) else ""
         return dict(zip(SHORT_TEXTS, (why, memory, reason, sign), strict=True))
+
+    def _set_exhausted(self, rows: RowNumbers, used: Numbers) -> None:
+        heaps = self._board.tables["heap"]
+        column = heaps.column(EXHAUSTED_AT)
+        heaps.changed.update(rows[column[rows] != used])
+        column[rows] = used
 
     def _had_failed(self, device: str, at_ms: float) -> bool:
         """Whether the newest allocation that failed did so just before that time."""

@@ -44,21 +44,31 @@ def span(seconds: float) -> str:
 
 def forecast(values: Mapping[str, Value]) -> str:
     """When memory ends, of the columns of a leak that was told: with its interval, in one unit, where that says more
-    than the middle, and whether its largest free block ends it; "" where nothing is known."""
+    than the middle, and whether its largest free block ends it, or it ends where it ran out before (`ends_at`); ""
+    where nothing is known."""
     left, low, high = (_seconds(values.get(f"leak_hours_{which}")) for which in ("left", "low", "high"))
     if not math.isfinite(left):
         return ""
     by_block = _is_known(values.get("leak_block_hours"))
+    again = "" if by_block else _again(values)
     ends = "the largest free block is gone" if by_block else "memory ends"
     if left == 0:
-        return f"{ends} already" if by_block else "its peaks reach the limit already"
+        return f"{ends} already" if by_block else f"its peaks reach the limit already{again}"
     if left < _MINUTE_S:
-        return f"{ends} within a minute"
+        return f"{ends} within a minute{again}"
     unit = _unit_of(left)
     middle, between = unit.written(left), tuple(unit.written(one) for one in (low, high))
     about = f"about {middle} {unit.name}" + _between(between, middle, unit.name)
     of_boots = _is_known(values.get("leak_boots")) or _is_known(values.get("leak_ended"))
-    return f"{ends} {about} after a start" if of_boots else f"{ends} in {about}"
+    return (f"{ends} {about} after a start" if of_boots else f"{ends} in {about}") + again
+
+
+def _again(values: Mapping[str, Value]) -> str:
+    """With how many bytes used memory ran out before, where it is that which ends it."""
+    ends_at, limit = values.get("ends_at"), values.get("limit")
+    if not (isinstance(ends_at, float) and isinstance(limit, float) and ends_at < limit):
+        return ""
+    return f": it ran out before with {size(ends_at)} used"
 
 
 class _Unit(NamedTuple):

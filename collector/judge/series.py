@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from collector.judge.columns import SETTLED, derive, stored_columns
+from collector.judge.columns import EXHAUSTED_AT, SETTLED, derive, stored_columns
 from collector.judge.expression import Columns, Numbers, Truths
 from telemetry.readings import KINDS
 
@@ -17,6 +17,7 @@ Names = tuple[str, ...]
 
 T = TypeVar("T", bound=np.generic)
 
+_OF_THE_DEVICE = ("limit", "silent_after_s", EXHAUSTED_AT)
 _FIRST_CAPACITY = 64
 _MOST_FIELD_LISTS = 1000
 
@@ -142,7 +143,7 @@ class Table:
 
     def begin_boot(self, row: int, boot: int) -> None:
         """Forget what the earlier boot said; limits are the device's and stay."""
-        kept = {name: self.get(row, name) for name in ("limit", "silent_after_s") if name in self._place}
+        kept = {name: self.get(row, name) for name in _OF_THE_DEVICE if name in self._place}
         self.values[row] = np.nan
         for name, value in kept.items():
             self.set(row, name, value)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from collector.judge.columns import kernel_of
+from collector.judge.columns import EXHAUSTED_AT, kernel_of
 from collector.judge.expression import Columns, Numbers
 
 LAYERS = {"heap": 2, "process": 2}
@@ -15,6 +15,9 @@ KERNEL = 1
 """Which of those of a process is what the kernel holds."""
 
 _DIRECT = {"process": "user_mode", "task": "current", "stack": "max_used"}
+_OUTLIVED = 0.25
+"""The part of what was free as a heap ran out that is taken by one that has outlived that: the last sample before was
+of less, and holes lie differently in each boot."""
 FREE = {"heap": "free", "pool": "free", "stack": "min_free"}
 
 
@@ -51,3 +54,14 @@ def most_used(columns: Columns) -> Numbers:
     by_free = columns["limit"] - columns.get("min_free", unknown)
     most: Numbers = np.where(np.isnan(by_free), columns.get("max_used", unknown), by_free)
     return most
+
+
+def end_of_memory(columns: Columns) -> Numbers:
+    """How many bytes are used when memory ends, NaN where unknown: the limit; or as many as a heap ran out with before,
+    though much was free, since it may again. `columns` are all of a kind."""
+    limit = columns["limit"]
+    if EXHAUSTED_AT not in columns:
+        return limit
+    exhausted, most = columns[EXHAUSTED_AT], np.fmax(columns["used"], most_used(columns))
+    again = most <= exhausted + _OUTLIVED * (limit - exhausted)
+    return np.where(again, np.fmin(limit, np.fmax(exhausted, most)), limit)

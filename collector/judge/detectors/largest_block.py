@@ -79,7 +79,7 @@ def asked_of_largest_block(seen: Seen, ground: Ground, outside: Numbers, of_bloc
         beyond = _seen_outside(seen, outside)
         begin, third = at_part(beyond.held, 0), at_part(beyond.held, 1 / 3)
         end = np.fmin(at_part(beyond.held, _LATELY), of_block.newest)
-        lost, had = end - begin, ground.limits - begin
+        lost, had = end - begin, of_block.limits - begin
         asked = [
             steady,
             at_least("what the largest free block lost, of what it had", "percent", lost / had, _PART),

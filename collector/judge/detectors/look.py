@@ -50,7 +50,7 @@ from collector.judge.detectors.trace import COARSEST, FINEST, TRACED, trace_of
 from collector.judge.detectors.views import LEVEL_OF, views_of, watched
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows, Table
-from collector.judge.used import most_used
+from collector.judge.used import end_of_memory, most_used
 
 _NOTHING_ABOVE = 0.95
 """From such a part of the limit on nothing could stand above a peak. What least values were then says what stood
@@ -63,7 +63,7 @@ told: three quarters of it all."""
 def ground_of(table: Table, history: History, views: Rows, rows: Rows) -> Ground:
     """What the leak detector has to know of these rows beside their windows."""
     known = table.view(rows)
-    ceilings, limits = history.mark(rows, CEILING), known["limit"]
+    ceilings, limits = history.mark(rows, CEILING), end_of_memory(known)
     return Ground(
         limits,
         np.where(ceilings > _NOTHING_ABOVE * limits, np.nan, ceilings),
@@ -169,6 +169,7 @@ def block_ground_of(table: Table, history: History, views: Rows, rows: Rows, gro
     memory: there are no marks of it, and for how long it has been heard says nothing."""
     newest, unknown = table.view(rows), np.full(len(rows), np.nan)
     return ground._replace(
+        limits=newest["limit"],
         ceilings=unknown,
         ceiling_ages_ms=unknown,
         held_before=history.highest_before(rows, LEVEL_OF[views], layer=1),
@@ -214,7 +215,7 @@ def _leaks_of_largest_block(table: Table, history: History, looked: _Looked) -> 
 
 def _worth_a_look(table: Table, rows: Rows, views: Rows, windows: Numbers) -> Rows:
     """Which of these may be a leak, or were told as one: few of a healthy fleet, so this is what looking costs."""
-    limits, resolutions = table.view(rows)["limit"], table.resolution[rows].astype(np.float64)
+    limits, resolutions = end_of_memory(table.view(rows)), table.resolution[rows].astype(np.float64)
     of_views = watched(windows, views)
     worth = may_have_grown(of_views, limits, resolutions)
     some = np.flatnonzero(worth)
@@ -240,7 +241,7 @@ def _may_be_quiet(table: Table, history: History, rows: Rows) -> Truths:
         may: Truths = (history.mark(rows, HELD_MS) <= long_ago) & (history.mark(rows, PERIOD_MS) <= 1000 * OFTEN_S)
         some = rows[may]
         least = np.fmin.reduce(history.samples(some, np.full(len(some), COARSEST)), axis=1)
-        may[may] = history.mark(some, LAST) - least >= LEAST_PART * table.view(some)["limit"]
+        may[may] = history.mark(some, LAST) - least >= LEAST_PART * end_of_memory(table.view(some))
     return may
 
 
@@ -260,7 +261,7 @@ def stays_told(
 
 def look_across_boots(table: Table, history: History, rows: Rows, ended: Leaks) -> None:
     """Look at rows whose device has just begun a new boot; `ended` is what the boot before it tells by itself."""
-    limits, ratchet, shapes = table.view(rows)["limit"], table.kind in RATCHETS, history.boots(rows)
+    limits, ratchet, shapes = end_of_memory(table.view(rows)), table.kind in RATCHETS, history.boots(rows)
     leaks, boots = find_leaks_across_boots(shapes, limits, ratchet=ratchet)
     leaks = leaks.or_else(ended)
     tell_leaks(table, rows, ACROSS_BOOTS, leaks, beside={LEAK_BOOTS: boots, LEAK_ENDED: shapes[:, 0, -1, 1]})

@@ -19,7 +19,7 @@ from collector.judge.detectors.two_boots import Ended, find_leaks_of_two_boots
 from collector.judge.detectors.views import LEVEL_OF, VIEWS
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows, Table
-from collector.judge.used import most_used
+from collector.judge.used import end_of_memory, most_used
 
 _LONG = LEVEL_OF[VIEWS.index((5, False))]
 """What stood before a night is seen in buckets that are longer than those of this level: three hours and more."""
@@ -79,7 +79,7 @@ def _night(
         boots_at,
         stood_before,
         fell_before,
-        known["limit"],
+        end_of_memory(known),
         history.mark(rows, PEAKS),
         most_used(known),
         table.resolution[rows].astype(np.float64),

@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from collector.judge.detectors.history import History
+from collector.judge.detectors.marks import CEILING
 from collector.judge.series import Table
+from collector.judge.used import most_used
 
 TRACKED_HEAP = ("heap_tracker",)
 """The heap that HeapTracker counts for an application of Azure Sphere (`agent/consoles/azure_sphere`)."""
@@ -24,8 +26,9 @@ what takes much by design stands as low in both halves."""
 
 
 class Memory(NamedTuple):
-    """The newest reading of a heap or a process: bytes used, the limit, and the least that was used in that boot; which
-    row of the heaps it is, NaN for a process; whether a leak of it was told; and whether its size is known.
+    """The newest reading of a heap or a process: bytes used, the limit, and the least and the most that were used in
+    that boot; which row of the heaps it is, NaN for a process; whether a leak of it was told; and whether its size is
+    known.
 
     Where it is not, only what is free was told: then the limit is what was free when it was first heard, and used is
     what was taken of that, below 0 where more is free since.
@@ -34,6 +37,7 @@ class Memory(NamedTuple):
     used: float
     limit: float
     least: float
+    most: float
     heap: float
     leaks: bool
     sized: bool
@@ -102,10 +106,17 @@ class Rooms(NamedTuple):
         used, limit, sized = (_heap if kind == "heap" else _process)(self.tables[kind], row)
         if not (limit > 0 and (used >= 0 or (not sized and isfinite(used)))):
             return None
-        least = self.histories[kind].least[row, 0]
-        known = least[np.isfinite(least)]
+        buckets = self.histories[kind].least[row, 0]
+        known = buckets[np.isfinite(buckets)]
         heap, leaks = float(row) if kind == "heap" else nan, not isnan(self.tables[kind].get(row, "leak_rate"))
-        return Memory(used, limit, min(used, float(known.min())) if len(known) else used, heap, leaks, sized)
+        least = min(used, float(known.min())) if len(known) else used
+        return Memory(used, limit, least, self._most(kind, row, used), heap, leaks, sized)
+
+    def _most(self, kind: str, row: int, used: float) -> float:
+        """The highest that was read, or that the device itself has kept."""
+        rows = np.array([row])
+        peak, kept = self.histories[kind].mark(rows, CEILING), most_used(self.tables[kind].view(rows))
+        return float(np.fmax.reduce([used, peak[0], kept[0]]))
 
 
 def _most_taken(memories: Iterable[Memory]) -> Memory | None:

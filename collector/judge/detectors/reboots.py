@@ -29,7 +29,7 @@ from collector.judge.detectors.conditions import Asked, at_least, one_of
 from collector.judge.detectors.memory import Memory
 from collector.judge.expression import Numbers, Truths
 from collector.judge.reasons import span
-from collector.judge.series import Table, grown
+from collector.judge.series import Rows, Table, grown
 
 KEPT = len(BEFORE_RESET)
 SETTLE_MS = 5_000
@@ -44,8 +44,8 @@ _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 _SLEPT_MS, _SLEPT_TIMES = 60_000, 10
 """Away for so long, and for so many times as long as it had been awake: nothing crashes to that rhythm."""
 
-_NOTED, _BOOT, _WANTED, _SHORT, _WOKEN, _START = range(6)
-_HEAD = 6
+_NOTED, _BOOT, _WANTED, _SHORT, _WOKEN, _START, _MOST = range(7)
+_HEAD = 7
 _RINGS = tuple(slice(_HEAD + KEPT * part, _HEAD + KEPT * (part + 1)) for part in range(12))
 _AT, _USED, _LIMIT, _MEMORY, _NAMED, _LASTED, _CRASHED, _GONE, _HEAP, _LEAKS, _SIZED, _SANK = _RINGS
 
@@ -81,11 +81,12 @@ class Reboots:
     """The last restarts of every device, newest first. `changed` are the rows that differ from what is on disk.
 
     `state` has a line a device: when the newest restart was noted and which boot it began, the boot that is known to be
-    wanted, when memory last was short, the boot that seems to end a sleep, and when the newest boot began; then times,
-    used bytes and limits just before, whether memory is known to be the reason (`_SAID`: as was said), whether the
-    device named one, how long (ms) the boot was that ended, whether the reason is what a failed request may end in,
-    which part of what was free at best was gone, of which row of the heaps (a process: NaN), whether a leak of that was
-    told, whether its size is known, and whether it sank, of KEPT restarts each. NaN: there is none, or it is not known.
+    wanted, when memory last was short, the boot that seems to end a sleep, when the newest boot began, and the most
+    bytes that were used in the one that the newest restart ended; then times, used bytes and limits just before,
+    whether memory is known to be the reason (`_SAID`: as was said), whether the device named one, how long (ms) the
+    boot was that ended, whether the reason is what a failed request may end in, which part of what was free at best was
+    gone, of which row of the heaps (a process: NaN), whether a leak of that was told, whether its size is known, and
+    whether it sank, of KEPT restarts each. NaN: there is none, or it is not known.
     """
 
     def __init__(self) -> None:
@@ -152,6 +153,18 @@ class Reboots:
             for name, column in _columns(self.state[rows], now_ms).items():
                 devices.column(name)[rows] = column
 
+    def exhausted(self, now_ms: int) -> tuple[Rows, Numbers]:
+        """The rows of heaps that the newest restart of their device was for want of, of late, and the most bytes that
+        were used of each by then: where it had sunk to that, or a leak of it was told. Who was ended by one large
+        request, at a level where it had stood for long, may run on at that level."""
+        state = self.state[self.state[:, _NOTED] > now_ms - _HOUR_MS]
+        is_newest = np.isfinite(state[:, _BOOT]) & ~(state[:, _WANTED] > state[:, _BOOT])
+        by_memory = (_counts(state, now_ms) & _is_by_memory(state, now_ms))[:, 0]
+        sank = (state[:, _SANK.start] > 0) | (state[:, _LEAKS.start] > 0)
+        of_heap = np.isfinite(state[:, _HEAP.start]) & (state[:, _SIZED.start] > 0)
+        ended = state[is_newest & by_memory & sank & of_heap]
+        return ended[:, _HEAP.start].astype(np.int64), ended[:, _MOST]
+
     def newest_short(self, row: int, now_ms: int) -> Short | None:
         """The restart that REBOOT_COLUMNS tell as the newest for want of memory."""
         line = self._shown(row)
@@ -200,7 +213,7 @@ def _note(mine: Numbers, boot: int, start_ms: float, noted_ms: float, before: Me
     """Put a restart before the others of a device's line."""
     for ring in _RINGS:
         mine[ring] = np.concatenate([[np.nan], mine[ring][:-1]])
-    mine[_NOTED], mine[_BOOT] = noted_ms, boot
+    mine[_NOTED], mine[_BOOT], mine[_MOST] = noted_ms, boot, np.nan if before is None else before.most
     mine[_AT.start] = start_ms
     if before is not None:
         mine[_USED.start], mine[_LIMIT.start] = before.used, before.limit

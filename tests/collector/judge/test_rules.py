@@ -190,6 +190,23 @@ def test_a_forecast_that_is_of_the_largest_free_block_says_so(left: float, block
     assert reasons.forecast(hours | {"leak_block_hours": block}) == words
 
 
+@pytest.mark.parametrize(
+    ("left", "ends_at", "words"),
+    [
+        (6.9, 204_800.0, "memory ends in about 6.9 hours: it ran out before with 200.0 KiB used"),
+        (6.9, 307_200.0, "memory ends in about 6.9 hours"),
+        (6.9, float("nan"), "memory ends in about 6.9 hours"),
+        (0.01, 204_800.0, "memory ends within a minute: it ran out before with 200.0 KiB used"),
+        (0.0, 204_800.0, "its peaks reach the limit already: it ran out before with 200.0 KiB used"),
+    ],
+)
+def test_a_forecast_of_where_memory_ran_out_before_says_so(left: float, ends_at: float, words: str) -> None:
+    hours = dict.fromkeys(("leak_hours_left", "leak_hours_low", "leak_hours_high"), left)
+    assert reasons.forecast(hours | {"ends_at": ends_at, "limit": 307_200.0}) == words
+    by_block = reasons.forecast(hours | {"ends_at": ends_at, "limit": 307_200.0, "leak_block_hours": left})
+    assert "ran out" not in by_block
+
+
 @pytest.mark.parametrize("known", [{"leak_boots": 6.0}, {"leak_ended": 90_000.0}])
 def test_the_forecast_of_boots_that_are_over_counts_from_the_start_of_each(known: dict[str, float]) -> None:
     hours = {"leak_hours_left": 33.9, "leak_hours_low": 30.2, "leak_hours_high": 37.2} | known
