@@ -83,8 +83,8 @@ def _boots(
 ) -> Iterator[Boot]:
     device, kind, names = of
     rows = db.execute(
-        f"SELECT boot, t, uptime, {_USED[kind]} AS used FROM {kind} "  # noqa: S608 - names of ours
-        "WHERE series = ? AND t BETWEEN ? AND ? AND used IS NOT NULL ORDER BY boot, t",
+        f"SELECT boot, t, uptime, {_USED[kind]} AS taken FROM {kind} "  # noqa: S608 - names of ours
+        "WHERE series = ? AND t BETWEEN ? AND ? AND taken IS NOT NULL ORDER BY boot, t",
         (series, *span_ms),
     ).fetchall()
     begin = 0
