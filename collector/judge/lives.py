@@ -66,7 +66,8 @@ class Lives:
             self._reboots.begin(row, begun, received_ms)
 
     def describe(self, known: About, now: About) -> None:
-        """Another firmware than before: whoever installed it wanted the restart."""
+        """Another firmware than before: whoever installed it wanted the restart, and where the heaps of the one before
+        ran out says nothing of this one."""
         before, after = known.texts.get("firmware"), now.texts.get("firmware")
         row = self._board.tables["device"].find(now.device, ())
         if before and after and before != after and row is not None:
@@ -92,7 +93,7 @@ class Lives:
                 self._reboots.shortage(row, time_ms)
 
     def note_exhausted(self, now_ms: int) -> None:
-        """Put beside the heaps with how many bytes in use their devices restarted for want of them."""
+        """Put beside each heap that a device has restarted for want of how many bytes of it were used by then."""
         self._set_exhausted(*self._reboots.exhausted(now_ms))
 
     def newest_short(self, row: int, now_ms: int) -> dict[str, str]:

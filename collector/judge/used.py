@@ -15,10 +15,11 @@ KERNEL = 1
 """Which of those of a process is what the kernel holds."""
 
 _DIRECT = {"process": "user_mode", "task": "current", "stack": "max_used"}
-_OUTLIVED = 0.25
-"""The part of what was free as a heap ran out that is taken by one that has outlived that: the last sample before was
-of less, and holes lie differently in each boot."""
 FREE = {"heap": "free", "pool": "free", "stack": "min_free"}
+
+_OUTLIVED = 0.25
+"""The part of what was free as a heap ran out that must have been taken since to have outlived that: holes lie
+differently in each boot."""
 
 
 def used_of(kind: str, columns: Mapping[str, Numbers], sizes: Numbers) -> Numbers | None:
