@@ -12,7 +12,8 @@ next waits for twice that pause, so that teeth that touch a limit each two hours
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -176,10 +177,23 @@ def incident_of(incident: Open, status: str, at_ms: int) -> Incident:
     )  # fmt: skip
 
 
-def _urgency(finding: Finding) -> tuple[int, float, float, int]:
-    """Least for the worst: by severity, by hours left, by how full it is, then who was first."""
-    left = finding.numbers.get("leak_hours_left", float("inf"))
-    return -_SEVERITIES.index(finding.severity), left, -finding.numbers.get("fill", 0.0), finding.since_ms
+def _urgency(finding: Finding) -> tuple[int, float, float, float, int]:
+    """Least for the worst: by severity, by hours left, by how full it is, by the bytes left, then who was first."""
+    told = finding.numbers
+    hours_left, bytes_left = told.get("leak_hours_left", math.inf), _bytes_left(told)
+    return -_SEVERITIES.index(finding.severity), hours_left, -_fill(told), bytes_left, finding.since_ms
+
+
+def _fill(told: Mapping[str, float]) -> float:
+    """How full it is by what its alert reports, 0 where that does not say."""
+    limit, bytes_left = told.get("limit", told.get("size", 0.0)), _bytes_left(told)
+    if "fill" in told or not limit:
+        return told.get("fill", 0.0)
+    return told.get("used", 0.0) / limit if math.isinf(bytes_left) else 1 - bytes_left / limit
+
+
+def _bytes_left(told: Mapping[str, float]) -> float:
+    return told.get("min_free", told.get("free", math.inf))
 
 
 def _worst_severity(findings: Sequence[Finding]) -> str:

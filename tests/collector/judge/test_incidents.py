@@ -63,6 +63,24 @@ def test_the_worst_speaks_for_all(incidents: Incidents) -> None:
     assert (worse[0].worst, worse[0].severity) == ("bad", "critical")
 
 
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        ({"free": 3000.0, "size": 65536.0}, {"free": 500.0, "size": 65536.0}),  # heap-low, heap-nearly-full
+        ({"free": 500.0, "size": 8192.0}, {"free": 700.0, "size": 65536.0}),
+        ({"min_free": 100.0, "limit": 2048.0}, {"min_free": 16.0, "limit": 2048.0}),  # stack-low
+        ({"min_free": 100.0}, {"min_free": 16.0}),  # stack-low-of-unknown-size
+        ({"used": 960.0, "size": 1000.0}, {"used": 1000.0, "size": 1000.0}),  # pool-nearly-full
+        ({"fill": 0.91, "limit": 262144.0}, {"fill": 0.96, "limit": 262144.0}),  # user-memory-high
+    ],
+)
+def test_of_what_is_low_the_worst_has_least_left(
+    incidents: Incidents, better: dict[str, float], worse: dict[str, float]
+) -> None:
+    found = take(incidents, finding("first", numbers=better), finding("second", numbers=worse))
+    assert found[0].worst == "second"
+
+
 def test_it_is_over_when_nothing_has_fired_for_a_while(incidents: Incidents) -> None:
     take(incidents, finding("a"), finding("b"))
     assert take(incidents, finding("a", "resolved", T0 + 1000), at_ms=T0 + 1000)[0].firing == 1
