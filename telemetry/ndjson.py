@@ -5,7 +5,8 @@
     time_s = seconds since 1970; uptime_s = seconds since the device's boot, null when unknown
 
 Also `board`, `os` and labels in `texts`, `limits` (bytes), `resolution` (bytes) and `flags` where there are any. A line
-may leave out all but device, kind and time_s; the fields may also stand in an object `fields`. One reading a line, in
+may leave out all but device, kind and time_s: of its device holds what lines before it said. The fields may also stand
+in an object `fields`. One reading a line, in
 any order. What others write is taken as far as it can be: a device may have any name up to 128 characters, or a number;
 an unknown value may be null or NaN; fields that a kind has not are left out. What was meant otherwise is refused: text
 where a number belongs ("12 KiB"), a time in milliseconds.
@@ -82,7 +83,7 @@ def time_of(line: bytes) -> float:
 
 
 def decode(line: bytes) -> tuple[About, Reading]:
-    """A reading and what the line says of its device. UsageError says what is wrong with it.
+    """A reading, and of its device what this line says. UsageError says what is wrong with it.
 
     Without `boot`, it is -1: whoever reads the lines in order can tell boots apart by the uptime.
     """
@@ -136,7 +137,7 @@ def _is_unknown(value: Any) -> bool:
 
 
 def _is_unknown_number(value: Any) -> bool:
-    """Whether it says that there is no value: null, NaN or infinite, or beyond what any counter holds."""
+    """Whether it says that there is no value: null, NaN or infinite."""
     return value is None or type(value) in _NUMBERS
 
 
@@ -176,7 +177,7 @@ def _fields(table: Mapping[str, Any], kind: str) -> dict[str, Value]:
         for key, value in items:
             if number == 0 and key in _BASE:
                 continue
-            if type(value) in _NUMBERS and (key in known.numbers or known.open_fields) and abs(value) < 2**63:
+            if type(value) in _NUMBERS and (key in known.numbers or known.open_fields) and math.isfinite(value):
                 values[key] = round(value)
             elif isinstance(value, str) and (key in known.texts or known.open_fields):
                 values[key] = value
@@ -196,7 +197,7 @@ def _about_texts(table: Mapping[str, Any]) -> dict[str, str]:
     for key in _TEXTS:
         if isinstance(text := table.get(key), str):
             texts[key] = text
-    if texts.get("platform") not in PLATFORMS:
+    if texts.get("platform", "other") not in PLATFORMS:
         texts["platform"] = "other"
     return texts
 

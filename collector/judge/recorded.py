@@ -20,7 +20,7 @@ from statistics import median
 from typing import IO, cast
 
 from collector.judge.batches import Batch
-from collector.judge.recorded_lives import LONGEST_SILENCE_MS, Boots, Paces
+from collector.judge.recorded_lives import LONGEST_SILENCE_MS, Boots, Descriptions, Paces
 from collector.records import Arrival
 from telemetry.errors import UsageError
 from telemetry.ndjson import decode
@@ -91,7 +91,7 @@ class Recording:
     def readings(self, *, paced: bool = False) -> Iterator[tuple[About, Reading]]:
         """All readings in order of time; what cannot be read, or no source can have printed, is noted and left out.
         Where `paced`, each device may be silent for some of its own periods, or for longer by its own account."""
-        boots, paces = Boots(), Paces()
+        descriptions, boots, paces = Descriptions(), Boots(), Paces()
         for _, number, line in self.entries():
             try:
                 about, reading = decode(line)
@@ -99,6 +99,7 @@ class Recording:
             except UsageError as error:
                 self._refuse(f"line {number}: {error}")
                 continue
+            about = descriptions.settle(about)
             if paced:
                 about = paces.settle(about, reading)
             yield boots.settle(about, reading)

@@ -1,4 +1,5 @@
-"""What recorded readings do not say by themselves: which boot of its device each is of, and how often that speaks."""
+"""What recorded readings do not say each by itself: what their device is, which of its boots they are of, and how often
+it speaks."""
 
 from __future__ import annotations
 
@@ -30,6 +31,24 @@ class _Life(NamedTuple):
         turns = round(behind_ms / _WRAP_MS)
         wrapped = turns > 0 and abs(behind_ms - turns * _WRAP_MS) <= _WRAP_SLACK_MS + since_ms // 1000
         return uptime_ms < self.uptime_ms - _UPTIME_SLACK_MS and not wrapped
+
+
+class Descriptions:
+    """What is known of each device: what a line leaves out is as lines before it said."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, About] = {}
+
+    def settle(self, about: About) -> About:
+        """The description with all that is known; lines come in order of time."""
+        known = self._known.get(about.device) or About(about.device, about.boot, {"platform": "other"})
+        texts, limits = known.texts, known.limits
+        if not about.texts.items() <= texts.items():
+            texts = {**texts, **about.texts}
+        if not about.limits.items() <= limits.items():
+            limits = {**limits, **about.limits}
+        self._known[about.device] = found = About(about.device, about.boot, texts, limits)
+        return found
 
 
 class Boots:

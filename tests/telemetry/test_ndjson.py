@@ -56,7 +56,9 @@ def test_the_line_is_the_one_that_is_documented() -> None:
 def test_lines_of_others_may_say_less_and_say_it_otherwise() -> None:
     about, reading = ndjson.decode(b'{"device":"a","kind":"task","name":"net","time_s":3,"fields":{"current":7.0}}')
     assert (reading.names, reading.values, reading.boot, reading.uptime_ms) == (("net", ""), {"current": 7}, -1, None)
-    assert about.texts == {"platform": "other"}
+    assert about.texts == {}
+    about, _ = ndjson.decode(b'{"device":"a","kind":"heap","time_s":3,"platform":"amiga","texts":{"site":"ulm"}}')
+    assert about.texts == {"platform": "other", "site": "ulm"}
     _, reading = ndjson.decode(b'{"device":"a","kind":"process","name":"","time_s":3,"user_mode":9,"colour":"red"}')
     assert (reading.names, reading.values) == ((), {"user_mode": 9})
 

@@ -149,14 +149,37 @@ def test_what_a_device_says_as_it_starts_is_not_how_often_it_speaks() -> None:
 
 def test_what_intake_would_refuse_is_left_out_here_too() -> None:
     lines = [line("a", 1, -5), line("a", 2, 2**32 - 100), line("a", 3, 5, largest_free=4000)]
+    lines += [line("a", 4, 5, size=2**64), line("a", 5, 5, size=1e30)]
     nothing = {"device": "a", "kind": "heap", "name": "main", "time_s": START_MS / 1000, "heap_free": 9}
     lines.append(json.dumps(nothing).encode())
     with ExitStack() as files:
         recording = record(lines, files, ndjson.time_of)
         assert not list(recording.readings())
-    words = ("none of the fields of heap: size, free", "negative", "underflow", "largest_above_free")
-    assert recording.refusals == 4
+    words = (
+        "none of the fields of heap: size, free",
+        "negative",
+        "underflow",
+        "largest_above_free",
+        *2 * ("not_64_bit",),
+    )
+    assert recording.refusals == 6
     assert all(word in said for word, said in zip(words, recording.refused, strict=True))
+
+
+def test_what_a_line_leaves_out_of_its_device_is_as_lines_before_said() -> None:
+    texts = {"site": "ulm"}
+    lines = [
+        line("a", 1, 5, texts=texts, limits={"heap": 9}),
+        json.dumps({"device": "a", "kind": "heap", "name": "main", "time_s": START_MS / 1000 + 2, "free": 5}).encode(),
+        line("a", 3, 5, firmware="1.6", limits={"stack": 7}),
+        json.dumps({"device": "b", "kind": "heap", "name": "main", "time_s": START_MS / 1000 + 4, "free": 5}).encode(),
+    ]
+    with ExitStack() as files:
+        first, bare, updated, other = [about for about, _ in record(lines, files, ndjson.time_of).readings()]
+    assert first.texts == bare.texts == {"platform": "zephyr", "firmware": "1.5", "site": "ulm"}
+    assert updated.texts == {"platform": "zephyr", "firmware": "1.6", "site": "ulm"}
+    assert (bare.limits, updated.limits) == ({"heap": 9}, {"heap": 9, "stack": 7})
+    assert (other.texts, other.limits) == ({"platform": "other"}, {})
 
 
 def test_boots_are_told_apart_by_uptime_where_lines_do_not() -> None:
