@@ -22,7 +22,9 @@ _PROSE = ("reason", "detail", "newest values (bytes)")
 _GAP = "  "
 _WIDE = 2_000  # a file or another program takes whole lines
 _SPAN = re.compile(r"^[\d.]+\s*(ms|s|m|h|d)$")
-_MILLISECONDS = re.compile(r"^\d{1,15}$", re.ASCII)
+_NUMBER = re.compile(r"^\d{1,15}(\.\d{1,9})?$", re.ASCII)
+_SECONDS = range(946_684_800, 100_000_000_000)
+"""Whole numbers of today that are seconds: as milliseconds they would be of the first years after 1970."""
 
 
 def print_json(value: Any) -> None:
@@ -105,16 +107,16 @@ def clock(time_ms: int | None) -> str:
 
 
 def moment_ms(text: str, now_ms: int) -> int:
-    """A time as people give it: `10m`, `2h`, `3d` ago, `now`, a date with time, or milliseconds since 1970."""
+    """A time as people give it: `10m`, `2h`, `3d` ago, `now`, a date with time, or since 1970 in ms or seconds."""
     if text == "now":
         return now_ms
-    if _MILLISECONDS.match(text):
-        return int(text)
+    if _NUMBER.match(text):
+        return round(float(text) * 1000) if "." in text or int(text) in _SECONDS else int(text)
     if _SPAN.match(text):
         return now_ms - int(seconds(text) * 1000)
     try:
         return int(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
     except ValueError:
         raise UsageError(
-            f"{text!r} is not a time: give an age (10m, 2h, 3d), 'now', 2026-11-20T13:45 or milliseconds since 1970"
+            f"{text!r} is not a time: give an age (10m, 2h, 3d), 'now', 2026-11-20T13:45 or seconds since 1970"
         ) from None

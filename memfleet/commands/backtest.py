@@ -39,7 +39,9 @@ def command(
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option("--from", help="From: an age (10m, 2h, 3d), a date with time, or ms; else 14d, or all of a file."),
+        typer.Option(
+            "--from", help="From: an age (10m, 2h, 3d), a date and time, s or ms; else 14d, or all of a file."
+        ),
     ] = None,
     end: Annotated[str, typer.Option("--to", help="To: the same, or 'now'.")] = "now",
     tick: Annotated[
@@ -157,9 +159,9 @@ def _report_refused(recording: Recording, source: str) -> None:
     if nothing:
         wanted = "one JSON object a line, as `memfleet export` and `memfleet emulate --virtual` write them"
         raise UsageError(f"{source}: none of its {recording.numbered} lines could be read as a reading: {wanted}")
-    if recording.refusals > len(told):
-        more = recording.refusals - len(told)
-        sys.stderr.write(f"... and {more} more; {recording.refusals} of {recording.numbered} lines were left out\n")
+    if recording.refusals:
+        more = f"... and {recording.refusals - len(told)} more; " if recording.refusals > len(told) else ""
+        sys.stderr.write(f"{more}{recording.refusals} of {recording.numbered} lines were left out\n")
 
 
 def _stored(client: Client, start: str, end: str, files: ExitStack) -> Iterator[bytes]:

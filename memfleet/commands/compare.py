@@ -19,7 +19,7 @@ def command(
     after: Annotated[str | None, typer.Argument(help="The firmware in question.")] = None,
     device: Annotated[str | None, typer.Option(help="Compare two boots of this one board instead.")] = None,
     boot: Annotated[list[int] | None, typer.Option(help="With --device: the two boots, the earlier first.")] = None,
-    start: Annotated[str, typer.Option("--from", help="From: an age (10m, 2h, 3d), a date with time, or ms.")] = "14d",
+    start: Annotated[str, typer.Option("--from", help="From: an age (10m, 2h, 3d), a date and time, s or ms.")] = "14d",
     end: Annotated[str, typer.Option("--to", help="To: the same, or 'now'.")] = "now",
     url: UrlOption = DEFAULT_URL,
     token_file: TokenOption = None,

@@ -18,7 +18,7 @@ from telemetry.errors import EnvironmentFault
 
 def command(
     device: Annotated[list[str] | None, typer.Argument(help="Names of devices; none: all.")] = None,
-    start: Annotated[str, typer.Option("--from", help="From: an age (10m, 2h, 3d), a date with time, or ms.")] = "14d",
+    start: Annotated[str, typer.Option("--from", help="From: an age (10m, 2h, 3d), a date and time, s or ms.")] = "14d",
     end: Annotated[str, typer.Option("--to", help="To: the same, or 'now'.")] = "now",
     kind: Annotated[list[str] | None, typer.Option(help="Only this kind of reading; may be given again.")] = None,
     format_: Annotated[

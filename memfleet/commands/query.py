@@ -18,7 +18,7 @@ def command(
     device: Annotated[str, typer.Argument(help="Name of the device.")],
     kind: Annotated[str, typer.Argument(help="process, heap, task, stack, pool, device or agent.")],
     name: Annotated[list[str] | None, typer.Argument(help="The heap, the thread, or the task and its heap.")] = None,
-    start: Annotated[str, typer.Option("--from", help="From: an age (10m, 2h, 3d), a date with time, or ms.")] = "1h",
+    start: Annotated[str, typer.Option("--from", help="From: an age (10m, 2h, 3d), a date and time, s or ms.")] = "1h",
     end: Annotated[str, typer.Option("--to", help="To: the same, or 'now'.")] = "now",
     points: Annotated[int, typer.Option(min=2, max=100_000, help="Most points; least and most are kept.")] = 1000,
     url: UrlOption = DEFAULT_URL,

@@ -14,7 +14,7 @@ from telemetry.clock import wall_ms
 
 def command(
     device: Annotated[list[str] | None, typer.Argument(help="Names of devices; none: all.")] = None,
-    since: Annotated[str, typer.Option(help="Since when: an age (12h, 14d), a date with time, or ms.")] = "12h",
+    since: Annotated[str, typer.Option(help="Since when: an age (12h, 14d), a date and time, s or ms.")] = "12h",
     url: UrlOption = DEFAULT_URL,
     token_file: TokenOption = None,
     as_json: JsonOption = False,

@@ -199,6 +199,9 @@ def test_moments() -> None:
     assert moment_ms("now", now_ms) == now_ms
     assert moment_ms("10m", now_ms) == now_ms - 600_000
     assert moment_ms("1800000000001", now_ms) == now_ms + 1
+    assert moment_ms("1800000000", now_ms) == moment_ms("1800000000.0", now_ms) == now_ms
+    assert moment_ms("1784512345.678", now_ms) == 1_784_512_345_678
+    assert moment_ms("40000", now_ms) == 40_000
     assert moment_ms("2026-11-20T12:00:00+00:00", now_ms) == 1_795_176_000_000
     for text in ("yesterday", "\u00b2", "9" * 5000):
         with pytest.raises(UsageError, match="is not a time"):
