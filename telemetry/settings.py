@@ -9,7 +9,7 @@ import difflib
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -138,6 +138,15 @@ def tables_in(document: Mapping[str, Any], name: str, path: str = "") -> Iterato
     for index, item in enumerate(items if isinstance(items, list) else ()):
         if isinstance(item, dict):
             yield f"{_join(path, name)}[{index}]", item
+
+
+def named_twice(tables: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
+    """Names that two of these tables have, as faults."""
+    seen: dict[str, str] = {}
+    for path, table in tables:
+        name = str(table.get("name", path))
+        if seen.setdefault(name, path) != path:
+            yield f"{path}.name: {name} is also the name of {seen[name]}"
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:

@@ -13,6 +13,7 @@ size = 32768                                    one number: the same in each rea
 free = "20000x12 2000x6 20000-500x24"           values: VALUE, VALUExCOUNT, or START+STEPxCOUNT; _ is unknown
 [[case.expect]]
 rule = "heap-low"
+names = ["kernel"]                              which series it is on; left out: any
 state = "breach"                                or no_data, error; left out: breach
 severity = "warning"                            left out: any
 at = "2m10s"                                    fires by then; since the start of the case
@@ -33,7 +34,7 @@ from collector.judge.rules import Rule, State, load_rules
 from collector.judge.spans import Span, milliseconds
 from telemetry.errors import ConfigError
 from telemetry.readings import KINDS, PLATFORMS, Kind, Value, fault_of
-from telemetry.settings import did_you_mean, faults_in, in_order, read, tables_in
+from telemetry.settings import did_you_mean, faults_in, in_order, named_twice, read, tables_in
 
 Values = Sequence[Value | None]
 
@@ -45,6 +46,7 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """An alert that is to come."""
 
     rule: str
+    names: tuple[str, ...] = ()
     state: State = "breach"
     severity: Literal["", "info", "warning", "critical"] = ""
     at: Span = ""
@@ -81,18 +83,19 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     case: tuple[Case, ...] = ()
 
 
-def load_cases(path: Path, rules_file: Path | None = None) -> tuple[list[Case], tuple[Rule, ...]]:
-    """The cases of a file, and the rules they are for; ConfigError holds every fault of both."""
+def load_cases(path: Path, rules: tuple[Rule, ...] | None = None) -> tuple[list[Case], tuple[Rule, ...]]:
+    """The cases of a file, and the rules they are for: these, or those that the file names. ConfigError holds every
+    fault of both."""
     document = read(path)
-    faults = faults_in(_File, document)
-    named, rules = document.get("rules"), None
+    tables = list(tables_in(document, "case"))
+    faults, named = [*faults_in(_File, document), *named_twice(tables)], document.get("rules")
     try:
-        rules = load_rules(rules_file or (path.parent / named if named and isinstance(named, str) else None))
+        rules = rules or load_rules(path.parent / named if named and isinstance(named, str) else None)
     except ConfigError as error:
         faults += [f"rules: {error.source}: {fault}" for fault in error.faults]
     if document.get("case", []) == []:
         faults.append("there is no [[case]] in it")
-    faults += [fault for place, case in tables_in(document, "case") for fault in _faults(place, case, rules)]
+    faults += [fault for place, case in tables for fault in _faults(place, case, rules)]
     if rules is None or faults:
         raise ConfigError(str(path), in_order(faults))
     return list(msgspec.convert(document, _File).case), rules
@@ -148,12 +151,15 @@ def _faults(path: str, case: Mapping[str, Any], rules: Sequence[Rule] | None) ->
         yield f"{path}.every: must be longer than {case['every']}"
     if case.get("series") == []:
         yield f"{path}.series: is empty; a case needs a [[case.series]]"
+    said = [series.get("names", []) for _, series in tables_in(case, "series", path)]
     for place, series in tables_in(case, "series", path):
         yield from _series_faults(place, series)
     for place, expected in tables_in(case, "expect", path):
         at_ms, until_ms = _ms(expected.get("at")), _ms(expected.get("until"))
         if at_ms is not None and until_ms is not None and until_ms < at_ms:
             yield f"{place}.until: {expected['until']} is before {expected['at']}, when it fires at the latest"
+        if expected.get("names", []) not in ([], *said):
+            yield f"{place}.names: {expected['names']!r} is no series of the case"
         if rules is not None and isinstance(expected.get("rule"), str):
             yield from _rule_faults(place, expected, rules)
 

@@ -70,11 +70,11 @@ def _judge(case: Case, rules: Sequence[Rule]) -> list[tuple[Finding, int]]:
 
 def _check(expected: Expected, said: Sequence[tuple[Finding, int]], used: set[int]) -> str | None:
     """Looks for the first alert of the rule in that state that no other expectation took."""
-    called = _called(expected)
     for index, (finding, at_ms) in enumerate(said):
-        if _called(finding) != called or finding.status != "firing" or index in used:
+        if not _is_meant(expected, finding) or finding.status != "firing" or index in used:
             continue
         used.add(index)
+        called = _called(finding)
         if expected.at and at_ms > milliseconds(expected.at):
             return f"{called} fires after {_since(at_ms)}, not by {expected.at}"
         if expected.severity not in ("", finding.severity):
@@ -85,12 +85,20 @@ def _check(expected: Expected, said: Sequence[tuple[Finding, int]], used: set[in
         if expected.until and (not over_ms or over_ms[0] > milliseconds(expected.until)):
             return f"{called} is {f'resolved after {_since(over_ms[0])}' if over_ms else 'never resolved'}"
         return None
-    return f"{called} does not fire"
+    return f"{_called(expected)} does not fire"
+
+
+def _is_meant(expected: Expected, finding: Finding) -> bool:
+    return (
+        (expected.rule, expected.state) == (finding.rule, finding.state)
+        and expected.names in ((), finding.names)
+    )  # fmt: skip
 
 
 def _called(alert: Expected | Finding) -> str:
-    """An alert by its rule, and by its state where that is no breach."""
-    return alert.rule if alert.state == BREACH else f"{alert.rule} ({alert.state})"
+    """An alert by its rule, by its state where that is no breach, and by what it is on."""
+    called = alert.rule if alert.state == BREACH else f"{alert.rule} ({alert.state})"
+    return f"{called} of {' / '.join(alert.names)}" if alert.names else called
 
 
 def _blocks(case: Case, series: Series) -> Iterator[tuple[int, Rows]]:

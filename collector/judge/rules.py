@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from importlib import resources
@@ -18,7 +18,7 @@ from collector.judge.expression import Expression, ExpressionError, compile_expr
 from collector.judge.spans import Span, milliseconds
 from telemetry.errors import ConfigError
 from telemetry.readings import KINDS, About
-from telemetry.settings import did_you_mean, faults_in, in_order, parse, read, tables_in
+from telemetry.settings import did_you_mean, faults_in, in_order, named_twice, parse, read, tables_in
 
 BREACH, NO_DATA, ERROR = "breach", "no_data", "error"
 """The states of a rule: it holds, there is nothing to judge, what there is does not say what is asked."""
@@ -171,20 +171,13 @@ def parse_rules(text: str, source: str = "rules") -> tuple[Rule, ...]:
 
 def _rules(document: dict[str, Any], source: str) -> tuple[Rule, ...]:
     tables = list(tables_in(document, "rule"))
-    faults = [*faults_in(RulesFile, document), *_twice(tables)]
+    faults = [*faults_in(RulesFile, document), *named_twice(tables)]
+    if document.get("rule", []) == []:
+        faults.append("there is no [[rule]] in it: nothing would be judged")
     faults += [fault for path, table in tables for fault in _faults(path, table)]
     if faults:
         raise ConfigError(source, in_order(faults))
     return tuple(_compile(settings) for settings in msgspec.convert(document, RulesFile).rule)
-
-
-def _twice(tables: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
-    """Names that two rules have."""
-    seen: dict[str, str] = {}
-    for path, table in tables:
-        name = str(table.get("name", path))
-        if seen.setdefault(name, path) != path:
-            yield f"{path}.name: {name} is also the name of {seen[name]}"
 
 
 def _faults(path: str, table: Mapping[str, Any]) -> Iterator[str]:

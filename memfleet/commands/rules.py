@@ -35,12 +35,14 @@ def run_cases(
     """
     from collector.judge.case_files import load_cases
     from collector.judge.cases import run_case
+    from collector.judge.rules import load_rules
     from telemetry.errors import ConfigError, UsageError
 
     failed, wrong = 0, []
+    given = load_rules(rules) if rules else None
     for path in file:
         try:
-            cases, judged = load_cases(path, rules)
+            cases, judged = load_cases(path, given)
         except ConfigError as error:
             wrong.append(str(error))
             continue
@@ -72,5 +74,5 @@ def listing(
             (rule.name, rule.kind, rule.severity, rule.settings.platform, rule.settings.when, rule.settings.for_)
             for rule in load_rules(file)
         ),
-        "The file has no rule.",
+        "There is no rule.",
     )

@@ -114,6 +114,8 @@ def test_a_slip_is_told_with_what_to_write(tmp_path: Path, old: str, new: str, f
         (EXPECT + 'at = "4m"\nuntil = "2m"', "until: 2m is before 4m, when it fires at the latest"),
         (EXPECT.replace("low", "lov"), "rule: there is no rule lov (did you mean low?)"),
         (EXPECT.replace("low", "low:no_data"), 'rule: write rule = "low" and state = "no_data"'),
+        (EXPECT + 'names = ["main"]', ""),
+        (EXPECT + 'names = ["mian"]', "names: ['mian'] is no series of the case"),
         (EXPECT + 'state = "error"', ""),
         (EXPECT.replace("low", "full") + 'state = "error"', "state: rule full never tells error; it tells breach"),
         (EXPECT + 'state = "errors"', "state: 'errors' is none of breach, no_data, error (did you mean error?)"),
@@ -130,6 +132,7 @@ def test_what_can_never_come_is_told(tmp_path: Path, expect: str, fault: str) ->
         ('rules = "rules.toml"\n', "there is no [[case]] in it"),
         ('[[case]]\nname = "a"\nseries = []\n', "case[0].series: is empty; a case needs a [[case.series]]"),
         ('[[case]]\nname = "a"\n', "case[0].series: missing"),
+        (CASE + CASE.partition('.toml"')[2], "case[1].name: a is also the name of case[0]"),
         ("case = 5\n", "case: expected `array`, got `int`"),
     ],
 )

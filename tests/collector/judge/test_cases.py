@@ -70,7 +70,7 @@ def test_a_device_that_reports_seldom_is_not_silent_between_two_reports(folder: 
 def test_a_long_case_is_heard_to_its_end_in_wider_ticks(folder: Path) -> None:
     long = CASE.replace("SITE", "ulm-2").replace("labels", 'every = "70s"\nlabels').replace("5000x3", "5000x200")
     assert faults(folder, long.replace("500x6", "500x1").replace("40s", "3h53m25s")) == []
-    assert faults(folder, long.replace("40s", "3h53m")) == ["low fires after 233m25s, not by 3h53m"]
+    assert faults(folder, long.replace("40s", "3h53m")) == ["low of main fires after 233m25s, not by 3h53m"]
 
 
 def test_a_rule_is_selected_by_label(folder: Path) -> None:
@@ -80,13 +80,23 @@ def test_a_rule_is_selected_by_label(folder: Path) -> None:
 
 def test_what_differs_is_said(folder: Path) -> None:
     text = CASE.replace("SITE", "ulm-2")
-    assert faults(folder, text.replace("40s", "20s")) == ["low fires after 31s, not by 20s"]
-    assert faults(folder, text.replace("500 bytes*", "no*")) == ["low says: 500 bytes are free."]
-    assert faults(folder, text.replace("at =", "until =")) == ["low is never resolved"]
-    assert faults(folder, text.split("[[case.expect]]")[0]) == ["low fires after 31s: 500 bytes are free."]
+    assert faults(folder, text.replace("40s", "20s")) == ["low of main fires after 31s, not by 20s"]
+    assert faults(folder, text.replace("500 bytes*", "no*")) == ["low of main says: 500 bytes are free."]
+    assert faults(folder, text.replace("at =", "until =")) == ["low of main is never resolved"]
+    assert faults(folder, text.split("[[case.expect]]")[0]) == ["low of main fires after 31s: 500 bytes are free."]
     assert faults(folder, text.split("[[case.expect]]")[0] + "[[case.expect]]\nrule='low'\n" * 2)[0] == (
         "low does not fire"
     )
+
+
+def test_a_case_expects_on_which_heap(folder: Path) -> None:
+    text = CASE.replace("SITE", "ulm-2").replace('rule = "low"', 'rule = "low"\nnames = ["main"]')
+    assert faults(folder, text) == []
+    other = '[[case.series]]\nkind = "heap"\nnames = ["spare"]\nfree = "5000x9"\n[[case.expect]]'
+    text = text.replace('"main"]\nat', '"spare"]\nat').replace("[[case.expect]]", other)
+    assert faults(folder, text) == [
+        "low of spare does not fire", "low of main fires after 31s: 500 bytes are free.",
+    ]  # fmt: skip
 
 
 WATCHED = """
@@ -118,17 +128,19 @@ def test_a_case_expects_that_a_rule_cannot_be_judged(folder: Path) -> None:
     watched = RULES.replace('labels = ["site=ulm*"]', 'no_data = "1m"')
     (folder / "rules.toml").write_text(watched)
     assert faults(folder, WATCHED) == []
-    assert faults(folder, WATCHED.replace("1m21s", "1m")) == ["low (no_data) fires after 1m21s, not by 1m"]
-    assert faults(folder, WATCHED.replace("4m21s", "4m")) == ["low (error) fires after 4m21s, not by 4m"]
-    assert faults(folder, WATCHED + 'until = "9m"\n') == ["low (error) is never resolved"]
+    assert faults(folder, WATCHED.replace("1m21s", "1m")) == ["low (no_data) of main fires after 1m21s, not by 1m"]
+    assert faults(folder, WATCHED.replace("4m21s", "4m")) == ["low (error) of main fires after 4m21s, not by 4m"]
+    assert faults(folder, WATCHED + 'until = "9m"\n') == ["low (error) of main is never resolved"]
     assert faults(folder, WATCHED.replace("no_data", "breach"))[0] == "low does not fire"
-    assert faults(folder, WATCHED.rpartition("[[case.expect]]")[0])[0].startswith("low (error) fires after 4m21s: ")
+    assert faults(folder, WATCHED.rpartition("[[case.expect]]")[0])[0].startswith(
+        "low (error) of main fires after 4m21s: "
+    )
 
 
 def test_a_case_expects_a_severity(folder: Path) -> None:
     text = CASE.replace("SITE", "ulm-2")
     assert faults(folder, text + 'severity = "warning"\n') == []
-    assert faults(folder, text + 'severity = "critical"\n') == ["low is warning, not critical"]
+    assert faults(folder, text + 'severity = "critical"\n') == ["low of main is warning, not critical"]
 
 
 def test_the_command_says_which_case_fails(

@@ -13,7 +13,7 @@ import pytest
 from collector.config import CollectorConfig, Judging
 from collector.judge import process, state
 from collector.judge.process import JudgeProcess
-from collector.judge.rules import load_rules, parse_rules
+from collector.judge.rules import load_rules
 from collector.records import Finding, decode_finding, encode_arrival, encode_tick
 from telemetry.errors import ConfigError
 from telemetry.journal import START, Journal, JournalReader
@@ -177,7 +177,7 @@ def test_alerts_of_a_removed_rule_are_ended(recorded: Path, gulp: Path, tmp_path
     shutil.copy(gulp / process.FINDINGS, directory)
     firing = {f.episode for f in _decoded(_findings(directory)) if f.status == "firing"}
     ended = {f.episode for f in _decoded(_findings(directory)) if f.status == "resolved"}
-    JudgeProcess(directory, parse_rules(""), 60, 2**30).close()
+    JudgeProcess(directory, (), 60, 2**30).close()
     after = {f.episode for f in _decoded(_findings(directory)) if f.status == "resolved"}
     assert firing - ended
     assert after == firing

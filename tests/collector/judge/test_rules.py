@@ -94,7 +94,7 @@ def test_every_fault_of_meaning_is_told_at_once_beside_those_of_form() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["[[rule", "rule = 3", "[rule]\nname = 'a'"])
+@pytest.mark.parametrize("text", ["", "rule = []", "[[rule", "rule = 3", "[rule]\nname = 'a'"])
 def test_what_is_no_list_of_rules_is_told(text: str) -> None:
     assert len(faults_of(text)) == 1
 
