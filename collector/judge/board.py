@@ -14,7 +14,7 @@ from collector.judge.detectors.kernel import look_at_kernel
 from collector.judge.detectors.leak import Leaks
 from collector.judge.detectors.look import look, look_across_boots
 from collector.judge.detectors.look_nights import leaks_of_ended, look_at_lost, look_at_nights
-from collector.judge.detectors.marks import BORN_MS
+from collector.judge.detectors.marks import BORN_MS, PERIOD_MS
 from collector.judge.detectors.outlived import forget_outlived
 from collector.judge.expression import Numbers, Truths
 from collector.judge.hearing import LIVE_MS
@@ -27,6 +27,8 @@ from telemetry.readings import FLAGS, KINDS, About
 from telemetry.wire import Rows
 
 _GUESSED = 1 << FLAGS.index("guess")
+_UNLISTED = 3
+"""So many listings without a task, which others of its heap are in, say that it is gone: one may have been torn."""
 _WARM_UP_MS = 20_000
 """Start-up is no leak: used memory is not looked at for so long after a boot, where the uptime is known."""
 
@@ -146,6 +148,27 @@ class Board:
             rows, times, uptimes, used = rows[counts], times[counts], uptimes[counts], used[counts]
         if len(rows):
             self._samples[kind].add(rows, times, uptimes, used)
+
+    def is_over(self, kind: str, rows: RowNumbers, now_ms: int) -> Truths:
+        """Whether nothing more is to come of these rows: their boot is over, or they are tasks that their device lists
+        no more."""
+        over = self.tables[kind].outdated[rows]
+        if kind == "task":
+            often = _UNLISTED * np.nan_to_num(self.histories[kind].mark(rows, PERIOD_MS), nan=np.inf)
+            unheard = ~over & (now_ms - self.tables[kind].time_ms[rows] > often)
+            over[unheard] = [self._is_unlisted(row) for row in rows[unheard].tolist()]
+        return over
+
+    def _is_unlisted(self, row: int) -> bool:
+        """Whether its device has listed other tasks of that heap ever since that one was heard."""
+        tasks, history = self.tables["task"], self.histories["task"]
+        device, heap = tasks.devices[row], tasks.names[row][1:]
+        listed = np.array(
+            [one for kind, one in self.series_of[device] if kind == "task" and tasks.names[one][1:] == heap]
+        )
+        listed = listed[tasks.boot[listed] == tasks.boot[row]]
+        often_ms = np.fmax.reduce(history.mark(listed, PERIOD_MS))
+        return bool(np.max(tasks.time_ms[listed]) - tasks.time_ms[row] > _UNLISTED * often_ms)
 
     def tick(self) -> None:
         """Look at all series that closed a bucket since the last tick, and at those whose device began a new boot."""

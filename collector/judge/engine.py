@@ -181,17 +181,19 @@ class Judge:
         table.touched.clear()
         if kind == "device":
             rows = np.flatnonzero(~np.isnan(table.column("silent_s")))
-            times = self.hearing.newest_ms[rows]
+            times, over = self.hearing.newest_ms[rows], self.board.is_over(kind, rows, now)
         else:
             wanted = touched.copy()
             for alerts in on_kind:
                 wanted[alerts.active()] = True
             rows = np.flatnonzero(wanted)
+            over = self.board.is_over(kind, rows, now)
             if kind != "event":  # what has no news is neither good nor bad; only events end by themselves
                 is_live = now - table.heard_ms[rows] <= self.hearing.live_ms
-                rows = rows[is_live | table.outdated[rows] | np.isin(rows, lost.get(kind, ()))]
+                due_now = is_live | over | np.isin(rows, lost.get(kind, ()))
+                rows, over = rows[due_now], over[due_now]
             times = table.time_ms[rows]
-        due = due_of(table, rows, times, touched[rows]) if len(rows) else None
+        due = due_of(table, rows, times, touched[rows], over) if len(rows) else None
         findings: list[Finding] = []
         for alerts in on_kind:
             if alerts.rule.state == NO_DATA:
@@ -211,14 +213,14 @@ class Judge:
         rows = np.flatnonzero(missing | (alerts.status[:count] != IDLE))
         if not len(rows):
             return []
-        due = due_of(table, rows, heard[rows], np.zeros(len(rows), dtype=np.bool_))
         missing, never = missing[rows], np.zeros(len(rows), dtype=np.bool_)
+        due = due_of(table, rows, heard[rows], never, table.outdated[rows])
         fired, resolved = alerts.advance(Seen(rows, due.times, missing, ~missing, never), now)
         return self._findings.of(alerts, due, fired, resolved)
 
     def _judge_rule(self, alerts: Alerts, due: Due, now: int) -> list[Finding]:
         rule, count = alerts.rule, len(due.rows)
-        selected, over = alerts.selected[due.rows], due.outdated
+        selected, over = alerts.selected[due.rows], due.over
         is_active = alerts.status[due.rows].any()
         if not is_active and not selected.any():
             return []

@@ -32,19 +32,20 @@ _BEGUN_ANEW = "The device restarted, and only that ended it: memory began anew."
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The rows of a table that are judged at a tick: their times, which had news, whose boot is over, all columns."""
+    """The rows of a table that are judged at a tick: their times, which had news, of which nothing more is to come, all
+    columns."""
 
     table: Table
     rows: Rows
     times: Rows
     touched: Truths
-    outdated: Truths
+    over: Truths
     columns: Columns
 
 
-def due_of(table: Table, rows: Rows, times: Rows, touched: Truths) -> Due:
+def due_of(table: Table, rows: Rows, times: Rows, touched: Truths, over: Truths) -> Due:
     """Those rows as they stand now."""
-    return Due(table, rows, times, touched, table.outdated[rows], table.view(rows))
+    return Due(table, rows, times, touched, over, table.view(rows))
 
 
 class Findings:

@@ -55,3 +55,16 @@ def test_a_task_that_is_gone_and_holds_memory_leaks_at_once_unless_it_is_the_mai
     assert found.reason == (
         "The task worker is gone and still holds 4.0 KiB of heap DRAM in 2 blocks: nobody is left to give it back."
     )
+
+
+def test_a_task_that_is_listed_no_more_holds_nothing_any_more() -> None:
+    """Newer ESP-IDF leaves out a task that is gone as soon as nothing of it is left."""
+    bench, told = Bench(), []
+    for listing in range(60):
+        names = ["idle", "worker"] if listing < 20 or listing == 22 else ["idle"]
+        values = {"idle": {"current": 100, "alive": 1}, "worker": {"current": 4096, "alive": 0}}
+        listed = [rows("a", "task", (name, "DRAM"), bench.now_ms + 900, values[name]) for name in names]
+        bench.second(*listed, seconds=10)
+        told.append([(one.status, one.reason) for one in bench.findings])
+    assert [status for status, _ in told[25]] == ["firing"]
+    assert told[-1][1:] == [("resolved", "Nothing is left of what the deleted task worker held, or it runs again.")]
