@@ -36,7 +36,8 @@ def suspect_of(board: Board, kind: str, row: int, minutes: float, grown: float) 
     growths = _growth_of_tasks(board, table.devices[row], table.names[row], minutes * _MINUTE_MS)
     task = max(growths, key=lambda name: growths[name], default="")
     if task and growths[task] >= _PART * grown:
-        return Suspect(task, f"the task {task}, which took {size(growths[task])} of it", growths[task])
+        part = min(growths[task], grown)  # it may have gone on since
+        return Suspect(task, f"the task {task}, which took {size(part)} of it", part)
     caller = _caller(board, table.devices[row])
     return Suspect(caller, f"{caller}, whose allocation failed") if caller else None
 
@@ -45,7 +46,7 @@ def grown_within(history: History, row: int, span_ms: float) -> float:
     """By how many bytes the least of used memory rose within the last so many ms; 0 where that is not known."""
     level = min(int(np.searchsorted(np.array(WIDTHS_MS) * (BUCKETS - 1), span_ms)), len(WIDTHS_MS) - 1)
     width, newest = WIDTHS_MS[level], int(history.newest[row, level])
-    numbers = np.arange(newest - min(BUCKETS - 1, int(span_ms // width) + 1), newest + 1)
+    numbers = np.arange(newest - min(BUCKETS - 1, max(1, round(span_ms / width))), newest + 1)
     values = history.least[row, 0, level, numbers % BUCKETS]
     known = values[np.isfinite(values)]
     return float(known[-1]) - float(known[0]) if newest >= 0 and len(known) else 0.0

@@ -28,7 +28,12 @@ def test_the_task_that_grew_most_is_named() -> None:
     )
     assert {one.suspect for one in found} == {"net"}
     assert "; to look at first: the task net, which took " in found[0].reason
-    assert found[0].numbers["suspect_grown"] >= 0.6 * found[0].numbers["leak_grown"]
+    assert 0.6 * found[0].numbers["leak_grown"] <= found[0].numbers["suspect_grown"] < found[0].numbers["leak_grown"]
+
+
+def test_who_took_all_of_it_took_no_more_than_that() -> None:
+    found = leaking(Bench(), 2400, ("task", ("net", "DRAM"), 100))
+    assert {one.numbers["suspect_grown"] for one in found} == {one.numbers["leak_grown"] for one in found}
 
 
 def test_nobody_is_named_for_a_small_part_of_it_unless_an_allocation_failed() -> None:
