@@ -26,12 +26,12 @@ _Z = 1.96
 class Line:
     """One thing of one device over the time asked for.
 
-    `boots` that were seen; `slope`, `slope_low`, `slope_high` in bytes/hour of its last boot, with the 95 % interval,
-    or where that was too short those of the verdict;
-    `verdict` is what the judge last said of it, `fine` when it had nothing to say, or `unclear` with the reason in
-    `why`; `suspect` is the task whose memory grows most; `hours_left` at the end of the time, of what the judge
-    forecast (0: it was due); `gaps` are stretches
-    without readings, five times as long as usual or more, `longest_gap_s` the longest.
+    `boots` that were seen; `slope`, `slope_low`, `slope_high` in bytes/hour of its last boot, with the 95 %
+    interval, or where that was too short those of the verdict; `verdict` is what the judge last said of it, `fine`
+    when it had nothing to say, or `unclear`, with the reason in `why` (of what is over: how it ended); `suspect` is
+    the task whose memory grows most; `hours_left` at the end of the time, of what the judge forecast (0: it was
+    due); `gaps` are stretches without readings, five times as long as usual or more, `longest_gap_s` the longest;
+    `ended_ms` is when the alert of the verdict ended, None where none did.
     """
 
     device: str
@@ -48,6 +48,7 @@ class Line:
     hours_left: float | None
     gaps: int
     longest_gap_s: float
+    ended_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class _Alert:
     reason: str
     slope: tuple[float, float, float] | None
     hours_left: float | None
+    ended_ms: int | None
 
 
 def report(db: sqlite3.Connection, devices: Sequence[str], span_ms: tuple[int, int]) -> list[Line]:
@@ -73,12 +75,13 @@ def report(db: sqlite3.Connection, devices: Sequence[str], span_ms: tuple[int, i
 
 
 def _rank(line: Line) -> tuple[Any, ...]:
-    return line.verdict in ("fine", "unclear"), not line.samples, line.device, line.kind, line.names
+    was_told, is_over = line.verdict not in ("fine", "unclear"), line.ended_ms is not None
+    return not was_told, is_over, not line.samples, line.device, line.kind, line.names
 
 
 def _told_of(thing: tuple[str, str, tuple[str, ...]], alert: _Alert) -> Line:
     """What has no slope and was told of all the same: restarts, failed allocations, silence."""
-    return Line(*thing, 0, 0, None, None, None, alert.rule, alert.reason, "", alert.hours_left, 0, 0.0)
+    return Line(*thing, 0, 0, None, None, None, alert.rule, alert.reason, "", alert.hours_left, 0, 0.0, alert.ended_ms)
 
 
 def slope_of(times: Numbers, used: Numbers) -> tuple[float, float, float] | None:
@@ -122,7 +125,7 @@ def _line(
     return Line(
         *thing, len({boot.boot for boot in boots}), sum(len(boot.used) for boot in boots),
         middle, low, high, verdict, why, suspect if alert is not None and thing[1] != "task" else "",
-        alert.hours_left if alert else None, gaps, longest_s,
+        alert.hours_left if alert else None, gaps, longest_s, alert.ended_ms if alert else None,
     )  # fmt: skip
 
 
@@ -154,8 +157,9 @@ def _alerts(db: sqlite3.Connection, span_ms: tuple[int, int]) -> dict[tuple[str,
     )
     for device, kind, names, rule, reason, numbers, status, at_ms in rows:
         known = msgspec.json.decode(numbers)
-        left = _left(known, span_ms[1] - at_ms) if status == "firing" else None
-        alert = _Alert(rule, reason, _slope_told(known), left)
+        fires = status == "firing"
+        left, ended_ms = (_left(known, span_ms[1] - at_ms), None) if fires else (None, at_ms)
+        alert = _Alert(rule, reason, _slope_told(known), left, ended_ms)
         found.setdefault((device, kind, tuple(msgspec.json.decode(names))), alert)
     return found
 

@@ -20,7 +20,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Report each thing's boots, slope, verdict, suspect, hours left and gaps; the messages that went out; and which
-    channels wait, since when, after how many tries and why.
+    channels wait, since when, after how many tries and why. What has ended is over, with when and how.
 
     Named devices choose the things; messages and channels are those of the whole fleet.
     With `notify.mode = "shadow"` the messages are those that would have gone out.
@@ -54,12 +54,14 @@ def command(
 
 def _row(line: dict[str, Any]) -> tuple[Any, ...]:
     known = line["slope"] is not None
+    ended_ms = line["ended_ms"]
     gaps = f"{line['gaps']} ({span_text(line['longest_gap_s'])})" if line["gaps"] else ""
     return (
-        line["verdict"], line["device"], line["kind"], " / ".join(name for name in line["names"] if name),
+        f"{line['verdict']}, over" if ended_ms else line["verdict"], line["device"], line["kind"],
+        " / ".join(name for name in line["names"] if name),
         line["boots"] if line["samples"] else "", kib(line["slope"]) if known else "",
         f"{kib(line['slope_low'])} to {kib(line['slope_high'])}" if known else "", line["suspect"],
-        _left(line["hours_left"]), gaps, line["why"],
+        _left(line["hours_left"]), gaps, f"{clock(ended_ms)}: {line['why']}" if ended_ms else line["why"],
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -56,15 +57,23 @@ def since(begins: Numbers, windows: Numbers) -> Truths:
 def least_of_day(windows: Numbers, a_day: int) -> Numbers:
     """For each bucket the least of the `a_day` buckets that end with it: the same hours of the day, whichever it is.
 
-    Unknown before a whole day is known.
+    Unknown before a whole day is known, and where nothing was heard for more than half of it: what is least in the
+    other hours is no least of a day.
     """
-    least, buckets = windows, 1
-    while buckets < a_day:  # the least of twice as many, up to all
-        further = min(buckets, a_day - buckets)
-        least, buckets = np.fmin(least[:, further:], least[:, :-further]), buckets + further
+    gap = a_day // 2
+    least = _slid(_slid(windows, gap + 1, np.fmin), a_day - gap, np.minimum)
     known = np.isfinite(windows)
     whole = np.arange(least.shape[1]) >= np.where(known.any(axis=1), known.argmax(axis=1), windows.shape[1])[:, None]
     return np.where(whole, least, np.nan)
+
+
+def _slid(windows: Numbers, buckets: int, least: Callable[[Numbers, Numbers], Numbers]) -> Numbers:
+    """The least of so many buckets that end with each, from the first that has as many."""
+    slid, so_far = windows, 1
+    while so_far < buckets:  # the least of twice as many, up to all
+        further = min(so_far, buckets - so_far)
+        slid, so_far = least(slid[:, further:], slid[:, :-further]), so_far + further
+    return slid
 
 
 def excursions(over: Numbers, height: Numbers) -> Numbers:

@@ -233,6 +233,15 @@ def test_the_least_of_a_day_needs_a_whole_day() -> None:
     assert np.array_equal(least_of_day(window, 4), [[np.nan, np.nan, 3, 3, 3, 6, 7]], equal_nan=True)
 
 
+def test_the_least_of_a_day_is_unknown_where_more_than_half_of_it_was_not_heard() -> None:
+    unheard = np.nan
+    window = np.array([[5.0, 4.0, 3.0, unheard, unheard, 6.0, 7.0, unheard, unheard, unheard, 8.0, 9.0, 9.0, 9.0]])
+    least = [3, 3, 3, 6, 6, 6, unheard, unheard, 8, 8, 8]
+    assert np.array_equal(least_of_day(window, 4), [least], equal_nan=True)
+    each_day = np.array([[5.0, unheard, 4.0, unheard, 6.0, unheard]])
+    assert np.array_equal(least_of_day(each_day, 2), [[5, 4, 4, 6, 6]], equal_nan=True)
+
+
 def test_a_wave_of_a_day_bends_more_the_longer_it_is_seen() -> None:
     bends = [bend_of_a_day(hours) for hours in (3, 6, 9, 12)]
     assert bends == sorted(bends)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -30,7 +31,8 @@ MINUTE = 60_000
 
 
 def fill(collector: Collector, now_ms: int) -> None:
-    """A leaking board with a task to blame and a gap in the night; one that was only just switched on."""
+    """A leaking board with a task to blame and a gap in the night; two that were just switched on, of which
+    one was short of memory for a while."""
     times = [now_ms - (480 - n) * MINUTE for n in range(480) if not 100 <= n < 160]
     minutes = [(time - times[0]) // MINUTE for time in times]
     collector.arrive(
@@ -47,6 +49,7 @@ def fill(collector: Collector, now_ms: int) -> None:
             rows("leaky", "task", ("net", "dram"), times, {"current": [9_000 + 50 * m for m in minutes]}, uptime_ms=0),
             rows("leaky", "task", ("ui", "dram"), times, {"current": [9_000] * 420}, uptime_ms=0),
             rows("new", "heap", ("dram",), times[-5:], {"size": [300_000] * 5, "used": [1] * 5}, uptime_ms=0),
+            rows("young", "heap", ("dram",), times[-5:], {"size": [300_000] * 5, "used": [1] * 5}, uptime_ms=0),
         ]
     )
     found = alert(
@@ -61,6 +64,13 @@ def fill(collector: Collector, now_ms: int) -> None:
             kind="device", names=(),
         )
     )  # fmt: skip
+    for status, reason in (("firing", "Only 2.0 KiB are free."), ("resolved", "90 KiB are free again.")):
+        collector.find(
+            alert(
+                "new", reason, key="heap-low|new|heap|dram", rule="heap-low", kind="heap", names=("dram",),
+                status=status, since_ms=now_ms - 9 * MINUTE, at_ms=now_ms - (9 if status == "firing" else 4) * MINUTE,
+            )
+        )  # fmt: skip
     with collector.findings.transaction():
         collector.findings.append([(encode_finding(one), 0) for one in incidents])
     collector.settle()
@@ -120,8 +130,13 @@ def test_the_night_in_a_few_lines(
     by_name = {(line["device"], *line["names"]): line for line in others}
     assert (by_name["leaky",]["verdict"], by_name["leaky",]["slope"]) == ("reboot-loop", None)
     assert by_name["leaky", "ui", "dram"]["verdict"] == "fine"
-    assert by_name["new", "dram"]["verdict"] == "unclear"
-    assert by_name["new", "dram"]["why"].startswith("only ")
+    assert leak["ended_ms"] is None
+    over = by_name["new", "dram"]
+    assert (over["verdict"], over["why"]) == ("heap-low", "90 KiB are free again.")
+    assert wall_ms() - over["ended_ms"] > 4 * MINUTE
+    assert [line["verdict"] for line in found["lines"][:3]] == ["heap-leak", "reboot-loop", "heap-low"]
+    assert by_name["young", "dram"]["verdict"] == "unclear"
+    assert by_name["young", "dram"]["why"].startswith("only ")
 
 
 def test_what_shadow_mode_would_have_sent(
@@ -133,6 +148,9 @@ def test_what_shadow_mode_would_have_sent(
     assert "log: not sent (shadow)" in said
     assert "Used memory grows by 2.9 KiB/h." in said
     assert "What people were told of the whole fleet:" in said
+    run(monkeypatch, "new", "--since", "14d", "--url", address)
+    assert "heap-low, over  new" in (said := capsys.readouterr().out)
+    assert re.search(r"20[-0-9]+ [:0-9]+: 90 KiB are free again", said)
 
 
 def test_a_device_that_nobody_knows_is_no_empty_report(
