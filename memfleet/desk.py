@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import getpass
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +15,14 @@ from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
 
 SpanOption = Annotated[str, typer.Option("--for", help="How long: 30m, 2h, 3d.")]
+
+
+def answered(one: Mapping[str, Any]) -> str:
+    """What people did about an alert or incident that is open, in a word or two; "" where nobody did anything."""
+    if one["acknowledged_ms"]:
+        return "acknowledged"
+    until_ms = one["silenced_until_ms"]
+    return f"silenced until {clock(until_ms)}" if until_ms > wall_ms() else ""
 
 
 def acknowledge(client: Client, key: str) -> None:

@@ -219,7 +219,7 @@ def _events(device: _Device, report: Report, verdict: Verdict) -> Iterator[Readi
     if not verdict:
         return
     uptime = device.life.uptime_at(report.time_ms)
-    values: dict[str, Value] = {"reason": report.reset_reason or "its uptime or its count of boots says so"}
+    values: dict[str, Value] = {"reason": report.reset_reason or "not told; its uptime or its count of boots shows it"}
     if report.reset_class:
         values["class"] = report.reset_class
     yield Reading(device.name, "event", (verdict,), report.time_ms, values, device.boot, uptime)

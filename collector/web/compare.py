@@ -15,7 +15,7 @@ from collector.series.boots import Boot, boots_of, firmware_of_boots
 from collector.series.firmware import firmwares
 from collector.series.reader import open_reader
 from collector.web import answers
-from collector.web.answering import Fortnight, json_answer
+from collector.web.answering import Fortnight, devices_asked, json_answer
 from collector.web.services import Services
 
 _BLOCKS = 12
@@ -43,7 +43,7 @@ def add_compare(api: APIRouter, services: Services) -> None:
         if len(boot) != 2:
             raise HTTPException(400, f"boot: two are compared, {len(boot)} given")
         with closing(open_reader(services.series.path)) as db:
-            found = list(boots_of(db, [device], span.resolve(services.now_ms())))
+            found = list(boots_of(db, devices_asked(db, [device]), span.resolve(services.now_ms())))
         known = {one.boot for one in found}
         if missing := sorted(set(boot) - known):
             which = f"boot {_listed(missing)} of {device[:80]!r}"

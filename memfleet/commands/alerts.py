@@ -40,7 +40,7 @@ def listing(
         (
             (
                 state(one["severity"]),
-                "acknowledged" if one["status"] == "firing" and one["acknowledged_ms"] else one["status"],
+                (one["status"] == "firing" and desk.answered(one)) or one["status"],
                 one["device"],
                 clock(one["since_ms"]),
                 one["reason"],

@@ -143,9 +143,7 @@ def _pattern(rule: str, platform: str, firmware: str, device: str) -> str:
 def _status(one: dict[str, Any]) -> str:
     if one["status"] == "resolved":
         return "over"
-    if one["acknowledged_ms"]:
-        return "acknowledged"
-    return f"{one['firing']} firing" if one["firing"] else "calm"
+    return desk.answered(one) or (f"{one['firing']} firing" if one["firing"] else "calm")
 
 
 def _story(one: dict[str, Any]) -> str:

@@ -20,7 +20,8 @@ import pytest
 
 from collector.stores.ledger import Ledger
 from memfleet.cli import main
-from memfleet.tables import moment_ms
+from memfleet.desk import answered
+from memfleet.tables import clock, moment_ms
 from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
 from telemetry.files import add_counts, connect
@@ -192,6 +193,15 @@ def test_what_goes_wrong_is_one_clear_line(address: str, memfleet: Memfleet) -> 
     assert "no device named 'nobody'" in memfleet("logs", "nobody", "--url", address, status=2)
     assert "/nowhere is no agent's folder" in memfleet("logs", "nobody", "--data", "/nowhere", status=2)
     assert "is not a time" in memfleet("query", "a", "heap", "x", "--from", "soon", "--url", address, status=2)
+
+
+def test_what_people_did_about_an_alert_is_told() -> None:
+    one = {"acknowledged_ms": 0, "silenced_until_ms": wall_ms() - 1000}
+    assert answered(one) == ""
+    one["silenced_until_ms"] = wall_ms() + 3_600_000
+    assert answered(one) == f"silenced until {clock(one['silenced_until_ms'])}"
+    one["acknowledged_ms"] = 1
+    assert answered(one) == "acknowledged"
 
 
 def test_moments() -> None:

@@ -68,7 +68,7 @@ def test_peers_that_do_not_grow_are_not_said_to_grow_by_nothing() -> None:
     known = {"peers": 9.0, "own_used": 120e3, "peer_used": 60e3, "own_growth": 20.0, "peer_growth": 0.0}
     for name in ("unlike-peers", "process-unlike-peers"):
         reason = RULES[name].reason
-        assert reasons.fill(reason, known).endswith("(the median); it grows by 20 bytes/h, they by 0 bytes/h.")
+        assert reasons.fill(reason, known).endswith("(the median); its use changes by 20 bytes/h, theirs by 0 bytes/h.")
         assert reasons.fill(reason, known | {"own_growth": np.nan}).endswith("they 58.6 KiB (the median).")
 
 
