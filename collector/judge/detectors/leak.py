@@ -56,8 +56,11 @@ _MARGIN, _BESIDE = 0.25, 2
 """By which part of its growth it must be above what stood before; a peak within the first buckets stood before."""
 _GIVEN_BACK = 0.5
 """The part of its growth that the newest value, which may not be of the window yet, lies below its end at most."""
-_PAUSES = 4
-"""For so many buckets growth may pause: what comes and goes beside a leak hides it now and then."""
+_PAUSES, _PAUSE_H = 4, 24
+"""For so many buckets growth may pause, a day at most: what comes and goes beside a leak hides it now and then."""
+_LATE, _LATE_H, _LATE_SHARE = 1 / 3, 48, 0.2
+"""The end of a window, as a part of it and at most so many hours, and which part of its share of the growth it must
+have for the leak to go on."""
 _ABOVE_NOISE, _LEAST_ABOVE_NOISE, _LONG_VIEWS = 1.5, 0.3, 4
 """By how many times what rises above the envelope within the window, and falls again, the envelope must have grown."""
 
@@ -327,13 +330,16 @@ def has_not_ended(windows: Numbers, views: Rows, *, flat: bool = False) -> Truth
         newest = windows[np.arange(len(windows)), first_and_last(windows)[1]]
         on = _goes_on(windows, views, newest, flat=flat)
         for buckets in range(1, _PAUSES + 1):
-            on |= _goes_on(windows[:, :-buckets], views, newest, flat=flat)
+            short = buckets * HOURS_OF[views] <= _PAUSE_H
+            on |= short & _goes_on(windows[:, :-buckets], views, newest, flat=flat)
     return on
 
 
 def _goes_on(windows: Numbers, views: Rows, newest: Numbers, *, flat: bool) -> Truths:
     held = envelope(watched(windows, views))
-    begin, two_thirds, end = (at_part(held, part) for part in (0, 2 / 3, 1))
-    grown = end - two_thirds
-    on: Truths = (grown >= 0) & (end > begin) if flat else grown > 0.2 * (end - begin) / 3
+    first, last = first_and_last(held)
+    late = np.fmin(_LATE, _LATE_H / ((last - first) * HOURS_OF[views]))
+    begin, before, end = (at_part(held, part) for part in (0, 1 - late, 1))
+    grown = end - before
+    on: Truths = (grown >= 0) & (end > begin) if flat else grown > _LATE_SHARE * late * (end - begin)
     return on & (newest >= end - _GIVEN_BACK * (end - begin))

@@ -89,7 +89,7 @@ def first_and_last(windows: Numbers) -> tuple[Numbers, Numbers]:
     return known.argmax(axis=1), windows.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
 
 
-def at_part(held: Numbers, part: float) -> Numbers:
+def at_part(held: Numbers, part: float | Numbers) -> Numbers:
     """The value at that part of the way from the first known bucket to the last."""
     first, last = first_and_last(held)
     values: Numbers = held[np.arange(len(held)), first + np.rint((last - first) * part).astype(np.int64)]

@@ -327,9 +327,9 @@ def test_memory_that_came_back_to_where_it_was_is_no_leak(used: list[int], steps
     assert np.isnan(found.rate[0])
 
 
-def ended(*parts: np.ndarray | list[float]) -> bool:
+def ended(*parts: np.ndarray | list[float], view: int = 4) -> bool:
     window = np.concatenate([np.asarray(part, dtype=np.float64) for part in parts])[None, -31:]
-    return not has_not_ended(window, np.array([4]))[0]
+    return not has_not_ended(window, np.array([view]))[0]
 
 
 def test_a_leak_that_pauses_has_not_ended_and_one_that_stopped_has() -> None:
@@ -338,6 +338,13 @@ def test_a_leak_that_pauses_has_not_ended_and_one_that_stopped_has() -> None:
     assert not ended(grows)
     assert not ended(grows, [top] * 10)
     assert ended(grows, [top] * 16)
+
+
+def test_a_leak_of_weeks_outlasts_a_weekend_and_has_ended_a_few_days_after_it_stopped() -> None:
+    half_days, top = BASE + 500.0 * np.arange(31), BASE + 15_000.0
+    of_days = len(VIEWS) - 1
+    assert not ended(half_days, [top] * 5, view=of_days)
+    assert ended(half_days, [top] * 9, view=of_days)
 
 
 def test_what_comes_and_goes_beside_a_leak_does_not_end_it_and_what_is_given_back_does() -> None:
