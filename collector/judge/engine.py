@@ -113,6 +113,7 @@ class Judge:
 
     def _take(self, block: Rows, arrival: Arrival) -> None:
         """Take in what is more than the next numbers of a series that is known."""
+        is_new = block.device not in self.board.boots
         boot = self.board.boots.get(block.device, block.boot)
         if boot != block.boot or block.kind not in GROWING_KINDS:
             self._inbox.flush()  # what came before belongs to another boot, or is asked for beside an event
@@ -131,6 +132,8 @@ class Judge:
             self.board.take(place, block, last, arrival.received_ms)
         if begun is not None:
             self._lives.begin(row, begun, arrival.received_ms)
+        elif is_new and block.device in self.board.boots:
+            self._lives.born(row, block)
         if block.kind in ("event", "device", "agent"):
             self._lives.take(row, block)
         self.hearing.sample(arrival.agent, row, min(arrival.received_ms, block.t0 + last[0]))

@@ -10,6 +10,7 @@ A comparison with an unknown value is false, whichever way round it is written; 
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -126,6 +127,8 @@ class _Compiler:
     def sum(self, node: ast.expr) -> _Evaluate:
         """How to evaluate a sum."""
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+            if abs(node.value) > sys.float_info.max:
+                return self._refuse("has a number that is larger than any value")
             number = float(node.value)
             return lambda columns: number
         if isinstance(node, ast.Name):

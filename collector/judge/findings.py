@@ -19,7 +19,7 @@ from collector.judge.rules import BREACH, Rule
 from collector.judge.series import Rows, Table
 from collector.judge.suspects import Suspect, suspect_of
 from collector.judge.used import end_of_memory
-from collector.records import Finding
+from collector.records import RETIRED, Finding
 from telemetry.readings import KINDS, labels_of
 
 _MOST_SETTLE_MS = 7 * 86_400_000
@@ -28,6 +28,8 @@ _OFTEN, _DAY_MS = 4, 86_400_000
 """Restarts within a day, which is for how long they count: of a device that does so all is told as one matter."""
 _RESTARTED = "The device restarted, and that ended it."
 _BEGUN_ANEW = "The device restarted, and only that ended it: memory began anew."
+_RETIRED = "The device was taken out of service."
+_LEFT_ALONE = "The rule does not apply to it any more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +113,17 @@ class Findings:
         )  # fmt: skip
 
     def _end(self, alerts: Alerts, row: int, at_ms: int) -> tuple[str, int]:
-        """How an alert ends that a restart ended ("" where none did), and for how long it may come back: what a
-        restart took away comes back as it came, and what a detector saw as long as it saw it is to be seen no more."""
+        """How an alert ends that a restart ended, or somebody who says that it does not count ("" where neither did),
+        and for how long it may come back: what a restart took away comes back as it came, and what a detector saw as
+        long as it saw it is to be seen no more."""
         rule, boot_ms = alerts.rule, int(alerts.boot_ms[row])
+        device = self._board.tables[rule.kind].devices[row]
+        if not alerts.selected[row]:
+            return _RETIRED if RETIRED in self._book.about(device).texts else _LEFT_ALONE, 0
         if rule.kind == "device":
             return "", 0
-        again_ms = self._back_within_ms(self._board.tables[rule.kind].devices[row])
-        if boot_ms:
+        again_ms = self._back_within_ms(device)
+        if boot_ms and rule.kind != "event":  # a crash is no less for the boot that it ended
             reason = _BEGUN_ANEW if rule.is_of_a_boot else _RESTARTED
             return reason, max(again_ms, min(boot_ms, _MOST_SETTLE_MS) if rule.kind in GROWING_KINDS else 0)
         stood_ms = at_ms - int(alerts.since_ms[row]) if rule.is_of_a_boot else 0

@@ -83,9 +83,11 @@ class Incidents:
         named = []
         for finding in findings:
             key = self._join(finding, tick_ms) if finding.status == "firing" else self._leave(finding, tick_ms)
-            if key:
+            if key:  # it ends as what it began as, though its rule has changed or is gone
                 news[key] = None
-            named.append(msgspec.structs.replace(finding, incident=key) if key else finding)
+                severity = self.open[key].members[finding.key].finding.severity
+                finding = msgspec.structs.replace(finding, incident=key, severity=severity)
+            named.append(finding)
         told = [incident_of(self.open[key], "firing", tick_ms) for key in news]
         return named, told + self._close(tick_ms)
 

@@ -51,14 +51,16 @@ class Lives:
             return None
         if block.flags & _GUESSED and not self._board.is_clock_wrong(agent):
             return None
-        time_ms, uptime_ms, heard_ms = block.t0 + block.rows[0][0], block.rows[0][1], nan
-        if block.u0 is not None and uptime_ms is not None:
-            time_ms -= block.u0 + uptime_ms
-            if block.boot == known + 1:
-                heard_ms = self._rooms.heard_ms(block.device, known)
+        time_ms, is_known = _start_of(block)
+        heard_ms = self._rooms.heard_ms(block.device, known) if is_known and block.boot == known + 1 else nan
         before = self._rooms.last(block.device, known, time_ms)
         sank = before is not None and self._rooms.sank(before)
         return Begun(block.device, block.boot, time_ms, before, heard_ms, sank)
+
+    def born(self, row: int, block: Rows) -> None:
+        """The first that is heard of a device: its boot is as old as its uptime says, or else begins for us."""
+        if block.rows and not block.flags & _GUESSED:
+            self._reboots.born(row, _start_of(block)[0])
 
     def begin(self, row: int, begun: Begun, received_ms: int) -> None:
         """The board has taken in the block: where it holds that boot by now, a restart is noted."""
@@ -157,6 +159,14 @@ class Lives:
             table.set(event, "memory_limit", memory.limit)
             table.set(event, "memory_fill", memory.fill)
         table.set(event, "tracked_used", self._rooms.tracked(block.device, block.boot, time_ms))
+
+
+def _start_of(block: Rows) -> tuple[int, bool]:
+    """When the boot of this block began, wall ms, by its uptime, and whether that is known; else when it was heard."""
+    time_ms, uptime_ms = block.t0 + block.rows[0][0], block.rows[0][1]
+    if block.u0 is None or uptime_ms is None:
+        return time_ms, False
+    return time_ms - block.u0 - uptime_ms, True
 
 
 def _why(reason: str, *, said: bool) -> str:

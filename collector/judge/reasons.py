@@ -54,12 +54,12 @@ def forecast(values: Mapping[str, Value]) -> str:
     ends = "the largest free block is gone" if by_block else "memory ends"
     if left == 0:
         return f"{ends} already" if by_block else f"its peaks reach the limit already{again}"
+    of_boots = _is_known(values.get("leak_boots")) or _is_known(values.get("leak_ended"))
     if left < _MINUTE_S:
-        return f"{ends} within a minute{again}"
+        return f"{ends} within a minute{' of a start' if of_boots else ''}{again}"
     unit = _unit_of(left)
     middle, between = unit.written(left), tuple(unit.written(one) for one in (low, high))
     about = f"about {middle} {unit.name}" + _between(between, middle, unit.name)
-    of_boots = _is_known(values.get("leak_boots")) or _is_known(values.get("leak_ended"))
     return (f"{ends} {about} after a start" if of_boots else f"{ends} in {about}") + again
 
 

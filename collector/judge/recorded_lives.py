@@ -63,6 +63,8 @@ class Boots:
         known = self._lives.get(reading.device)
         if known is None:
             life = _Life(max(1, said), said, uptime_ms or 0, time_ms)
+        elif known.said < 0 <= said and not (uptime_ms is not None and known.fell(uptime_ms, time_ms)):
+            life = known._replace(said=said, uptime_ms=max(known.uptime_ms, uptime_ms or 0), time_ms=time_ms)
         elif said > known.said or (uptime_ms is not None and known.fell(uptime_ms, time_ms)):
             life = _Life(max(known.boot + 1, said), said, uptime_ms or 0, time_ms)
         elif 0 <= said < known.said:

@@ -106,6 +106,10 @@ class Reboots:
         _note(mine, begun.boot, begun.start_ms, noted_ms, begun.before)
         mine[_LASTED.start], mine[_SANK.start] = lasted_ms, begun.sank
 
+    def born(self, row: int, start_ms: float) -> None:
+        """The first boot of a device that is heard: it began then, or before."""
+        self._line(row)[_START] = start_ms
+
     def accuse(self, row: int, boot: int, *, crashed: bool) -> None:
         """The device names a reason for that boot that nobody wants: it did not sleep. It `crashed` where a request for
         memory that fails may end so."""

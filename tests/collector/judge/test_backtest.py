@@ -220,6 +220,14 @@ def test_an_uptime_of_32_bits_that_begins_anew_is_no_boot() -> None:
     assert [one.boot for one in found] == [1] * 24 + [2]
 
 
+def test_a_boot_that_is_told_late_is_no_new_one() -> None:
+    lines = [line("board", s, 5000, boot=None if s < 2 else 7, uptime_s=s) for s in range(5)]
+    lines += [line("board", s, 5000, boot=8, uptime_s=s - 5) for s in range(5, 8)]
+    with ExitStack() as files:
+        found = [reading for _, reading in record(lines, files, ndjson.time_of).readings()]
+    assert [one.boot for one in found] == [1, 1, 1, 1, 1, 8, 8, 8]
+
+
 def test_a_boot_that_is_always_called_the_same_ends_with_its_uptime_too() -> None:
     lines = [line("board", s, 5000, boot=7, uptime_s=s % 100) for s in range(300)]
     lines += [line("late", 10, 1, boot=3, uptime_s=5), line("late", 11, 1, boot=4, uptime_s=1)]

@@ -306,3 +306,26 @@ def test_a_device_that_was_listed_and_never_spoke_is_silent_in_the_end_and_a_ret
     assert (found.rule, found.device, found.status) == ("silent", "listed", "firing")
     (ended,) = bench.second(About("listed", 0, {"site": "Lyon", "retired": "yes"}), agent="")
     assert (ended.rule, ended.device, ended.status) == ("silent", "listed", "resolved")
+    assert ended.reason == "The device was taken out of service."
+
+
+def test_what_a_rule_leaves_alone_from_now_on_has_not_got_better() -> None:
+    low = '[[rule]]\nname = "low"\nkind = "heap"\nseverity = "info"\nwhen = "free < 1000"\nfirmware = "1.*"\n'
+    bench = Bench(low + 'reason = "x"\nresolved = "{free:size} are free again."\n')
+    found = []
+    for firmware in ("1.9", "2.0"):
+        bench.second(About("board-1", 1, {"firmware": firmware}))
+        found += [finding for _ in range(90) for finding in bench.heap(500)]
+    assert [(one.status, one.reason) for one in found] == [
+        ("firing", "x"), ("resolved", "The rule does not apply to it any more."),
+    ]  # fmt: skip
+
+
+def test_a_panic_is_over_when_none_came_again_not_by_the_restart_that_it_brought() -> None:
+    bench = Bench()
+    bench.second(rows("a", "event", ("panic",), bench.now_ms + 900, {"reason": "StoreProhibited"}, uptime_ms=90_000))
+    bench.second(rows("a", "heap", ("main",), bench.now_ms + 900, {"size": 9000, "free": 5000}, boot=2, uptime_ms=500))
+    bench.wait(700)
+    assert [one.reason for one in bench.findings if one.rule == "panic" and one.status == "resolved"] == [
+        "No further panic for ten minutes."
+    ]

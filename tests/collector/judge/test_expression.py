@@ -57,6 +57,7 @@ def test_meaning(text: str, truths: list[bool]) -> None:
         ("free ** 99 < 1", "is no value"),
         ("free <", "cannot be read"),
         ("free < " + "(" * 300 + "1", "cannot be read"),
+        ("free < " + "9" * 400, "larger than any value"),
         ("free < 1" + " " * 600, "has 608 characters, at most 500"),
     ],
 )

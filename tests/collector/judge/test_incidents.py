@@ -81,6 +81,12 @@ def test_of_what_is_low_the_worst_has_least_left(
     assert found[0].worst == "second"
 
 
+def test_what_ends_is_as_severe_as_what_began_though_its_rule_is_gone(incidents: Incidents) -> None:
+    take(incidents, finding("a", severity="critical"))
+    (ended,), _ = incidents.take([finding("a", "resolved", severity="info")], T0 + 1000)
+    assert (ended.status, ended.severity) == ("resolved", "critical")
+
+
 def test_it_is_over_when_nothing_has_fired_for_a_while(incidents: Incidents) -> None:
     take(incidents, finding("a"), finding("b"))
     assert take(incidents, finding("a", "resolved", T0 + 1000), at_ms=T0 + 1000)[0].firing == 1

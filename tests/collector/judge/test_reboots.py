@@ -140,6 +140,16 @@ def test_without_a_reason_only_a_change_is_told(board: Board) -> None:
     assert "; the longest boot that one of them ended lasted 31.3 hours; " in found.reason
 
 
+@pytest.mark.parametrize("ran_before_h", [0, 20])
+def test_the_first_boot_that_was_heard_counts_for_as_long_as_it_ran(ran_before_h: int) -> None:
+    board = Board()
+    board.uptime_ms = ran_before_h * 3_600_000
+    live_on(board, 50_000, 30 - ran_before_h)
+    slow_loop(board, "", times=7)
+    (found,) = board.fired("restarts-often")
+    assert "; the longest boot that one of them ended lasted 31.3 hours; " in found.reason
+
+
 @pytest.mark.parametrize("reason", ["DEEPSLEEP_RESET", "POWERON_RESET", "ota update"])
 def test_what_somebody_wanted_every_hour_is_not_told(board: Board, reason: str) -> None:
     live_on(board, 50_000, 30)

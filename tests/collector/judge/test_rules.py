@@ -211,6 +211,8 @@ def test_a_forecast_of_where_memory_ran_out_before_says_so(left: float, ends_at:
 def test_the_forecast_of_boots_that_are_over_counts_from_the_start_of_each(known: dict[str, float]) -> None:
     hours = {"leak_hours_left": 33.9, "leak_hours_low": 30.2, "leak_hours_high": 37.2} | known
     assert reasons.forecast(hours) == "memory ends about 33.9 hours (30.2 to 37.2 hours) after a start"
+    soon = {**known, "leak_hours_left": 0.01}
+    assert reasons.forecast(soon) == "memory ends within a minute of a start"
 
 
 def test_a_rule_that_tells_a_forecast_reports_its_numbers() -> None:
