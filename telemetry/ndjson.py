@@ -182,7 +182,7 @@ def _fields(table: Mapping[str, Any], kind: str) -> dict[str, Value]:
             elif isinstance(value, str) and (key in known.texts or known.open_fields):
                 values[key] = value
             elif key in known.numbers and not _is_unknown_number(value):
-                raise UsageError(f"{key}: {str(value)[:80]!r} is no number")
+                raise UsageError(f"{key}: {json.dumps(value)[:80]} is no number")
     return values  # what else stands in the line is somebody else's
 
 

@@ -32,6 +32,7 @@ RuleName = Annotated[
     Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", description="a name of small letters, digits and hyphens, at most 64"),
 ]
 Label = Annotated[str, Meta(pattern="^[^=]+=.*$", description="a label; write name=pattern")]
+Sentence = Annotated[str, Meta(min_length=1, description="a sentence")]
 Severity = Literal["info", "warning", "critical"]
 State = Literal["breach", "no_data", "error"]
 Verdict = Literal["", "leak", "fragmentation", "step", "stack", "reboot"]
@@ -46,10 +47,10 @@ class RuleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """The kind of reading that it judges."""
     severity: Severity
     """How much it matters."""
-    reason: str
+    reason: Sentence
     """The sentence of the alert, with `{column:format}` for numbers and [brackets] around what may be unknown, in which
     [one|or another] stands as is known."""
-    resolved: str = "Over after {lasted:seconds}."
+    resolved: Sentence = "Over after {lasted:seconds}."
     """The sentence when it is over; `lasted` is how long it was."""
     when: str = ""
     """The condition over the kind's columns. May be left out for events: every one counts."""

@@ -86,8 +86,8 @@ def test_unknown_values_may_be_written_as_programs_write_them() -> None:
         (b'{"device":"a","kind":"heap","free":1}', "time_s is missing"),
         (b'{"device":"a","time_s":1,"free":1}', "kind is missing"),
         (b'{"device":"a","kind":"heap","time_s":1793000000000,"free":1}', "milliseconds"),
-        (b'{"device":"a","kind":"heap","time_s":1,"free":"12 KiB"}', "free: '12 KiB' is no number"),
-        (b'{"device":"a","kind":"heap","time_s":1,"free":true}', "free: 'True' is no number"),
+        (b'{"device":"a","kind":"heap","time_s":1,"free":"12 KiB"}', 'free: "12 KiB" is no number'),
+        (b'{"device":"a","kind":"heap","time_s":1,"free":true}', "free: true is no number"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_a_reason(line: bytes, said: str) -> None:

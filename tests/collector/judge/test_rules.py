@@ -41,7 +41,7 @@ def test_every_fault_of_form_is_told_at_once() -> None:
         """
     )
     assert [fault.split(":")[0] for fault in faults] == [
-        "rul", "rule[0].for", "rule[0].severity", "rule[0].wen", "rule[0].when", "rule[1].kind", "rule[1].name",
+        "rul", "rule[0].for", "rule[0].reason", "rule[0].severity", "rule[0].wen", "rule[0].when", "rule[1].kind", "rule[1].name",
         "rule[1].reason", "rule[1].severity",
     ]  # fmt: skip
     assert "did you mean when?" in "\n".join(faults)
@@ -92,6 +92,11 @@ def test_every_fault_of_meaning_is_told_at_once_beside_those_of_form() -> None:
         "rule[2].verdict: 'leaks' is none of leak, fragmentation, step, stack, reboot (did you mean leak?)",
         "rule[2].when: missing (only a rule on events goes without)",
     ]
+
+
+def test_an_alert_says_something() -> None:
+    rule = '[[rule]]\nname = "a"\nkind = "heap"\nseverity = "info"\nwhen = "free < 9"\nreason = ""\n'
+    assert faults_of(rule) == ["rule[0].reason: '' is not a sentence"]
 
 
 @pytest.mark.parametrize("text", ["", "rule = []", "[[rule", "rule = 3", "[rule]\nname = 'a'"])
