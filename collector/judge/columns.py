@@ -257,6 +257,7 @@ _WAYS: Mapping[str, Mapping[str, Callable[[Columns, Columns], Numbers]]] = {
         "fill": _fill,
     },
     "pool": {
+        "used": lambda stored, _: _first(stored["used"], stored["size"] - stored["blocks_free"] * stored["block_size"]),
         "limit": lambda stored, _: _first(stored["size"], stored["limit"]),
         "free": _free,
         "fill": _fill,

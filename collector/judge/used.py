@@ -15,7 +15,7 @@ KERNEL = 1
 """Which of those of a process is what the kernel holds."""
 
 _DIRECT = {"process": "user_mode", "task": "current", "stack": "max_used"}
-FREE = {"heap": "free", "pool": "free", "stack": "min_free"}
+FREE = {"heap": "free", "stack": "min_free"}
 
 _OUTLIVED = 0.25
 """The part of what was free as a heap ran out that must have been taken since to have outlived that: holes lie
@@ -29,6 +29,8 @@ def used_of(kind: str, columns: Mapping[str, Numbers], sizes: Numbers) -> Number
     `columns` are the fields that are told, NaN where a sample does not tell one; `sizes` the sizes that are known.
     """
     direct, free = columns.get(_DIRECT.get(kind, "used")), columns.get(FREE.get(kind, ""))
+    if kind == "pool" and "blocks_free" in columns and "block_size" in columns:
+        free = columns["blocks_free"] * columns["block_size"]
     told = columns.get("size")
     if told is not None:
         sizes = np.where(np.isnan(told), sizes, told)

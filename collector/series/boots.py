@@ -17,7 +17,7 @@ _USED: Mapping[str, str] = {
     "heap": "coalesce(used, size - free)",
     "task": "current",
     "stack": "coalesce(max_used, size - min_free)",
-    "pool": "used",
+    "pool": "coalesce(used, size - blocks_free * block_size)",
 }
 """How used memory is read off the rows of a kind, bytes."""
 

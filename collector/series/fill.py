@@ -58,7 +58,10 @@ def _stack(values: Mapping[str, int], limits: Mapping[str, int]) -> _Pair:
 
 
 def _pool(values: Mapping[str, int], _: Mapping[str, int]) -> _Pair:
-    return values.get("used"), values.get("size")
+    used, size = values.get("used"), values.get("size")
+    if used is None and size is not None and "blocks_free" in values and "block_size" in values:
+        used = max(size - values["blocks_free"] * values["block_size"], 0)
+    return used, size
 
 
 _RULES = {"process": _process, "heap": _heap, "stack": _stack, "pool": _pool}

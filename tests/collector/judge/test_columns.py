@@ -24,6 +24,7 @@ def free_of(kind: str, **told: float) -> float:
         ("stack", {"max_used": 30, "size": 100}, 70),
         ("stack", {"min_free": 20, "size": 100}, 20),
         ("pool", {"used": 30, "size": 100}, 70),
+        ("pool", {"blocks_free": 7, "block_size": 10, "size": 100}, 70),
     ],
 )
 def test_what_is_free(kind: str, told: dict[str, float], free: float) -> None:

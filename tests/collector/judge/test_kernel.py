@@ -204,6 +204,13 @@ def test_a_judge_that_was_killed_each_day_says_the_same_of_it() -> None:
     assert [one.rule for one in said] == ["kernel-memory-leak"]
 
 
+def test_blocks_that_are_free_say_what_is_used_of_a_pool() -> None:
+    columns = {"blocks_free": np.array([30.0, np.nan]), "block_size": np.array([128.0, 128.0])}
+    used = used_of("pool", columns, np.full(2, 4096.0))
+    assert used is not None
+    assert np.array_equal(used, np.array([[256], [np.nan]]), equal_nan=True)
+
+
 def test_what_was_read_at_two_moments_is_not_known() -> None:
     columns = {"total": np.array([100.0, 90.0, np.nan]), "user_mode": np.array([60.0, 95.0, 50.0])}
     used = used_of("process", columns, np.full(3, np.nan))

@@ -41,8 +41,8 @@ def test_every_fault_of_form_is_told_at_once() -> None:
         """
     )
     assert [fault.split(":")[0] for fault in faults] == [
-        "rul", "rule[0].for", "rule[0].reason", "rule[0].severity", "rule[0].wen", "rule[0].when", "rule[1].kind", "rule[1].name",
-        "rule[1].reason", "rule[1].severity",
+        "rul", "rule[0].for", "rule[0].reason", "rule[0].severity", "rule[0].wen", "rule[0].when", "rule[1].kind",
+        "rule[1].name", "rule[1].reason", "rule[1].severity",
     ]  # fmt: skip
     assert "did you mean when?" in "\n".join(faults)
 

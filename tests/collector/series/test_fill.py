@@ -25,6 +25,8 @@ from collector.series.fill import Fill, fill_of
         ("stack", {"min_free": 24}, {"stack": 1024}, Fill(1000, 1024)),
         ("stack", {"min_free": 24}, {}, None),
         ("pool", {"size": 10, "used": 3}, {}, Fill(3, 10)),
+        ("pool", {"size": 4096, "block_size": 128, "blocks_free": 30}, {}, Fill(256, 4096)),
+        ("pool", {"size": 4096, "blocks_free": 30}, {}, None),
         ("task", {"current": 3, "heap_size": 10}, {}, None),
         ("event", {"size": 3}, {}, None),
     ],
