@@ -19,7 +19,8 @@ class Ground(NamedTuple):
     long as the window is (NaN: unknown); `resolutions` bytes; `ratchets` 1 where it is a counter that never falls;
     `newest` the newest value, bytes, and `open_ms` how long after the end of the window it was read; `hidden` bytes
     that may be used and are not counted, where only what is free is told; `most` bytes were used at most in this boot,
-    as the device itself keeps it (NaN: it does not).
+    as the device itself keeps it (NaN: it does not); `day_before` the highest least value of any 24 hours before the
+    window (NaN: there were none).
     """
 
     limits: Numbers
@@ -36,6 +37,7 @@ class Ground(NamedTuple):
     open_ms: Numbers
     hidden: Numbers
     most: Numbers
+    day_before: Numbers
 
     def of(self, rows: Rows) -> Ground:
         """Of those rows only."""

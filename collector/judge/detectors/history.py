@@ -34,6 +34,7 @@ from collector.judge.detectors.marks import (
     follow,
     or_0,
 )
+from collector.judge.detectors.shape import least_of_day
 from collector.judge.expression import Numbers
 from collector.judge.series import Rows, grown
 
@@ -42,6 +43,8 @@ DAY_MS = 24 * HOUR_MS
 WIDTHS_MS = (5_000, 20_000, 80_000, 320_000, 1_280_000, 4_800_000, 3 * HOUR_MS, 12 * HOUR_MS)
 """The last two divide a day, so that the same hours of the day can be compared."""
 BUCKETS = 32
+_DAY_LEVELS = (6, 7)
+"""The levels that tell the least of each 24 hours longest."""
 _FORGOTTEN_A_BUCKET = 0.9
 """What remains of the largest fall with each bucket of `_PEAK_LEVEL`."""
 _PEAK_LEVEL, _LONG_LEVEL = 4, 5
@@ -145,6 +148,18 @@ class History:
         coarser = np.arange(len(widths)) > levels[:, None]
         before = ((numbers + 1) * widths[:, None] <= begins_ms[:, None, None]) & coarser[:, :, None]
         highest: Numbers = np.fmax.reduce(np.where(before, values, np.nan), axis=(1, 2)).astype(np.float64)
+        return highest
+
+    def highest_day_before(self, rows: Rows, levels: Rows, layer: int = 0) -> Numbers:
+        """The highest least value of any 24 hours before the window of this level; NaN where there are none."""
+        begins_ms = (self.newest[rows, levels] - BUCKETS + 1) * np.array(WIDTHS_MS)[levels]
+        highest = np.full(len(rows), np.nan)
+        for level in _DAY_LEVELS:
+            longer, width_ms = np.full(len(rows), level), WIDTHS_MS[level]
+            days = least_of_day(self.windows(rows, longer, layer), DAY_MS // width_ms)
+            ages_ms = np.arange(days.shape[1] - 1, -1, -1) * width_ms
+            before = self.begin_open_ms(rows, longer)[:, None] - ages_ms <= begins_ms[:, None]
+            highest = np.fmax(highest, np.fmax.reduce(np.where(before, days, np.nan), axis=1))
         return highest
 
     def given_back(self, rows: Rows, levels: Rows, layer: int = 0, *, until_ms: Numbers | None = None) -> Numbers:

@@ -127,6 +127,7 @@ def kernel_ground_of(table: Table, history: History, views: Rows, rows: Rows) ->
         given_back=history.given_back(rows, LEVEL_OF[views], layer=KERNEL),
         ratchets=np.zeros(len(rows)),
         newest=history.least[rows, KERNEL, 0, history.newest[rows, 0] % BUCKETS].astype(np.float64),
+        day_before=history.highest_day_before(rows, LEVEL_OF[views], layer=KERNEL),
     )
 
 

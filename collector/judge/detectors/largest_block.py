@@ -106,7 +106,7 @@ def _seen_outside(seen: Seen, outside: Numbers) -> Seen:
     begin, _ = first_and_last(seen.looked_at)
     looked_at = np.where(since(begin, outside), watched(outside, seen.views), np.nan)
     held = np.where(np.isfinite(looked_at), envelope(looked_at), np.nan)
-    return Seen(outside, outside - held, looked_at, held, seen.views)
+    return seen._replace(windows=outside, over=outside - held, looked_at=looked_at, held=held)
 
 
 def is_well_before(block: Forecast, leaks: Leaks, used: Numbers, views: Rows, ground: Ground) -> Truths:

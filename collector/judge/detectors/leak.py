@@ -102,18 +102,20 @@ class Leaks(NamedTuple):
 
 class Seen(NamedTuple):
     """One view of each row: all its buckets, and how far each lies above their envelope; those that are looked at,
-    since growth began, and the envelope of these. NaN where nothing was read."""
+    since growth began, and the envelope of these; and the highest that was looked at before. NaN where nothing was
+    read."""
 
     windows: Numbers
     over: Numbers
     looked_at: Numbers
     held: Numbers
+    before: Numbers
     views: Rows
 
     def of(self, rows: Rows) -> Seen:
         """Of those rows only."""
-        windows, over, looked_at, held, views = self
-        return Seen(windows[rows], over[rows], looked_at[rows], held[rows], views[rows])
+        windows, over, looked_at, held, before, views = self
+        return Seen(windows[rows], over[rows], looked_at[rows], held[rows], before[rows], views[rows])
 
 
 def find_leaks(windows: Numbers, views: int | Rows, ground: Ground) -> Leaks:
@@ -169,12 +171,13 @@ def seen_in(windows: Numbers, views: Rows) -> Seen:
     held = envelope(of_view)
     rising = since(onset(held), held)
     looked_at, rising_held = (np.where(rising, one, np.nan) for one in (of_view, held))
-    return Seen(windows, windows - held, looked_at, rising_held, views)
+    before = np.fmax.reduce(np.where(rising, np.nan, of_view), axis=1)
+    return Seen(windows, windows - held, looked_at, rising_held, before, views)
 
 
 def asked_of_rise(seen: Seen, ground: Ground) -> list[Asked]:
     """Enough points and rises, every third alike, no tooth."""
-    _, _, looked_at, held, views = seen
+    _, _, looked_at, held, before, views = seen
     daily = is_daily(views)
     first, last = first_and_last(looked_at)
     begin, third, two_thirds, end = (at_part(held, part) for part in (0, 1 / 3, 2 / 3, 1))
@@ -197,6 +200,7 @@ def asked_of_rise(seen: Seen, ground: Ground) -> list[Asked]:
         at_least("growth in its slowest third: no plateau", "size", slowest, _THIRD * grown / 3),
         at_least("growth, beside falls from sample to sample", "size", grown, peaks).unless(views < _LONG_VIEWS),
         _asked_of_last_day(seen, last, grown / hours, ground.newest).or_unknown().unless(~daily),
+        _asked_of_days_before(end, grown, np.fmax(before, ground.day_before)).or_unknown().unless(~daily),
         *(one.unless(daily) for one in asked_of_teeth(seen, ground)),
     ]
 
@@ -213,6 +217,11 @@ def _asked_of_last_day(seen: Seen, last: Numbers, rate: Numbers, newest: Numbers
     now, before = (_least_of_hours(seen.windows, end, bucket_hours) for end in (last, last - _DAY_H / bucket_hours))
     now = np.where(np.isnan(now), newest, now)
     return at_least("growth of the last day: it goes on", "size", now - before, _GOES_ON * rate * _DAY_H)
+
+
+def _asked_of_days_before(end: Numbers, grown: Numbers, highest: Numbers) -> Asked:
+    """That it is no tooth of a saw whose teeth last for days."""
+    return more_than("level, to be above the least of any day before", "size", end, highest + _MARGIN * grown)
 
 
 def _least_of_hours(windows: Numbers, ends: Numbers, bucket_hours: Numbers) -> Numbers:
@@ -236,7 +245,7 @@ def _least_rises(views: Rows) -> Numbers:
 
 def asked_of_teeth(seen: Seen, ground: Ground) -> list[Asked]:
     """That it is no tooth of a saw: of days nothing of that is asked."""
-    windows, over, _, held, views = seen
+    windows, over, _, held, _, views = seen
     first, _ = first_and_last(held)
     begin, end = at_part(held, 0), at_part(held, 1)
     grown, above = end - begin, np.fmax.reduce(over, axis=1)
@@ -271,7 +280,7 @@ def _found(seen: Seen, ground: Ground) -> tuple[Leaks, list[Asked]]:
 
 def growth_in(seen: Seen, ground: Ground) -> tuple[Leaks, Rise, Asked]:
     """What grew in each window, whatever it is, without a forecast; what rose there; and that its slope is known."""
-    _, _, looked_at, held, views = seen
+    _, _, looked_at, held, _, views = seen
     held = np.where(np.isfinite(looked_at), held, np.nan)
     bucket_hours = HOURS_OF[views]
     rate, low, high = (slope / bucket_hours for slope in slopes(held))
@@ -302,7 +311,7 @@ def forecast_of(seen: Seen, ground: Ground, rate: Numbers) -> Forecast:
 def _hours_left(seen: Seen, now: Numbers, ground: Ground, rate: Numbers) -> tuple[Numbers, Numbers]:
     """Hours until memory ends, and their error by the level: all that was read since growth began counts, and its
     peaks."""
-    windows, _, looked_at, _, views = seen
+    windows, _, looked_at, _, _, views = seen
     buckets, bucket_hours = windows.shape[1], HOURS_OF[views]
     first, last = first_and_last(looked_at)
     begins = first - np.where(is_daily(views), DAY_MS / HOUR_MS / bucket_hours, 0)

@@ -79,6 +79,7 @@ def ground_of(table: Table, history: History, views: Rows, rows: Rows) -> Ground
         history.mark(rows, LAST_MS) - history.begin_open_ms(rows, LEVEL_OF[views]),
         np.where(np.isnan(known["used"]), _HIDDEN * known["limit"], 0),
         most_used(known),
+        history.highest_day_before(rows, LEVEL_OF[views]),
     )
 
 
@@ -179,6 +180,7 @@ def block_ground_of(table: Table, history: History, views: Rows, rows: Rows, gro
         heard_ms=np.zeros(len(rows)),
         newest=newest["limit"] - newest["largest_free"],
         most=unknown,
+        day_before=history.highest_day_before(rows, LEVEL_OF[views], layer=1),
     )
 
 

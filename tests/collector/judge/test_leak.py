@@ -11,12 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.judge.backtest import Shelf
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import HOUR_MS
 from collector.judge.detectors.leak import find_leaks, has_not_ended
 from collector.judge.detectors.shape import envelope
 from collector.judge.detectors.views import HOURS_OF, VIEWS
-from tests.collector.judge.stream import LEAK_RULE, Bench, rows
+from collector.judge.engine import Judge
+from collector.judge.rules import parse_rules
+from tests.collector.judge.stream import LEAK_RULE, START_MS, Bench, rows
 
 SIZE = 22_528
 BASE = 4_000
@@ -116,6 +119,7 @@ def ground(rows: int = 1, **known: float) -> Ground:
         "open_ms": 0,
         "hidden": 0,
         "most": np.nan,
+        "day_before": np.nan,
     } | known
     return Ground(**{name: np.full(rows, value, dtype=np.float64) for name, value in values.items()})
 
@@ -279,6 +283,22 @@ def test_a_daily_cycle_is_no_leak_at_any_hour(phase: int) -> None:
         if HOURS_OF[view] == 12:
             leaking = find_leaks(window + 20 * ages * HOURS_OF[view], view, ground())
             assert leaking.rate[0] == pytest.approx(20, rel=0.1)
+
+
+@pytest.mark.parametrize("hours", [42, 52])
+def test_teeth_that_last_for_days_are_leaks_once_and_what_outgrows_them_is_one(hours: int) -> None:
+    """The first tooth might be anything; a leak of 200 bytes/h beneath later ones is told once it is above them."""
+    bench, noise = Bench(LEAK_RULE), random.Random(hours)
+    bench.judge = Judge(parse_rules(LEAK_RULE), Shelf(), 1e9, step_ms=1_800_000)
+    for up_s in range(0, 16 * 86_400, 1800):
+        tooth, leak = 51_200 * (up_s / 3600 % hours) / hours, 200 * max(0, up_s - 8 * 86_400) / 3600
+        used = min(204_800, int(122_880 + tooth + leak + noise.uniform(0, 2_000)))
+        values = {"size": 204_800, "used": used}
+        reading = rows("b", "heap", ("main",), bench.now_ms + 1_799_000, values, uptime_ms=1000 * up_s)
+        bench.second(reading, seconds=1800)
+    days = [(finding.at_ms - START_MS) / 1000 / 86_400 for finding in bench.findings if finding.status == "firing"]
+    assert [day for day in days if hours / 24 + 0.1 < day < 8] == []
+    assert [day for day in days if 8 < day < 15]
 
 
 def test_what_filled_for_hours_is_no_leak_a_day_later_when_it_has_long_been_full() -> None:
