@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from emulators.boards import BOARDS
@@ -83,6 +83,7 @@ class Fleet:
         self._queue: list[tuple[int, int]] = []
         self._now_ms = 0
         self._started = False
+        self._boots_before: Callable[[str], int] = lambda _: 0
 
     @classmethod
     def demo(cls, devices: int, seed: int) -> Fleet:
@@ -96,6 +97,10 @@ class Fleet:
 
     def __len__(self) -> int:
         return sum(group.count for group in self._groups)
+
+    def count_on(self, boots_before: Callable[[str], int]) -> None:
+        """Before power-on: a device that has been switched on before goes on counting its boots."""
+        self._boots_before = boots_before
 
     def advance(self, now_ms: int) -> list[About | Reading]:
         """Everything that the devices have reported up to now. The first call is the moment of power-on."""
@@ -150,6 +155,7 @@ class Fleet:
             chance, plan = self._drawn(group, name, group.workload)
             firmware = Firmware(plan, group.firmware, group.name)
             device = Device(name, BOARDS[group.board], firmware, chance, now_ms)
+            device.boot = self._boots_before(name)
             first_ms = now_ms + chance.child("phase").below(group.report_ms)
             self._queue.append((first_ms, len(self._members)))
             link = Link(group.network, chance.child("network"))

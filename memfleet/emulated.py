@@ -20,6 +20,7 @@ from telemetry.clock import wall_ms
 from telemetry.errors import EnvironmentFault
 from telemetry.messages import Command
 from telemetry.mqtt import Link
+from telemetry.readings import About
 
 _LOG = logging.getLogger("memfleet")
 
@@ -45,10 +46,15 @@ def publish(fleet: Fleet, settings: AgentConfig, stop: threading.Event) -> None:
         broadcast.link.close()
         return
     agent = Agent(settings, Path(settings.data_dir), VERSION)
+    fleet.count_on(agent.outbox.boot_of)
     obeyed: Command | None = None
     try:
         while not stop.is_set():
-            agent.take(broadcast.take(fleet.advance(agent.now_ms())))
+            reported = broadcast.take(fleet.advance(agent.now_ms()))
+            for about in reported:
+                if isinstance(about, About):
+                    agent.outbox.set_boot(about.device, about.boot)
+            agent.take(reported)
             agent.step(PUBLISH_ROUND_S)
             said = _tell(agent.publisher.link, said)
             if len(broadcast):

@@ -32,6 +32,7 @@ class Collector:
 
     def __init__(self, url: str) -> None:
         self.times: dict[tuple[str, str], set[int]] = defaultdict(set)
+        self.boots: set[int] = set()
         session = Session("collector", (str(Topic.of(FLEET, AGENT, "frame")),))
         self.link = Link(Broker(url=url), session, self, time.monotonic)
 
@@ -46,6 +47,7 @@ class Collector:
         header, body = unseal(message.payload)
         for block in decode_body(body):
             if isinstance(block, Rows):
+                self.boots |= {block.boot} if block.kind == "heap" else set()
                 self.times[block.device, block.kind] |= {one.time_ms for one in block.readings()}
         ack = Ack(header.epoch, header.seq)
         self.link.publish(str(Topic.of(FLEET, AGENT, "ack")), encode(ack))
@@ -82,6 +84,29 @@ def test_a_suspected_device_reports_more_often_and_tells_its_log(tmp_path: Path)
             collector.link.close()
     assert collector.count("calm-001", "heap") <= 1
     assert collector.count("calm-001", "log") == 0
+
+
+def test_devices_that_are_switched_on_again_are_in_their_next_boot(tmp_path: Path) -> None:
+    with mosquitto(tmp_path) as broker:
+        settings = AgentConfig(
+            fleet=FLEET, name=AGENT, broker=Broker(url=broker.url), outbox=Outbox(commit_ms=50),
+            data_dir=str(tmp_path / "outbox"),
+        )  # fmt: skip
+        collector = Collector(broker.url)
+        group = Group(name="plug", board="zephyr-nrf52840", workload="slow-leak", report_ms=500)
+        for boots in ({1}, {1, 2}):
+            stop = threading.Event()
+            emulator = threading.Thread(target=publish, args=(Fleet([group], seed=3), settings, stop))
+            emulator.start()
+            try:
+                wait_until(
+                    lambda: collector.count("plug-001", "heap") and collector.boots == boots,  # noqa: B023
+                    f"readings of the boots {boots}",
+                )
+            finally:
+                stop.set()
+                emulator.join()
+        collector.link.close()
 
 
 @pytest.mark.parametrize("publish_as", ["memfleet", "shelly"])
