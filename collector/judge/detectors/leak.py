@@ -314,7 +314,7 @@ def _hours_left(seen: Seen, now: Numbers, ground: Ground, rate: Numbers) -> tupl
     windows, _, looked_at, _, _, views = seen
     buckets, bucket_hours = windows.shape[1], HOURS_OF[views]
     first, last = first_and_last(looked_at)
-    begins = first - np.where(is_daily(views), DAY_MS / HOUR_MS / bucket_hours, 0)
+    begins = _begins(windows, first, views)
     ages, ceiling_age = ages_of(buckets, views, ground), ground.ceiling_ages_ms / HOUR_MS
     ceiling = np.where(ceiling_age <= (buckets - begins) * bucket_hours, ground.ceilings, np.nan)
     read = np.where(since(begins, windows), windows, np.nan)
@@ -323,6 +323,18 @@ def _hours_left(seen: Seen, now: Numbers, ground: Ground, rate: Numbers) -> tupl
     ages = np.column_stack([ages[np.arange(len(last)), last], np.zeros((len(last), 2)), ceiling_age])
     left = np.fmin(by_read, hours_left(others, ages, rate, ground.limits))
     return np.where(rate > 0, left, np.inf), np.hypot(scatter, bucket_hours / np.sqrt(12))
+
+
+def _begins(windows: Numbers, first: Numbers, views: Rows) -> Numbers:
+    """From which bucket on what was read belongs to the growth: of whole days behind the lowest of the first of them,
+    lest the end of the tooth before it counts as a peak that may come again."""
+    daily = np.flatnonzero(is_daily(views))
+    begins = first.copy()
+    back = first[daily, None] - np.arange(windows.shape[1])[None, :]
+    of_first_day = (back >= 0) & (back <= np.round(_DAY_H / HOURS_OF[views[daily]])[:, None])
+    lowest = np.argmin(np.where(of_first_day & np.isfinite(windows[daily]), windows[daily], np.inf), axis=1)
+    begins[daily] = np.fmin(lowest + 1, first[daily])
+    return begins
 
 
 def ages_of(buckets: int, views: Rows, ground: Ground) -> Numbers:

@@ -163,6 +163,16 @@ def test_memory_ends_at_a_peak_that_was_too_short_for_a_bucket() -> None:
     assert find_leaks(window, 0, before).hours_left[0] == find_leaks(window, 0, ground()).hours_left[0]
 
 
+def test_what_was_given_back_as_growth_began_is_no_peak_that_may_come_again() -> None:
+    view, size, flushed = VIEWS.index((6, True)), 300_000.0, 5
+    hours = HOURS_OF[view] * (np.arange(31.0)[None, :] - flushed)
+    window = np.where(hours < 0, 240_000 + 1_000 * hours, 130_000 + 1_000 * hours)
+    known = {"limits": size, "ceilings": 240_000, "newest": window[0, -1]}
+    age_ms = float(HOUR_MS * (hours[0, -1] + HOURS_OF[view]))
+    (left,) = find_leaks(window, view, ground(**known, ceiling_ages_ms=age_ms)).hours_left
+    assert left == pytest.approx((size - window[0, -1]) / 1_000, rel=0.1)
+
+
 def test_time_left_counts_from_the_newest_value() -> None:
     newest = BASE + 500.0 * 36
     found = find_leaks(line(500), 0, ground(newest=newest, open_ms=27_500)).hours_left[0]
