@@ -299,13 +299,13 @@ def test_a_daily_cycle_is_no_leak_at_any_hour(phase: int) -> None:
 def test_teeth_that_last_for_days_are_leaks_once_and_what_outgrows_them_is_one(hours: int) -> None:
     """The first tooth might be anything; a leak of 200 bytes/h beneath later ones is told once it is above them."""
     bench, noise = Bench(LEAK_RULE), random.Random(hours)
-    bench.judge = Judge(parse_rules(LEAK_RULE), Shelf(), 1e9, step_ms=1_800_000)
-    for up_s in range(0, 16 * 86_400, 1800):
+    bench.judge = Judge(parse_rules(LEAK_RULE), Shelf(), 1e9, step_ms=3_600_000)
+    for up_s in range(0, 16 * 86_400, 3600):
         tooth, leak = 51_200 * (up_s / 3600 % hours) / hours, 200 * max(0, up_s - 8 * 86_400) / 3600
         used = min(204_800, int(122_880 + tooth + leak + noise.uniform(0, 2_000)))
         values = {"size": 204_800, "used": used}
-        reading = rows("b", "heap", ("main",), bench.now_ms + 1_799_000, values, uptime_ms=1000 * up_s)
-        bench.second(reading, seconds=1800)
+        reading = rows("b", "heap", ("main",), bench.now_ms + 3_599_000, values, uptime_ms=1000 * up_s)
+        bench.second(reading, seconds=3600)
     days = [(finding.at_ms - START_MS) / 1000 / 86_400 for finding in bench.findings if finding.status == "firing"]
     assert [day for day in days if hours / 24 + 0.1 < day < 8] == []
     assert [day for day in days if 8 < day < 15]
