@@ -76,6 +76,8 @@ class AppriseChannel:
 
     def __init__(self, url: str, reach: Reach) -> None:
         service = apprise.Apprise.instantiate(url)
+        if service is None and "://" not in url:
+            raise ValueError("is no address: one begins with its service, as in mailto://")
         if service is None:
             raise ValueError(f"apprise knows no service for {_masked(url)}: see its list of addresses")
         self.name = f"{_masked(url)}#{hashlib.sha256(url.encode()).hexdigest()[:6]}"

@@ -321,9 +321,10 @@ def test_wrong_addresses_are_all_named_without_their_secrets(tmp_path: Path) -> 
     file.write_text("# channels\nnosuch://secret-token@host\n")
     file.chmod(0o600)
     with pytest.raises(ConfigError) as raised:
-        make_channels(Notify(urls=("what://?",), url_file=str(file)), "collector.toml")
-    assert len(raised.value.faults) == 2
-    assert f"{file}:2" in raised.value.faults[1]
+        make_channels(Notify(urls=("what://?", "secret"), url_file=str(file)), "collector.toml")
+    assert len(raised.value.faults) == 3
+    assert raised.value.faults[1] == "notify.urls[1]: is no address: one begins with its service, as in mailto://"
+    assert f"{file}:2" in raised.value.faults[2]
     assert "secret" not in str(raised.value)
 
 
