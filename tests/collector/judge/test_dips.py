@@ -13,7 +13,7 @@ from collector.judge.detectors.dips import without_dips, without_dips_at_ends
 from collector.judge.engine import Judge
 from collector.judge.rules import parse_rules
 from collector.records import Arrival
-from tests.collector.judge.stream import LEAK_RULE, START_MS, rows, told
+from tests.collector.judge.stream import LEAK_RULE, START_MS, rows
 
 KIB = 1024
 SIZE, USED, A_DAY = 300 * KIB, 120 * KIB, 86_400
@@ -51,33 +51,35 @@ def test_what_was_told_goes_on_until_a_dip_at_an_end_has_proved_to_be_none() -> 
     np.testing.assert_array_equal(without_dips_at_ends(falls, np.array([2.0])), window(np.nan, 6, 7, 2))
 
 
-def lived(dips: Mapping[float, float], *, days: float = 5, ends_day: float = math.inf) -> list[tuple[str, str, float]]:
-    """What is told, its status, and on which day, of a heap that leaks; `dips` are bytes less in the one sample after
-    that day; from `ends_day` on all that was leaked is given back."""
+def lived(*boards: Mapping[float, float], ends_day: float = math.inf) -> list[list[tuple[str, str, float]]]:
+    """What is told of each of these heaps, its status, and on which day. All leak for five days; each has its dips,
+    bytes less in the one sample after a day; from `ends_day` on all that was leaked is given back."""
     judge = Judge(parse_rules(LEAK_RULE), Shelf(), 4 * EVERY_S, step_ms=EVERY_S * 1000)
-    noise, found = np.random.default_rng(4), list[tuple[str, str, float]]()
-    for number in range(int(days * A_DAY / EVERY_S)):
-        at = number * EVERY_S
-        grown = GROWS * at if at < ends_day * A_DAY else 0
-        dip = sum(by for day, by in dips.items() if 0 <= at - day * A_DAY < EVERY_S)
-        used = int(USED + grown - dip + noise.choice((0, 0, 64, 400)))
+    noise, found = np.random.default_rng(4), [list[tuple[str, str, float]]() for _ in boards]
+    for at in range(0, 5 * A_DAY, EVERY_S):
         now_ms = START_MS + at * 1000
-        reading = rows("board-1", "heap", ("main",), now_ms, {"size": SIZE, "free": SIZE - used})
-        news = judge.batch([Arrival(now_ms + 10, "agent", [reading])], now_ms + 1000)
-        found += [(rule, status, at / A_DAY) for rule, status in told(news)]
+        held = USED + (GROWS * at if at < ends_day * A_DAY else 0) + noise.choice((0, 0, 64, 400))
+        arriving = []
+        for number, dips in enumerate(boards):
+            dip = sum(by for day, by in dips.items() if 0 <= at - day * A_DAY < EVERY_S)
+            values = {"size": SIZE, "free": SIZE - int(held - dip)}
+            arriving.append(rows(f"board-{number}", "heap", ("main",), now_ms, values))
+        for finding in judge.batch([Arrival(now_ms + 10, "agent", arriving)], now_ms + 1000):
+            found[int(finding.device[-1])].append((finding.rule, finding.status, at / A_DAY))
     return found
 
 
 def test_one_low_sample_neither_hides_a_leak_nor_ends_it() -> None:
-    (told_without,) = lived({})
+    (told_without,), *others = lived(
+        {}, {1.02: USED}, {1.02: 40 * KIB, 1.9: 50 * KIB}, {3.3: USED, 4.5: 30 * KIB}
+    )  # fmt: skip
     assert told_without[:2] == ("heap-leak", "firing")
-    for dips in ({1.02: USED}, {1.02: 40 * KIB, 1.9: 50 * KIB}, {3.3: USED, 4.5: 30 * KIB}):
-        (one,) = lived(dips)
-        assert one[:2] == ("heap-leak", "firing"), dips
-        assert one[2] <= told_without[2] + 1, dips
+    for (one,) in others:
+        assert one[:2] == ("heap-leak", "firing")
+        assert one[2] <= told_without[2] + 1
 
 
 def test_memory_that_stays_given_back_ends_it() -> None:
-    first, second = lived({}, ends_day=4)
+    ((first, second),) = lived({}, ends_day=4)
     assert (first[1], second[1]) == ("firing", "resolved")
     assert 4 < second[2] < 4.2
