@@ -151,14 +151,14 @@ def _faults(path: str, case: Mapping[str, Any], rules: Sequence[Rule] | None) ->
         yield f"{path}.every: must be longer than {case['every']}"
     if case.get("series") == []:
         yield f"{path}.series: is empty; a case needs a [[case.series]]"
-    said = [series.get("names", []) for _, series in tables_in(case, "series", path)]
-    for place, series in tables_in(case, "series", path):
+    told_of = list(tables_in(case, "series", path))
+    for place, series in told_of:
         yield from _series_faults(place, series)
     for place, expected in tables_in(case, "expect", path):
         at_ms, until_ms = _ms(expected.get("at")), _ms(expected.get("until"))
         if at_ms is not None and until_ms is not None and until_ms < at_ms:
             yield f"{place}.until: {expected['until']} is before {expected['at']}, when it fires at the latest"
-        if expected.get("names", []) not in ([], *said):
+        if expected.get("names", []) not in ([], *(series.get("names") for _, series in told_of)):
             yield f"{place}.names: {expected['names']!r} is no series of the case"
         if rules is not None and isinstance(expected.get("rule"), str):
             yield from _rule_faults(place, expected, rules)

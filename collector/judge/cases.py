@@ -89,10 +89,8 @@ def _check(expected: Expected, said: Sequence[tuple[Finding, int]], used: set[in
 
 
 def _is_meant(expected: Expected, finding: Finding) -> bool:
-    return (
-        (expected.rule, expected.state) == (finding.rule, finding.state)
-        and expected.names in ((), finding.names)
-    )  # fmt: skip
+    meant, told = ((one.rule, one.state) for one in (expected, finding))
+    return meant == told and expected.names in ((), finding.names)
 
 
 def _called(alert: Expected | Finding) -> str:

@@ -184,18 +184,17 @@ class Judge:
         table.touched.clear()
         if kind == "device":
             rows = np.flatnonzero(~np.isnan(table.column("silent_s")))
-            times, over = self.hearing.newest_ms[rows], self.board.is_over(kind, rows, now)
         else:
             wanted = touched.copy()
             for alerts in on_kind:
                 wanted[alerts.active()] = True
             rows = np.flatnonzero(wanted)
-            over = self.board.is_over(kind, rows, now)
-            if kind != "event":  # what has no news is neither good nor bad; only events end by themselves
-                is_live = now - table.heard_ms[rows] <= self.hearing.live_ms
-                due_now = is_live | over | np.isin(rows, lost.get(kind, ()))
-                rows, over = rows[due_now], over[due_now]
-            times = table.time_ms[rows]
+        over = self.board.is_over(kind, rows, now)
+        if kind not in ("device", "event"):  # what has no news is neither good nor bad; only events end by themselves
+            is_live = now - table.heard_ms[rows] <= self.hearing.live_ms
+            due_now = is_live | over | np.isin(rows, lost.get(kind, ()))
+            rows, over = rows[due_now], over[due_now]
+        times = self.hearing.newest_ms[rows] if kind == "device" else table.time_ms[rows]
         due = due_of(table, rows, times, touched[rows], over) if len(rows) else None
         findings: list[Finding] = []
         for alerts in on_kind:

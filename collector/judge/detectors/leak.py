@@ -244,7 +244,7 @@ def _least_rises(views: Rows) -> Numbers:
 
 
 def asked_of_teeth(seen: Seen, ground: Ground) -> list[Asked]:
-    """That it is no tooth of a saw: of days nothing of that is asked."""
+    """That it is no tooth of a saw. Of whole days only `_asked_of_days_before` is."""
     windows, over, _, held, _, views = seen
     first, _ = first_and_last(held)
     begin, end = at_part(held, 0), at_part(held, 1)
