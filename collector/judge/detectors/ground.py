@@ -20,7 +20,7 @@ class Ground(NamedTuple):
     `newest` the newest value, bytes, and `open_ms` how long after the end of the window it was read; `hidden` bytes
     that may be used and are not counted, where only what is free is told; `most` bytes were used at most in this boot,
     as the device itself keeps it (NaN: it does not); `day_before` the highest least value of any 24 hours before the
-    window (NaN: there were none).
+    window, where it is of whole days (NaN: there were none).
     """
 
     limits: Numbers

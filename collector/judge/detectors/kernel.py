@@ -26,7 +26,7 @@ from collector.judge.detectors.conditions import Asked, all_held, at_least, more
 from collector.judge.detectors.ground import Ground
 from collector.judge.detectors.history import BUCKETS, History
 from collector.judge.detectors.leak import Seen, asked_of_rise, rises_of, seen_in
-from collector.judge.detectors.look import ground_of, stays_told
+from collector.judge.detectors.look import day_before, ground_of, stays_told
 from collector.judge.detectors.shape import at_part, bend, first_and_last, slopes
 from collector.judge.detectors.tell import tell
 from collector.judge.detectors.views import HOURS_OF, LEVEL_OF, VIEWS, is_daily, views_of, watched
@@ -127,7 +127,7 @@ def kernel_ground_of(table: Table, history: History, views: Rows, rows: Rows) ->
         given_back=history.given_back(rows, LEVEL_OF[views], layer=KERNEL),
         ratchets=np.zeros(len(rows)),
         newest=history.least[rows, KERNEL, 0, history.newest[rows, 0] % BUCKETS].astype(np.float64),
-        day_before=history.highest_day_before(rows, LEVEL_OF[views], layer=KERNEL),
+        day_before=day_before(history, views, rows, layer=KERNEL),
     )
 
 

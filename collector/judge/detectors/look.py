@@ -47,7 +47,7 @@ from collector.judge.detectors.quiet import LEAST_H, LEAST_PART, OFTEN_S, find_q
 from collector.judge.detectors.step import find_steps, is_new
 from collector.judge.detectors.tell import ACROSS_BOOTS, QUIET, never, tell, tell_leaks
 from collector.judge.detectors.trace import COARSEST, FINEST, TRACED, trace_of
-from collector.judge.detectors.views import LEVEL_OF, views_of, watched
+from collector.judge.detectors.views import LEVEL_OF, is_daily, views_of, watched
 from collector.judge.expression import Numbers, Truths
 from collector.judge.series import Rows, Table
 from collector.judge.used import end_of_memory, most_used
@@ -79,8 +79,16 @@ def ground_of(table: Table, history: History, views: Rows, rows: Rows) -> Ground
         history.mark(rows, LAST_MS) - history.begin_open_ms(rows, LEVEL_OF[views]),
         np.where(np.isnan(known["used"]), _HIDDEN * known["limit"], 0),
         most_used(known),
-        history.highest_day_before(rows, LEVEL_OF[views]),
+        day_before(history, views, rows),
     )
+
+
+def day_before(history: History, views: Rows, rows: Rows, layer: int = 0) -> Numbers:
+    """`Ground.day_before`, which is asked of whole days alone."""
+    highest, daily = np.full(len(rows), np.nan), np.flatnonzero(is_daily(views))
+    if len(daily):
+        highest[daily] = history.highest_day_before(rows[daily], LEVEL_OF[views[daily]], layer)
+    return highest
 
 
 def look(table: Table, history: History, closed: Rows, levels: Rows) -> None:
@@ -180,7 +188,7 @@ def block_ground_of(table: Table, history: History, views: Rows, rows: Rows, gro
         heard_ms=np.zeros(len(rows)),
         newest=newest["limit"] - newest["largest_free"],
         most=unknown,
-        day_before=history.highest_day_before(rows, LEVEL_OF[views], layer=1),
+        day_before=unknown,
     )
 
 
