@@ -30,6 +30,7 @@ _RESTARTED = "The device restarted, and that ended it."
 _BEGUN_ANEW = "The device restarted, and only that ended it: memory began anew."
 _RETIRED = "The device was taken out of service."
 _LEFT_ALONE = "The rule does not apply to it any more."
+_UNLISTED = "The device lists the task no more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class Findings:
         if status == "firing":
             reason = fill(rule.reason, values)
         else:
-            reason, settle_ms = self._end(alerts, row, at_ms)
+            reason, settle_ms = self._end(alerts, row, at_ms, over=bool(due.over[place]))
             reason = reason or fill(rule.resolved, values)
         about = self._book.about(device)
         key = _key(rule.title, device, rule.kind, names)
@@ -112,10 +113,11 @@ class Findings:
             boot=self._board.boots.get(device, 0),
         )  # fmt: skip
 
-    def _end(self, alerts: Alerts, row: int, at_ms: int) -> tuple[str, int]:
-        """How an alert ends that a restart ended, or somebody who says that it does not count ("" where neither did),
-        and for how long it may come back: what a restart took away comes back as it came, and what a detector saw as
-        long as it saw it is to be seen no more."""
+    def _end(self, alerts: Alerts, row: int, at_ms: int, *, over: bool) -> tuple[str, int]:
+        """How an alert ends that did not end by itself ("" where it did): somebody says that it does not count, the
+        device restarted, or nothing more is to come of the row, which is `over`. And for how long it may come back:
+        what a restart took away comes back as it came, and what a detector saw as long as it saw it is to be seen no
+        more."""
         rule, boot_ms = alerts.rule, int(alerts.boot_ms[row])
         device = self._board.tables[rule.kind].devices[row]
         if not alerts.selected[row]:
@@ -127,7 +129,7 @@ class Findings:
             reason = _BEGUN_ANEW if rule.is_of_a_boot else _RESTARTED
             return reason, max(again_ms, min(boot_ms, _MOST_SETTLE_MS) if rule.kind in GROWING_KINDS else 0)
         stood_ms = at_ms - int(alerts.since_ms[row]) if rule.is_of_a_boot else 0
-        return "", max(again_ms, min(stood_ms, _MOST_SETTLE_MS))
+        return _UNLISTED if over and rule.kind == "task" else "", max(again_ms, min(stood_ms, _MOST_SETTLE_MS))
 
     def _back_within_ms(self, device: str) -> int:
         """For how long anything of the device may come back with one of its next boots: while it restarts again and

@@ -72,4 +72,4 @@ def test_a_task_that_is_listed_no_more_holds_nothing_any_more() -> None:
         bench.second(*listed, seconds=10)
         told.append([(one.status, one.reason) for one in bench.findings])
     assert [status for status, _ in told[25]] == ["firing"]
-    assert told[-1][1:] == [("resolved", "Nothing is left of what the deleted task worker held, or it runs again.")]
+    assert told[-1][1:] == [("resolved", "The device lists the task no more.")]
