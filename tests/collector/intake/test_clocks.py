@@ -73,7 +73,7 @@ def test_a_drifting_clock_is_followed_to_a_minute(gateway: Gateway) -> None:
         boot = Clock(f"drift {drift}", None)
         off = [
             gateway.place(at_ms, slow_ms=round(at_ms * drift), late_ms=300, clock=boot) - round(at_ms * drift)
-            for at_ms in range(0, 200 * 86_400_000, 60_000)
+            for at_ms in range(0, 200 * 86_400_000, 300_000)
         ]
         assert max(abs(ms) for ms in off) <= OFF_MS + 1_000
     assert gateway.corrected == pytest.approx(2 * 200 * 86_400_000 * 4e-5 / OFF_MS, abs=2)

@@ -9,7 +9,7 @@ import numpy as np
 from collector.judge.detectors.blocks import BLOCKS
 from collector.judge.detectors.night import Night
 from collector.judge.detectors.settled import find_leaks_of_nights
-from tests.collector.judge.stream import Bench, rows
+from tests.collector.judge.stream import Bench, as_one, rows
 
 LIMIT, BASE, NIGHTS = 300_000.0, 120_000.0, 20
 SAMPLES = 30
@@ -64,12 +64,14 @@ def told(of: Night) -> int:
 def five_minutes(bench: Bench, seconds: int, lost_a_second: float, rest: Callable[[], float], boot: int = 1) -> None:
     """A tick with four readings a minute, from that uptime on, of two heaps: `leaks`, and `well` beside it."""
     blocks = [
-        rows(
-            "b", "heap", (name,), bench.now_ms + ms,
-            {"size": 300_000, "free": int(180_000 - rate * (seconds + ms / 1000) - rest())},
-            boot=boot, uptime_ms=seconds * 1000 + ms,
-        )
+        as_one([
+            rows(
+                "b", "heap", (name,), bench.now_ms + ms,
+                {"size": 300_000, "free": int(180_000 - rate * (seconds + ms / 1000) - rest())},
+                boot=boot, uptime_ms=seconds * 1000 + ms,
+            )
+            for ms in range(0, 300_000, 15_000)
+        ])
         for name, rate in (("leaks", lost_a_second), ("well", 0.0))
-        for ms in range(0, 300_000, 15_000)
     ]  # fmt: skip
     bench.second(*blocks, seconds=300)

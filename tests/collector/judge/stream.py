@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from collector.judge.backtest import Shelf
 from collector.judge.engine import Judge
 from collector.judge.rules import load_rules, parse_rules
@@ -34,6 +36,14 @@ def rows(device: str, kind: str, names: tuple[str, ...], time_ms: int, values: d
         device, more.get("boot", 1), kind, names, flags, more.get("resolution", 1), time_ms, uptime,
         tuple(values), [[0, None if uptime is None else 0, *values.values()]],
     )  # fmt: skip
+
+
+def as_one(readings: Sequence[Rows]) -> Rows:
+    """Readings of one thing as the one block that agents send of them."""
+    first = readings[0]
+    uptimes = [None if first.u0 is None or one.u0 is None else one.u0 - first.u0 for one in readings]
+    lines = [[one.t0 - first.t0, up, *one.rows[0][2:]] for one, up in zip(readings, uptimes, strict=True)]
+    return msgspec.structs.replace(first, rows=lines)
 
 
 class Bench:

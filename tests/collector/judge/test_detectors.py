@@ -296,10 +296,10 @@ def test_a_stack_that_tells_only_what_it_had_left_is_measured_against_what_that_
     bench = Bench()
 
     def hear(left: int) -> None:
-        bench.second(rows("s", "stack", ("net",), bench.now_ms + 599_000, {"min_free": left}), seconds=600)
+        bench.second(rows("s", "stack", ("net",), bench.now_ms + 1_199_000, {"min_free": left}), seconds=1200)
 
-    for number in range(1_440):
-        hear(1_344 - number // 12 * 8)
+    for number in range(720):
+        hear(1_344 - number // 6 * 8)
     assert told(bench.findings) == [("stack-creep", "firing")]
     assert "bytes are left and will be used up in" in bench.findings[0].reason
     hear(200)

@@ -14,6 +14,7 @@ from collector.judge.detectors.stairs import rises_in_steps
 from collector.judge.detectors.teeth import feet, saws
 from collector.judge.explaining_night import explain_night, explain_settled
 from telemetry.readings import About
+from telemetry.wire import Rows
 from tests.collector.judge.nights import (
     BASE,
     HOURS,
@@ -28,7 +29,7 @@ from tests.collector.judge.nights import (
     told,
     traffic,
 )
-from tests.collector.judge.stream import LEAK_RULE, Bench, rows
+from tests.collector.judge.stream import LEAK_RULE, Bench, as_one, rows
 
 
 @pytest.mark.parametrize(
@@ -356,15 +357,13 @@ def test_a_night_of_an_mt3620_is_told_and_records_are_not() -> None:
     bench = Bench(LEAK_RULE.replace('kind = "heap"', 'kind = "process"'))
     bench.second(*(About(device, 1, {"platform": "mt3620"}) for device in ("leaks", "creeps")))
     for seconds in range(0, 8 * 3600, 300):
-        blocks = []
+        said: dict[str, list[Rows]] = {"leaks": [], "creeps": []}
         for ms in range(0, 300_000, 15_000):
-            hours = (seconds + ms / 1000) / 3600
+            hours, uptime_ms = (seconds + ms / 1000) / 3600, seconds * 1000 + ms
             for device, kib in (("leaks", 78 + 3.7 * hours), ("creeps", 78 + 13 * np.log2(1 + hours))):
                 used = {"user_mode": 1024 * int(kib)}
-                uptime_ms = seconds * 1000 + ms
-                blocks.append(
-                    rows(device, "process", (), bench.now_ms + ms, used, resolution=1024, uptime_ms=uptime_ms)
-                )
-        bench.second(*blocks, seconds=300)
+                of_kib = {"resolution": 1024, "uptime_ms": uptime_ms}
+                said[device].append(rows(device, "process", (), bench.now_ms + ms, used, **of_kib))
+        bench.second(*map(as_one, said.values()), seconds=300)
     assert [(finding.device, finding.status) for finding in bench.findings] == [("leaks", "firing")]
     assert "3.7 KiB/h" in bench.findings[0].reason

@@ -64,11 +64,12 @@ class Desk:
             uptimes = times - np.tile(self.born_hours, len(at)) * 3_600_000
             yield at[-1] / 3600, self.history.add(rows, START_MS + times.astype(np.int64), layers, uptimes)
 
-    def told(self, hours: float) -> np.ndarray:
-        """When each was told, in hours of its boot; NaN of those that were not, up to then."""
+    def told(self, hours: float, every: int = 1) -> np.ndarray:
+        """When each was told, in hours of its boot; NaN of those that were not, up to then. Seen at `every` look."""
         found = np.full(len(self.rows), np.nan)
-        for now, _ in self.hear(hours):
-            found[np.isnan(found) & np.isfinite(self.leaks(self.rows).rate)] = now
+        for number, (now, _) in enumerate(self.hear(hours)):
+            if number % every == 0:
+                found[np.isnan(found) & np.isfinite(self.leaks(self.rows).rate)] = now
         return found
 
     def leaks(self, rows: np.ndarray) -> Leaks:
@@ -208,7 +209,7 @@ def test_what_comes_and_goes_within_minutes_hides_no_leak() -> None:
 
 def test_at_work_what_begins_within_the_first_day_may_be_a_morning() -> None:
     in_the_morning, a_day_later = (both(leak(1, begins=begins), flicker(700)) for begins in (6, 26))
-    told = Desk([in_the_morning, a_day_later], period_s=40).told(31)
+    told = Desk([in_the_morning, a_day_later], period_s=40).told(31, every=5)
     assert np.isnan(told[0])
     assert 26 + 1.5 - LATE_H < told[1] < 26 + 3.5
 

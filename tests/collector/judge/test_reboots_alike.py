@@ -12,7 +12,7 @@ from collector.judge.rules import load_rules
 from collector.records import Finding
 from telemetry.readings import About
 from telemetry.wire import Rows
-from tests.collector.judge.stream import Bench, rows
+from tests.collector.judge.stream import Bench, as_one, rows
 
 FREE = 80_000
 MINUTE_MS = 60_000
@@ -30,14 +30,19 @@ class Board(Bench):
         return rows("board", kind, names, self.now_ms, values, boot=self.boot, uptime_ms=self.uptime_ms)
 
     def live(self, hours: float, *free: int) -> None:
-        """As much is free as the values say, in turn."""
-        for number in range(round(hours * 12)):
-            values = {"free": free[number % len(free)]} | ({} if self.size is None else {"size": self.size})
-            self.in_five_minutes("main", values)
+        """As much is free as the values say, in turn; of two readings is heard at once."""
+        more = {} if self.size is None else {"size": self.size}
+        values = [{"free": free[number % len(free)]} | more for number in range(round(hours * 12))]
+        for number in range(0, len(values), 2):
+            self.hear("main", *values[number : number + 2])
 
-    def in_five_minutes(self, heap: str, values: dict[str, Any]) -> None:
-        self.now_ms, self.uptime_ms = self.now_ms + 4 * MINUTE_MS, self.uptime_ms + 5 * MINUTE_MS
-        self.second(self.says("heap", (heap,), values), seconds=60)
+    def hear(self, heap: str, *told: dict[str, Any]) -> None:
+        """What a heap told each five minutes."""
+        said, self.now_ms = [], self.now_ms - MINUTE_MS
+        for values in told:
+            self.now_ms, self.uptime_ms = self.now_ms + 5 * MINUTE_MS, self.uptime_ms + 5 * MINUTE_MS
+            said.append(self.says("heap", (heap,), values))
+        self.second(as_one(said), seconds=60)
 
     def restart(self, reason: str, about: About | None = None) -> None:
         self.boot, self.uptime_ms = self.boot + 1, 300
@@ -175,7 +180,7 @@ def test_crashes_of_two_heaps_are_not_alike() -> None:
     board = Board()
     for heap in ("internal", "spiram"):
         for free in [FREE] * 60 + [20_000] * 6:
-            board.in_five_minutes(heap, {"free": free})
+            board.hear(heap, {"free": free})
         board.restart("panic")
     assert board.fired() == []
 
