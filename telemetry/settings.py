@@ -77,17 +77,30 @@ class Broker(Settings, frozen=True):
 
 def load(kind: type[T], path: Path | None, environment: Mapping[str, str], **overrides: Any) -> T:
     """A configuration of that kind. ConfigError lists every fault of the file."""
-    document: dict[str, Any] = {}
     source = str(path) if path else "settings"
-    if path is not None:
-        document = read(path)
-    _merge_environment(document, kind, environment)
+    document = _document(kind, path, environment)
     for name, value in overrides.items():
         if isinstance(value, dict) and isinstance(there := document.get(name), dict):
             document[name] = there | value  # of a table, what is not spoken of stays as it is
         elif value is not None:
             document[name] = value
     return convert(kind, document, source)
+
+
+def load_what_is_right(kind: type[T], path: Path, environment: Mapping[str, str]) -> tuple[T | None, list[str]]:
+    """A configuration without its tables of which something is wrong, and every fault: who looks further finds what
+    else there is. None where it cannot do without one of them. ConfigError when the file is none."""
+    document = _document(kind, path, environment)
+    faults = faults_in(kind, document)
+    wrong = {re.split(r"[.\[:]", fault, maxsplit=1)[0] for fault in faults}
+    right = {name: value for name, value in document.items() if name not in wrong}
+    return (None if faults_in(kind, right) else msgspec.convert(right, kind)), faults
+
+
+def _document(kind: type[msgspec.Struct], path: Path | None, environment: Mapping[str, str]) -> dict[str, Any]:
+    document = {} if path is None else read(path)
+    _merge_environment(document, kind, environment)
+    return document
 
 
 def once_each(what: str, names: Sequence[str]) -> None:

@@ -23,7 +23,7 @@ from memfleet.commands.init import CONFIGURATIONS, Role
 from telemetry.errors import ConfigError, EnvironmentFault
 from telemetry.mqtt import require_files
 from telemetry.secrets import read_secret
-from telemetry.settings import load
+from telemetry.settings import load_what_is_right
 
 
 def command(
@@ -36,8 +36,9 @@ def command(
     [bold]Example:[/bold] memfleet check-config collector.toml
     """
     role = role or role_of(file)
-    config = load(CONFIGURATIONS[role], file, os.environ)
-    faults = [] if elsewhere else _faults_here(config, file)
+    config, faults = load_what_is_right(CONFIGURATIONS[role], file, os.environ)
+    if config is not None and not elsewhere:
+        faults += _faults_here(config, file)
     if faults:
         raise ConfigError(str(file), faults)
     typer.echo(f"{file}: good as the configuration of {'an agent' if role is Role.agent else 'a collector'}")

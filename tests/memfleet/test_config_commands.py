@@ -138,6 +138,18 @@ def test_check_config_looks_into_rules_addresses_and_the_open_page(tmp_path: Pat
     assert f"judging.rules_file: {rules}: No such file" in run(monkeypatch, capsys, "check-config", str(file))[1]
 
 
+def test_check_config_looks_further_though_another_table_is_wrong(tmp_path: Path, monkeypatch, capsys) -> None:
+    file, rules = tmp_path / "collector.toml", tmp_path / "rules.toml"
+    rules.write_text("")
+    of_page = '[page]\nhost = "0.0.0.0"\nread_token_fil = "x"\n'  # it is not open for want of a setting
+    file.write_text(f'flet = "a"\n[judging]\nrules_file = "{rules}"\n[notify]\nurls = ["nosuch://x"]\n{of_page}')
+    status, printed = run(monkeypatch, capsys, "check-config", str(file))
+    assert status == 2
+    for said in ("flet: unknown", "page.read_token_fil: unknown", "notify.urls[0]: ", f"{rules} there is no [[rule]]"):
+        assert said in printed
+    assert "page.read_token_file: missing" not in printed
+
+
 def said_by_refused_collector(folder: Path, settings: str) -> str:
     """What a collector with these settings writes, which does not begin."""
     file = folder / "collector.toml"
