@@ -26,6 +26,8 @@ _SEVERITIES = ("info", "warning", "critical")
 _SOON_MS, _SELDOM_MS = 600_000, 302_400_000
 """Pauses after which a fault is said to have come back. Whoever has shorter ones settled wants to hear of each."""
 
+_REGRADED = "It goes on as {}, as its rule says now."
+
 
 class Member(NamedTuple):
     """One thing of an incident: what the judge last said when it fired and, where it does no more, when it ended.
@@ -90,6 +92,26 @@ class Incidents:
             named.append(finding)
         told = [incident_of(self.open[key], "firing", tick_ms) for key in news]
         return named, told + self._close(tick_ms)
+
+    def regrade(self, severities: Mapping[str, str], tick_ms: int) -> tuple[list[Finding], list[Incident]]:
+        """The severities of rules, by name, are these now: what fires as another ends as that, and fires as this."""
+        found, news = list[Finding](), dict[str, None]()
+        for key, incident in self.open.items():
+            for name, member in incident.members.items():
+                was = member.finding
+                severity = severities.get(was.rule, was.severity)
+                if severity == was.severity:
+                    continue
+                now = msgspec.structs.replace(was, severity=severity)
+                incident.members[name] = member._replace(finding=now)
+                self.changed.add((key, name))
+                news[key] = None
+                if member.firing:
+                    said = {"incident": key, "at_ms": tick_ms}
+                    ended = _REGRADED.format(severity)
+                    found.append(msgspec.structs.replace(was, status="resolved", reason=ended, **said))
+                    found.append(msgspec.structs.replace(now, **said))
+        return found, [incident_of(self.open[key], "firing", tick_ms) for key in news]
 
     def restore(self, incident: Open) -> None:
         """Put back an incident that the state on disk holds."""

@@ -58,7 +58,7 @@ class JudgeProcess:
         self._state = state.StateFile(self.journal.db, self.judge)
         incident_state.restore(self.journal.db, self.incidents)
         self._batches = Batches(self.journal.db, directory / READINGS)
-        self._resolve_orphans()
+        self._follow_rules()
 
     @garbage_left()
     def step(self, frames_at_once: int = _FRAMES_AT_ONCE) -> bool:
@@ -88,11 +88,15 @@ class JudgeProcess:
             self.journal.count(Counter(f"findings_{finding.status}" for finding in findings))
             self.journal.evict()
 
-    def _resolve_orphans(self) -> None:
-        """A rule was taken out of the file: what fires by it would never end."""
+    def _follow_rules(self) -> None:
+        """The file of rules is another than before: what fires by one that is gone would never end, and what fires by
+        one of another severity matters as much as that says."""
+        severities = {alerts.rule.name: alerts.rule.severity for alerts in self.judge.alerts.values()}
+        tick_ms = self.judge.hearing.tick_ms
         with self.journal.transaction() as db:
             orphans = [self.judge.orphan(*orphan) for orphan in state.firing_without_rule(db, self.judge)]
-            self._append(*self.incidents.take(orphans, self.judge.hearing.tick_ms))
+            self._append(*self.incidents.take(orphans, tick_ms))
+            self._append(*self.incidents.regrade(severities, tick_ms))
             incident_state.save(db, self.incidents)
 
 

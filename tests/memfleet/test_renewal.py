@@ -68,6 +68,10 @@ def test_rules_are_read_anew_and_wrong_ones_are_refused_while_alerts_stay(bench:
         read_anew(lambda: "lower" in bench.alerts(), "the new rule fires")
         assert bench.alerts()["low"]["since_ms"] == before["since_ms"], "the old one goes on"
 
+        bench.rules.write_text((RULE.format("low", 2000) + RULE.format("lower", 3000)).replace("warning", "critical"))
+        read_anew(lambda: bench.alerts()["low"]["severity"] == "critical", "what fires matters as much as is written")
+        assert bench.alerts()["low"]["since_ms"] == before["since_ms"]
+
         bench.rules.write_text(RULE.format("lower", 3000))
         read_anew(lambda: "low" not in bench.alerts(), "a rule that is gone fires no more")
         config = bench.collector.config

@@ -87,6 +87,24 @@ def test_what_ends_is_as_severe_as_what_began_though_its_rule_is_gone(incidents:
     assert (ended.status, ended.severity) == ("resolved", "critical")
 
 
+def test_another_severity_of_its_rule_is_that_of_what_fires(incidents: Incidents) -> None:
+    take(incidents, finding("a"), finding("b"), finding("c", rule="other"))
+    (open_one,) = take(incidents, finding("a", "resolved", T0 + 1000), at_ms=T0 + 1000)
+    incidents.changed.clear()
+    found, (told,) = incidents.regrade({"heap-leak": "critical", "other": "warning"}, T0 + 2000)
+    assert [(one.device, one.status, one.severity, one.at_ms) for one in found] == [
+        ("b", "resolved", "warning", T0 + 2000), ("b", "firing", "critical", T0 + 2000)
+    ]  # fmt: skip
+    assert [(one.incident, one.reason) for one in found] == [
+        (open_one.key, "It goes on as critical, as its rule says now."), (open_one.key, "b leaks.")
+    ]  # fmt: skip
+    assert (told.key, told.severity, told.firing, told.at_ms) == (open_one.key, "critical", 1, T0 + 2000)
+    assert len(incidents.changed) == 2
+    assert incidents.regrade({"heap-leak": "critical"}, T0 + 3000) == ([], [])
+    _, (told,) = incidents.regrade({"heap-leak": "info"}, T0 + 4000)
+    assert told.severity == "info", "of what has ended, too"
+
+
 def test_it_is_over_when_nothing_has_fired_for_a_while(incidents: Incidents) -> None:
     take(incidents, finding("a"), finding("b"))
     assert take(incidents, finding("a", "resolved", T0 + 1000), at_ms=T0 + 1000)[0].firing == 1
