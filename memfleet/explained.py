@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _QUESTIONS = {
+    "said": "anything that a detector could judge",
     "leak": "a leak since the device started",
     "block": "a leak that takes the largest free block",
     "rush": "most of the memory taken in a few samples",

@@ -230,7 +230,7 @@ _FORM_OF_PART: Mapping[str, str] = {
 
 _WAYS: Mapping[str, Mapping[str, Callable[[Columns, Columns], Numbers]]] = {
     "process": {
-        "used": lambda stored, _: stored["user_mode"],
+        "used": lambda stored, _: _first(stored["user_mode"], stored["peak_user_mode"]),
         "kernel": lambda stored, _: kernel_of(stored["total"], stored["user_mode"]),
         "limit": lambda stored, _: _first(stored["quota"], stored["limit"]),
         "free": _free,
@@ -241,6 +241,7 @@ _WAYS: Mapping[str, Mapping[str, Callable[[Columns, Columns], Numbers]]] = {
         "used": lambda stored, _: _first(stored["used"], stored["size"] - stored["free"]),
         "free": lambda stored, _: _first(stored["free"], stored["size"] - stored["used"]),
         "limit": lambda stored, columns: _first(columns["size"], stored["limit"]),
+        "min_free": lambda stored, columns: _first(stored["min_free"], columns["limit"] - stored["max_used"]),
         "fill": _fill,
     },
     "task": {

@@ -9,7 +9,7 @@ import numpy as np
 
 from collector.judge.columns import BLOCK_HOURS, FRAGMENT_LEVEL, KERNEL_LEVEL, PEER_KINDS, RATCHETS, STEP_LEVEL
 from collector.judge.detectors.boots import asked_across_boots
-from collector.judge.detectors.conditions import at_least
+from collector.judge.detectors.conditions import at_least, is_so
 from collector.judge.detectors.fragmentation import asked_of_fragmentation
 from collector.judge.detectors.history import History
 from collector.judge.detectors.kernel import KERNEL_VIEWS, kernel_ground_of
@@ -34,7 +34,7 @@ from collector.judge.explaining_rules import explain_rule
 from collector.judge.expression import Numbers
 from collector.judge.rules import BREACH
 from collector.judge.series import Rows, Table
-from collector.judge.used import KERNEL, end_of_memory
+from collector.judge.used import KERNEL, SAID_BY, end_of_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,11 @@ def explain_device(judge: Judge, device: str) -> Iterator[Explained]:
 def _detectors(table: Table, history: History, row: int, is_cut: IsCut) -> Iterator[Explanation]:
     """What each detector makes of one series, in each view of which something is known, the shortest if none."""
     rows, limits = np.array([row]), table.view(np.array([row]))["limit"]
+    said_by = SAID_BY[table.kind]
+    if all(np.isnan(table.get(row, field)) for field in said_by):
+        said = is_so(f"its device says how much is used, by {' or '.join(said_by)}", np.zeros(1, dtype=np.bool_))
+        yield Explanation("said", conditions_of([said]))
+        return
     known = [view for view in range(len(LEVEL_OF)) if np.isfinite(_window(history, rows, view)).any()] or [0]
     for view in known:
         yield explain_leak(_window(history, rows, view), view, ground_of(table, history, np.array([view]), rows))

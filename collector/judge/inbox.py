@@ -159,7 +159,8 @@ class Inbox:
         table.time_ms[news], table.heard_ms[news] = times[is_news], received_ms[is_news]
         table.touched.update(news)
         sizes = _sizes(form, cells, rows)[cells.of]
-        used = used_of(table.kind, dict(zip(form.fields, cells.values, strict=True)), sizes)
+        only_peaks = np.isnan(table.column("user_mode")[rows])[cells.of] if table.kind == "process" else False
+        used = used_of(table.kind, dict(zip(form.fields, cells.values, strict=True)), sizes, only_peaks)
         if used is not None:
             self._take_used(table.kind, rows[cells.of], cells.times, cells.uptimes, used)
 

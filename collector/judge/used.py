@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from collector.judge.columns import EXHAUSTED_AT, kernel_of
-from collector.judge.expression import Columns, Numbers
+from collector.judge.expression import Columns, Numbers, Truths
 
 LAYERS = {"heap": 2, "process": 2}
 """How many numbers the history of such a thing keeps of a sample; of others it is one."""
@@ -16,19 +16,33 @@ KERNEL = 1
 
 _DIRECT = {"process": "user_mode", "task": "current", "stack": "max_used"}
 FREE = {"heap": "free", "stack": "min_free"}
+SAID_BY = {
+    "process": ("user_mode", "peak_user_mode"),
+    "heap": ("used", "free"),
+    "task": ("current",),
+    "stack": ("max_used", "min_free"),
+    "pool": ("used", "blocks_free"),
+}
+"""By which fields a device may say how much of such a thing is used."""
 
 _OUTLIVED = 0.25
 """The part of what was free as a heap ran out that must have been taken since to have outlived that: holes lie
 differently in each boot."""
 
 
-def used_of(kind: str, columns: Mapping[str, Numbers], sizes: Numbers) -> Numbers | None:
+def used_of(
+    kind: str, columns: Mapping[str, Numbers], sizes: Numbers, only_peaks: Truths | bool = False
+) -> Numbers | None:
     """Used bytes, and beside them those outside of a heap's largest free block, or those that the kernel holds for a
     process: a line a sample; None: the fields never say.
 
-    `columns` are the fields that are told, NaN where a sample does not tell one; `sizes` the sizes that are known.
+    `columns` are the fields that are told, NaN where a sample does not tell one; `sizes` the sizes that are known;
+    `only_peaks` says of which applications only the peak was ever told, which falls no more than what is used does.
     """
     direct, free = columns.get(_DIRECT.get(kind, "used")), columns.get(FREE.get(kind, ""))
+    if kind == "process" and (peak := columns.get("peak_user_mode")) is not None:
+        direct = np.full(len(peak), np.nan) if direct is None else direct
+        direct = np.where(np.isnan(direct) & only_peaks, peak, direct)
     if kind == "pool" and "blocks_free" in columns and "block_size" in columns:
         free = columns["blocks_free"] * columns["block_size"]
     told = columns.get("size")
@@ -46,7 +60,7 @@ def used_of(kind: str, columns: Mapping[str, Numbers], sizes: Numbers) -> Number
         return used[:, None]
     unknown = np.full(len(used), np.nan)
     if kind == "process":
-        return np.stack([used, kernel_of(columns.get("total", unknown), used)], axis=1)
+        return np.stack([used, kernel_of(columns.get("total", unknown), columns.get("user_mode", unknown))], axis=1)
     return np.stack([used, sizes - columns.get("largest_free", unknown)], axis=1)
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 Numbers = npt.NDArray[np.float64]
 
 _USED: Mapping[str, str] = {
-    "process": "user_mode",
+    "process": "coalesce(user_mode, peak_user_mode)",
     "heap": "coalesce(used, size - free)",
     "task": "current",
     "stack": "coalesce(max_used, size - min_free)",

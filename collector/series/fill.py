@@ -34,8 +34,9 @@ _Pair = tuple[int | None, int | None]
 
 
 def _process(values: Mapping[str, int], limits: Mapping[str, int]) -> _Pair:
-    if "user_mode" in values:
-        return values["user_mode"], limits.get("user_mode", MT3620_LIMIT)
+    used = values.get("user_mode", values.get("peak_user_mode"))
+    if used is not None:
+        return used, limits.get("user_mode", MT3620_LIMIT)
     return values.get("total"), values.get("quota")
 
 

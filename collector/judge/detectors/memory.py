@@ -135,5 +135,5 @@ def _heap(table: Table, row: int) -> tuple[float, float, bool]:
 
 
 def _process(table: Table, row: int) -> tuple[float, float, bool]:
-    quota = table.get(row, "quota")
-    return table.get(row, "user_mode"), table.get(row, "limit") if isnan(quota) else quota, True
+    used, peak, quota, limit = (table.get(row, name) for name in ("user_mode", "peak_user_mode", "quota", "limit"))
+    return peak if isnan(used) else used, limit if isnan(quota) else quota, True

@@ -127,6 +127,17 @@ def test_every_verdict_is_explained_of_a_boot_of_which_nothing_is_kept_yet() -> 
     assert {(look.told, look.why.window) for look in said_of(bench)["quiet"]} == {(False, None)}
 
 
+def test_what_only_tells_a_mark_is_said_to_tell_too_little() -> None:
+    bench = Bench()
+    for _ in range(3):
+        bench.second(rows("board-1", "heap", ("main",), bench.now_ms + 900, {"size": 90_000, "min_free": 12_000}))
+    found = said_of(bench)
+    assert {"leak", "boots", "peers"}.isdisjoint(found)
+    ((said,),) = (one.why.conditions for one in found["said"])
+    assert (said.what, said.held) == ("its device says how much is used, by used or free", False)
+    assert "rule heap-was-low" in found
+
+
 def test_memory_that_never_falls_is_explained_by_points_between_all_that_is_known() -> None:
     bench = Bench()
     for minute in range(70):

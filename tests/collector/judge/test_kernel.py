@@ -221,6 +221,18 @@ def test_what_was_read_at_two_moments_is_not_known() -> None:
     assert np.array_equal(alone, np.array([[60, np.nan]]), equal_nan=True)
 
 
+def test_a_peak_stands_for_what_is_used_where_that_was_never_told() -> None:
+    columns = {"total": np.full(3, 100.0), "peak_user_mode": np.array([70.0, 80.0, 90.0])}
+    only_peaks = np.array([True, True, False])
+    used = used_of("process", columns, np.full(3, np.nan), only_peaks)
+    assert used is not None
+    assert np.array_equal(used[:, 0], [70, 80, np.nan], equal_nan=True)
+    assert np.isnan(used[:, 1]).all(), "nobody knows what the kernel held then"
+    both = used_of("process", columns | {"user_mode": np.array([60.0, np.nan, 50.0])}, np.full(3, np.nan), only_peaks)
+    assert both is not None
+    assert np.array_equal(both, [[60, 40], [80, np.nan], [50, 50]], equal_nan=True)
+
+
 def test_samples_of_processes_of_an_earlier_version_are_left_out(tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("old") / "findings.journal"
     with closing(sqlite3.connect(path, isolation_level=None)) as db:

@@ -353,7 +353,8 @@ def test_what_fills_again_after_a_restart_is_no_leak() -> None:
     assert bench.findings == []
 
 
-def test_a_night_of_an_mt3620_is_told_and_records_are_not() -> None:
+@pytest.mark.parametrize("field", ["user_mode", "peak_user_mode"])
+def test_a_night_of_an_mt3620_is_told_and_records_are_not(field: str) -> None:
     bench = Bench(LEAK_RULE.replace('kind = "heap"', 'kind = "process"'))
     bench.second(*(About(device, 1, {"platform": "mt3620"}) for device in ("leaks", "creeps")))
     for seconds in range(0, 8 * 3600, 300):
@@ -361,7 +362,7 @@ def test_a_night_of_an_mt3620_is_told_and_records_are_not() -> None:
         for ms in range(0, 300_000, 15_000):
             hours, uptime_ms = (seconds + ms / 1000) / 3600, seconds * 1000 + ms
             for device, kib in (("leaks", 78 + 3.7 * hours), ("creeps", 78 + 13 * np.log2(1 + hours))):
-                used = {"user_mode": 1024 * int(kib)}
+                used = {field: 1024 * int(kib)}
                 of_kib = {"resolution": 1024, "uptime_ms": uptime_ms}
                 said[device].append(rows(device, "process", (), bench.now_ms + ms, used, **of_kib))
         bench.second(*map(as_one, said.values()), seconds=300)
