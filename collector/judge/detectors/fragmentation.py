@@ -81,6 +81,8 @@ def asked_of_fragmentation(
         begin, third, two_thirds, end = (at_part(held, part) for part in (0, 1 / 3, 2 / 3, _LATELY))
         used_before, used_now = at_part(used, 0), at_part(used, 1)
         grown, used_grown = end - begin, used_now - used_before
+        gave_back = outside - held >= _NEW * grown[:, None]
+        before = np.fmax(before, np.fmax.reduce(np.where(gave_back, outside, np.nan), axis=1))
         hours = (last - first) * HOURS_OF[views]
         thirds = np.stack([third - begin, two_thirds - third, end - two_thirds])
         part = np.where(hours < _EARLY_H, _EARLY_PART, _PART)

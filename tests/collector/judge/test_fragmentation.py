@@ -56,6 +56,20 @@ def test_a_largest_block_that_was_as_small_before_and_came_back_is_none(before: 
     assert np.isfinite(found.now[0]) == is_told
 
 
+@pytest.mark.parametrize("breath", ["evenly", "like a saw"])
+def test_the_next_breath_of_a_largest_block_that_breathes_by_the_day_is_none(breath: str) -> None:
+    """The window that tells it begins within the breath before."""
+    day, hours = 24, np.arange(BUCKETS - 1.0) * 80 / 60
+    used, told = np.full((1, 31), 30_000.0), []
+    for begins in range(0, 24, 2):
+        part = (hours + begins) % day / day
+        taken = part if breath == "like a saw" else 0.5 - 0.5 * np.cos(2 * np.pi * part)
+        outside = (35_000 + 60_000 * taken)[None, :]
+        views = VIEWS.index((WIDTHS_MS.index(4_800_000), False))
+        told += [find_fragmentation(used[:, :upto], outside[:, :upto], views, LIMITS).now[0] for upto in range(20, 32)]
+    assert np.isnan(told).all()
+
+
 def test_a_largest_block_that_settles_after_a_boot_is_none() -> None:
     """As that of every heap does."""
     used, outside = np.full((1, 31), 20_000.0), 22_000 + 35_000 * (1 - np.exp(-HOURS / 8))
