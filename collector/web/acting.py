@@ -63,5 +63,9 @@ def add_acting(api: APIRouter, services: Services) -> None:
     @api.post("/silences/end", status_code=202, response_model=answers.Accepted)
     async def unsilence(silence: Unsilence, request: Request) -> Response:
         """End a silence before its time."""
+        in_force = [pattern for pattern, *_ in await services.series.ask(reader.silences, services.now_ms())]
+        if silence.pattern not in in_force:
+            there = f"there are {', '.join(in_force)}" if in_force else "there is none at all"
+            raise HTTPException(404, f"no silence of {silence.pattern[:200]!r} is in force; {there[:800]}")
         services.desk.unsilence(silence.pattern, silence.by or caller(request))
         return json_answer({"accepted": silence.pattern}, 202)

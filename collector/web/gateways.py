@@ -12,7 +12,7 @@ from collector.intake.inventory import OWN_TEXTS
 from collector.series import gateways
 from collector.web import answers
 from collector.web.agents import agents_of
-from collector.web.answering import By, Day, Limit, caller, json_answer
+from collector.web.answering import By, Day, Limit, caller, devices_asked, json_answer
 from collector.web.desk import Listing
 from collector.web.services import Services
 from telemetry.errors import UsageError
@@ -83,7 +83,8 @@ def add_gateways(api: APIRouter, services: Services) -> None:
     @api.post("/devices/retire", status_code=202, response_model=answers.Accepted)
     async def retire(wanted: Retirement, request: Request) -> Response:
         """Take a device out of service: it is no longer listed or judged, until it speaks again."""
-        services.desk.retire(require_name(wanted.device, "device"), wanted.by or caller(request))
+        (device,) = await services.series.ask(devices_asked, [require_name(wanted.device, "device")])
+        services.desk.retire(device, wanted.by or caller(request))
         return json_answer({"accepted": wanted.device}, 202)
 
     @api.post("/devices/move", status_code=202, response_model=answers.Accepted)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 from typer.core import TyperGroup
@@ -98,9 +97,7 @@ def retire(
 
     Example: [bold]memfleet devices retire kitchen-1[/bold]
     """
-    client = Client(url, token_file)
-    client.get(f"devices/{quote(device, safe='')}")  # one that nobody heard of or listed is a slip of the pen
-    client.post("devices/retire", {"device": device, "by": getpass.getuser()})
+    Client(url, token_file).post("devices/retire", {"device": device, "by": getpass.getuser()})
     typer.echo(f"{device} is retired; what it said stays until it is too old to keep")
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from collector.config import Page
 from collector.web.access import Access, Role, is_loopback, load_access
+from telemetry.clock import wall_ms
 from telemetry.errors import ConfigError
 from tests.collector.web.conftest import Running
 from tests.collector.web.server import client_of, page_process
@@ -82,12 +83,12 @@ def test_health_needs_none(guarded: httpx.Client) -> None:
 def test_a_reader_reads_and_an_operator_acts(guarded: httpx.Client) -> None:
     reader = {"Authorization": "Bearer reader-token"}
     operator = {"Authorization": "Bearer operator-token"}
-    wish = {"pattern": "a|b"}
+    wish = {"pattern": "a|b", "until_ms": wall_ms() + 60_000}
     assert guarded.get("/api/v1/status", headers=reader).status_code == 200
-    refused = guarded.post("/api/v1/silences/end", json=wish, headers=reader)
+    refused = guarded.post("/api/v1/silences", json=wish, headers=reader)
     assert refused.status_code == 403
     assert "operator token" in refused.json()["error"]
-    assert guarded.post("/api/v1/silences/end", json=wish, headers=operator).status_code == 202
+    assert guarded.post("/api/v1/silences", json=wish, headers=operator).status_code == 202
 
 
 def test_a_token_in_the_address_becomes_a_cookie(guarded: httpx.Client) -> None:

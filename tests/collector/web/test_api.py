@@ -117,7 +117,6 @@ def test_what_people_ask_for_stands_in_the_desk_journal(running: Running) -> Non
     calls = {
         "/api/v1/alerts/acknowledge": {"key": "leak|meter-0042|process|", "by": "ann"},
         "/api/v1/silences": {"pattern": "*|kitchen-1|*", "until_ms": until_ms},
-        "/api/v1/silences/end": {"pattern": "*|kitchen-1|*"},
         "/api/v1/quarantine/retry": {"ids": [1, 999]},
         "/api/v1/quarantine/purge": {"ids": [2]},
     }
@@ -128,10 +127,23 @@ def test_what_people_ask_for_stands_in_the_desk_journal(running: Running) -> Non
     assert written == [
         Desk("acknowledge", 0, "ann", key="leak|meter-0042|process|"),
         Desk("silence", 0, "127.0.0.1", key="*|kitchen-1|*", until_ms=until_ms),
-        Desk("unsilence", 0, "127.0.0.1", key="*|kitchen-1|*"),
         Desk("quarantine_retry", 0, "127.0.0.1", ids=(1,)),
         Desk("quarantine_purge", 0, "127.0.0.1", ids=(2,)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "wish", "said"),
+    [
+        ("alerts/acknowledge", {"key": "leak|nobody|heap|"}, "there is no incident and no alert 'leak|nobody|heap|'"),
+        ("silences/end", {"pattern": "*|nobody|*"}, "no silence of '*|nobody|*' is in force; there "),
+        ("devices/retire", {"device": "nobody"}, "no device named 'nobody' has reported"),
+    ],
+)
+def test_what_is_not_there_can_be_asked_for_nothing(running: Running, path: str, wish: dict, said: str) -> None:
+    answer = running.http.post(f"/api/v1/{path}", json=wish)
+    assert answer.status_code == 404
+    assert answer.json()["error"].startswith(said)
 
 
 @pytest.mark.parametrize(
