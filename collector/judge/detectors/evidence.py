@@ -40,16 +40,18 @@ _UNLIMITED_WORTH = 1024.0
 """Bytes. What is less is no news of a task that holds little."""
 _RATCHET_PART = 0.3
 """Counters that never fall creep with each new record: of them more is asked."""
+_LONE_PART = 1 / 3
 _ERRORS = 1.0
 
 
 class Rise(NamedTuple):
-    """What grew: over so many hours, by so many bytes, from how many; how it bends."""
+    """What grew: over so many hours, by so many bytes, from how many; how it bends; the most of it at once."""
 
     hours: Numbers
     grown: Numbers
     begin: Numbers
     bent: Bend
+    at_once: Numbers
 
 
 def asked_of_size(rise: Rise, views: Rows, ground: Ground) -> list[Asked]:
@@ -69,7 +71,7 @@ def asked_of_size(rise: Rise, views: Rows, ground: Ground) -> list[Asked]:
     steady = at_least(_OF_ROOM, "percent", part, _STEADY_PART)
     ends_of_long = at_least(ends.what, "size", np.where(part >= _TOOTH, surely, slowly), left)
     choices = [
-        all_of("large for its time", [_asked_to_be_large(rise, part), ends]),
+        all_of("large for its time", [_asked_to_be_large(rise, part), _asked_of_records(rise, room, ground), ends]),
         all_of("news to a boot that is known", [*_asked_to_be_news(rise, part, ground), ends_at_worst]),
         all_of("over days", [_asked_of_days(part, views), ends]),
         all_of("straight", [steady, *_asked_of_shape(rise), ends_at_worst]),
@@ -84,6 +86,13 @@ def asked_of_size(rise: Rise, views: Rows, ground: Ground) -> list[Asked]:
 def _asked_to_be_large(rise: Rise, part: Numbers) -> Asked:
     wave = _LARGEST_WAVE * np.sin(np.pi * np.minimum(rise.hours, 24) / 24)
     return at_least(_OF_ROOM, "percent", part, np.maximum(_TOOTH, wave))
+
+
+def _asked_of_records(rise: Rise, room: Numbers, ground: Ground) -> Asked:
+    """Of load that has its day one record may stand far above all others: a leak is as large without it."""
+    lone = np.where(rise.at_once > _LONE_PART * rise.grown, rise.at_once, 0)
+    others = at_least("growth without a lone record, of the room for it", "percent", (rise.grown - lone) / room, _TOOTH)
+    return others.unless(~(ground.ratchets > 0))
 
 
 def _asked_to_be_news(rise: Rise, part: Numbers, ground: Ground) -> list[Asked]:

@@ -288,7 +288,8 @@ def growth_in(seen: Seen, ground: Ground) -> tuple[Leaks, Rise, Asked]:
     first, last = first_and_last(held)
     hours = (last - first) * bucket_hours
     newest = np.where(views < _SHORT_VIEWS, now, ground.newest)  # a longer bucket may have got one sample, a high one
-    rise = Rise(hours, np.fmin(now, newest) - begin, begin, bend(held, ground.resolutions))
+    at_once = np.fmax.reduce(np.diff(held, axis=1), axis=1)
+    rise = Rise(hours, np.fmin(now, newest) - begin, begin, bend(held, ground.resolutions), at_once)
     later = np.full(len(rate), np.nan)
     grown = Leaks(rate, low, high, later, later, later, hours * 60, now - begin)
     return grown, rise, more_than("the slope at least, by its interval", "rate", low, 0.5 * rate)

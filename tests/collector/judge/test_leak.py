@@ -251,6 +251,13 @@ def test_a_counter_that_never_falls_may_take_most_of_memory_in_six_rises(part: f
     assert told == (find_leaks(window, VIEWS.index((6, False)), ground(ratchets=1)).rate[0] > 0)
 
 
+@pytest.mark.parametrize(("ratchets", "told"), [(1, False), (0, True)])
+def test_a_lone_record_of_a_counter_that_never_falls_is_no_leak(ratchets: int, *, told: bool) -> None:
+    records = np.repeat([132, 140, 148, 152, 156, 176, 208], [3, 2, 1, 3, 2, 8, 1]) * 1024.0
+    known = ground(limits=256 * 1024, ratchets=ratchets)
+    assert told == (find_leaks(records[None, :], VIEWS.index((4, False)), known).rate[0] > 0)
+
+
 def test_a_leak_that_begins_late_is_looked_at_from_there_on() -> None:
     known = ground(heard_ms=200 * HOUR_MS)
     window = BASE + 500 * np.maximum(0, np.arange(31.0) - 17)[None, :]
