@@ -33,6 +33,8 @@ def acknowledge(client: Client, key: str) -> None:
 
 def silence(client: Client, pattern: str, span: str) -> None:
     """Keep quiet about the keys that match, from now on for that span; print until when."""
+    if not span.strip()[-1:].isalpha():
+        raise UsageError(f"--for {span}: seconds, minutes, hours? write 30m, 2h or 3d")
     until_ms = wall_ms() + int(seconds(span) * 1000)
     if until_ms <= wall_ms():
         raise UsageError(f"--for {span}: a silence that is over at once keeps nothing quiet; write 30m, 2h or 3d")

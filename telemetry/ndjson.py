@@ -187,7 +187,11 @@ def _fields(table: Mapping[str, Any], kind: str) -> dict[str, Value]:
 
 def _flags(table: Mapping[str, Any]) -> tuple[str, ...]:
     given = table.get("flags")
-    return tuple(flag for flag in FLAGS if flag in given) if isinstance(given, list) else ()
+    if given is None:
+        return ()
+    if not isinstance(given, list) or not all(flag in FLAGS for flag in given):
+        raise UsageError(f"flags: {json.dumps(given)[:80]} is no list of {', '.join(FLAGS)}")
+    return tuple(flag for flag in FLAGS if flag in given)
 
 
 def _about_texts(table: Mapping[str, Any]) -> dict[str, str]:

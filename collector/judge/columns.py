@@ -124,6 +124,8 @@ def is_said(kind: str, name: str) -> bool:
 
 def form_of(name: str) -> str:
     """How numbers of that column are written (`collector.judge.reasons`): sizes, unless the name says otherwise."""
+    if name == "address":
+        return "hex"
     if name in _COUNTS:
         return "number"
     return next((form for part, form in _FORM_OF_PART.items() if part in name), "size")
@@ -205,13 +207,13 @@ def _free(stored: Columns, columns: Columns) -> Numbers:
 
 def _fill(stored: Columns, columns: Columns) -> Numbers:
     with np.errstate(all="ignore"):
-        filled: Numbers = columns["used"] / columns["limit"]
+        filled: Numbers = columns["used"] / np.where(columns["limit"] > 0, columns["limit"], np.nan)
     return filled
 
 
 _COUNTS = frozenset(
     (
-        "alloc_blocks", "free_blocks", "blocks", "blocks_free", "alive", "caps", "uptime", "boots", "address", "code",
+        "alloc_blocks", "free_blocks", "blocks", "blocks_free", "alive", "caps", "uptime", "boots", "code",
         "leak_boots", "resets_1h", "resets_24h", "crashes_24h",
         "memory_resets_24h", "peers", "peer_distance", "peer_growth_distance",
         *KINDS["agent"].numbers,

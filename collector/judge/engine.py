@@ -9,8 +9,9 @@ import numpy as np
 
 from collector.judge.alerts import IDLE, Alerts, Seen
 from collector.judge.board import Board, Book
-from collector.judge.columns import GROWING_KINDS
+from collector.judge.columns import GROWING_KINDS, SILENCE_COLUMNS
 from collector.judge.detectors.reboots import Reboots
+from collector.judge.expression import Truths
 from collector.judge.findings import Due, Findings, due_of
 from collector.judge.hearing import TICK_MS, Hearing
 from collector.judge.inbox import Inbox
@@ -195,7 +196,7 @@ class Judge:
             due_now = is_live | over | np.isin(rows, lost.get(kind, ()))
             rows, over = rows[due_now], over[due_now]
         times = self.hearing.newest_ms[rows] if kind == "device" else table.time_ms[rows]
-        due = due_of(table, rows, times, touched[rows], over) if len(rows) else None
+        due = due_of(table, rows, times, touched[rows], over, self._is_mute(table, rows)) if len(rows) else None
         findings: list[Finding] = []
         for alerts in on_kind:
             if alerts.rule.state == NO_DATA:
@@ -204,19 +205,34 @@ class Judge:
                 findings += self._judge_rule(alerts, due, now)
         return findings
 
-    def _judge_absence(self, alerts: Alerts, table: Table, now: int) -> list[Finding]:
-        """Things that say nothing while their device does; here the rows without news are those that count."""
+    def _is_mute(self, table: Table, rows: RowNumbers) -> Truths:
+        """Whose device has fallen silent, so that nothing tells how it goes on: values stay as they are, but what
+        happened, and restarts, would be over by waiting."""
+        if table.kind not in ("device", "event"):
+            return np.zeros(len(rows), dtype=np.bool_)
+        if table.kind == "event":
+            rows = np.array(self._devices_of(table))[rows]
+        silent_s, silent_after_s = (self.board.tables["device"].column(name)[rows] for name in SILENCE_COLUMNS)
+        mute: Truths = silent_s >= silent_after_s
+        return mute
+
+    def _devices_of(self, table: Table) -> list[int]:
+        """The row of the device of each row."""
         devices = self._device_rows.setdefault(table.kind, [])
         devices += [self.board.tables["device"].find(name, ()) or 0 for name in table.devices[len(devices) :]]
+        return devices
+
+    def _judge_absence(self, alerts: Alerts, table: Table, now: int) -> list[Finding]:
+        """Things that say nothing while their device does; here the rows without news are those that count."""
         count = len(table)
         heard = table.time_ms[:count]
-        lag = self.hearing.newest_ms[devices] - heard
+        lag = self.hearing.newest_ms[self._devices_of(table)] - heard
         missing = (heard > 0) & (lag >= alerts.rule.patience_ms) & ~table.outdated[:count] & alerts.selected[:count]
         rows = np.flatnonzero(missing | (alerts.status[:count] != IDLE))
         if not len(rows):
             return []
         missing, never = missing[rows], np.zeros(len(rows), dtype=np.bool_)
-        due = due_of(table, rows, heard[rows], never, table.outdated[rows])
+        due = due_of(table, rows, heard[rows], never, table.outdated[rows], never)
         fired, resolved = alerts.advance(Seen(rows, due.times, missing, ~missing, never), now)
         return self._findings.of(alerts, due, fired, resolved)
 
@@ -236,7 +252,8 @@ class Judge:
         breach = breach & selected & (due.touched if rule.kind == "event" else ~over)
         if not is_active and not breach.any():
             return []
-        clear = (rule.clear(columns, count) if rule.clear else ~breach) & ~lost | over | ~selected
+        clear = (rule.clear(columns, count) if rule.clear else ~breach) & ~lost | over
+        clear = clear & ~(due.mute & (not rule.is_on_silence)) | ~selected
         at_once = (alerts.boot_ms[due.rows] > 0) & ~over & rule.is_of_a_boot
         fired, resolved = alerts.advance(Seen(due.rows, due.times, breach, clear, at_once), now)
         return self._findings.of(alerts, due, fired, resolved)

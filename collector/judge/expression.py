@@ -30,7 +30,7 @@ _ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: np.add,
     ast.Sub: np.subtract,
     ast.Mult: np.multiply,
-    ast.Div: np.divide,
+    ast.Div: lambda part, whole: np.where(whole == 0, np.nan, np.divide(part, whole)),
 }
 _COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Lt: np.less,
@@ -63,7 +63,7 @@ class Expression:
 
     def __call__(self, columns: Columns, rows: int) -> Truths:
         """One truth a row, for columns of that many rows."""
-        with np.errstate(all="ignore"):  # unknown is NaN here, and x / 0 compares as it should
+        with np.errstate(all="ignore"):  # unknown is NaN here
             truths = np.asarray(self._evaluate(columns), dtype=np.bool_)
         return truths if truths.ndim else np.full(rows, truths)  # a condition on numbers alone has one truth for all
 

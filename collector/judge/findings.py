@@ -35,20 +35,21 @@ _UNLISTED = "The device lists the task no more."
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The rows of a table that are judged at a tick: their times, which had news, of which nothing more is to come, all
-    columns."""
+    """The rows of a table that are judged at a tick: their times, which had news, of which nothing more is to come,
+    whose device is silent, all columns."""
 
     table: Table
     rows: Rows
     times: Rows
     touched: Truths
     over: Truths
+    mute: Truths
     columns: Columns
 
 
-def due_of(table: Table, rows: Rows, times: Rows, touched: Truths, over: Truths) -> Due:
+def due_of(table: Table, rows: Rows, times: Rows, touched: Truths, over: Truths, mute: Truths) -> Due:
     """Those rows as they stand now."""
-    return Due(table, rows, times, touched, over, table.view(rows))
+    return Due(table, rows, times, touched, over, mute, table.view(rows))
 
 
 class Findings:

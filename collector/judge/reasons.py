@@ -113,7 +113,8 @@ _FORMATS: Mapping[str, Callable[[float], str]] = {
     "hours": lambda hours: span(hours * 3600),
     "minutes": lambda minutes: span(minutes * 60),
     "seconds": span,
-    "number": lambda number: f"{number:g}",
+    "number": lambda number: f"{number:.15g}" if number.is_integer() else f"{number:g}",
+    "hex": lambda number: f"{int(number):#x}",
 }
 
 

@@ -24,7 +24,7 @@ BREACH, NO_DATA, ERROR = "breach", "no_data", "error"
 """The states of a rule: it holds, there is nothing to judge, what there is does not say what is asked."""
 
 _NO_DATA = "Nothing was heard of {names} for a while, though the device speaks: the rule cannot be judged."
-_ERROR = "The rule cannot be judged: the readings do not say {}."
+_ERROR = "The rule cannot be judged: it asks for {}, and the readings do not say that."
 _JUDGED_AGAIN = "The rule can be judged again, after {lasted:seconds}."
 
 RuleName = Annotated[
@@ -134,7 +134,7 @@ class Rule:
         missing = replace(watcher, state=NO_DATA, when=None, for_ms=0, reason=_NO_DATA)
         if self.unknown is None:
             return (missing,)
-        text = _ERROR.format(" or ".join(self.unknown.names))
+        text = _ERROR.format(" and ".join(self.unknown.names))
         return missing, replace(watcher, state=ERROR, when=self.unknown, for_ms=self.patience_ms, reason=text)
 
     def selects(self, about: About, names: tuple[str, ...]) -> bool:

@@ -93,6 +93,8 @@ def test_what_is_silenced_is_what_was_named(address: str, memfleet: Memfleet) ->
     assert silenced("--device", "meter-1") == "*|meter-1|*"
     said = memfleet("incidents", "silence", "--rule", "silent", "--for", "0s", "--url", address, status=2)
     assert "is over at once" in said
+    said = memfleet("incidents", "silence", "--rule", "silent", "--for", "2", "--url", address, status=2)
+    assert "seconds, minutes, hours?" in said
 
 
 def test_alerts_and_quarantine(address: str, memfleet: Memfleet) -> None:

@@ -53,7 +53,10 @@ def test_readings_that_do_not_say_what_is_asked() -> None:
     for _ in range(40):
         heap(bench, free=5000)
     assert states(bench) == [("low", "error", "firing")]
-    assert bench.findings[0].reason == "The rule cannot be judged: the readings do not say free or largest_free."
+    assert (
+        bench.findings[0].reason
+        == "The rule cannot be judged: it asks for free and largest_free, and the readings do not say that."
+    )
     heap(bench, free=400, largest_free=300)
     assert states(bench)[1:] == [("low", "breach", "firing"), ("low", "error", "resolved")]
 
@@ -88,7 +91,10 @@ def test_a_field_that_is_told_no_more_is_no_breach_and_no_health() -> None:
     for _ in range(200):
         heap(bench, free=5000)
     assert states(bench)[1:] == [("low", "error", "firing")]
-    assert bench.findings[1].reason == "The rule cannot be judged: the readings do not say largest_free."
+    assert (
+        bench.findings[1].reason
+        == "The rule cannot be judged: it asks for largest_free, and the readings do not say that."
+    )
     heap(bench, free=5000, largest_free=4000)
     assert states(bench)[2:] == [("low", "error", "resolved")]
     for _ in range(60):

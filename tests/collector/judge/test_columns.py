@@ -31,6 +31,11 @@ def test_what_is_free(kind: str, told: dict[str, float], free: float) -> None:
     assert free_of(kind, **told) == free
 
 
+def test_of_nothing_no_part_is_full() -> None:
+    stored = {name: np.array([1.0, 1.0]) for name in stored_columns("pool")} | {"size": np.array([0.0, 4.0])}
+    assert np.array_equal(derive("pool", stored)["fill"], [np.nan, 0.25], equal_nan=True)
+
+
 @pytest.mark.parametrize("kind", GROWING_KINDS)
 def test_each_kind_of_memory_has_what_is_free_and_used_of_its_limit(kind: str) -> None:
     assert {"used", "free", "limit", "fill"} <= set(rule_columns(kind))

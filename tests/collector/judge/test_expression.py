@@ -31,7 +31,7 @@ COLUMNS = {
         ("min(free, 500) == 500", [False, True, False]),
         ("max(free, -1) > -(free) ", [True, True, False]),
         ("known(free) and unknown(used)", [False, True, False]),
-        ("free / 0 > 5", [True, True, False]),
+        ("free / 0 > 5", [False, False, False]),
         ("1 < 2", [True, True, True]),
         ("  free < \n 200", [True, False, False]),
     ],
