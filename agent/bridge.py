@@ -13,12 +13,15 @@ from agent.consoles import Console, Fact
 from agent.consoles.patterns import Pattern
 from agent.symbols import Symbols
 from agent.window import Window
-from telemetry.readings import MT3620_LIMIT, About, Reading
+from telemetry.pace import Pace
+from telemetry.readings import MT3620_LIMIT, SILENT_AFTER, About, Reading
 
 SAME_BOOT_MS = 10_000
 """A boot ROM's line, a loader's and an application's banner within this span, with no reading between, are one boot."""
 OWN_OPENING_MS = 2_000
 """A reset so soon after we opened the port is our own doing: opening moves DTR and RTS, which reset many boards."""
+REPORT_MS = 10_000
+"""Lines of memory within this span are of one report."""
 LOGS_A_SECOND = 10
 WINDOW_MS = 60_000
 
@@ -92,6 +95,8 @@ class Bridge:
         self._unread_since_ms: int | None = None if self._boot else 0  # a boot began then and has no reading yet
         self._opened_ms: int | None = None
         self._texts: dict[str, str] = _recalled(boots, device)
+        self._pace = Pace(int(boots.recall(f"pace:{device}").get("", "0")))
+        self._reported_ms: int | None = None
         self._described: About | None = None
         self._log_second = (0, 0)
 
@@ -138,6 +143,7 @@ class Bridge:
                 fact = self._begin_boot_with(fact, time_ms)
             elif fact.kind not in ("device", "log", "event"):
                 self._unread_since_ms = None
+                self._keep_pace(time_ms)
             self._learn(fact, time_ms)
             items += self._described_anew()
             if fact.kind == "log":
@@ -148,6 +154,14 @@ class Bridge:
                 self.window.open(time_ms)
             items.append(self._reading(fact, time_ms))
         return items
+
+    def _keep_pace(self, time_ms: int) -> None:
+        """Notice how often it reports: one that does so seldom is not silent in between."""
+        if self._reported_ms is not None and 0 <= time_ms - self._reported_ms < REPORT_MS:
+            return
+        self._reported_ms = time_ms
+        if self._pace.heard(time_ms, 0):
+            self._boots.remember(f"pace:{self.device}", str(self._pace.period_ms))
 
     def _begin_boot_with(self, fact: Fact, time_ms: int) -> Fact:
         self._begin_boot(time_ms)
@@ -193,6 +207,8 @@ class Bridge:
             self._boots.set_boot(self.device, 1)
         texts = {"platform": "other", **self._texts}
         limits = {"user_mode": MT3620_LIMIT} if texts["platform"] == "mt3620" else {}
+        if self._pace.silent_after_s:
+            limits[SILENT_AFTER] = self._pace.silent_after_s
         return About(self.device, self._boot, texts, limits)
 
     def _log(self, fact: Fact, time_ms: int) -> list[About | Reading]:

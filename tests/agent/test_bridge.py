@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.bridge import SAME_BOOT_MS, Bridge
-from telemetry.readings import About, Reading
+from telemetry.readings import SILENT_AFTER, About, Reading
 from tests.agent.boards import Remembered
 
 NOW = 1_795_000_000_000
@@ -46,6 +46,20 @@ def test_boots_go_on_after_our_own_restart() -> None:
 
 def test_the_first_boot_of_a_new_device_is_one() -> None:
     assert heaps(Bridge("d1", Remembered()).feed(BOOT + HEAP, NOW))[0].boot == 1
+
+
+def test_a_board_that_reports_seldom_says_for_how_long_it_may_be_silent() -> None:
+    boots = Remembered()
+    often, seldom = Bridge("often", boots), Bridge("d1", boots)
+    told = [
+        abouts(seldom.feed(HEAP, NOW + at_ms))
+        for minute in (0, 10, 20)
+        for at_ms in (60_000 * minute, 60_000 * minute + 900)
+    ]
+    assert [len(some) for some in told] == [1, 0, 0, 0, 1, 0]
+    assert told[4][0].limits == {SILENT_AFTER: 1800}
+    assert abouts(Bridge("d1", boots).feed(HEAP, NOW + 1_800_000))[0].limits == {SILENT_AFTER: 1800}, "still known"
+    assert [len(abouts(often.feed(HEAP, NOW + 5_000 * number))) for number in range(9)] == [1] + [0] * 8
 
 
 def test_azure_sphere_carries_its_limit() -> None:

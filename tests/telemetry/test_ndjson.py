@@ -89,7 +89,10 @@ def test_unknown_values_may_be_written_as_programs_write_them() -> None:
         (b'{"device":"a","kind":"heap","time_s":1,"free":"12 KiB"}', 'free: "12 KiB" is no number'),
         (b'{"device":"a","kind":"heap","time_s":1,"free":true}', "free: true is no number"),
         (b'{"device":"a","kind":"heap","time_s":1,"free":1,"flags":"debugger"}', 'flags: "debugger" is no list of '),
-        (b'{"device":"a","kind":"heap","time_s":1,"free":1,"flags":["debuger"]}', r'flags: \["debuger"\] is no list of '),
+        (
+            b'{"device":"a","kind":"heap","time_s":1,"free":1,"flags":["debuger"]}',
+            r'flags: \["debuger"\] is no list of ',
+        ),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_a_reason(line: bytes, said: str) -> None:
