@@ -132,6 +132,20 @@ def test_the_fleet_is_found_filtered_and_kept_by_state(desk: Desk) -> None:
     page.close()
 
 
+def test_a_link_is_followed_though_its_row_is_told_anew_while_it_is_pressed(desk: Desk) -> None:
+    desk.send(*zephyr("pressed-1", wall_ms(), 5))
+    page = desk.open("/")
+    link = page.get_by_role("link", name="pressed-1")
+    link.hover()
+    pressed = link.element_handle()
+    assert pressed is not None
+    page.mouse.down()
+    page.wait_for_function("link => !link.isConnected", arg=pressed)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("/device/pressed-1$"))
+    page.close()
+
+
 def test_an_azure_sphere_device_is_drawn_and_goes_on_by_itself(desk: Desk) -> None:
     page = desk.open("/")
     page.get_by_role("link", name="meter-1").click()

@@ -58,6 +58,21 @@ window.memfleetTheme = (theme) => {
   return theme;
 };
 
+// A row that is told anew while somebody presses a link in it has another link there when they let go, if it has not
+// moved, and the browser follows neither: this follows what was pressed.
+let memfleetPressed = null;
+document.addEventListener("pointerdown", (event) => {
+  const link = event.button === 0 ? event.target.closest("a[href]") : null;
+  memfleetPressed = link && { link, x: event.clientX, y: event.clientY };
+});
+document.addEventListener("pointerup", (event) => {
+  const pressed = memfleetPressed;
+  memfleetPressed = null;
+  if (!pressed || pressed.link.isConnected || Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) > 6) return;
+  const { ctrlKey, metaKey, shiftKey } = event;
+  pressed.link.dispatchEvent(new MouseEvent("click", { cancelable: true, ctrlKey, metaKey, shiftKey }));
+});
+
 // The table of samples: Ctrl+A selects it alone, what is selected of it is copied as tab-separated text.
 const memfleetTableAt = (node) => (node?.nodeType === 1 ? node : node?.parentElement)?.closest(".samples");
 
