@@ -72,6 +72,34 @@ class Bench:
         return self.second(rows("board-1", "heap", ("main",), self.now_ms + 900, {"size": size, "free": free}, **more))
 
 
+class SlowBoard(Bench):
+    """A board of which a heap is read each five minutes, and two readings are heard at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.judge = Judge(load_rules(None), Shelf(), 600, step_ms=600_000)
+        self.boot, self.uptime_ms = 1, 0
+
+    def says(self, kind: str, name: str, values: dict[str, Any]) -> Rows:
+        """One reading as of now."""
+        return rows("board", kind, (name,), self.now_ms, values, boot=self.boot, uptime_ms=self.uptime_ms)
+
+    def hear(self, heap: str, told: Sequence[dict[str, Any]]) -> None:
+        """What that heap told each five minutes, a minute after the last of two."""
+        for number in range(0, len(told), 2):
+            said, self.now_ms = [], self.now_ms - 60_000
+            for values in told[number : number + 2]:
+                self.now_ms, self.uptime_ms = self.now_ms + 300_000, self.uptime_ms + 300_000
+                said.append(self.says("heap", heap, values))
+            self.second(as_one(said), seconds=60)
+
+    def restart(self, reason: str, about: About | None = None) -> None:
+        """It restarts, and says why."""
+        self.boot, self.uptime_ms = self.boot + 1, 300
+        self.second(*([about] if about else []), self.says("event", "boot", {"reason": reason}))
+        self.wait(6)
+
+
 def told(findings: Sequence[Finding]) -> list[tuple[str, str]]:
     """Rule and status of each finding."""
     return [(finding.rule, finding.status) for finding in findings]

@@ -15,40 +15,21 @@ from collector.judge.state import TABLES, StateFile
 from collector.judge.used import end_of_memory
 from collector.records import Finding
 from telemetry.readings import About
-from telemetry.wire import Rows
-from tests.collector.judge.stream import Bench, as_one, rows
+from tests.collector.judge.stream import SlowBoard
 
 SIZE, LEAST, MOST = 300_000, 100_000, 190_000
-MINUTE_MS = 60_000
 
 
-class Board(Bench):
-    """A board of which a heap is read each five minutes, and two readings are heard at once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.judge = Judge(load_rules(None), Shelf(), 600, step_ms=600_000)
-        self.boot, self.uptime_ms = 1, 0
+class Board(SlowBoard):
+    """A board that tells its heap's size, and what fails before it restarts."""
 
     def live(self, *used: float) -> None:
-        for number in range(0, len(used), 2):
-            said, self.now_ms = [], self.now_ms - MINUTE_MS
-            for value in used[number : number + 2]:
-                self.now_ms, self.uptime_ms = self.now_ms + 5 * MINUTE_MS, self.uptime_ms + 5 * MINUTE_MS
-                said.append(self.says("heap", "main", {"size": SIZE, "used": round(value)}))
-            self.second(as_one(said), seconds=60)
+        self.hear("main", [{"size": SIZE, "used": round(value)} for value in used])
 
-    def says(self, kind: str, name: str, values: dict[str, float | str]) -> Rows:
-        return rows("board", kind, (name,), self.now_ms, values, boot=self.boot, uptime_ms=self.uptime_ms)
-
-    def restart(self, reason: str = "panic", *, failed: bool = True, about: About | None = None) -> None:
+    def restart(self, reason: str = "panic", about: About | None = None, *, failed: bool = True) -> None:
         if failed:
             self.second(self.says("event", "alloc_failed", {"size": 40_000}))
-        self.boot, self.uptime_ms = self.boot + 1, 300
-        if about is not None:
-            self.second(about)
-        self.second(self.says("event", "boot", {"reason": reason}))
-        self.wait(6)
+        super().restart(reason, about)
 
     def leak(self, hours: float = 30, to: float = MOST) -> None:
         """Grow evenly, with what comes and goes on top."""

@@ -2,52 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from collector.judge.backtest import Shelf
-from collector.judge.engine import Judge
-from collector.judge.rules import load_rules
 from collector.records import Finding
 from telemetry.readings import About
-from telemetry.wire import Rows
-from tests.collector.judge.stream import Bench, as_one, rows
+from tests.collector.judge.stream import SlowBoard
 
 FREE = 80_000
-MINUTE_MS = 60_000
 
 
-class Board(Bench):
-    """A board that says each five minutes how much of its heap is free, and why it started."""
+class Board(SlowBoard):
+    """A board that says how much of its heap is free, and why it started."""
 
     def __init__(self, size: int | None = None) -> None:
         super().__init__()
-        self.judge = Judge(load_rules(None), Shelf(), 600, step_ms=600_000)
-        self.size, self.boot, self.uptime_ms = size, 1, 0
-
-    def says(self, kind: str, names: tuple[str, ...], values: dict[str, Any]) -> Rows:
-        return rows("board", kind, names, self.now_ms, values, boot=self.boot, uptime_ms=self.uptime_ms)
+        self.more = {} if size is None else {"size": size}
 
     def live(self, hours: float, *free: int) -> None:
-        """As much is free as the values say, in turn; of two readings is heard at once."""
-        more = {} if self.size is None else {"size": self.size}
-        values = [{"free": free[number % len(free)]} | more for number in range(round(hours * 12))]
-        for number in range(0, len(values), 2):
-            self.hear("main", *values[number : number + 2])
-
-    def hear(self, heap: str, *told: dict[str, Any]) -> None:
-        """What a heap told each five minutes."""
-        said, self.now_ms = [], self.now_ms - MINUTE_MS
-        for values in told:
-            self.now_ms, self.uptime_ms = self.now_ms + 5 * MINUTE_MS, self.uptime_ms + 5 * MINUTE_MS
-            said.append(self.says("heap", (heap,), values))
-        self.second(as_one(said), seconds=60)
-
-    def restart(self, reason: str, about: About | None = None) -> None:
-        self.boot, self.uptime_ms = self.boot + 1, 300
-        self.second(*([about] if about else []), self.says("event", ("boot",), {"reason": reason}))
-        self.wait(6)
+        """As much is free as the values say, in turn."""
+        self.hear("main", [{"free": free[number % len(free)]} | self.more for number in range(round(hours * 12))])
 
     def sink(self, reason: str = "panic", left: int = 20_000) -> None:
         """Live as ever, then lose all but so much at once, which is no leak, and restart."""
@@ -180,7 +153,7 @@ def test_crashes_of_two_heaps_are_not_alike() -> None:
     board = Board()
     for heap in ("internal", "spiram"):
         for free in [FREE] * 60 + [20_000] * 6:
-            board.hear(heap, {"free": free})
+            board.hear(heap, [{"free": free}])
         board.restart("panic")
     assert board.fired() == []
 
@@ -189,7 +162,7 @@ def test_more_free_than_at_first_is_said_as_it_is() -> None:
     board = Board()
     board.live(1, 60_000)
     board.live(1, 90_000)
-    board.second(board.says("event", ("alloc_failed",), {"size": 100_000}))
+    board.second(board.says("event", "alloc_failed", {"size": 100_000}))
     board.restart("SW_CPU_RESET")
     (found,) = board.fired()
     assert "; 87.9 KiB of the heap main were left when it was last read, 58.6 KiB were free at first. " in found.reason
@@ -198,8 +171,8 @@ def test_more_free_than_at_first_is_said_as_it_is() -> None:
 def test_beside_an_event_stands_a_memory_of_known_size() -> None:
     board = Board()
     for free in (FREE, 1_000):
-        sized = board.says("heap", ("sized",), {"size": 100_000, "used": 40_000})
-        board.second(board.says("heap", ("main",), {"free": free}), sized)
-    board.second(board.says("event", ("alloc_failed",), {"size": 2_048}))
+        sized = board.says("heap", "sized", {"size": 100_000, "used": 40_000})
+        board.second(board.says("heap", "main", {"free": free}), sized)
+    board.second(board.says("event", "alloc_failed", {"size": 2_048}))
     (failed,) = board.fired("allocation-failed")
     assert failed.reason.endswith("of 2.0 KiB failed; 39.1 KiB of 97.7 KiB were used when memory was last read.")
