@@ -8,7 +8,8 @@ Also `board`, `os` and labels in `texts`, `limits` (bytes), `resolution` (bytes)
 may leave out all but device, kind and time_s: of its device holds what lines before it said. The fields may also stand
 in an object `fields`. One reading a line, in any order. What others write is taken as far as it can be: a device may
 have any name up to 128 characters, or a number; an unknown value may be null or NaN; fields that a kind has not are
-left out. What was meant otherwise is refused: text where a number belongs ("12 KiB"), a time in milliseconds.
+left out. What was meant otherwise is refused: text where a number belongs ("12 KiB"), a time in milliseconds,
+flags that are none.
 """
 
 from __future__ import annotations

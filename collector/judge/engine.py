@@ -211,7 +211,8 @@ class Judge:
         if table.kind not in ("device", "event"):
             return np.zeros(len(rows), dtype=np.bool_)
         if table.kind == "event":
-            rows = np.array(self._devices_of(table))[rows]
+            devices = self._devices_of(table)
+            rows = np.array([devices[row] for row in rows.tolist()], dtype=np.int64)
         silent_s, silent_after_s = (self.board.tables["device"].column(name)[rows] for name in SILENCE_COLUMNS)
         mute: Truths = silent_s >= silent_after_s
         return mute

@@ -114,7 +114,7 @@ _FORMATS: Mapping[str, Callable[[float], str]] = {
     "minutes": lambda minutes: span(minutes * 60),
     "seconds": span,
     "number": lambda number: f"{number:.15g}" if number.is_integer() else f"{number:g}",
-    "hex": lambda number: f"{int(number):#x}",
+    "hex": lambda number: f"{int(number):#x}" if math.isfinite(number) else f"{number:g}",
 }
 
 

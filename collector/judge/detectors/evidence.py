@@ -41,6 +41,7 @@ _UNLIMITED_WORTH = 1024.0
 _RATCHET_PART = 0.3
 """Counters that never fall creep with each new record: of them more is asked."""
 _LONE_PART = 1 / 3
+"""Of what grew: one rise that takes more is a record of its own."""
 _ERRORS = 1.0
 
 

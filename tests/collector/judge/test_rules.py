@@ -146,6 +146,7 @@ def test_numbers_are_written_elsewhere_as_the_sentences_of_the_shipped_rules_wri
         ("failed[ in {caller}].", {"caller": ""}, "failed."),
         ("failed[ in {caller}].", {"caller": "f{x}[0]"}, "failed in f(x)(0)."),
         ("at {at:hex}, {x:number}.", {"at": float(0x3FFB1234), "x": 1_234_567.0}, "at 0x3ffb1234, 1234567."),
+        ("{a:hex} {a:number}", {"a": float("inf")}, "inf inf"),
         ("{rate:rate}, {x:number}", {"rate": 3 * 2**20 * 1.0}, "3.0 MiB/h, unknown"),
         ("{a:seconds} {b:minutes} {c:hours}", {"a": 30.0, "b": 90.0, "c": 72.0}, "30 s 90 min 3 days"),
         ("{a:hours} to {b:hours}, {c:rate}", {"a": 50.4, "b": 55.2, "c": -0.2}, "2.1 days to 2.3 days, 0 bytes/h"),
