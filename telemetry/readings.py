@@ -114,6 +114,10 @@ NEVER_SILENT_S = 100 * 365 * 86_400
 """What stands there of a device that nobody waits for: all that it had to say has been said."""
 
 
+PORT_EVENTS = frozenset(("port_lost", "port_released", "console_silent"))
+"""Events by which an agent tells what became of a device's port, of which just nothing comes: no word of the device."""
+
+
 @dataclass(frozen=True, slots=True)
 class About:
     """What is known of a device during one boot: it stands in the stream before the boot's first reading.

@@ -35,7 +35,19 @@ import msgpack
 import msgspec
 
 from telemetry.errors import WireError
-from telemetry.readings import FLAGS, HEAP_PARTS, KINDS, RESERVED, UNDERFLOW_FROM, About, Kind, Reading, Value, fault_of
+from telemetry.readings import (
+    FLAGS,
+    HEAP_PARTS,
+    KINDS,
+    PORT_EVENTS,
+    RESERVED,
+    UNDERFLOW_FROM,
+    About,
+    Kind,
+    Reading,
+    Value,
+    fault_of,
+)
 from telemetry.topics import is_name
 
 VERSION = 1
@@ -93,6 +105,11 @@ class Rows(msgspec.Struct, frozen=True, eq=False, array_like=True, tag=_ROWS, gc
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Rows) and _listed(self) == _listed(other)
+
+    @property
+    def is_spoken(self) -> bool:
+        """Whether they are a word of the device: its agent may tell of its port, and it need not be alive."""
+        return self.kind != "event" or self.names[0] not in PORT_EVENTS
 
     def readings(self) -> list[Reading]:
         """The same rows, one object each (slow: for tests, tools and odd corners)."""

@@ -137,7 +137,11 @@ class Judge:
             self._lives.born(row, block)
         if block.kind in ("event", "device", "agent"):
             self._lives.take(row, block)
-        self.hearing.sample(arrival.agent, row, min(arrival.received_ms, block.t0 + last[0]))
+        time_ms = min(arrival.received_ms, block.t0 + last[0])
+        if block.is_spoken:
+            self.hearing.sample(arrival.agent, row, time_ms)
+        else:
+            self.hearing.told(arrival.agent, row, time_ms)
 
     def _settle_rows(self) -> None:
         """Give new rows their states; take pending ones back where a device began a new boot."""

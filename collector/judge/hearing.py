@@ -106,6 +106,13 @@ class Hearing:
         self.agent_of[row] = heard.number
         self.changed_devices.add(row)
 
+    def told(self, agent: str, row: int, time_ms: int) -> None:
+        """It told of that device, which did not speak itself. Of one that never did, silence counts from then on."""
+        heard = self.agents[agent]
+        heard.frontier_ms = max(heard.frontier_ms, time_ms)
+        if not self.newest(row):
+            self.expect(agent, row, time_ms)
+
     def samples(self, agents: Rows, rows: Rows, times: Rows) -> None:
         """As `sample`, of many at once: the numbers of agents that have arrived, rows of devices, times."""
         newest = np.zeros(len(self._agents), dtype=np.int64)

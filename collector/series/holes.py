@@ -15,6 +15,7 @@ from operator import itemgetter
 
 from collector.records import Arrival, Hole
 from telemetry.readings import SILENT_AFTER, About
+from telemetry.wire import Rows
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS holes(
@@ -106,9 +107,9 @@ def forget(db: sqlite3.Connection, before_ms: int) -> None:
 
 
 def _times(arrival: Arrival) -> dict[str, list[int]]:
-    """Times of all readings that a frame brought, by device."""
+    """Times of all that devices said in a frame, by device."""
     found: dict[str, list[int]] = {}
     for block in arrival.blocks:
-        if not isinstance(block, About):
+        if isinstance(block, Rows) and block.is_spoken:
             found.setdefault(block.device, []).extend(map(block.t0.__add__, map(_offset, block.rows)))
     return found

@@ -55,7 +55,7 @@ class SeriesWriter:
     def take(self, arrival: Arrival) -> None:
         """Take in what one frame brought."""
         self._counts["series_frames"] += 1
-        spoke = any(isinstance(block, Rows) for block in arrival.blocks)  # else people told of its devices
+        spoke = any(map(_is_spoken, arrival.blocks))  # else people, or its agent, told of its devices
         for block in arrival.blocks:
             if isinstance(block, About):
                 self.book.learn(block)
@@ -86,7 +86,10 @@ class SeriesWriter:
         self._held += len(made)
         self._counts["series_rows"] += len(made)
         newest = max(made, key=itemgetter(1))
-        self._sight(arrival, block.device, block.boot, newest[3], newest[1])
+        if block.is_spoken:
+            self._sight(arrival, block.device, block.boot, newest[3], newest[1])
+        else:
+            self._sight(arrival, block.device, block.boot, None, None, spoke=False)
 
     def _series(self, block: Rows) -> int:
         key = (block.device, block.kind, block.names)
@@ -122,6 +125,10 @@ class SeriesWriter:
             self._db.executemany(f"INSERT OR REPLACE INTO {kind}({', '.join(columns)}) VALUES({marks})", rows)
         self._rows.clear()
         self._held = 0
+
+
+def _is_spoken(block: About | Rows) -> bool:
+    return isinstance(block, Rows) and block.is_spoken
 
 
 _SEEN = """

@@ -160,6 +160,21 @@ def test_a_silent_device_is_told_and_taken_back() -> None:
     assert told(bench.findings)[1:] == [("silent", "resolved")]
 
 
+@pytest.mark.parametrize("spoke_before", [True, False])
+def test_what_its_agent_tells_of_its_port_is_no_word_of_a_device(spoke_before: bool) -> None:
+    bench = Bench(SILENT, silent_after_s=60)
+    if spoke_before:
+        bench.heap(9000)
+    for name in ("port_lost", "console_silent"):
+        bench.second(rows("board-1", "event", (name,), bench.now_ms, {"text": "?"}))
+        bench.wait(31)
+    assert told(bench.findings) == [("silent", "firing")]
+    bench.second(rows("board-1", "event", ("console_silent",), bench.now_ms, {"text": "?"}))
+    assert told(bench.findings) == [("silent", "firing")]
+    bench.second(rows("board-1", "event", ("console_heard",), bench.now_ms, {"text": "?"}))
+    assert told(bench.findings)[1:] == [("silent", "resolved")]
+
+
 def test_a_device_that_speaks_seldom_is_silent_after_a_span_of_its_own() -> None:
     bench = Bench(SILENT, silent_after_s=60)
     bench.second(About("board-1", 1, {}, {"silent_after_s": 900}))

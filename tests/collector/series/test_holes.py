@@ -45,6 +45,14 @@ def test_silence_is_a_hole_once_it_ends_and_while_it_lasts(tmp_path: Path) -> No
     assert found(bench, T0) == [HoleRow("dev-1", "gateway", T0 + SILENT, T0 + 2 * SILENT + 1, "silence", 0)]
 
 
+def test_what_an_agent_tells_of_a_port_ends_no_hole(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    heard(bench, 0)
+    bench.arrive(rows("event", ["console_silent"], ["text"], [SILENT, None, "not a byte"]))
+    heard(bench, SILENT + 1)
+    assert found(bench, T0) == [HoleRow("dev-1", "gateway", T0, T0 + SILENT + 1, "silence", 0)]
+
+
 def test_a_device_that_speaks_seldom_has_no_hole_between_two_words(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.arrive(About("dev-1", 1, {}, {"silent_after_s": 900}))

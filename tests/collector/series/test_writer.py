@@ -69,6 +69,18 @@ def test_what_people_tell_of_a_device_is_no_sign_of_life(tmp_path: Path) -> None
     assert (device.last_seen_ms, device.state) == (T0, "silent")
 
 
+def test_what_an_agent_tells_of_a_port_is_no_sign_of_life(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.arrive(rows("heap", ["main"], ["free"], [0, 0, 1]))
+    later = T0 + 3_600_000
+    bench.arrive(rows("event", ["port_lost"], ["text"], [0, None, "unplugged"], t0=later), received_ms=later)
+    (device,) = reader.devices(bench.db, later, 300_000)
+    assert (device.last_seen_ms, device.state) == (T0, "silent")
+    bench.arrive(rows("event", ["console_heard"], ["text"], [0, None, "prints again"], t0=later), received_ms=later)
+    (device,) = reader.devices(bench.db, later, 300_000)
+    assert (device.last_seen_ms, device.state) == (later, "ok")
+
+
 def test_newest_values_gather_over_one_boot_and_begin_anew_with_the_next(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
 
