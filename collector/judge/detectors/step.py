@@ -169,6 +169,7 @@ def _asked_of_rest(before: Numbers, after: Numbers, size: float, a_day: int) -> 
     return [
         at_most("the last value before it, above the usual", "size", before[-1:], _FLAT * size),
         at_least("the first value after it, above the usual", "size", after[:1], (1 - _FLAT) * size),
+        at_least("the newest value, above the usual", "size", after[-1:], (1 - _ALIKE) * size),
         at_most("nine of ten before it, above the usual", "size", high, (1 - _ALIKE) * size),
         at_least("nine of ten after it, above the usual", "size", low, _ALIKE * size),
         at_most("how far either side moves from day to day", "size", np.array([drift]), _FLAT * size),

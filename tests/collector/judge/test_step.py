@@ -41,6 +41,13 @@ def test_a_small_step_must_stand_for_two_days(size: float, bucket: int, is_told:
     assert np.isfinite(found.size[0]) == is_told
 
 
+@pytest.mark.parametrize(("given_back", "is_told"), [(9_000, False), (6_000, False), (5_000, True)])
+def test_a_step_that_was_given_back_is_none_any_more(given_back: float, is_told: bool) -> None:
+    """In the newest bucket, more than half of it: of a step that stood long, nine of ten buckets still hold it."""
+    found = find_steps(40_000 + 9_000.0 * (HOURS >= 14) - given_back * (HOURS >= 30), LEVEL, LIMITS, ratchet=False)
+    assert np.isfinite(found.size[0]) == is_told
+
+
 @pytest.mark.parametrize(("weekdays", "expected"), [(49_000.0, False), (43_000.0, True), (float("nan"), True)])
 def test_what_stood_as_high_before_is_no_step(weekdays: float, expected: bool) -> None:
     found = find_steps(40_000 + 9_000.0 * (HOURS >= 14), LEVEL, LIMITS, ratchet=False)
