@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from collector.patterns import LabelPattern, Pattern, platform_fault
 from telemetry.settings import Broker, HttpUrl, Name, OptionalHttpUrl, Positive, Settings, once_each
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -93,16 +94,20 @@ class Route(Settings, frozen=True):
     """File with one apprise address a line."""
     severity: Literal["info", "warning", "critical"] = "info"
     """At least so severe."""
-    rule: str = "*"
-    """Pattern (`*`, `?`) of the rule's name."""
-    platform: str = "*"
+    rule: Pattern = "*"
+    """Pattern (`*`, `?`, `[abc]`) of the rule's name."""
+    platform: Pattern = "*"
     """Pattern of the device's platform."""
-    firmware: str = "*"
+    firmware: Pattern = "*"
     """Pattern of the device's firmware."""
-    device: str = "*"
+    device: Pattern = "*"
     """Pattern of the device's name."""
-    labels: tuple[Annotated[str, Meta(pattern="^[^=]+=.*$")], ...] = ()
+    labels: tuple[LabelPattern, ...] = ()
     """Labels that the device must carry, each as `name=pattern`."""
+
+    def __post_init__(self) -> None:
+        if fault := platform_fault(self.platform):
+            raise ValueError(f"platform {fault}")
 
 
 class Notify(Settings, frozen=True):

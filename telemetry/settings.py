@@ -21,6 +21,7 @@ from telemetry.errors import ConfigError
 PREFIX = "MEMFLEET_"
 
 T = TypeVar("T", bound=msgspec.Struct)
+_UNKNOWN = "unknown setting"
 
 Name = Annotated[
     str,
@@ -88,13 +89,31 @@ def load(kind: type[T], path: Path | None, environment: Mapping[str, str], **ove
 
 
 def load_what_is_right(kind: type[T], path: Path, environment: Mapping[str, str]) -> tuple[T | None, list[str]]:
-    """A configuration without its tables of which something is wrong, and every fault: who looks further finds what
-    else there is. None where it cannot do without one of them. ConfigError when the file is none."""
+    """A configuration without the settings of which something is wrong, or their tables where these cannot do without,
+    and every fault: who looks further finds what else there is. None where it cannot do without one of the tables, or
+    something is wrong with the whole. ConfigError when the file is none."""
     document = _document(kind, path, environment)
     faults = faults_in(kind, document)
-    wrong = {re.split(r"[.\[:]", fault, maxsplit=1)[0] for fault in faults}
+    for place, of_one, said in (fault.partition(": ") for fault in faults):
+        if not of_one:
+            return None, faults
+        _take_out(document, place)
+        if said.startswith(_UNKNOWN):  # another setting was meant, and is missing
+            _take_out(document, place.rpartition(".")[0])
+    wrong = {re.split(r"[.\[:]", fault, maxsplit=1)[0] for fault in faults_in(kind, document)}
     right = {name: value for name, value in document.items() if name not in wrong}
     return (None if faults_in(kind, right) else msgspec.convert(right, kind)), faults
+
+
+def _take_out(document: dict[str, Any], path: str) -> None:
+    """Leave a setting out, and its whole list rather than one of many: the places of the others stay what they are."""
+    table: Any = document
+    *tables, name = re.sub(r"(\[\d+\])+$", "", path).replace("[", ".[").split(".")
+    for key in tables:
+        table = table[int(key[1:-1])] if key.startswith("[") else table.get(key)
+        if not isinstance(table, dict | list):
+            return
+    table.pop(name, None)
 
 
 def _document(kind: type[msgspec.Struct], path: Path | None, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -177,7 +196,7 @@ def _faults(kind: Any, value: Any, path: str) -> list[str]:
     if struct is None or not isinstance(value, dict):
         return _list_faults(kind, value, path) or _leaf_faults(kind, value, path)
     hints, required = _settings_of(struct)
-    faults = [f"{_join(path, name)}: unknown setting{did_you_mean(name, hints)}" for name in value.keys() - hints]
+    faults = [f"{_join(path, name)}: {_UNKNOWN}{did_you_mean(name, hints)}" for name in value.keys() - hints]
     faults += [f"{_join(path, name)}: missing" for name in required - value.keys()]
     for name in value.keys() & hints.keys():
         faults += _faults(hints[name], value[name], _join(path, name))

@@ -126,6 +126,8 @@ def form_of(name: str) -> str:
     """How numbers of that column are written (`collector.judge.reasons`): sizes, unless the name says otherwise."""
     if name == "address":
         return "hex"
+    if name == "uptime" or name.endswith("_ms"):
+        return "milliseconds"
     if name in _COUNTS:
         return "number"
     return next((form for part, form in _FORM_OF_PART.items() if part in name), "size")
@@ -213,10 +215,10 @@ def _fill(stored: Columns, columns: Columns) -> Numbers:
 
 _COUNTS = frozenset(
     (
-        "alloc_blocks", "free_blocks", "blocks", "blocks_free", "alive", "caps", "uptime", "boots", "code",
+        "alloc_blocks", "free_blocks", "blocks", "blocks_free", "alive", "caps", "boots", "code",
         "leak_boots", "resets_1h", "resets_24h", "crashes_24h",
         "memory_resets_24h", "peers", "peer_distance", "peer_growth_distance",
-        *KINDS["agent"].numbers,
+        "outbox_depth", "evicted", "ports", "cut_numbers", "cut_names", "long_lines",
     )
 )  # fmt: skip
 _FORM_OF_PART: Mapping[str, str] = {

@@ -251,13 +251,13 @@ class Judge:
         if rule.patience_ms:
             columns = due.table.fresh_view(due.rows, now, rule.patience_ms)
         if rule.unknown is not None:
-            lost = rule.unknown(columns, count) & ~rule.unknown(due.columns, count)
-        breach = rule.when(columns, count) if rule.when else np.ones(count, dtype=np.bool_)
+            lost = rule.unknown(columns) & ~rule.unknown(due.columns)
+        breach = rule.when(columns) if rule.when else np.ones(count, dtype=np.bool_)
         # An event is over as soon as it has happened, and a crash is none the less for the boot that it ended.
         breach = breach & selected & (due.touched if rule.kind == "event" else ~over)
         if not is_active and not breach.any():
             return []
-        clear = (rule.clear(columns, count) if rule.clear else ~breach) & ~lost | over
+        clear = (rule.clear(columns) if rule.clear else ~breach) & ~lost | over
         clear = clear & ~(due.mute & (not rule.is_on_silence)) | ~selected
         at_once = (alerts.boot_ms[due.rows] > 0) & ~over & rule.is_of_a_boot
         fired, resolved = alerts.advance(Seen(due.rows, due.times, breach, clear, at_once), now)

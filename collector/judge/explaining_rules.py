@@ -68,4 +68,4 @@ def _compared(left: ast.expr, relation: ast.cmpop, right: ast.expr, columns: Col
 
 
 def _holds(node: ast.expr, columns: Columns) -> Truths:
-    return compile_expression(ast.unparse(node), tuple(columns))(columns, 1)
+    return compile_expression(ast.unparse(node), tuple(columns))(columns)

@@ -43,6 +43,7 @@ _COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 _FUNCTIONS: Mapping[str, Callable[[Any, Any], Any]] = {"min": np.minimum, "max": np.maximum}
 _TESTS: Mapping[str, Callable[[Any], Any]] = {"known": np.isfinite, "unknown": np.isnan}
 _LONGEST = 500
+_SHOWN = 24
 
 
 class ExpressionError(Exception):
@@ -61,11 +62,10 @@ class Expression:
     names: tuple[str, ...]
     _evaluate: _Evaluate
 
-    def __call__(self, columns: Columns, rows: int) -> Truths:
-        """One truth a row, for columns of that many rows."""
+    def __call__(self, columns: Columns) -> Truths:
+        """One truth a row."""
         with np.errstate(all="ignore"):  # unknown is NaN here
-            truths = np.asarray(self._evaluate(columns), dtype=np.bool_)
-        return truths if truths.ndim else np.full(rows, truths)  # a condition on numbers alone has one truth for all
+            return np.asarray(self._evaluate(columns), dtype=np.bool_)
 
 
 def compile_expression(text: str, names: Collection[str]) -> Expression:
@@ -74,11 +74,19 @@ def compile_expression(text: str, names: Collection[str]) -> Expression:
         raise ExpressionError([f"has {len(text)} characters, at most {_LONGEST}"])
     try:
         tree = ast.parse(" ".join(text.split()), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ExpressionError([f"cannot be read: {error.msg if isinstance(error, SyntaxError) else error}"]) from None
+    except SyntaxError as error:
+        raise ExpressionError([f"cannot be read: {error.msg}{_place_of(error)}"]) from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise ExpressionError([f"cannot be read: {error}"]) from None
     compiler = _Compiler(names)
     evaluate = compiler.condition(tree)
     return Expression(text, compiler.used(), evaluate)
+
+
+def _place_of(error: SyntaxError) -> str:
+    """Where in the text the fault is: from there on."""
+    rest = (error.text or "")[error.offset - 1 :].strip() if error.offset else ""
+    return f", at `{rest if len(rest) <= _SHOWN else rest[: _SHOWN - 3] + '...'}`" if rest else ", at its end"
 
 
 def sum_of(text: str, columns: Columns) -> Numbers:
@@ -148,6 +156,8 @@ class _Compiler:
         sides = [self.sum(side) for side in (node.left, *node.comparators)]
         if any(type(operator) not in _COMPARISONS for operator in node.ops):
             return self._refuse(f"`{ast.unparse(node)}`: compare with < <= > >= == !=")
+        if not any(isinstance(part, ast.Name) and part.id not in _FUNCTIONS for part in ast.walk(node)):
+            return self._refuse(f"`{ast.unparse(node)}` holds always or never: it compares no field")
         compares = [_COMPARISONS[type(operator)] for operator in node.ops]
 
         def evaluate(columns: Columns) -> Any:

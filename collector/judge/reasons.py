@@ -4,8 +4,8 @@
 
 `{column:format}` is replaced; a part in [brackets] is left out when a value in it is unknown or has no end, and of
 several, [this|or that], stands the first of which all is known. Formats:
-size (bytes), percent (of a ratio), ratio, rate (bytes/hour), hours, seconds, minutes, number. Texts: `{names}`, an
-event's own texts, `{suspect}`, and `{forecast}` of a leak.
+size (bytes), percent (of a ratio), ratio, rate (bytes/hour), hours, minutes, seconds, milliseconds, number, hex. Texts:
+`{names}`, an event's own texts, `{suspect}`, and `{forecast}` of a leak.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 import string
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from collector.judge.expression import unknown_field
@@ -113,13 +113,25 @@ _FORMATS: Mapping[str, Callable[[float], str]] = {
     "hours": lambda hours: span(hours * 3600),
     "minutes": lambda minutes: span(minutes * 60),
     "seconds": span,
+    "milliseconds": lambda milliseconds: span(milliseconds / 1000),
     "number": lambda number: f"{number:.15g}" if number.is_integer() else f"{number:g}",
     "hex": lambda number: f"{int(number):#x}" if math.isfinite(number) else f"{number:g}",
 }
 
 
-def template_faults(template: str, known: Collection[str]) -> list[str]:
-    """Why a template cannot be filled from columns and texts of those names; empty where it can."""
+_ALSO: Mapping[str, tuple[str, ...]] = {
+    "size": ("number", "hex"),
+    "hex": ("number",),
+    "percent": ("ratio", "number"),
+    "rate": ("size", "number"),
+    "number": ("ratio", "hex"),
+}
+"""As what else a number may be written than what it is; one of another unit would be a false statement."""
+
+
+def template_faults(template: str, known: Mapping[str, str]) -> list[str]:
+    """Why a template cannot be filled from columns and texts of those names, each with the format of its unit (any, of
+    a text: ""); empty where it can."""
     try:
         parts = [part for part in string.Formatter().parse(template) if part[1] is not None]
     except ValueError as error:
@@ -128,9 +140,18 @@ def template_faults(template: str, known: Collection[str]) -> list[str]:
     faults += [f"{{{name}!{way}}}: write {{{name}}} or {{{name}:FORMAT}}" for _, name, _, way in parts if way]
     odd = [(name, form) for name, form in forms_in(template) if form not in _FORMATS]
     faults += [f"{{{name}:{form}}}: formats are {', '.join(_FORMATS)}" for name, form in odd]
+    faults += [fault for name, form in forms_in(template) if (fault := _unit_fault(name, form, known.get(name, "")))]
     if re.search(r"[\[\]]", _OPTIONAL.sub("", template)):
         faults.append("[brackets] come in pairs, none within another")
     return faults
+
+
+def _unit_fault(name: str, form: str, own: str) -> str:
+    """Why a number of a unit cannot be written in that format; "" where it can."""
+    fits = (own, *_ALSO.get(own, ("number",)))
+    if not own or form in fits or form not in _FORMATS:
+        return ""
+    return f"{{{name}:{form}}}: {name} is no {form}: write {{{name}:{own}}}"
 
 
 def names_in(template: str) -> tuple[str, ...]:

@@ -13,9 +13,18 @@ import msgspec
 from msgspec import Meta
 
 from collector.judge import reasons
-from collector.judge.columns import FORECAST_COLUMNS, SHORT_TEXTS, SILENCE_COLUMNS, is_said, rule_columns, verdict_of
+from collector.judge.columns import (
+    FORECAST_COLUMNS,
+    SHORT_TEXTS,
+    SILENCE_COLUMNS,
+    form_of,
+    is_said,
+    rule_columns,
+    verdict_of,
+)
 from collector.judge.expression import Expression, ExpressionError, compile_expression
 from collector.judge.spans import Span, milliseconds
+from collector.patterns import LabelPattern, Pattern, carries, platform_fault
 from telemetry.errors import ConfigError
 from telemetry.readings import KINDS, About
 from telemetry.settings import did_you_mean, faults_in, in_order, named_twice, parse, read, tables_in
@@ -31,7 +40,6 @@ RuleName = Annotated[
     str,
     Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", description="a name of small letters, digits and hyphens, at most 64"),
 ]
-Label = Annotated[str, Meta(pattern="^[^=]+=.*$", description="a label; write name=pattern")]
 Sentence = Annotated[str, Meta(min_length=1, description="a sentence")]
 Severity = Literal["info", "warning", "critical"]
 State = Literal["breach", "no_data", "error"]
@@ -60,15 +68,15 @@ class RuleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """How long the condition must hold before it fires; written `for`, which is a word of Python's own."""
     keep_firing_for: Span = "1m"
     """How long the end of it must hold before it is resolved."""
-    platform: str = "*"
-    board: str = "*"
-    firmware: str = "*"
-    device: str = "*"
-    names: str = "*"
+    platform: Pattern = "*"
+    board: Pattern = "*"
+    firmware: Pattern = "*"
+    device: Pattern = "*"
+    names: Pattern = "*"
     """Patterns (`*`, `?`, `[abc]`) of what the rule applies to; `names`: any of the series' own names."""
-    not_names: str = ""
+    not_names: Pattern = ""
     """Pattern of names that the rule leaves alone."""
-    labels: tuple[Label, ...] = ()
+    labels: tuple[LabelPattern, ...] = ()
     """Labels that the device must carry, each as `name=pattern`."""
     verdict: Verdict = ""
     """What it tells where it does not follow from the columns that `when` reads: they are those of one detector."""
@@ -151,12 +159,6 @@ class Rule:
         )
 
 
-def carries(labels: Mapping[str, str], label: str) -> bool:
-    """Whether labels hold the one that `name=pattern` asks for."""
-    name, pattern = label.split("=", 1)
-    return name in labels and fnmatchcase(labels[name], pattern)
-
-
 def load_rules(path: Path | None) -> tuple[Rule, ...]:
     """The rules of that file, or the set that ships when None; ConfigError holds every fault."""
     source = str(path) if path else "default_rules.toml"
@@ -188,11 +190,16 @@ def _faults(path: str, table: Mapping[str, Any]) -> Iterator[str]:
     kind = texts.get("kind", "")
     if kind and kind not in KINDS:
         yield f"{path}.kind: {kind!r} is none of {', '.join(KINDS)}{did_you_mean(kind, KINDS)}"
+    if kind in KINDS and not rule_columns(kind):
+        yield f"{path}.kind: {kind} has no numbers to judge (a pattern file makes events of lines that matter)"
+        return
     if kind in KINDS and kind != "event" and not table.get("when"):
         yield f"{path}.when: missing (only a rule on events goes without)"
+    if platform := platform_fault(texts.get("platform", "*")):
+        yield f"{path}.platform: {platform}"
     kinds = (kind,) if kind in KINDS else tuple(KINDS)
     columns = {name for one in kinds for name in rule_columns(one)}
-    words = columns.union(*(_texts_of(one) for one in kinds))
+    words = {name: form for one in kinds for name, form in _words_of(one).items()}
     for key in ("when", "clear"):
         yield from (f"{path}.{key}: {fault}" for fault in _expression_faults(texts.get(key, ""), columns))
     for key in ("reason", "resolved"):
@@ -211,11 +218,12 @@ def _expression(text: str, columns: Collection[str]) -> Expression | None:
     return compile_expression(text, columns) if text else None
 
 
-def _texts_of(kind: str) -> set[str]:
-    """What a sentence of a rule on the kind may name besides columns."""
+def _words_of(kind: str) -> dict[str, str]:
+    """What a sentence of a rule on the kind may name: texts, and columns, each with the format of its unit."""
     forecast = ("forecast",) if FORECAST_COLUMNS[0] in rule_columns(kind) else ()
     short = SHORT_TEXTS if kind == "device" else ()
-    return {"names", "lasted", "suspect", *KINDS[kind].tags, *KINDS[kind].texts, *forecast, *short}
+    texts = ("names", "suspect", *KINDS[kind].tags, *KINDS[kind].texts, *forecast, *short)
+    return {**dict.fromkeys(texts, ""), "lasted": "seconds", **{name: form_of(name) for name in rule_columns(kind)}}
 
 
 def _compile(settings: RuleSettings) -> Rule:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from collector.config import Route
-from collector.judge.rules import carries
+from collector.patterns import carries
 from collector.records import Finding
 
 SEVERITIES = ("info", "warning", "critical")

@@ -150,6 +150,26 @@ def test_check_config_looks_further_though_another_table_is_wrong(tmp_path: Path
     assert "page.read_token_file: missing" not in printed
 
 
+def test_check_config_looks_further_though_another_setting_of_a_table_is_wrong(tmp_path, monkeypatch, capsys) -> None:
+    file = tmp_path / "collector.toml"
+    routes = '[[notify.routes]]\ndevice = "a[b"\nurls = [""]\n[[notify.routes]]\nurls = ["nosuch://y"]\n'
+    stores = '[[stores]]\nurl = "x"\n'  # wants a name, so that nothing more can be said of it
+    file.write_text(f'[notify]\nurls = ["nosuch://x"]\ninterval_s = -3\n{routes}{stores}')
+    _, printed = run(monkeypatch, capsys, "check-config", str(file))
+    assert [line.split(": ")[1] for line in printed.removeprefix("memfleet: ").splitlines()] == [
+        "notify.interval_s", "notify.routes[0].device", "stores[0].kind", "stores[0].name", "stores[0].url",
+        "notify.urls[0]", "notify.routes[0].urls[0]", "notify.routes[1].urls[0]",
+    ]  # fmt: skip
+
+
+def test_check_config_says_what_no_device_can_match(tmp_path: Path, monkeypatch, capsys) -> None:
+    file = tmp_path / "collector.toml"
+    file.write_text('[[notify.routes]]\nplatform = "esp8266"\nurls = ["json://127.0.0.1"]\n')
+    status, printed = run(monkeypatch, capsys, "check-config", str(file))
+    assert status == 2
+    assert "notify.routes[0]: platform 'esp8266' is none of mt3620, esp32" in printed
+
+
 def said_by_refused_collector(folder: Path, settings: str) -> str:
     """What a collector with these settings writes, which does not begin."""
     file = folder / "collector.toml"

@@ -269,8 +269,8 @@ def test_what_is_told_to_grow_is_not_told_to_step() -> None:
     assert step.when is not None
     assert step.clear is not None
     assert step.verdict == "step"
-    assert step.when(columns, 2).tolist() == [True, False]
-    assert step.clear(columns, 2).tolist() == [False, False]
+    assert step.when(columns).tolist() == [True, False]
+    assert step.clear(columns).tolist() == [False, False]
 
 
 @pytest.mark.parametrize(("heap", "told"), [("DRAM", set()), ("PSRAM", {"task-leak"})], ids=["its heap", "another"])

@@ -32,12 +32,11 @@ COLUMNS = {
         ("max(free, -1) > -(free) ", [True, True, False]),
         ("known(free) and unknown(used)", [False, True, False]),
         ("free / 0 > 5", [False, False, False]),
-        ("1 < 2", [True, True, True]),
         ("  free < \n 200", [True, False, False]),
     ],
 )
 def test_meaning(text: str, truths: list[bool]) -> None:
-    assert compile_expression(text, NAMES)(COLUMNS, 3).tolist() == truths
+    assert compile_expression(text, NAMES)(COLUMNS).tolist() == truths
 
 
 @pytest.mark.parametrize(
@@ -55,7 +54,11 @@ def test_meaning(text: str, truths: list[bool]) -> None:
         ("free < __import__('os').system('true')", "is no value"),
         ("(lambda: 1)() < free", "is no value"),
         ("free ** 99 < 1", "is no value"),
-        ("free <", "cannot be read"),
+        ("free <", "cannot be read: invalid syntax, at its end"),
+        ("free < 10 && used > 5", "cannot be read: invalid syntax, at `& used > 5`"),
+        ("free < 100 KiB", "cannot be read: invalid syntax, at `KiB`"),
+        ("1 < 2", "`1 < 2` holds always or never: it compares no field"),
+        ("free < 1 or max(3, 4) > 2 * 1", "`max(3, 4) > 2 * 1` holds always or never"),
         ("free < " + "(" * 300 + "1", "cannot be read"),
         ("free < " + "9" * 400, "larger than any value"),
         ("free < 1" + " " * 600, "has 608 characters, at most 500"),
@@ -87,7 +90,7 @@ def test_any_text_compiles_or_is_refused(text: str) -> None:
         expression = compile_expression(text, NAMES)
     except ExpressionError:
         return
-    assert expression(COLUMNS, 3).shape == (3,)
+    assert expression(COLUMNS).shape == (3,)
 
 
 _values = st.one_of(st.sampled_from(NAMES), st.integers(0, 2000).map(str))
@@ -98,8 +101,8 @@ _sums = st.recursive(_values, lambda inner: st.tuples(inner, st.sampled_from("+-
 @settings(max_examples=150, deadline=None)
 def test_it_agrees_with_python_where_all_is_known(left: str, operator: str, right: str) -> None:
     text = f"{left} {operator} {right}"
-    if len(text) > 500:
+    if len(text) > 500 or not any(name in text for name in NAMES):
         return
     row = {name: float(column[0]) for name, column in COLUMNS.items()}
     expected = eval(compile(ast.parse(text, mode="eval"), "", "eval"), {}, row)
-    assert compile_expression(text, NAMES)(COLUMNS, 3)[0] == expected
+    assert compile_expression(text, NAMES)(COLUMNS)[0] == expected

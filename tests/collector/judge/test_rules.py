@@ -75,22 +75,65 @@ def test_every_fault_of_meaning_is_told_at_once_beside_those_of_form() -> None:
         """
     )
     assert faults == [
-        "rule[0].clear: cannot be read: invalid syntax",
+        "rule[0].clear: cannot be read: invalid syntax, at its end",
         "rule[0].for: '10' is not a span of time; write 90s, 5m or 1h30m",
         "rule[0].reason: unknown field fre (did you mean free?)",
         "rule[0].reason: {free!r}: write {free} or {free:FORMAT}",
-        "rule[0].reason: {free:bytes}: formats are size, percent, ratio, rate, hours, minutes, seconds, number, hex",
+        "rule[0].reason: {free:bytes}: formats are size, percent, ratio, rate, hours, minutes, seconds, milliseconds, "
+        "number, hex",
         "rule[0].reason: [brackets] come in pairs, none within another",
         "rule[0].resolved: cannot be read: expected '}' before end of string",
         "rule[0].when: unknown field fre (did you mean free?)",
         "rule[0].when: unknown field usd (did you mean used?)",
         "rule[1].kind: 'heaps' is none of process, heap, task, stack, pool, device, event, agent, log"
         " (did you mean heap?)",
-        "rule[1].labels[1]: 'ring' is not a label; write name=pattern",
+        "rule[1].labels[1]: 'ring' is not a label; write name=pattern (a [ needs its ], as in [abc])",
         "rule[1].name: a is also the name of rule[0]",
         "rule[1].when: unknown field fre (did you mean free?)",
         "rule[2].verdict: 'leaks' is none of leak, fragmentation, step, stack, reboot (did you mean leak?)",
         "rule[2].when: missing (only a rule on events goes without)",
+    ]
+
+
+def test_a_rule_that_could_never_work_is_refused() -> None:
+    faults = faults_of(
+        """
+        [[rule]]
+        name = "a"
+        kind = "heap"
+        severity = "info"
+        platform = "esp-32"
+        device = "board-[12"
+        names = "[[]x]*"
+        labels = ["site=[x"]
+        when = "free < 1 and 1 < 2"
+        reason = "{fill:size} {fill:ratio} {used:percent} {used:number} {leak_rate:size} {suspect:size}"
+        resolved = "{lasted:hours}"
+        [[rule]]
+        name = "b"
+        kind = "log"
+        severity = "info"
+        when = "level > 3"
+        reason = "{text}"
+        [[rule]]
+        name = "c"
+        kind = "device"
+        severity = "info"
+        platform = "[ez]*"
+        when = "uptime > 60000"
+        reason = "{uptime:milliseconds} {uptime:number} {uptime:seconds}"
+        """
+    )
+    assert faults == [
+        "rule[0].device: 'board-[12' is not a pattern (a [ needs its ], as in [abc])",
+        "rule[0].labels[0]: 'site=[x' is not a label; write name=pattern (a [ needs its ], as in [abc])",
+        "rule[0].platform: 'esp-32' is none of mt3620, esp32, zephyr, freertos, other (did you mean esp32?)",
+        "rule[0].reason: {fill:size}: fill is no size: write {fill:percent}",
+        "rule[0].reason: {used:percent}: used is no percent: write {used:size}",
+        "rule[0].resolved: {lasted:hours}: lasted is no hours: write {lasted:seconds}",
+        "rule[0].when: `1 < 2` holds always or never: it compares no field",
+        "rule[1].kind: log has no numbers to judge (a pattern file makes events of lines that matter)",
+        "rule[2].reason: {uptime:seconds}: uptime is no seconds: write {uptime:milliseconds}",
     ]
 
 
@@ -146,6 +189,7 @@ def test_numbers_are_written_elsewhere_as_the_sentences_of_the_shipped_rules_wri
         ("failed[ in {caller}].", {"caller": ""}, "failed."),
         ("failed[ in {caller}].", {"caller": "f{x}[0]"}, "failed in f(x)(0)."),
         ("at {at:hex}, {x:number}.", {"at": float(0x3FFB1234), "x": 1_234_567.0}, "at 0x3ffb1234, 1234567."),
+        ("up for {up:milliseconds}", {"up": 5_400_000.0}, "up for 90 min"),
         ("{a:hex} {a:number}", {"a": float("inf")}, "inf inf"),
         ("{rate:rate}, {x:number}", {"rate": 3 * 2**20 * 1.0}, "3.0 MiB/h, unknown"),
         ("{a:seconds} {b:minutes} {c:hours}", {"a": 30.0, "b": 90.0, "c": 72.0}, "30 s 90 min 3 days"),
