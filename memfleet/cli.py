@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -87,8 +87,20 @@ class _LazyGroup(TyperGroup):
 app = typer.Typer(cls=_LazyGroup, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
+def _tell_version(*, is_asked: bool) -> None:
+    if is_asked:
+        from memfleet.version import VERSION  # asks the packages that are installed: `--help` need not wait for that
+
+        typer.echo(f"memfleet {VERSION}")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """Watches the memory of embedded fleets: leaks, fragmented heaps and thinning stacks, days before devices die."""
 
 

@@ -43,7 +43,7 @@ def draw(title: str, times_ms: Sequence[int], values: Sequence[int | None], limi
     for part in range(_MOMENTS):
         time_ms = times_ms[0] + part * span_ms / (_MOMENTS - 1)
         anchor = "lt" if part == 0 else "rt" if part == _MOMENTS - 1 else "mt"
-        pen.text((x(time_ms), _BOTTOM + 6), _clock(time_ms), fill=TEXT, font=font, anchor=anchor)
+        pen.text((x(time_ms), _BOTTOM + 6), _clock(time_ms, span_ms), fill=TEXT, font=font, anchor=anchor)
     if limit is not None:
         pen.line([(_LEFT, y(limit)), (_RIGHT, y(limit))], fill=LIMIT)
         pen.text((_LEFT + 4, y(limit) - 2), f"limit {size(limit)}", fill=LIMIT, font=font, anchor="lb")
@@ -76,5 +76,7 @@ def _stretches(times_ms: Sequence[int], values: Sequence[int | None]) -> Iterato
         yield stretch
 
 
-def _clock(time_ms: float) -> str:
-    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%H:%MZ")
+def _clock(time_ms: float, span_ms: int) -> str:
+    """A moment of a chart of so long, to the second where minutes would be told twice."""
+    minutes_are_enough = span_ms >= (_MOMENTS - 1) * 60_000
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%H:%MZ" if minutes_are_enough else "%H:%M:%SZ")

@@ -7,12 +7,13 @@ import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
+from collector.judge.columns import verdict_of
 from collector.notify.chart import draw
 from collector.records import Incident
 from collector.series import reader
 from telemetry.errors import EnvironmentFault, UsageError
 
-_LOG_LINES = 5
+_LOG_LINES, _LOOKED_AT = 5, 500
 _LOG_SPAN_MS = 600_000
 _CHART_SPAN_MS = 6 * 3_600_000
 _CHART_POINTS = 400
@@ -28,11 +29,15 @@ class Evidence:
         self._db: sqlite3.Connection | None = None
 
     def log_lines(self, incident: Incident) -> list[str]:
-        """The last lines that the worst device logged before the incident's newest alert."""
+        """The last lines that the worst device logged before the incident's newest alert: before the restart, where it
+        is one, since those of a boot tell nothing of what it came from."""
         with contextlib.suppress(EnvironmentFault, sqlite3.Error):
             span = (incident.at_ms - _LOG_SPAN_MS, incident.at_ms + 1_000)
-            rows = reader.logs(self._connection(), incident.worst, *span, _LOG_LINES)
-            return [line_of(row.time_ms, row.level, row.module, row.text) for row in rows]
+            rows = reader.logs(self._connection(), incident.worst, *span, _LOOKED_AT)
+            device = reader.device(self._connection(), incident.worst, incident.at_ms)
+            if device and any(verdict_of(incident.kind, name) == "reboot" for name in incident.numbers):
+                rows = [row for row in rows if row.boot < device.boot] or rows
+            return [line_of(row.time_ms, row.level, row.module, row.text) for row in rows[-_LOG_LINES:]]
         return []
 
     def chart(self, incident: Incident) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,11 @@ import pytest
 from agent.config import AgentConfig
 from memfleet.options import outbox_folder
 from tests.memfleet.running import run
+
+
+def test_the_version_is_told_that_is_installed() -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, f"memfleet {version('memfleet')}\n")
 
 
 def test_what_publishes_beside_a_gateway_leaves_its_outbox_alone() -> None:

@@ -23,10 +23,12 @@ from collector.config import Notify, Route
 from collector.judge.incidents import Incidents
 from collector.notify import chart, heartbeat
 from collector.notify.channels import make_channels, make_targets
+from collector.notify.evidence import Evidence
 from collector.notify.heartbeat import beat, start_heartbeat
 from collector.notify.outbox import LEFT_OUT, WAITS
 from collector.notify.process import Maker
 from collector.notify.routes import wants
+from collector.records import Incident
 from telemetry.clock import wall_ms
 from tests.collector.judge.stream import START_MS, Bench, rows
 from tests.collector.notify.receiver import receiving
@@ -302,6 +304,40 @@ def test_a_message_holds_numbers_log_lines_link_and_chart(tmp_path: Path) -> Non
     assert link == f"http://127.0.0.1:8080/incident?key={quote(incidents[0].key, safe='')}"
     (picture,) = message["attachments"]
     assert base64.b64decode(picture["base64"]).startswith(b"\x89PNG\r\n")
+
+
+def test_of_a_restart_the_lines_before_it_are_told(tmp_path: Path) -> None:
+    collector = Collector(tmp_path)
+    now_ms = wall_ms()
+    lines = [(1, "heap is low"), (1, "abort() was called"), (2, "boot: ESP-IDF v5"), (2, "wifi: connected")]
+    collector.arrive(
+        [
+            rows("kitchen-1", "log", (), now_ms - 5000 + 1000 * place, {"level": "info", "text": text}, boot=boot)
+            for place, (boot, text) in enumerate(lines)
+        ]
+    )
+    collector.settle()
+    told, evidence = {"resets_1h": 6.0}, Evidence(tmp_path / "series.db")
+    (of_restarts, of_other) = (
+        Incident("k", "firing", "r", "critical", now_ms, now_ms, 1, 1, "kitchen-1", "kitchen-1", "?", "device",
+                 numbers=numbers) for numbers in (told, {"silent_s": 300.0})
+    )  # fmt: skip
+    assert [line.split("Z ")[1] for line in evidence.log_lines(of_restarts)] == [
+        "info: heap is low", "info: abort() was called",
+    ]  # fmt: skip
+    assert len(evidence.log_lines(of_other)) == 4
+    evidence.close()
+    collector.close()
+
+
+def test_a_chart_of_a_minute_tells_its_moments_to_the_second() -> None:
+    def moments(span_ms: int) -> list[bytes]:
+        with Image.open(io.BytesIO(chart.draw("d", [0, span_ms], [1, 2]))) as picture:
+            below = np.asarray(picture)[chart.HEIGHT - 22 :]
+        return [below[:, middle - 26 : middle + 26].tobytes() for middle in (220, 355, 490)]
+
+    assert len(set(moments(60_000))) == 3
+    assert len(set(moments(6 * 3_600_000))) == 3
 
 
 def test_a_chart_is_a_picture_with_a_line_in_it_and_the_limit_across() -> None:
