@@ -10,7 +10,7 @@ are corrected by Holm's method (1979).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -35,52 +35,74 @@ _DEVIATIONS = 1.96
 _SHUFFLES = 2_000
 
 
+_AS_FREE = {"level": "free", "peak": "least free"}
+"""What measures are called of a thing that tells only what is left of it."""
+
+
 class Thing(NamedTuple):
-    """What is compared: a kind and its names, the same on every device."""
+    """What is compared: a kind and its names, on the boards that `of` names ("": on all alike). `is_free` where only
+    what is left is known: its level and peak are less than nothing by that."""
 
     kind: str
     names: tuple[str, ...]
+    of: str = ""
+    is_free: bool = False
 
 
 Values = Mapping[str, float]
 """One device's measures."""
 
 
+class Pair(NamedTuple):
+    """A thing with its devices' measures before and after. `older` is 1 where these were seen at later uptimes than
+    those, -1 at earlier ones, 0 at the same."""
+
+    thing: Thing
+    before: Sequence[Values]
+    after: Sequence[Values]
+    older: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One measure of one thing: medians before and after, the difference (after - before) with its 95 % interval, its
     p-value as corrected, the effect from -1 to 1 (1: every device after has more than every one before), and how many
-    devices there are.
+    devices there are. Of a thing that only tells what is left they are of that, where less is worse.
 
-    `verdict`: worse, better, same; unclear where none of these is shown; unknown where there are too few devices to
-    tell at all (there is no interval then).
+    `verdict`: worse, better, same; unclear where none of these is shown, or where uptime alone explains it (`older` as
+    in `Pair`); unknown where there are too few devices to tell at all (there is no interval then); added or removed
+    where only one of the two has it (what the other has is None, and there is no difference).
     """
 
     thing: Thing
     measure: str
-    before: float
-    after: float
-    difference: float
+    before: float | None
+    after: float | None
+    difference: float | None
     low: float | None
     high: float | None
     p_value: float
     effect: float
     devices: tuple[int, int]
     verdict: str
+    older: int = 0
 
 
-def compare(before: Mapping[Thing, Sequence[Values]], after: Mapping[Thing, Sequence[Values]]) -> list[Difference]:
-    """All measures of all things that both have, the worst first."""
-    found = []
-    for thing in sorted(before.keys() & after.keys()):
+def compare(pairs: Iterable[Pair]) -> list[Difference]:
+    """All measures of all things that both have, and what only one has, the worst first."""
+    found, alone = list[_Found](), list[Difference]()
+    for pair in pairs:
+        if not (pair.before and pair.after):
+            alone += _only_one_has(pair)
+            continue
         for measure in MEASURES:
-            one = [values[measure] for values in before[thing] if measure in values]
-            other = [values[measure] for values in after[thing] if measure in values]
+            one = [values[measure] for values in pair.before if measure in values]
+            other = [values[measure] for values in pair.after if measure in values]
             if one and other:
-                found.append(_difference(thing, measure, one, other))
+                found.append(_found(pair, measure, one, other))
     corrected = holm([one.p_value for one in found])
-    judged = [_judge(replace(one, p_value=p)) for one, p in zip(found, corrected, strict=True)]
-    return sorted(judged, key=_rank)
+    judged = [_judged(one._replace(p_value=p)) for one, p in zip(found, corrected, strict=True)]
+    return [_as_told(one) for one in sorted([*judged, *alone], key=_rank)]
 
 
 def mann_whitney(one: Sequence[float], other: Sequence[float]) -> float:
@@ -180,30 +202,75 @@ def _ways(n: int, m: int) -> list[int]:
     return ways
 
 
-def _difference(thing: Thing, measure: str, one: Sequence[float], other: Sequence[float]) -> Difference:
-    low, high = shift_interval(one, other) or (None, None)
-    return Difference(
-        thing, measure, float(np.median(one)), float(np.median(other)), shift(one, other), low, high,
-        mann_whitney(one, other), cliffs_delta(one, other), (len(one), len(other)), "",
+class _Found(NamedTuple):
+    """A difference before it is judged."""
+
+    pair: Pair
+    measure: str
+    before: float
+    after: float
+    difference: float
+    interval: tuple[float, float] | None
+    p_value: float
+    effect: float
+    devices: tuple[int, int]
+
+
+def _found(pair: Pair, measure: str, one: Sequence[float], other: Sequence[float]) -> _Found:
+    return _Found(
+        pair, measure, float(np.median(one)), float(np.median(other)), shift(one, other), shift_interval(one, other),
+        mann_whitney(one, other), cliffs_delta(one, other), (len(one), len(other)),
     )  # fmt: skip
 
 
-def _judge(found: Difference) -> Difference:
-    least = _LEAST_GROWTH if found.measure == "growth" else max(1.0, _LEAST_SHARE * abs(found.before))
-    if found.low is None or found.high is None:
-        verdict = "unknown"
-    elif found.p_value <= _LEVEL and abs(found.effect) >= _LEAST_EFFECT and abs(found.difference) >= least:
-        verdict = "worse" if found.difference > 0 else "better"
-    else:
-        matters = _MATTERS_GROWTH if found.measure == "growth" else _MATTERS_SHARE * abs(found.before)
-        verdict = _same_or_unclear(found.low, found.high, matters)
-    return replace(found, verdict=verdict)
+def _judged(found: _Found) -> Difference:
+    low, high = found.interval or (None, None)
+    return Difference(
+        found.pair.thing, found.measure, found.before, found.after, found.difference, low, high, found.p_value,
+        found.effect, found.devices, _verdict(found), found.pair.older,
+    )  # fmt: skip
+
+
+def _verdict(found: _Found) -> str:
+    of_growth = found.measure == "growth"
+    least = _LEAST_GROWTH if of_growth else max(1.0, _LEAST_SHARE * abs(found.before))
+    if found.interval is None:
+        return "unknown"
+    if found.p_value <= _LEVEL and abs(found.effect) >= _LEAST_EFFECT and abs(found.difference) >= least:
+        # What fills goes on filling, ever more slowly, and the longer one looks the higher is the highest peak.
+        by_uptime = -found.pair.older if of_growth else found.pair.older
+        if by_uptime * found.difference > 0:
+            return "unclear"
+        return "worse" if found.difference > 0 else "better"
+    return _same_or_unclear(*found.interval, _MATTERS_GROWTH if of_growth else _MATTERS_SHARE * abs(found.before))
 
 
 def _same_or_unclear(low: float, high: float, matters: float) -> str:
     return "same" if -matters <= low and high <= matters else "unclear"
 
 
+def _only_one_has(pair: Pair) -> Iterator[Difference]:
+    levels = [values["level"] for values in (*pair.before, *pair.after) if "level" in values]
+    if levels:
+        level, devices = float(np.median(levels)), (len(pair.before), len(pair.after))
+        before, after, verdict = (level, None, "removed") if pair.before else (None, level, "added")
+        yield Difference(pair.thing, "level", before, after, None, None, None, 1.0, 0.0, devices, verdict)
+
+
+def _as_told(found: Difference) -> Difference:
+    """Of what is left, where only that is known."""
+    if not found.thing.is_free or found.measure not in _AS_FREE:
+        return found
+    before, after, difference, low, high = (
+        None if value is None else -value
+        for value in (found.before, found.after, found.difference, found.high, found.low)
+    )
+    return replace(
+        found, measure=_AS_FREE[found.measure], before=before, after=after, difference=difference, low=low, high=high,
+        effect=-found.effect,
+    )  # fmt: skip
+
+
 def _rank(found: Difference) -> tuple[int, float, Thing, int]:
-    order = ("worse", "unclear", "better", "same", "unknown")
+    order = ("worse", "unclear", "added", "better", "removed", "same", "unknown")
     return order.index(found.verdict), -abs(found.effect), found.thing, MEASURES.index(found.measure)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 import numpy as np
@@ -12,14 +14,14 @@ import numpy.typing as npt
 
 Numbers = npt.NDArray[np.float64]
 
-_USED: Mapping[str, str] = {
-    "process": "coalesce(user_mode, peak_user_mode)",
-    "heap": "coalesce(used, size - free)",
-    "task": "current",
-    "stack": "coalesce(max_used, size - min_free)",
-    "pool": "coalesce(used, size - blocks_free * block_size)",
+_COLUMNS: Mapping[str, str] = {
+    "process": "coalesce(user_mode, peak_user_mode), NULL, NULL",
+    "heap": "used, size, free",
+    "task": "current, NULL, NULL",
+    "stack": "max_used, size, min_free",
+    "pool": "used, size, blocks_free * block_size",
 }
-"""How used memory is read off the rows of a kind, bytes."""
+"""What is used, of how much, and what is left, bytes, in the rows of a kind. The size need be said once a boot."""
 
 _WARM_UP_MS = 600_000
 _LEAST_SPAN_MS = 1_800_000
@@ -30,14 +32,30 @@ _HOUR_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """Samples of used memory of one thing during one boot, after start-up: wall ms and bytes."""
+    """Samples of used memory of one thing during one boot, after start-up: wall ms, ms since the boot began, and bytes.
+
+    `size` is of how many bytes, None where that was not said. `is_free` where neither it nor what is used was ever said
+    but only what is left: used is then less than nothing by that, which leaves every difference what it is.
+    """
 
     device: str
     kind: str
     names: tuple[str, ...]
     boot: int
     times: Numbers
+    ages: Numbers
     used: Numbers
+    size: int | None = None
+    is_free: bool = False
+
+    def between(self, first_ms: float, last_ms: float) -> Boot:
+        """What was seen of it at these ages."""
+        seen = (self.ages >= first_ms) & (self.ages <= last_ms)
+        return replace(self, times=self.times[seen], ages=self.ages[seen], used=self.used[seen])
+
+    def as_free(self) -> Boot:
+        """As one that tells only what is left, of a size that is known."""
+        return replace(self, used=self.used - (self.size or 0), is_free=True)
 
     def measures(self) -> dict[str, float]:
         """level and peak in bytes, growth in bytes/hour; what so few samples cannot say is left out."""
@@ -66,7 +84,7 @@ def boots_of(db: sqlite3.Connection, devices: Sequence[str], span_ms: tuple[int,
         list(devices),
     ).fetchall()
     for id_, device, kind, names in listed:
-        if kind in _USED:
+        if kind in _COLUMNS:
             yield from _boots(db, id_, (device, kind, tuple(msgspec.json.decode(names))), span_ms)
 
 
@@ -78,24 +96,40 @@ def firmware_of_boots(db: sqlite3.Connection) -> dict[str, dict[int, str]]:
     return found
 
 
+def boards_of_devices(db: sqlite3.Connection) -> dict[str, str]:
+    """The board that each device is, as far as it was told."""
+    return dict(db.execute("SELECT device, coalesce(json_extract(texts, '$.board'), '') FROM abouts"))
+
+
 def _boots(
     db: sqlite3.Connection, series: int, of: tuple[str, str, tuple[str, ...]], span_ms: tuple[int, int]
 ) -> Iterator[Boot]:
     device, kind, names = of
     rows = db.execute(
-        f"SELECT boot, t, uptime, {_USED[kind]} AS taken FROM {kind} "  # noqa: S608 - names of ours
-        "WHERE series = ? AND t BETWEEN ? AND ? AND taken IS NOT NULL ORDER BY boot, t",
+        f"SELECT boot, t, uptime, {_COLUMNS[kind]} FROM {kind} WHERE series = ? AND t BETWEEN ? AND ? ORDER BY boot, t",  # noqa: S608 - names of ours
         (series, *span_ms),
     ).fetchall()
-    begin = 0
-    for end in range(1, len(rows) + 1):
-        if end == len(rows) or rows[end][0] != rows[begin][0]:
-            first = rows[begin]
-            started = first[1] - (first[2] or 0)
-            kept = [row for row in rows[begin:end] if row[1] - started >= _warm_up_ms(rows[end - 1][1] - started)]
-            times, used = ([row[at] for row in kept] for at in (1, 3))
-            yield Boot(device, kind, names, first[0], np.array(times, dtype=float), np.array(used, dtype=float))
-            begin = end
+    for number, of_boot in groupby(rows, itemgetter(0)):
+        told = np.array(list(of_boot), dtype=float)  # what was not told becomes NaN
+        times, used, sizes = told[:, 1], told[:, 3], told[:, 4]
+        is_free = bool(np.isnan(used).all() and np.isnan(sizes).all())
+        used = np.where(np.isnan(used), (0.0 if is_free else _held(sizes)) - told[:, 5], used)
+        known = np.flatnonzero(~np.isnan(used))
+        if len(known):
+            started = times[0] - np.nan_to_num(told[0, 2])
+            kept = known[times[known] - started >= _warm_up_ms(times[known[-1]] - started)]
+            said = sizes[~np.isnan(sizes)]
+            size = int(said[-1]) if len(said) else None
+            yield Boot(device, kind, names, number, times[kept], times[kept] - started, used[kept], size, is_free)
+
+
+def _held(sizes: Numbers) -> Numbers:
+    """What was said stays; it holds for what came before it was said at first, too."""
+    known = np.flatnonzero(~np.isnan(sizes))
+    if not len(known):
+        return sizes
+    held: Numbers = sizes[known[np.maximum(0, np.searchsorted(known, np.arange(len(sizes)), side="right") - 1)]]
+    return held
 
 
 def _warm_up_ms(span_ms: int) -> float:

@@ -161,21 +161,26 @@ class Firmwares(Answer):
 
 
 class Difference(Answer):
-    """One measure of one thing between two versions; bytes, for growth bytes/hour. `low` and `high`: the 95 % interval
-    of the difference, null where there are too few devices. `devices`: before and after."""
+    """One measure of one thing between two versions; bytes, for growth bytes/hour. `of`: the boards, where the versions
+    ran on other ones. `free` and `least free` are told of what tells only what is left. What only one of them has is
+    added or removed: it has no value in the other, and no difference. `low` and `high`: the 95 % interval of the
+    difference, null where there are too few devices. `devices`: before and after. `older`: 1 where those after were
+    seen at later uptimes than those before, -1 at earlier ones, 0 at the same."""
 
     kind: str
     names: list[str]
-    measure: Literal["level", "peak", "growth"]
-    before: float
-    after: float
-    difference: float
+    of: str
+    measure: Literal["level", "peak", "growth", "free", "least free"]
+    before: float | None
+    after: float | None
+    difference: float | None
     low: float | None
     high: float | None
     p_value: float
     effect: float
     devices: list[int]
-    verdict: Literal["worse", "better", "same", "unclear", "unknown"]
+    verdict: Literal["worse", "better", "same", "unclear", "unknown", "added", "removed"]
+    older: int
 
 
 class Differences(Answer):
@@ -185,10 +190,12 @@ class Differences(Answer):
 
 
 class BootDifference(Answer):
-    """One thing in two boots of a board: its measures, and the 95 % interval of the difference of levels, bytes."""
+    """One thing in two boots of a board: its measures at the uptimes of both, and the 95 % interval of the difference
+    of levels, bytes: of what is left, where only that is told (`is_free`)."""
 
     kind: str
     names: list[str]
+    is_free: bool
     before: dict[str, float]
     after: dict[str, float]
     low: float

@@ -10,17 +10,18 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
 
-from collector.judge.comparing import Thing, Values, compare, interval_between, verdict_between
-from collector.series.boots import Boot, boots_of, firmware_of_boots
+from collector.judge.comparing import Thing, compare, interval_between, verdict_between
+from collector.series.boots import Boot, boards_of_devices, boots_of, firmware_of_boots
 from collector.series.firmware import firmwares
 from collector.series.reader import open_reader
 from collector.web import answers
+from collector.web.alike import pairs_of, same_uptimes
 from collector.web.answering import Fortnight, devices_asked, json_answer
 from collector.web.services import Services
 
 _BLOCKS = 12
 _MOST_NAMED = 20
-_ENOUGH = "some samples of what is used of a heap, task or stack"
+_ENOUGH = "some samples of what is used or left of a heap, task or stack"
 
 
 def add_compare(api: APIRouter, services: Services) -> None:
@@ -54,12 +55,16 @@ def add_compare(api: APIRouter, services: Services) -> None:
 
 
 def differences(db: sqlite3.Connection, before: str, after: str, span_ms: tuple[int, int]) -> list[dict[str, Any]]:
-    """Level, peak and growth of each thing that both versions have; HTTPException (404) when one has no readings."""
+    """Level, peak and growth of each thing that both versions have, and what only one has; HTTPException (404) when one
+    has no readings."""
     firmware = firmware_of_boots(db)
     boots = list(boots_of(db, [*firmware], span_ms))
-    sides = [_by_thing(boots, firmware, version) for version in (before, after)]
+    sides = [
+        [boot for boot in boots if firmware.get(boot.device, {}).get(boot.boot) == version]
+        for version in (before, after)
+    ]
     for version, side in zip((before, after), sides, strict=True):
-        if not side:
+        if not any(boot.measures() for boot in side):
             known = sorted({text for boots_ in firmware.values() for text in boots_.values() if text})
             if version in known:
                 what = f"firmware {version[:80]!r} told too little in that time to be compared"
@@ -67,47 +72,50 @@ def differences(db: sqlite3.Connection, before: str, after: str, span_ms: tuple[
             raise HTTPException(
                 404, f"no readings of firmware {version[:80]!r} in that time; there are {_listed(known)}"
             )
-    return [_flat(one) for one in compare(*sides)]
+    return [_flat(one) for one in compare(pairs_of(sides[0], sides[1], boards_of_devices(db)))]
 
 
 def _listed(names: Sequence[object]) -> str:
     return ", ".join(map(str, names[:_MOST_NAMED])) + (" ..." if len(names) > _MOST_NAMED else "") or "none"
 
 
-def _by_thing(boots: list[Boot], firmware: dict[str, dict[int, str]], version: str) -> dict[Thing, list[Values]]:
-    """Each device's longest boot with that firmware stands for the device."""
-    longest: dict[tuple[str, Thing], Boot] = {}
-    for boot in boots:
-        if firmware.get(boot.device, {}).get(boot.boot) == version:
-            place = (boot.device, Thing(boot.kind, boot.names))
-            if place not in longest or len(boot.used) > len(longest[place].used):
-                longest[place] = boot
-    found: dict[Thing, list[Values]] = {}
-    for (_, thing), boot in longest.items():
-        if measures := boot.measures():
-            found.setdefault(thing, []).append(measures)
-    return found
-
-
 def _between_boots(found: list[Boot], before: int, after: int) -> list[dict[str, Any]]:
     by_thing: dict[Thing, dict[int, Boot]] = {}
     for boot in found:
-        by_thing.setdefault(Thing(boot.kind, boot.names), {})[boot.boot] = boot
+        by_thing.setdefault(Thing(boot.kind, boot.names, is_free=boot.is_free), {})[boot.boot] = boot
     rows = []
     for thing, boots in sorted(by_thing.items()):
         one, other = boots.get(before), boots.get(after)
         if one is None or other is None or not (one.measures() and other.measures()):
             continue
+        one, other = _at_same_uptimes(one, other)
+        level = one.measures()["level"]
         low, high = interval_between(one.used.tolist(), other.used.tolist(), _BLOCKS)
-        verdict = verdict_between(one.measures()["level"], low, high)
+        verdict = verdict_between(level, low, high)
+        measures = [one.measures(), other.measures()]
+        if thing.is_free:
+            low, high = -high, -low
+            measures = [
+                {name: value if name == "growth" else -value for name, value in each.items()} for each in measures
+            ]
         rows.append(
-            {"kind": thing.kind, "names": thing.names, "before": one.measures(), "after": other.measures(),
-             "low": low, "high": high, "verdict": verdict}
+            {"kind": thing.kind, "names": thing.names, "is_free": thing.is_free, "before": measures[0],
+             "after": measures[1], "low": low, "high": high, "verdict": verdict}
         )  # fmt: skip
     return rows
 
 
+def _at_same_uptimes(one: Boot, other: Boot) -> tuple[Boot, Boot]:
+    """As far as that leaves enough of both, else all of them."""
+    uptimes = same_uptimes([one], [other])
+    if uptimes is not None:
+        cut = one.between(*uptimes), other.between(*uptimes)
+        if all(boot.measures() for boot in cut):
+            return cut
+    return one, other
+
+
 def _flat(difference: Any) -> dict[str, Any]:
     built: dict[str, Any] = msgspec.to_builtins(difference)
-    kind, names = built.pop("thing")
-    return {"kind": kind, "names": names, **built}
+    kind, names, of, _ = built.pop("thing")
+    return {"kind": kind, "names": names, "of": of, **built}

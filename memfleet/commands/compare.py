@@ -13,6 +13,10 @@ from memfleet.tables import moment_ms, print_json, print_table
 from telemetry.clock import wall_ms
 from telemetry.errors import UsageError
 
+_OTHER_UPTIMES = (
+    "The versions were not seen at the same uptimes (--json: older): a difference that more uptime makes is unclear."
+)
+
 
 def command(
     before: Annotated[str | None, typer.Argument(help="The firmware to measure against.")] = None,
@@ -27,9 +31,11 @@ def command(
 ) -> None:
     """Compare two firmware versions over the devices that ran them: level, peak and growth of each heap, task, stack.
 
-    Each device counts once; a difference is told when a rank test over devices finds it (p < 0.05, corrected for the
-    number of tests) and it is large enough to matter. The same are two whose difference is less than 5 % (64 bytes/hour
-    of growth) by its 95 % interval; what shows neither is unclear. Exit status: 0 nothing is worse, 1 something is.
+    Each device counts once, by the uptimes that both versions were seen at; a difference is told when a rank test over
+    devices finds it (p < 0.05, corrected for the number of tests) and it is large enough to matter. The same are two
+    whose difference is less than 5 % (64 bytes/hour of growth) by its 95 % interval; what shows neither is unclear.
+    Where the versions ran on other boards, each board is compared for itself; what only one of them has is added or
+    removed. Exit status: 0 nothing is worse, 1 something is.
 
     Example: [bold]memfleet compare 1.4.1 1.5.0[/bold]
     """
@@ -59,7 +65,7 @@ def _versions_table(found: list[dict[str, Any]]) -> None:
         ("verdict", "kind", "name", "measure", ">before", ">after", ">difference", ">95 %", ">effect", ">p",
          ">devices"),
         (
-            (one["verdict"], one["kind"], " / ".join(one["names"]), one["measure"], _size(one, "before"),
+            (one["verdict"], one["kind"], _name(one), one["measure"], _size(one, "before"),
              _size(one, "after"), _size(one, "difference"), _interval(one), f"{one['effect']:+.2f}",
              f"{one['p_value']:.3g}", " + ".join(map(str, one["devices"])))
             for one in found
@@ -67,6 +73,8 @@ def _versions_table(found: list[dict[str, Any]]) -> None:
         "The two versions have nothing in common that could be compared.",
     )  # fmt: skip
     _say_unclear(found)
+    if any(one["older"] for one in found):
+        print(_OTHER_UPTIMES)  # noqa: T201
     if any(one["verdict"] == "unknown" for one in found):
         print("unknown: so few devices cannot tell a difference from chance; four of each are the least.")  # noqa: T201
 
@@ -75,7 +83,7 @@ def _boots_table(found: list[dict[str, Any]]) -> None:
     print_table(
         ("verdict", "kind", "name", ">before", ">after", ">difference, 95 %"),
         (
-            (one["verdict"], one["kind"], " / ".join(one["names"]), size(one["before"]["level"]),
+            (one["verdict"], one["kind"], _name(one), size(one["before"]["level"]),
              size(one["after"]["level"]), _interval(one))
             for one in found
         ),
@@ -90,9 +98,14 @@ def _say_unclear(found: list[dict[str, Any]]) -> None:
         print("unclear: there may be none, or a difference that matters; more devices, or more time, tell.")  # noqa: T201
 
 
+def _name(one: Mapping[str, Any]) -> str:
+    marks = [one.get("of", ""), "free" if one.get("is_free") else ""]
+    return " / ".join(one["names"]) + "".join(f" ({mark})" for mark in marks if mark)
+
+
 def _interval(one: Mapping[str, Any]) -> str:
     return "" if one["low"] is None else f"{_size(one, 'low')} to {_size(one, 'high')}"
 
 
 def _size(one: Mapping[str, Any], key: str) -> str:
-    return f"{size(one[key])}{'/h' if one.get('measure') == 'growth' else ''}"
+    return "" if one[key] is None else f"{size(one[key])}{'/h' if one.get('measure') == 'growth' else ''}"

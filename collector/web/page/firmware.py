@@ -25,7 +25,10 @@ _DAY_MS = 86_400_000
 _MOST_NAMED = 5
 _SPANS = {"1": "the last day", "7": "the last 7 days", "14": "the last 14 days"}
 _COLUMNS = ("Verdict", "What", "Measure", ">Before", ">After", ">Difference", ">95 %", ">Effect", ">p", ">Devices")
-_STATES = {"worse": "critical", "better": "ok", "same": "info", "unclear": "silent", "unknown": "silent"}
+_STATES = {
+    "worse": "critical", "better": "ok", "same": "info", "added": "info", "removed": "info", "unclear": "silent",
+    "unknown": "silent",
+}  # fmt: skip
 
 
 def register(services: Services) -> None:
@@ -119,6 +122,11 @@ def verdict_html(found: Sequence[Mapping[str, Any]], before: str, after: str) ->
     unclear = sum(one["verdict"] == "unclear" for one in found)
     rest = f" Of {_counted(unclear)} it is unclear: the interval has room for one that matters." if unclear else ""
     rest += f" Of {_counted(unknown)} there are too few devices to tell." if unknown else ""
+    for verdict, version in (("added", after), ("removed", before)):
+        if alone := [_what(one) for one in found if one["verdict"] == verdict][:_MOST_NAMED]:
+            rest += f" Only {escape(version)} has {escape(', '.join(alone))}."
+    if any(one["older"] for one in found):
+        rest += " They were not seen at the same uptimes: a difference that more uptime makes is unclear."
     for verdict, words in (("worse", "more"), ("better", "less")):
         if named := [f"{_what(one)} ({one['measure']})" for one in found if one["verdict"] == verdict][:_MOST_NAMED]:
             return f"<b>{escape(after)} needs {words} than {escape(before)}</b>: {escape(', '.join(named))}.{rest}"
@@ -136,14 +144,14 @@ def _counted(measures: int) -> str:
 
 def _cells(one: Mapping[str, Any]) -> list[str]:
     an_hour = "/h" if one["measure"] == "growth" else ""
-    sign = "+" if one["difference"] > 0 else ""
+    sign = "+" if (one["difference"] or 0) > 0 else ""
     return [
         f'<span class="state {_STATES.get(one["verdict"], "info")}">{escape(one["verdict"])}</span>',
         escape(_what(one)),
         escape(one["measure"]),
-        size(one["before"]) + an_hour,
-        size(one["after"]) + an_hour,
-        f"{sign}{size(one['difference'])}{an_hour}",
+        _size(one["before"]) + an_hour,
+        _size(one["after"]) + an_hour,
+        f"{sign}{_size(one['difference'])}{an_hour}",
         "" if one["low"] is None else f"{size(one['low'])} to {size(one['high'])}{an_hour}",
         f"{one['effect']:+.2f}",
         f"{one['p_value']:.3g}",
@@ -151,5 +159,10 @@ def _cells(one: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _size(bytes_: float | None) -> str:
+    return "" if bytes_ is None else size(bytes_)
+
+
 def _what(one: Mapping[str, Any]) -> str:
-    return " / ".join(part for part in (one["kind"], *one["names"]) if part)
+    named = " / ".join(part for part in (one["kind"], *one["names"]) if part)
+    return f"{named} ({one['of']})" if one["of"] else named

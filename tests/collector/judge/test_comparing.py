@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from collector.judge.comparing import (
+    Pair,
     Thing,
     cliffs_delta,
     compare,
@@ -82,7 +83,7 @@ def fleet(chance: random.Random, count: int, level: float, growth: float = 0) ->
 
 
 def verdicts(before: list[dict[str, float]], after: list[dict[str, float]]) -> dict[str, str]:
-    return {one.measure: one.verdict for one in compare({HEAP: before}, {HEAP: after})}
+    return {one.measure: one.verdict for one in compare([Pair(HEAP, before, after)])}
 
 
 def test_more_memory_is_worse_and_less_is_better() -> None:
@@ -97,7 +98,7 @@ def test_more_memory_is_worse_and_less_is_better() -> None:
 def test_a_difference_that_does_not_matter_is_none() -> None:
     before = [{"level": 100_000.0 + n} for n in range(40)]
     after = [{"level": 100_100.0 + n} for n in range(40)]
-    (found,) = compare({HEAP: before}, {HEAP: after})
+    (found,) = compare([Pair(HEAP, before, after)])
     assert found.p_value < 0.001
     assert found.verdict == "same"
 
@@ -109,7 +110,7 @@ def test_so_few_devices_that_nothing_can_be_told() -> None:
 
 def test_a_difference_that_cannot_be_excluded_is_unclear() -> None:
     wide = [{"level": 100_000.0 + 8_000 * n} for n in range(-3, 4)]
-    (found,) = compare({HEAP: wide}, {HEAP: [{"level": one["level"] + 3_000} for one in wide]})
+    (found,) = compare([Pair(HEAP, wide, [{"level": one["level"] + 3_000} for one in wide])])
     assert found.verdict == "unclear"
     assert found.low is not None
     assert found.high is not None
@@ -155,15 +156,50 @@ def test_equal_firmware_is_seldom_called_worse() -> None:
     assert alarms <= 12  # 5 % of 200, and some luck
 
 
-def test_only_what_both_have_is_compared_and_the_worst_comes_first() -> None:
+def test_the_worst_comes_first_and_what_only_one_has_is_told() -> None:
     chance = random.Random(5)
-    other = Thing("stack", ("main",))
+    other, old = Thing("stack", ("main",)), Thing("heap", ("old",))
     found = compare(
-        {HEAP: fleet(chance, 9, 60_000), other: fleet(chance, 9, 60_000), Thing("heap", ("old",)): fleet(chance, 9, 1)},
-        {HEAP: fleet(chance, 9, 60_000), other: fleet(chance, 9, 90_000)},
+        [
+            Pair(HEAP, fleet(chance, 9, 60_000), fleet(chance, 9, 60_000)),
+            Pair(old, fleet(chance, 9, 70_000), []),
+            Pair(other, fleet(chance, 9, 60_000), fleet(chance, 9, 90_000)),
+        ]
     )
-    assert {one.thing for one in found} == {HEAP, other}
     assert found[0].thing == other
+    (gone,) = (one for one in found if one.thing == old)
+    assert (gone.verdict, gone.measure, gone.after, gone.difference, gone.devices) == (
+        "removed", "level", None, None, (9, 0),
+    )  # fmt: skip
+    assert gone.before == pytest.approx(70_000, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("older", "level", "growth"), [(0, "worse", "worse"), (1, "unclear", "worse"), (-1, "worse", "unclear")]
+)
+def test_what_more_uptime_makes_is_no_fault_of_a_version(older: int, level: str, growth: str) -> None:
+    chance = random.Random(6)
+    plain, hungry = fleet(chance, 12, 60_000), fleet(chance, 12, 80_000, growth=400)
+    found = {one.measure: one.verdict for one in compare([Pair(HEAP, plain, hungry, older)])}
+    assert found == {"level": level, "peak": level, "growth": growth}
+
+
+def test_of_what_is_left_less_is_worse() -> None:
+    thing = Thing("heap", ("main",), is_free=True)
+    before, after = (
+        [{"level": -base - n, "peak": n - base, "growth": float(n)} for n in range(9)] for base in (60_000.0, 40_000.0)
+    )
+    found = {one.measure: one for one in compare([Pair(thing, before, after)])}
+    assert {name: one.verdict for name, one in found.items()} == {
+        "free": "worse",
+        "least free": "worse",
+        "growth": "same",
+    }
+    free = found["free"]
+    assert (free.before, free.after, free.difference, free.effect) == (60_004, 40_004, -20_000, -1)
+    assert free.low is not None
+    assert free.high is not None
+    assert free.low < -20_000 < free.high
 
 
 def test_the_interval_of_one_board_covers_a_difference_that_is_there() -> None:

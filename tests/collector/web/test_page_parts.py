@@ -144,8 +144,10 @@ def test_the_time_line_shows_boots_and_what_ended_them() -> None:
 
 
 def test_the_verdict_on_a_version_says_what_cannot_be_told() -> None:
-    def one(verdict: str) -> dict[str, object]:
-        return {"verdict": verdict, "kind": "heap", "names": ["dram"], "measure": "level"}
+    def one(verdict: str, older: int = 0) -> dict[str, object]:
+        return {
+            "verdict": verdict, "kind": "heap", "names": ["dram"], "of": "", "measure": "level", "older": older,
+        }  # fmt: skip
 
     assert "have nothing in common" in verdict_html([], "1", "2")
     assert "too few" not in verdict_html([one("worse"), one("better")], "1", "2")
@@ -156,6 +158,9 @@ def test_the_verdict_on_a_version_says_what_cannot_be_told() -> None:
     assert "Nothing says that 2 needs more than 1." in verdict_html([one("same")], "1", "2")
     assert "Of 2 measures it is unclear" in verdict_html([one("same"), one("unclear"), one("unclear")], "1", "2")
     assert "So few devices" in verdict_html([one("unknown")], "1", "2")
+    assert "Only 2 has heap / dram." in verdict_html([one("same"), one("added")], "1", "2")
+    assert "Only 1 has heap / dram." in verdict_html([one("removed")], "1", "2")
+    assert "not seen at the same uptimes" in verdict_html([one("same", -1)], "1", "2")
 
 
 def test_a_hole_that_began_nobody_knows_when_is_not_as_long_as_time() -> None:
