@@ -102,7 +102,8 @@ class Recording:
             about = descriptions.settle(about)
             if paced:
                 about = paces.settle(about, reading)
-            yield boots.settle(about, reading)
+            yield from boots.settle(about, reading)
+        yield from boots.rest()
 
     def _refuse(self, why: str) -> None:
         self.refusals += 1

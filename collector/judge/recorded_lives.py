@@ -3,6 +3,8 @@ it speaks."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from telemetry.pace import Pace
@@ -12,6 +14,8 @@ LONGEST_SILENCE_MS = 6 * 3_600_000
 """For so long a device of which no period is known yet may say nothing."""
 _UPTIME_SLACK_MS = 2_000
 _WRAP_MS, _WRAP_SLACK_MS = 2**32, 60_000
+_DRIFT = 0.05
+"""By which part of the time two clocks may come apart."""
 _SAME_WORD_MS = 1_000
 """What a device says of its heaps and tasks within that time it says at once."""
 
@@ -31,6 +35,11 @@ class _Life(NamedTuple):
         turns = round(behind_ms / _WRAP_MS)
         wrapped = turns > 0 and abs(behind_ms - turns * _WRAP_MS) <= _WRAP_SLACK_MS + since_ms // 1000
         return uptime_ms < self.uptime_ms - _UPTIME_SLACK_MS and not wrapped
+
+    def goes_on(self, uptime_ms: int, time_ms: int) -> bool:
+        """Whether that is how far it must be by then."""
+        since_ms = time_ms - self.time_ms
+        return abs(self.uptime_ms + since_ms - uptime_ms) <= _UPTIME_SLACK_MS + _DRIFT * since_ms
 
 
 class Descriptions:
@@ -52,14 +61,38 @@ class Descriptions:
 
 
 class Boots:
-    """Counts the boots of each device: a new one begins when the lines say another, or when the uptime goes back."""
+    """Counts the boots of each device: a new one begins when the lines say another, or when the uptime goes back.
+
+    Where the lines say that the boot is the same, a misread uptime may be all that went back: that line waits for the
+    device's next uptime. Log lines begin no boot: some are of a processor with a clock of its own.
+    """
 
     def __init__(self) -> None:
         self._lives: dict[str, _Life] = {}
+        self._doubted: dict[str, tuple[About, Reading]] = {}
 
-    def settle(self, about: About, reading: Reading) -> tuple[About, Reading]:
-        """Both with the boot that it is by our count; readings come in order of time."""
-        said, uptime_ms, time_ms = reading.boot, reading.uptime_ms, reading.time_ms
+    def settle(self, about: About, reading: Reading) -> Iterator[tuple[About, Reading]]:
+        """Those that are settled by now, each with the boot that it is by our count; they come in order of time."""
+        said, known, uptime_ms = reading.boot, self._lives.get(reading.device), _uptime_of(reading)
+        if known is not None and uptime_ms is not None:
+            if reading.device in self._doubted:
+                of_doubted, doubted = self._doubted.pop(reading.device)
+                if said > known.said or known.goes_on(uptime_ms, reading.time_ms):
+                    doubted = replace(doubted, uptime_ms=None)
+                yield self._settled(of_doubted, doubted)
+                known = self._lives[reading.device]
+            if 0 <= said == known.said and known.fell(uptime_ms, reading.time_ms):
+                self._doubted[reading.device] = about, reading
+                return
+        yield self._settled(about, reading)
+
+    def rest(self) -> Iterator[tuple[About, Reading]]:
+        """Those that wait still, at the end."""
+        for about, reading in self._doubted.values():
+            yield self._settled(about, reading)
+
+    def _settled(self, about: About, reading: Reading) -> tuple[About, Reading]:
+        said, uptime_ms, time_ms = reading.boot, _uptime_of(reading), reading.time_ms
         known = self._lives.get(reading.device)
         if known is None:
             life = _Life(max(1, said), said, uptime_ms or 0, time_ms)
@@ -77,7 +110,7 @@ class Boots:
             self._lives[reading.device] = life
         if life.boot == said:
             return about, reading
-        return About(about.device, life.boot, about.texts, about.limits), _with_boot(reading, life.boot)
+        return About(about.device, life.boot, about.texts, about.limits), replace(reading, boot=life.boot)
 
 
 class Paces:
@@ -107,6 +140,5 @@ class Paces:
         return About(about.device, about.boot, about.texts, {**about.limits, SILENT_AFTER: silent_after_s})
 
 
-def _with_boot(reading: Reading, boot: int) -> Reading:
-    r = reading
-    return Reading(r.device, r.kind, r.names, r.time_ms, r.values, boot, r.uptime_ms, r.flags, r.resolution)
+def _uptime_of(reading: Reading) -> int | None:
+    return None if reading.kind == "log" else reading.uptime_ms

@@ -238,6 +238,37 @@ def test_a_boot_that_is_always_called_the_same_ends_with_its_uptime_too() -> Non
     assert [one.boot for one in found if one.device == "late"] == [3, 4, 3, 4]
 
 
+def test_one_misread_uptime_is_no_boot_where_lines_say_that_it_is_the_same() -> None:
+    def read(lines: list[bytes]) -> list[tuple[int, int | None]]:
+        with ExitStack() as files:
+            return [(one.boot, one.uptime_ms) for _, one in record(lines, files, ndjson.time_of).readings()]
+
+    lost_digit = {40: 4, 60: 6}
+    lines = [line("board", s, 5000, boot=3, uptime_s=1000 + lost_digit.get(s, s)) for s in range(0, 100, 10)]
+    assert read(lines) == [(3, None if s in lost_digit else 1_000_000 + s * 1000) for s in range(0, 100, 10)]
+    counted = [line("board", s, 5000, boot=4, uptime_s=s - 100) for s in (100, 110)]
+    misread = [line("board", 95, 5000, boot=3, uptime_s=9)]
+    assert read(lines[:1] + misread + counted) == [(3, 1_000_000), (3, None), (4, 0), (4, 10_000)]
+
+
+def test_a_boot_called_the_same_that_is_over_at_once_is_one_and_the_last_of_a_recording_too() -> None:
+    with ExitStack() as files:
+        lines = [
+            line("board", s, 5000, boot=3, uptime_s=up) for s, up in ((0, 500), (10, 510), (20, 8), (25, 3), (30, 0))
+        ]
+        assert [one.boot for _, one in record(lines, files, ndjson.time_of).readings()] == [3, 3, 4, 5, 6]
+
+
+def test_log_lines_begin_no_boot() -> None:
+    """A co-processor stamps its lines with a clock of its own."""
+    log = {"kind": "log", "name": "", "text": "wifi: connected", "level": "info"}
+    lines = [line("board", s, 5000, boot=1, uptime_s=1000 + s) for s in range(0, 100, 10)]
+    lines += [line("board", s, 5000, boot=1, uptime_s=5, **log) for s in (15, 45, 75)]
+    lines += [line("board", s, 5000, boot=1, uptime_s=99_999, **log) for s in (25, 55)]
+    with ExitStack() as files:
+        assert {one.boot for _, one in record(lines, files, ndjson.time_of).readings()} == {1}
+
+
 def test_readings_that_stand_far_apart_are_judged_in_wider_ticks() -> None:
     with ExitStack() as files:
         recording = record([line(f"board-{n % 3}", 300 * n, 5000) for n in range(9)], files, ndjson.time_of)
