@@ -72,8 +72,7 @@ class Agent:
 
     def take_leave(self) -> None:
         """Nothing more is to come, of the agent itself as little as of its devices: their silence is none."""
-        never = {SILENT_AFTER: NEVER_SILENT_S}
-        self.take([replace(about, limits={**about.limits, **never}) for about in self._abouts.values()])
+        self.take([never_silent(about) for about in self._abouts.values()])
 
     def step(self, timeout_s: float, wake: socket.socket | None = None) -> None:
         """Commit when it is time, publish, listen for acks for up to `timeout_s` or until `wake` is readable."""
@@ -123,6 +122,11 @@ class Agent:
         self.commit()
         self.publisher.close()
         self.outbox.close()
+
+
+def never_silent(about: About) -> About:
+    """A description by which nobody waits for another word of the device."""
+    return replace(about, limits={**about.limits, SILENT_AFTER: NEVER_SILENT_S})
 
 
 def _take_over(outbox: Outbox, name: str, directory: Path) -> None:

@@ -18,7 +18,7 @@ from agent.bridge import Bridge
 from agent.capture import Entry, read_capture
 from agent.capture.segment import entries_of
 from agent.config import AgentConfig, Port
-from agent.process import Agent
+from agent.process import Agent, never_silent
 from memfleet.advice import read_of
 from memfleet.lifeline import stop_on_signals
 from memfleet.logfile import log_bytes
@@ -27,6 +27,7 @@ from memfleet.spans import seconds
 from memfleet.version import VERSION
 from telemetry.clock import monotonic_ms
 from telemetry.errors import EnvironmentFault, UsageError
+from telemetry.readings import About
 from telemetry.settings import convert, load
 
 _LOOK_S = 3
@@ -139,6 +140,8 @@ def _play(agent: Agent, bridge: Bridge, plan: _Plan, stop: threading.Event) -> i
             agent.step(min(0.25, (due - (monotonic_ms() - begun)) / 1000))
         last_ms = start_ms + due
         items = bridge.feed(line, last_ms)
+        if not plan.speed:  # before all has come nobody waits for the rest, either: what came first may be weeks old
+            items = [never_silent(item) if isinstance(item, About) else item for item in items]
         agent.take(items)
         count += len(items)
         agent.step(0)

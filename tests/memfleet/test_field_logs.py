@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from agent.outbox import Outbox
 from collector.judge.process import FINDINGS
 from collector.notify.heartbeat import last_tick_ms
 from emulators.config import Group
@@ -20,7 +22,8 @@ from emulators.consoles import DeviceConsole
 from memfleet.cli import main
 from memfleet.commands import replay
 from telemetry.clock import wall_ms
-from telemetry.readings import NEVER_SILENT_S
+from telemetry.readings import NEVER_SILENT_S, About
+from telemetry.wire import Clock, decode_body
 from tests.memfleet.running import Collector, Terminal, memfleet
 from tests.servers import Mosquitto, free_port, mosquitto
 from tests.waiting import said, wait_until
@@ -179,6 +182,11 @@ def test_what_a_replay_could_not_deliver_goes_once_and_another_log_after_it(
         assert "frames wait in the outbox; run the same again to deliver them: broker mqtt://" in message
 
     fail()
+    with closing(Outbox(story.folder / "left" / "outbox.journal", 2**30)) as outbox:
+        frames = [decode_body(frame.data) for frame in outbox.after(outbox.base, 100)]
+    told = [block for frame in frames for block in frame if not isinstance(block, Clock) and block.device == "pump-2"]
+    assert isinstance(told[0], About)
+    assert told[0].limits["silent_after_s"] == NEVER_SILENT_S, "the first that comes may be weeks old"
     printed_then = run("replay", *words, "--broker", story.broker.url)
     assert printed_then.startswith("delivered what an earlier run had left: ")
     assert "readings delivered" not in printed_then

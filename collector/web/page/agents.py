@@ -77,7 +77,7 @@ def _agent_cells(agent: AgentRow, now_ms: int) -> list[str]:
         waiting += f", {text.span(told['oldest_age_ms'])}"
     disk = told.get("disk_free")
     return [
-        text.state_html("ok" if agent.online else "silent"),
+        text.state_html("ok", "connected") if agent.online else text.state_html("silent", "away"),
         escape(agent.agent),
         escape(told.get("version") or agent.version or "–"),
         f"{agent.devices:,}",

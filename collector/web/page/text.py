@@ -64,9 +64,9 @@ def device_address(device: str) -> str:
     return f"/device/{quote(device, safe='')}"
 
 
-def state_html(state: str) -> str:
-    """A state as a word with a mark: never by colour alone."""
-    return f'<span class="state {escape(state)}">{escape(STATE_WORDS.get(state, state))}</span>'
+def state_html(state: str, word: str = "") -> str:
+    """A state as a word with a mark: never by colour alone. `word` where it is called otherwise here."""
+    return f'<span class="state {escape(state)}">{escape(word or STATE_WORDS.get(state, state))}</span>'
 
 
 def local_time_html(time_ms: int, style: str = "both") -> str:
