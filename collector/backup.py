@@ -34,6 +34,8 @@ def back_up(directory: Path, target: Path) -> dict[str, int]:
     """Copy every file that is there into `target`, which must be empty or missing; the sizes of the copies, bytes."""
     if not (directory / "readings.journal").exists():
         raise UsageError(f"{directory} holds no collector's files: data_dir of its configuration is the folder to give")
+    if target.resolve().is_relative_to(directory.resolve()):
+        raise UsageError(f"{target} is in {directory}, which is emptied before a copy is put back: give another folder")
     if target.exists() and any(target.iterdir()):
         raise UsageError(f"{target} is not empty: give a folder of its own, nothing is ever overwritten")
     make_folder(target)

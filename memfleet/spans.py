@@ -1,4 +1,4 @@
-"""Spans of time as people write them: 45s, 10m, 2h, 14d."""
+"""Spans of time as people write them: 45s, 10m, 1h30m, 14d."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ import re
 
 from telemetry.errors import UsageError
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_NUMBER = r"\d{1,12}(?:\.\d{1,12})?"
+_PART = re.compile(rf"({_NUMBER})(ms|s|m|h|d|w)", re.ASCII)
 
 
 def seconds(text: str) -> float:
-    """Seconds in a span; a bare number is seconds."""
-    found = re.fullmatch(r"(\d{1,12}(?:\.\d{1,12})?)\s*(ms|s|m|h|d)?", text.strip(), re.ASCII)
-    if not found:
-        raise UsageError(f"{text!r} is not a span of time; write 45s, 10m, 2h or 14d")
-    return float(found[1]) * _UNITS[found[2] or "s"]
+    """Seconds in a span of one unit or more; a bare number is seconds."""
+    close = re.sub(r"\s", "", text)
+    if re.fullmatch(_NUMBER, close, re.ASCII):
+        return float(close)
+    parts = _PART.findall(close)
+    if not parts or "".join(number + unit for number, unit in parts) != close:
+        raise UsageError(f"{text!r} is not a span of time; write 45s, 10m, 1h30m, 14d or 2w")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def span_text(span_s: float) -> str:

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from memfleet.spans import seconds
+from telemetry.clock import SET_FROM_MS
 from telemetry.errors import UsageError
 from telemetry.visible import visible, visible_json
 
@@ -21,9 +22,9 @@ STATE_STYLES = {"critical": "bold red", "warning": "yellow", "silent": "dim", "o
 _PROSE = ("reason", "detail", "newest values (bytes)")
 _GAP = "  "
 _WIDE = 2_000  # a file or another program takes whole lines
-_SPAN = re.compile(r"^[\d.]+\s*(ms|s|m|h|d)$")
+_SPAN = re.compile(r"^([\d.]+\s*(ms|s|m|h|d|w))+$")
 _NUMBER = re.compile(r"^\d{1,15}(\.\d{1,9})?$", re.ASCII)
-_SECONDS = range(946_684_800, 100_000_000_000)
+_SECONDS = range(SET_FROM_MS // 1000, 100_000_000_000)
 """Whole numbers of today that are seconds: as milliseconds they would be of the first years after 1970."""
 
 
@@ -106,12 +107,19 @@ def clock(time_ms: int | None) -> str:
     return datetime.fromtimestamp(time_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def moment_ms(text: str, now_ms: int) -> int:
-    """A time as people give it: `10m`, `2h`, `3d` ago, `now`, a date with time, or since 1970 in ms or seconds."""
+def moment_ms(text: str, now_ms: int, *, is_unset: bool = False) -> int:
+    """A time as people give it: `10m`, `2h`, `1h30m` ago, `now`, a date with time, or since 1970 in ms or seconds. A
+    number that is neither (a date without its hyphens) is refused, unless the clock of what is looked at may not have
+    been set (`is_unset`)."""
     if text == "now":
         return now_ms
     if _NUMBER.match(text):
-        return round(float(text) * 1000) if "." in text or int(text) in _SECONDS else int(text)
+        time_ms = round(float(text) * 1000) if "." in text or int(text) in _SECONDS else int(text)
+        if not is_unset and 0 < time_ms < SET_FROM_MS:
+            raise UsageError(
+                f"{text} as a time since 1970 is before 2000: give an age (10m, 2h, 3d) or a date (2026-11-20)"
+            )
+        return time_ms
     if _SPAN.match(text):
         return now_ms - int(seconds(text) * 1000)
     try:

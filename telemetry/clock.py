@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
+SET_FROM_MS = 946_684_800_000
+"""The beginning of 2000: no clock that was set says less."""
+
 
 def wall_ms() -> int:
     """Milliseconds since 1970: for stamps, never for spans."""

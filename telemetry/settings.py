@@ -139,7 +139,7 @@ def read(path: Path) -> dict[str, Any]:
 def parse(data: bytes, source: str) -> dict[str, Any]:
     """The document in the bytes of a TOML file; ConfigError when it is none."""
     try:
-        return tomllib.loads(data.decode())
+        return tomllib.loads(data.decode("utf-8-sig"))  # editors of some systems begin a file with a mark
     except ValueError as error:  # not UTF-8, not TOML, a number of thousands of digits
         raise ConfigError(source, [f"is not TOML: {error}"]) from None
     except RecursionError:

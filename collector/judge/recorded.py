@@ -22,6 +22,7 @@ from typing import IO, cast
 from collector.judge.batches import Batch
 from collector.judge.recorded_lives import LONGEST_SILENCE_MS, Boots, Descriptions, Paces
 from collector.records import Arrival
+from telemetry.clock import SET_FROM_MS
 from telemetry.errors import UsageError
 from telemetry.ndjson import decode
 from telemetry.readings import KINDS, MEMORY_KINDS, About, Reading, fault_of
@@ -38,9 +39,6 @@ _ARRIVALS_MS = 60_000
 _GZIP = b"\x1f\x8b"
 _WIDE_CHARACTERS = (b"\xff\xfe", b"\xfe\xff")
 _MARK = b"\xef\xbb\xbf"
-
-_CLOCKS_FROM_MS = 946_684_800_000
-"""The beginning of 2000: no clock that was set says less."""
 
 Entry = tuple[int, int, bytes]
 """A line with its time, wall ms, and its number in the file."""
@@ -113,10 +111,10 @@ class Recording:
     def leave_out_unset(self) -> None:
         """Note and leave out what clocks said before they were set, unless all of the recording is of such times: in
         1970 boots of years lie one upon the other."""
-        if not self.start_ms < _CLOCKS_FROM_MS <= self.end_ms:
+        if not self.start_ms < SET_FROM_MS <= self.end_ms:
             return
         for time_ms, number, _ in self._sorted():
-            if time_ms >= _CLOCKS_FROM_MS:
+            if time_ms >= SET_FROM_MS:
                 self.start_ms = time_ms
                 return
             self.lines -= 1

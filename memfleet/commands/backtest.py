@@ -15,7 +15,7 @@ from msgspec.json import encode
 from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
 from memfleet.spans import seconds
 from memfleet.tables import clock, moment_ms, print_json
-from telemetry.clock import wall_ms
+from telemetry.clock import SET_FROM_MS, wall_ms
 from telemetry.errors import UsageError
 from telemetry.wire import flag_bits
 
@@ -83,8 +83,9 @@ def command(
         recording = record(lines, files, time_of)
         if file and not recording.numbered:
             raise UsageError(f"{source}: there is no line in it; `memfleet export` writes such files")
-        start_ms = recording.start_ms if start is None else moment_ms(start, wall_ms())
-        end_ms = recording.end_ms if end == "now" else moment_ms(end, wall_ms())
+        now_ms, is_unset = wall_ms(), recording.end_ms < SET_FROM_MS
+        start_ms = recording.start_ms if start is None else moment_ms(start, now_ms, is_unset=is_unset)
+        end_ms = recording.end_ms if end == "now" else moment_ms(end, now_ms, is_unset=is_unset)
         if recording.numbered and (start_ms > recording.end_ms or end_ms < recording.start_ms):
             there = f"from {clock(recording.start_ms)} to {clock(recording.end_ms)}"
             raise UsageError(f"{source}: no reading of that time; its readings are {there}")

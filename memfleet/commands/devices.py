@@ -84,7 +84,8 @@ def import_(
     listed = read_inventory(file)
     Client(url, token_file).post("devices/import", {"devices": listed, "by": getpass.getuser()})
     labels = sorted({label for one in listed for label in one["labels"]})
-    typer.echo(f"{len(listed)} devices listed; labels: {', '.join(labels) or 'none'}")
+    devices = f"{len(listed)} device{'' if len(listed) == 1 else 's'}"
+    typer.echo(f"{devices} listed; labels: {', '.join(labels) or 'none'}")
 
 
 @app.command()

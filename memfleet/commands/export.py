@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -42,12 +43,18 @@ def command(
     now_ms = wall_ms()
     asked = {"start": moment_ms(start, now_ms), "end": moment_ms(end, now_ms), "device": device, "kind": kind}
     with Client(url, token_file).lines("export", format=format_, **asked) as lines:
-        if out is None:
-            for line in lines:
-                sys.stdout.write(line.decode() + "\n")
-            return
-        try:
-            with gzip.open(out, "wb") if out.suffix == ".gz" else out.open("wb") as file:
-                file.writelines(line + b"\n" for line in lines)
-        except OSError as error:
-            raise EnvironmentFault(f"{out}: {error.strerror}", retry=False) from None
+        written = _print(lines) if out is None else _write(lines, out)
+    if written <= (format_ == "csv"):  # its first line is the head
+        sys.stderr.write("no reading of that time is there\n")
+
+
+def _print(lines: Iterable[bytes]) -> int:
+    return sum(sys.stdout.write(line.decode() + "\n") > 0 for line in lines)
+
+
+def _write(lines: Iterable[bytes], out: Path) -> int:
+    try:
+        with gzip.open(out, "wb") if out.suffix == ".gz" else out.open("wb") as file:
+            return sum(file.write(line + b"\n") > 0 for line in lines)
+    except OSError as error:
+        raise EnvironmentFault(f"{out}: {error.strerror}", retry=False) from None

@@ -47,6 +47,5 @@ def _span(hole: dict[str, Any], now_ms: int) -> str:
 def _why(hole: dict[str, Any]) -> str:
     if hole["cause"] == "silence":
         return "silence"
-    return (
-        f"{hole['frames']} frames of its agent never came: its outbox was full or lost, or another collector has them"
-    )
+    frames = f"{hole['frames']} frame{'' if hole['frames'] == 1 else 's'} of its agent"
+    return f"{frames} never came: its outbox was full or lost, or another collector has them"

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -92,11 +93,11 @@ def _print(lines: Iterable[Line], name_device: bool, as_json: bool) -> int:
 
 
 def _range(around: str | None, span: str, since: str | None, until: str | None) -> tuple[int, int]:
-    now = wall_ms()
+    moment = partial(moment_ms, now_ms=wall_ms(), is_unset=True)  # a gateway's clock may not have been set
     if around is not None:
-        middle, reach = moment_ms(around, now), round(seconds(span) * 1000)
+        middle, reach = moment(around), round(seconds(span) * 1000)
         return middle - reach, middle + reach
-    return moment_ms(since, now) if since else 0, moment_ms(until, now) if until else now
+    return moment(since) if since else 0, moment(until or "now")
 
 
 def _expression(grep: str | None) -> re.Pattern[str] | None:

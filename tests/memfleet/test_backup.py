@@ -78,10 +78,14 @@ def test_a_backup_overwrites_nothing_and_says_what_it_needs(tmp_path: Path) -> N
     with pytest.raises(UsageError, match="holds no collector's files"):
         back_up(tmp_path, tmp_path / "copy")
     (tmp_path / "readings.journal").touch()
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "something").touch()
+    for inside in (tmp_path, tmp_path / "new"):
+        with pytest.raises(UsageError, match="emptied before a copy is put back: give another folder"):
+            back_up(tmp_path, inside)
+    full = tmp_path.with_name(f"{tmp_path.name}-full")
+    full.mkdir()
+    (full / "something").touch()
     with pytest.raises(UsageError, match="nothing is ever overwritten"):
-        back_up(tmp_path, tmp_path / "full")
+        back_up(tmp_path, full)
 
 
 def test_a_hold_that_a_dead_backup_left_ends(tmp_path: Path) -> None:
@@ -98,4 +102,4 @@ def test_a_folder_of_somebody_elses_is_said(tmp_path: Path) -> None:
     with pytest.raises(
         EnvironmentFault, match="cannot be written: No such file or directory; run this as the user that"
     ):
-        back_up(tmp_path, tmp_path / "copy")
+        back_up(tmp_path, tmp_path.with_name("copy"))

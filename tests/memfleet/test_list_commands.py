@@ -213,7 +213,13 @@ def test_moments() -> None:
     assert moment_ms("1800000000001", now_ms) == now_ms + 1
     assert moment_ms("1800000000", now_ms) == moment_ms("1800000000.0", now_ms) == now_ms
     assert moment_ms("1784512345.678", now_ms) == 1_784_512_345_678
-    assert moment_ms("40000", now_ms) == 40_000
+    assert moment_ms("1h30m", now_ms) == moment_ms("90m", now_ms) == now_ms - 5_400_000
+    assert moment_ms("2w", now_ms) == now_ms - 14 * 86_400_000
+    assert moment_ms("0", now_ms) == 0
+    assert moment_ms("40000", now_ms, is_unset=True) == 40_000
+    for text in ("40000", "20261123", "60", "60.5"):  # a date without its hyphens, seconds ago without their unit
+        with pytest.raises(UsageError, match="as a time since 1970 is before 2000"):
+            moment_ms(text, now_ms)
     assert moment_ms("2026-11-20T12:00:00+00:00", now_ms) == 1_795_176_000_000
     for text in ("yesterday", "\u00b2", "9" * 5000):
         with pytest.raises(UsageError, match="is not a time"):

@@ -26,6 +26,12 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
     assert load(CollectorConfig, None, {}) == CollectorConfig()
 
 
+def test_a_file_may_begin_with_a_mark(tmp_path: Path) -> None:
+    file = tmp_path / "collector.toml"
+    file.write_bytes(b'\xef\xbb\xbffleet = "lab"\n')
+    assert load(CollectorConfig, file, {}).fleet == "lab"
+
+
 def test_defaults_file_environment_and_caller_count_in_that_order(tmp_path: Path) -> None:
     file = tmp_path / "collector.toml"
     file.write_text('fleet = "file"\nname = "file"\ndata_dir = "file"\n')

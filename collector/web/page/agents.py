@@ -107,7 +107,8 @@ def holes_html(holes: Sequence[HoleRow], now_ms: int, *, name_device: bool = Tru
 
 
 def _hole_cells(hole: HoleRow, now_ms: int) -> list[str]:
-    why = "silence" if hole.cause == "silence" else f"{hole.frames:,} frames of its agent never came"
+    frames = f"{hole.frames:,} frame{'' if hole.frames == 1 else 's'} of its agent never came"
+    why = "silence" if hole.cause == "silence" else frames
     return [
         f'<a href="{text.device_address(hole.device)}">{escape(hole.device)}</a>',
         text.local_time_html(hole.from_ms) if hole.from_ms else "not known",

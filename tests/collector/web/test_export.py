@@ -139,6 +139,16 @@ def test_an_export_is_judged_as_the_stored_history_is(
     assert {one["rule"] for one in from_file} <= {one["rule"] for one in stored}
 
 
+@pytest.mark.parametrize("form", [(), ("--format", "csv", "--kind", "heap")])
+def test_that_nothing_was_exported_is_said(
+    form: tuple[str, ...], address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    words = ("export", *form, "--from", "9d", "--to", "8d", "--url", address)
+    for out in ((), ("--out", str(tmp_path / "nothing"))):
+        assert run(monkeypatch, *words, *out) == 0
+        assert capsys.readouterr().err == "no reading of that time is there\n"
+
+
 def test_incidents_are_listed_with_their_members(address: str) -> None:
     (incident,) = ask(f"{address}/api/v1/incidents").json()["incidents"]
     assert (incident["key"], incident["devices"], incident["lasted_ms"]) == (KEY, 2, 9000)
