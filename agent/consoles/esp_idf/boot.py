@@ -71,8 +71,10 @@ class BootForm(Form):
         if match := _RESET.search(line.text):
             return self._reset(match, line)
         if match := _ROM.search(line.text):
+            facts = self.flush() if self._first is not None else []  # the boot before was over too soon to end its record
             self._identity = {"board": match[1]}
-            return []
+            self.wait(line, _PATIENCE)
+            return facts
         if match := _REGION.match(line.body):
             return self._end(line) + self._region(match, line)
         if match := _LOADER.search(line.body):
