@@ -89,6 +89,7 @@ def _device_rows(db: sqlite3.Connection, now_ms: int, silent_after_ms: int, only
         allowed_ms = max(silent_after_ms, 1000 * limits_of.get(SILENT_AFTER, 0))
         used, limit, used_of = fills.get(name, (None, None, ""))
         open_ones = alerts.get(name, _Alerts(0, frozenset()))
+        state = _state(open_ones, silent=now_ms - last_seen > allowed_ms)
         rows.append(
             DeviceRow(
                 device=name,
@@ -97,7 +98,7 @@ def _device_rows(db: sqlite3.Connection, now_ms: int, silent_after_ms: int, only
                 firmware=about.get("firmware", ""),
                 os=about.get("os", ""),
                 agent=agent,
-                state=_state(open_ones, silent=now_ms - last_seen > allowed_ms),
+                state=state,
                 used=used,
                 limit=limit,
                 used_of=used_of,
@@ -108,6 +109,7 @@ def _device_rows(db: sqlite3.Connection, now_ms: int, silent_after_ms: int, only
                 uptime_ms=uptime,
                 texts=about,
                 limits=limits_of,
+                note="retired" if RETIRED in about else "muted" if state == "ok" and open_ones.number else "",
             )
         )
     return rows

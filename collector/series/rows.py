@@ -14,7 +14,8 @@ class DeviceRow:
 
     `state` is the worst open alert that nobody acknowledged or silenced ("critical", "warning"), else "silent" or
     "ok". `used` and `limit` are bytes of the device's fullest heap, process or pool (a stack where it has none of
-    these), `used_of` names it; None when nothing says. `alerts` counts the open ones.
+    these), `used_of` names it; None when nothing says. `alerts` counts the open ones. `note` is what people are told
+    instead of the state: "muted" where it is "ok" for all its open alerts being acknowledged or silenced; "retired".
     """
 
     device: str
@@ -34,6 +35,7 @@ class DeviceRow:
     first_seen_ms: int = 0
     texts: Mapping[str, str] | None = None
     limits: Mapping[str, int] | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

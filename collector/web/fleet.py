@@ -38,7 +38,8 @@ class Fleet:
     def select(
         self, text: str = "", states: Sequence[str] = (), platform: str = "", order: str = "worst"
     ) -> list[DeviceRow]:
-        """Devices of these states (none named: all) that hold every word of the text in one of their columns.
+        """Devices of these states (none named: all) that hold every word of the text in one of their columns or
+        labels.
 
         `order` is one of ORDERS, with a `-` before it the other way round; among equals the worst stay first.
         """
@@ -124,8 +125,9 @@ _KEYS: Mapping[str, Callable[[DeviceRow], Any]] = {
 
 
 def _matches(device: DeviceRow, words: Sequence[str]) -> bool:
-    columns = (device.device, device.platform, device.board, device.firmware, device.agent, device.state)
-    text = "\n".join(column or "" for column in columns).lower()
+    columns = (device.device, device.platform, device.board, device.firmware, device.agent, device.state, device.note)
+    labels = (f"{name}={said}" for name, said in (device.texts or {}).items())
+    text = "\n".join([*(column or "" for column in columns), *labels]).lower()
     return all(word in text for word in words)
 
 

@@ -34,7 +34,9 @@ app = typer.Typer(
 
 @app.command("list")
 def listing(
-    find: Annotated[str, typer.Argument(help="Words to find in name, platform, board, firmware or agent.")] = "",
+    find: Annotated[
+        str, typer.Argument(help="Words to find in name, platform, board, firmware, agent or a label.")
+    ] = "",
     states: Annotated[
         list[str] | None, typer.Option("--state", help="critical, warning, silent or ok; may be repeated.")
     ] = None,
@@ -56,7 +58,7 @@ def listing(
         ("state", "device", "platform", "board", "firmware", ">used / limit, KiB", ">alerts", "last seen"),
         (
             (
-                state(one["state"]),
+                state(one["note"] or one["state"]),
                 one["device"],
                 one["platform"],
                 one["board"],
@@ -78,6 +80,7 @@ def import_(
     token_file: TokenOption = None,
 ) -> None:
     """Make devices known: whose they are, site, customer, ring or any other label. Who stays silent then is an alert.
+    A device has the labels of the newest file that names it, and no others from before.
 
     Example: [bold]memfleet devices import inventory.csv[/bold]
     """

@@ -128,6 +128,7 @@ def test_an_inventory_names_labels_and_owners_and_who_never_speaks_is_an_alert(
 
     one = wait_until(labelled, "the device has spoken")
     assert (one["agent"], one["texts"]["site"]) == (agent, "Lyon")
+    assert any(line.split() == ["labels", "site=Lyon"] for line in ask(collector, "show", "b-1").splitlines())
     (refused,) = ask(collector, "quarantine", "--agent", "thief", "--reason", "owner", "--json")[:1]
     assert "belongs to agent" in refused["detail"]
 
@@ -136,6 +137,7 @@ def test_an_inventory_names_labels_and_owners_and_who_never_speaks_is_an_alert(
 
     wait_until(paged, "the device that never spoke is an alert")
     ask(collector, "devices", "retire", "b-never")
+    wait_until(lambda: collector.get("/api/v1/devices/b-never")["note"] == "retired", "it is told to be retired")
     wait_until(lambda: not paged(), "nobody waits for it any more")
     wait_until(
         lambda: "b-never" not in {row["device"] for row in ask(collector, "devices", "--json")}, "it is listed no more"

@@ -31,6 +31,7 @@ from collector.web.page.timeline import timeline_html
 from collector.web.page.window import WindowTools, window_of
 from collector.web.services import Services
 from telemetry.errors import EnvironmentFault
+from telemetry.readings import About, labels_of
 
 _MINUTE = 60_000
 _SHORTEST = 2 * _MINUTE
@@ -133,7 +134,7 @@ class DeviceView:
         row = await self._services.fleet.device(self._device)
         if row is None:
             return
-        self._head.content = f"<h1>{escape(row.device)}</h1>{text.state_html(row.state)}"
+        self._head.content = f"<h1>{escape(row.device)}</h1>{text.state_html(row.state, row.note)}"
         self._facts.content = facts_html(row, now_ms)
         ask = self._services.series.ask
         self._alerts.show(await ask(reader.alerts, active_only=True, device=self._device, limit=50))
@@ -167,7 +168,7 @@ class DeviceView:
         with self._place:
             self._charts = [LiveChart(panel, columns, between) for panel in self._panels]
             if not self._panels:
-                words = "No memory reading yet: the device is known by its log lines or events only."
+                words = "No memory reading yet: of the device nothing but log lines, events or labels is known."
                 markup(words, "p").classes("quiet")
         self._name_values(series)
         await self._lay_out_samples()
@@ -269,6 +270,7 @@ def _logs_address(device: str) -> str:
 
 def facts_html(row: DeviceRow, now_ms: int) -> str:
     """What is known of the device, and how full it is."""
+    labels = labels_of(About(row.device, row.boot, row.texts or {}))
     memory = f"<div style='min-width:14rem'><dt>Memory, KiB</dt><dd>{memory_html(row)}</dd></div>"
     return memory + text.facts_html(
         (
@@ -279,5 +281,6 @@ def facts_html(row: DeviceRow, now_ms: int) -> str:
             ("Boot", str(row.boot)),
             ("Uptime", text.span(row.uptime_ms)),
             ("Last seen", text.ago(row.last_seen_ms, now_ms)),
+            ("Labels", ", ".join(f"{name}={said}" for name, said in labels.items())),
         )
     )

@@ -139,7 +139,7 @@ def row_html(device: DeviceRow, alert: AlertRow | None, now_ms: int) -> str:
     """The cells of one device."""
     name = escape(device.device)
     cells = (
-        text.state_html(device.state),
+        text.state_html(device.state, device.note),
         f'<a href="{text.device_address(device.device)}">{name}</a>',
         f"{escape(text.platform_name(device.platform))}<small>{escape(device.board or '')}</small>",
         escape(device.firmware or "–"),

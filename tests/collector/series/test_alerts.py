@@ -81,6 +81,7 @@ def test_an_acknowledged_alert_stays_open_but_no_longer_colours_the_device(bench
     bench.ask(Desk("acknowledge", T0 + 1, "kim", key=KEY))
     assert (only(bench).acknowledged_ms, only(bench).acknowledged_by) == (T0 + 1, "kim")
     assert state(bench) == ("ok", 1)
+    assert [row.note for row in reader.devices(bench.db, T0)] == ["muted"]
     bench.find(finding("resolved"), finding(episode=f"{KEY}@{T0 + 10}", since_ms=T0 + 10))
     assert only(bench).acknowledged_ms == 0
     assert state(bench) == ("warning", 1)

@@ -47,6 +47,14 @@ def test_a_forecast_is_due_at_its_time_but_not_after_a_restart_and_that_of_sever
     assert left_ms(replace(once, restarts=1), once.at_ms + hour) is None
 
 
+def test_devices_are_found_by_their_labels_and_by_what_people_are_told_of_them() -> None:
+    devices = [replace(_DEVICE, device="a", texts={"site": "Ulm"}), replace(_DEVICE, device="b", note="muted")]
+    fleet = build_fleet(devices, [])
+    assert [device.device for device in fleet.select("site=ulm esp32")] == ["a"]
+    assert [device.device for device in fleet.select("muted")] == ["b"]
+    assert fleet.select("site=bonn") == []
+
+
 def test_nearly_the_same_fill_keeps_the_order_by_name() -> None:
     devices = [replace(_DEVICE, device="b", used=33), replace(_DEVICE, device="a", used=31)]
     assert [device.device for device in build_fleet(devices, []).devices] == ["a", "b"]
