@@ -19,7 +19,6 @@ from collector.web.alike import pairs_of, same_uptimes
 from collector.web.answering import Fortnight, devices_asked, json_answer
 from collector.web.services import Services
 
-_BLOCKS = 12
 _MOST_NAMED = 20
 _ENOUGH = "some samples of what is used or left of a heap, task or stack"
 
@@ -90,7 +89,7 @@ def _between_boots(found: list[Boot], before: int, after: int) -> list[dict[str,
             continue
         one, other = _at_same_uptimes(one, other)
         level = one.measures()["level"]
-        low, high = interval_between(one.used.tolist(), other.used.tolist(), _BLOCKS)
+        low, high = interval_between(one.used.tolist(), other.used.tolist())
         verdict = verdict_between(level, low, high)
         measures = [one.measures(), other.measures()]
         if thing.is_free:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 
 import numpy as np
@@ -205,7 +206,27 @@ def test_of_what_is_left_less_is_worse() -> None:
 def test_the_interval_of_one_board_covers_a_difference_that_is_there() -> None:
     chance = np.random.default_rng(7)
     drift = np.cumsum(chance.normal(size=600)) * 10
-    low, high = interval_between((50_000 + drift).tolist(), (70_000 + drift[::-1]).tolist(), 12)
+    low, high = interval_between((50_000 + drift).tolist(), (70_000 + drift[::-1]).tolist())
     assert 15_000 < low < 20_000 < high < 25_000
-    low, high = interval_between(drift.tolist(), drift.tolist(), 12)
+    low, high = interval_between(drift.tolist(), drift.tolist())
     assert low < 0 < high
+    assert interval_between([5.0] * 8, [7.0] * 8) == (2, 2)
+
+
+@pytest.mark.parametrize(("alike", "most"), [(0.0, 0.06), (0.983, 0.06), (0.9917, 0.1)])
+def test_two_boots_that_do_not_differ_are_seldom_told_apart(alike: float, most: float) -> None:
+    """A day of samples each minute, whose neighbours are alike for nothing, one or two hours."""
+    chance = np.random.default_rng(8)
+
+    def boot() -> list[float]:
+        level, values = chance.normal(), []
+        for step in chance.normal(size=1440):
+            level = alike * level + math.sqrt(1 - alike * alike) * step
+            values.append(100_000 + 2_000 * level)
+        return values
+
+    wrong = 0
+    for _ in range(200):
+        low, high = interval_between(boot(), boot())
+        wrong += not low <= 0 <= high
+    assert wrong <= most * 200
