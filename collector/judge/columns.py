@@ -73,6 +73,9 @@ SHORT_TEXTS = ("memory_reset_why", "memory_reset_of", "memory_reset_reason", "me
 """Of the newest of those that memory was the reason of: that it was, or that little was left where only that tells it;
 what ran short, the reason that the device gave, and that an allocation had failed just before, where one had."""
 
+EVENT_TEXTS = ("task", "thread", "fault")
+"""Whose it was, and what the processor said, where an event tells that beside what every event may."""
+
 MEMORY_COLUMNS = ("memory_used", "memory_limit", "memory_fill", "tracked_used")
 """What the device last said of its memory before an event: used bytes of its limit, and what HeapTracker counted."""
 

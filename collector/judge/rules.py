@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from collector.judge import reasons
 from collector.judge.columns import (
+    EVENT_TEXTS,
     FORECAST_COLUMNS,
     SHORT_TEXTS,
     SILENCE_COLUMNS,
@@ -221,8 +222,8 @@ def _expression(text: str, columns: Collection[str]) -> Expression | None:
 def _words_of(kind: str) -> dict[str, str]:
     """What a sentence of a rule on the kind may name: texts, and columns, each with the format of its unit."""
     forecast = ("forecast",) if FORECAST_COLUMNS[0] in rule_columns(kind) else ()
-    short = SHORT_TEXTS if kind == "device" else ()
-    texts = ("names", "suspect", *KINDS[kind].tags, *KINDS[kind].texts, *forecast, *short)
+    more = {"device": SHORT_TEXTS, "event": EVENT_TEXTS}.get(kind, ())
+    texts = ("names", "suspect", *KINDS[kind].tags, *KINDS[kind].texts, *forecast, *more)
     return {**dict.fromkeys(texts, ""), "lasted": "seconds", **{name: form_of(name) for name in rule_columns(kind)}}
 
 

@@ -72,6 +72,24 @@ def test_peers_that_do_not_grow_are_not_said_to_grow_by_nothing() -> None:
         assert reasons.fill(reason, known | {"own_growth": np.nan}).endswith("they 58.6 KiB (the median).")
 
 
+@pytest.mark.parametrize(
+    ("rule", "told", "sentence"),
+    [
+        ("stack-overflow", {"task": "wifi"}, "The stack of wifi overflowed."),
+        ("stack-overflow", {"thread": "rx", "fault": "MPU FAULT"}, "The stack of rx overflowed: MPU FAULT."),
+        ("stack-overflow", {"reason": "smashing"}, "A stack overflowed: smashing."),
+        ("stack-fault", {"task": "sens"}, "The stack of sens ran past its bounds."),
+        ("panic", {"thread": "net_rx", "fault": "MPU FAULT", "reason": "Unknown error"},
+         "The firmware panicked in net_rx: MPU FAULT, Unknown error."),
+        ("panic", {"reason": "LoadProhibited"}, "The firmware panicked: LoadProhibited."),
+        ("abort", {"task": "main"}, "The firmware aborted in main."),
+        ("abort", {}, "The firmware aborted."),
+    ],
+)  # fmt: skip
+def test_what_broke_is_said_with_whose_it_was(rule: str, told: dict[str, str], sentence: str) -> None:
+    assert reasons.fill(RULES[rule].reason, told) == sentence
+
+
 def test_what_a_device_says_may_end_in_a_full_stop() -> None:
     said = reasons.fill(RULES["panic"].reason, {"reason": "Interrupt wdt timeout. Exception was unhandled."})
     assert said == "The firmware panicked: Interrupt wdt timeout. Exception was unhandled."
