@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -12,8 +13,10 @@ from collector.judge.comparing import Pair, Thing, Values
 from collector.judge.reasons import size
 from collector.series.boots import Boot
 
-_ANOTHER_MIX = 0.1
-"""The part of the devices by which the boards of two versions may differ and yet be compared together."""
+_ANOTHER_MIX, _NO_CHANCE = 0.1, 1.645
+"""The part of the devices by which the boards of two versions may differ and yet be compared together; and by how many
+deviations they differ more than by chance, one time in twenty. What differs by chance the test over devices allows for.
+"""
 _ANOTHER_SIZE = 1.5
 """By how much larger the next heap is that is one of another board."""
 _COVERED = 0.5
@@ -109,9 +112,18 @@ def _size_classes(sizes: Sequence[int]) -> dict[int | None, str]:
 
 
 def _mixes_differ(one: Counter[_Sort], other: Counter[_Sort]) -> bool:
-    shares = [{sort: number / mix.total() for sort, number in mix.items()} for mix in (one, other)]
-    apart = sum(abs(shares[0].get(sort, 0) - shares[1].get(sort, 0)) for sort in {*one, *other})
-    return apart / 2 > _ANOTHER_MIX
+    """Whether these are other mixes by more than chance: Pearson's chi-squared, its quantile as Wilson and Hilferty
+    (1931) have it."""
+    mixes = np.array([[mix[sort] for sort in sorted({*one, *other})] for mix in (one, other)], dtype=float)
+    of_sides = mixes.sum(axis=1, keepdims=True)
+    apart = np.abs(np.diff(mixes / of_sides, axis=0)).sum() / 2
+    freedom = mixes.shape[1] - 1
+    if apart <= _ANOTHER_MIX or not freedom:
+        return False
+    expected = of_sides * mixes.sum(axis=0) / mixes.sum()
+    squares = float(((mixes - expected) ** 2 / expected).sum())
+    spread = 2 / (9 * freedom)
+    return bool(math.cbrt(squares / freedom) > 1 - spread + _NO_CHANCE * math.sqrt(spread))
 
 
 def _pair(thing: Thing, sides: tuple[Side, Side]) -> Pair:

@@ -85,8 +85,8 @@ def test_uptimes_that_both_were_seen_at() -> None:
 def test_other_boards_are_compared_each_for_itself() -> None:
     """The same firmware on other mixes of small and large boards."""
     small, large = {"base": 100_000.0}, {"base": 900_000.0, "size": 4 * 1024 * 1024}
-    one = fleet("a", 7, 24, **small) + fleet("b", 5, 24, **large)  # type: ignore[arg-type]
-    other = fleet("c", 5, 24, seed=1, **small) + fleet("d", 9, 24, seed=1, **large)  # type: ignore[arg-type]
+    one = fleet("a", 12, 24, **small) + fleet("b", 5, 24, **large)  # type: ignore[arg-type]
+    other = fleet("c", 5, 24, seed=1, **small) + fleet("d", 12, 24, seed=1, **large)  # type: ignore[arg-type]
     assert set(verdicts(one, other).values()) <= {"same", "unclear"}
     by_size = {thing.of for thing in (pair.thing for pair in pairs_of(one, other, {}))}
     assert by_size == {"293.0 KiB", "4.0 MiB"}
@@ -97,6 +97,16 @@ def test_other_boards_are_compared_each_for_itself() -> None:
 def test_the_same_mix_of_boards_is_compared_together() -> None:
     one, other = fleet("a", 8, 24), fleet("b", 8, 24, 120_000)
     boards = {each.device: "s3" if int(each.device[1:]) < 4 else "c3" for each in (*one, *other)}
+    assert verdicts(one, other, boards)["level"] == "worse"
+
+
+def test_boards_that_differ_by_chance_are_compared_together() -> None:
+    """As of a few devices of each of many boards."""
+    one, other = fleet("a", 10, 24), fleet("b", 10, 24, 120_000)
+    boards = {
+        each.device: "wxyz"[int(each.device[1:]) * step % 4] for side, step in ((one, 1), (other, 3)) for each in side
+    }
+    boards |= {"a1": "x", "a2": "x", "b2": "z", "b3": "y"}
     assert verdicts(one, other, boards)["level"] == "worse"
 
 
