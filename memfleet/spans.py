@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import re
 
+from collector.judge.spans import milliseconds
 from telemetry.errors import UsageError
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
-_NUMBER = r"\d{1,12}(?:\.\d{1,12})?"
-_PART = re.compile(rf"({_NUMBER})(ms|s|m|h|d|w)", re.ASCII)
 
 
 def seconds(text: str) -> float:
-    """Seconds in a span of one unit or more; a bare number is seconds."""
-    close = re.sub(r"\s", "", text)
-    if re.fullmatch(_NUMBER, close, re.ASCII):
-        return float(close)
-    parts = _PART.findall(close)
-    if not parts or "".join(number + unit for number, unit in parts) != close:
-        raise UsageError(f"{text!r} is not a span of time; write 45s, 10m, 1h30m, 14d or 2w")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    """Seconds in a span of one unit, or of several as rules write them; a bare number is seconds."""
+    found = re.fullmatch(r"(\d{1,12}(?:\.\d{1,12})?)\s*(ms|s|m|h|d|w)?", text.strip(), re.ASCII)
+    if found:
+        return float(found[1]) * _UNITS[found[2] or "s"]
+    try:
+        return milliseconds(text.strip()) / 1000
+    except ValueError:
+        raise UsageError(f"{text!r} is not a span of time; write 45s, 10m, 1h30m, 14d or 2w") from None
 
 
 def span_text(span_s: float) -> str:
