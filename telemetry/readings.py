@@ -133,9 +133,9 @@ class About:
     limits: Mapping[str, int] = field(default_factory=dict)
 
 
-def labels_of(about: About) -> dict[str, str]:
+def labels_of(texts: Mapping[str, str]) -> dict[str, str]:
     """What people say of a device beyond what it is: its site, its ring, its owner."""
-    return {key: text for key, text in about.texts.items() if key not in ("platform", "board", "firmware", "os")}
+    return {key: text for key, text in texts.items() if key not in ("platform", "board", "firmware", "os")}
 
 
 def fault_of(kind: str, values: Mapping[str, Value], flags: Sequence[str] = (), resolution: int = 1) -> str | None:

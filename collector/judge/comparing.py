@@ -35,7 +35,7 @@ _DEVIATIONS = 1.96
 _STRETCHES, _STUDENT = 8, 2.365
 """Of two boots; the quantile of Student's t for 95 % and one stretch less."""
 _MOST_ALIKE = 0.8
-
+"""However alike neighbouring stretches are: of eight nobody can tell more."""
 
 _AS_FREE = {"level": "free", "peak": "least free"}
 """What measures are called of a thing that tells only what is left of it."""

@@ -109,7 +109,7 @@ class Findings:
         return Finding(
             key, f"{key}@{since_ms}", status, rule.name, rule.severity, device, rule.kind, names, since_ms, at_ms,
             reason, about.texts.get("platform", ""), about.texts.get("firmware", ""), known,
-            agent=self._hearing.agent_behind(row) if rule.is_on_silence else "", labels=labels_of(about),
+            agent=self._hearing.agent_behind(row) if rule.is_on_silence else "", labels=labels_of(about.texts),
             state=rule.state, suspect=suspect.name if suspect else "", settle_ms=settle_ms,
             boot=self._board.boots.get(device, 0),
         )  # fmt: skip

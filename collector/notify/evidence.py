@@ -14,6 +14,7 @@ from collector.series import reader
 from telemetry.errors import EnvironmentFault, UsageError
 
 _LOG_LINES, _LOOKED_AT = 5, 500
+"""So many lines are told, of so many at most: of a restart those before it."""
 _LOG_SPAN_MS = 600_000
 _CHART_SPAN_MS = 6 * 3_600_000
 _CHART_POINTS = 400

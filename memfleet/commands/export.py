@@ -49,12 +49,20 @@ def command(
 
 
 def _print(lines: Iterable[bytes]) -> int:
-    return sum(sys.stdout.write(line.decode() + "\n") > 0 for line in lines)
+    count = 0
+    for line in lines:
+        sys.stdout.write(line.decode() + "\n")
+        count += 1
+    return count
 
 
 def _write(lines: Iterable[bytes], out: Path) -> int:
+    count = 0
     try:
         with gzip.open(out, "wb") if out.suffix == ".gz" else out.open("wb") as file:
-            return sum(file.write(line + b"\n") > 0 for line in lines)
+            for line in lines:
+                file.write(line + b"\n")
+                count += 1
     except OSError as error:
         raise EnvironmentFault(f"{out}: {error.strerror}", retry=False) from None
+    return count

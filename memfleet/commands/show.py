@@ -12,7 +12,7 @@ import typer
 from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
 from memfleet.tables import clock, print_json, print_table, state, used_of
 from telemetry.clock import wall_ms
-from telemetry.readings import About, labels_of
+from telemetry.readings import labels_of
 
 _MOST_EVENTS = 10
 _EVENTS_MS = 14 * 86_400_000
@@ -65,7 +65,6 @@ def _print_below(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: s
 
 
 def _print_facts(row: dict[str, Any]) -> None:
-    described = About(row["device"], row["boot"], row["texts"] or {})
     facts = (
         ("device", row["device"]),
         ("state", state(row["note"] or row["state"])),
@@ -76,7 +75,7 @@ def _print_facts(row: dict[str, Any]) -> None:
         ("boot", row["boot"]),
         ("used / limit, KiB", used_of(row["used"], row["limit"])),
         ("last seen", clock(row["last_seen_ms"])),
-        ("labels", "  ".join(f"{name}={text}" for name, text in labels_of(described).items())),
+        ("labels", "  ".join(f"{name}={text}" for name, text in labels_of(row["texts"] or {}).items())),
     )
     print_table(("", ""), ((name, value) for name, value in facts if value not in ("", None)), "")
 

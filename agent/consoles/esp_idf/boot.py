@@ -71,9 +71,7 @@ class BootForm(Form):
         if match := _RESET.search(line.text):
             return self._reset(match, line)
         if match := _ROM.search(line.text):
-            facts = (
-                self.flush() if self._first is not None else []
-            )  # the boot before was over too soon to end its record
+            facts = self.flush()  # the boot before may have been over too soon to end its record
             self._identity = {"board": match[1]}
             self.wait(line, _PATIENCE)
             return facts

@@ -31,7 +31,7 @@ from collector.web.page.timeline import timeline_html
 from collector.web.page.window import WindowTools, window_of
 from collector.web.services import Services
 from telemetry.errors import EnvironmentFault
-from telemetry.readings import About, labels_of
+from telemetry.readings import labels_of
 
 _MINUTE = 60_000
 _SHORTEST = 2 * _MINUTE
@@ -270,7 +270,7 @@ def _logs_address(device: str) -> str:
 
 def facts_html(row: DeviceRow, now_ms: int) -> str:
     """What is known of the device, and how full it is."""
-    labels = labels_of(About(row.device, row.boot, row.texts or {}))
+    labels = labels_of(row.texts or {})
     memory = f"<div style='min-width:14rem'><dt>Memory, KiB</dt><dd>{memory_html(row)}</dd></div>"
     return memory + text.facts_html(
         (
