@@ -57,9 +57,14 @@ class Boot:
         """As one that tells only what is left, of a size that is known."""
         return replace(self, used=self.used - (self.size or 0), is_free=True)
 
+    @property
+    def is_enough(self) -> bool:
+        """Whether there are samples enough for measures."""
+        return len(self.used) >= _LEAST_SAMPLES
+
     def measures(self) -> dict[str, float]:
         """level and peak in bytes, growth in bytes/hour; what so few samples cannot say is left out."""
-        if len(self.used) < _LEAST_SAMPLES:
+        if not self.is_enough:
             return {}
         found = {"level": float(np.median(self.used)), "peak": float(self.used.max())}
         if self.times[-1] - self.times[0] >= _LEAST_SPAN_MS:

@@ -70,7 +70,7 @@ def _seen(side: Side) -> tuple[float, float]:
 def _by_thing(boots: Iterable[Boot]) -> dict[Thing, list[Boot]]:
     found: dict[Thing, list[Boot]] = {}
     for boot in boots:
-        if boot.measures():
+        if boot.is_enough:
             found.setdefault(Thing(boot.kind, boot.names, is_free=boot.is_free), []).append(boot)
     return found
 
@@ -108,7 +108,7 @@ def _size_classes(sizes: Sequence[int]) -> dict[int | None, str]:
             classes.append([one])
     if len(classes) < 2:
         return {}
-    return {one: f"{size(alike[0])}" for alike in classes for one in alike}
+    return {one: size(alike[0]) for alike in classes for one in alike}
 
 
 def _mixes_differ(one: Counter[_Sort], other: Counter[_Sort]) -> bool:
@@ -154,7 +154,7 @@ def _longest(side: Side) -> dict[str, Boot]:
 
 
 def _measures(boots: Iterable[Boot]) -> list[Values]:
-    return [measures for boot in boots if (measures := boot.measures())]
+    return [boot.measures() for boot in boots if boot.is_enough]
 
 
 def _devices(side: Side) -> set[str]:

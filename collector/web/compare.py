@@ -63,7 +63,7 @@ def differences(db: sqlite3.Connection, before: str, after: str, span_ms: tuple[
         for version in (before, after)
     ]
     for version, side in zip((before, after), sides, strict=True):
-        if not any(boot.measures() for boot in side):
+        if not any(boot.is_enough for boot in side):
             known = sorted({text for boots_ in firmware.values() for text in boots_.values() if text})
             if version in known:
                 what = f"firmware {version[:80]!r} told too little in that time to be compared"
@@ -85,13 +85,12 @@ def _between_boots(found: list[Boot], before: int, after: int) -> list[dict[str,
     rows = []
     for thing, boots in sorted(by_thing.items()):
         one, other = boots.get(before), boots.get(after)
-        if one is None or other is None or not (one.measures() and other.measures()):
+        if one is None or other is None or not (one.is_enough and other.is_enough):
             continue
         one, other = _at_same_uptimes(one, other)
-        level = one.measures()["level"]
-        low, high = interval_between(one.used.tolist(), other.used.tolist())
-        verdict = verdict_between(level, low, high)
         measures = [one.measures(), other.measures()]
+        low, high = interval_between(one.used.tolist(), other.used.tolist())
+        verdict = verdict_between(measures[0]["level"], low, high)
         if thing.is_free:
             low, high = -high, -low
             measures = [
@@ -109,7 +108,7 @@ def _at_same_uptimes(one: Boot, other: Boot) -> tuple[Boot, Boot]:
     uptimes = same_uptimes([one], [other])
     if uptimes is not None:
         cut = one.between(*uptimes), other.between(*uptimes)
-        if all(boot.measures() for boot in cut):
+        if all(boot.is_enough for boot in cut):
             return cut
     return one, other
 
