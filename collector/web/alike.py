@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,10 @@ _COVERED = 0.5
 both must have in common for these to be compared by them."""
 _LEAST_DEVICES = 4
 """So many devices of each version are not given up for equal uptimes: fewer tell nothing."""
+_LEAST_SAME, _MOST_OF = 12, 0.8
+"""Each device is compared with itself where so many ran both versions (all twelve rise by chance one time in 4,096:
+rare enough for a hundred measures), and this part of those that ran the rarer one: devices differ from each other by
+more than most versions do."""
 _LATER = 1.5
 """By how much later one was seen than the other that is no chance."""
 
@@ -46,7 +50,7 @@ def pairs_of(before: Iterable[Boot], after: Iterable[Boot], boards: Mapping[str,
     for thing in sorted(one.keys() | other.keys()):
         sides = one.get(thing, []), other.get(thing, [])
         if all(sides):
-            for sort, alike in _sorts(sides, boards):
+            for sort, alike in _sorts(_of_same_devices(sides), boards):
                 yield _pair(thing._replace(of=sort), alike)
         elif any(2 * len(_devices(side)) >= most > 0 for side, most in zip(sides, devices, strict=True)):
             of_one, of_other = (_measures(_longest(side).values()) for side in sides)
@@ -82,6 +86,21 @@ def _tell_alike(one: dict[Thing, list[Boot]], other: dict[Thing, list[Boot]]) ->
             sized = [boot for boot in side.pop(thing._replace(is_free=False), []) if boot.size is not None]
             if sized:
                 side.setdefault(thing, []).extend(boot.as_free() for boot in sized)
+
+
+def _of_same_devices(sides: tuple[Side, Side]) -> tuple[Side, Side]:
+    """Only of those devices that ran both versions, where they are most."""
+    same = _same(*map(_devices, sides))
+    if not same:
+        return sides
+    one, other = ([boot for boot in side if boot.device in same] for side in sides)
+    return one, other
+
+
+def _same(one: Collection[str], other: Collection[str]) -> list[str]:
+    """What both have, where that is most of the fewer; else nothing."""
+    same = sorted({*one} & {*other})
+    return same if len(same) >= max(_LEAST_SAME, _MOST_OF * min(len(one), len(other))) else []
 
 
 def _sorts(sides: tuple[Side, Side], boards: Mapping[str, str]) -> Iterator[tuple[str, tuple[Side, Side]]]:
@@ -135,13 +154,18 @@ def _pair(thing: Thing, sides: tuple[Side, Side]) -> Pair:
         begin, end = uptimes
         cut = [[boot.between(begin, end) for boot in side] for side in sides]
         least = _COVERED * (end - begin)
-        whole = [[boot for boot in side if len(boot.ages) and np.ptp(boot.ages) >= least] for side in cut]
-        one, other = (_measures(_longest(side).values()) for side in whole)
+        one, other = (_longest([b for b in side if b.is_enough and np.ptp(b.ages) >= least]) for side in cut)
         if len(one) >= enough[0] and len(other) >= enough[1]:
-            return Pair(thing, one, other)
-    one, other = (_measures(of_device.values()) for of_device in longest)
+            return _paired(thing, one, other)
     earlier, later = (sum(_seen(list(of_device.values()))) for of_device in longest)
-    return Pair(thing, one, other, (later > _LATER * earlier) - (earlier > _LATER * later))
+    return _paired(thing, longest[0], longest[1], (later > _LATER * earlier) - (earlier > _LATER * later))
+
+
+def _paired(thing: Thing, one: Mapping[str, Boot], other: Mapping[str, Boot], older: int = 0) -> Pair:
+    """Each device with itself, where most are the same."""
+    same = _same(one.keys(), other.keys())
+    sides = [[of[device] for device in same or of] for of in (one, other)]
+    return Pair(thing, _measures(sides[0]), _measures(sides[1]), older, bool(same))
 
 
 def _longest(side: Side) -> dict[str, Boot]:

@@ -165,7 +165,8 @@ class Difference(Answer):
     ran on other ones. `free` and `least free` are told of what tells only what is left. What only one of them has is
     added or removed: it has no value in the other, and no difference. `low` and `high`: the 95 % interval of the
     difference, null where there are too few devices. `devices`: before and after. `older`: 1 where those after were
-    seen at later uptimes than those before, -1 at earlier ones, 0 at the same."""
+    seen at later uptimes than those before, -1 at earlier ones, 0 at the same. `is_paired`: the same devices ran both
+    versions, and each is compared with itself."""
 
     kind: str
     names: list[str]
@@ -181,6 +182,7 @@ class Difference(Answer):
     devices: list[int]
     verdict: Literal["worse", "better", "same", "unclear", "unknown", "added", "removed"]
     older: int
+    is_paired: bool
 
 
 class Differences(Answer):

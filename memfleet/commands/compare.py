@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from collector.judge.comparing import counted
 from collector.judge.reasons import size
 from memfleet.client import DEFAULT_URL, Client, JsonOption, TokenOption, UrlOption
 from memfleet.tables import moment_ms, print_json, print_table
@@ -34,8 +35,8 @@ def command(
     Each device counts once, by the uptimes that both versions were seen at; a difference is told when a rank test over
     devices finds it (p < 0.05, corrected for the number of tests) and it is large enough to matter. The same are two
     whose difference is less than 5 % (64 bytes/hour of growth) by its 95 % interval; what shows neither is unclear.
-    Where the versions ran on other boards, each board is compared for itself; what only one of them has is added or
-    removed. Exit status: 0 nothing is worse, 1 something is.
+    Where most devices ran both, each is compared with itself; where the versions ran on other boards, each board for
+    itself. What only one of them has is added or removed. Exit status: 0 nothing is worse, 1 something is.
 
     Example: [bold]memfleet compare 1.4.1 1.5.0[/bold]
     """
@@ -67,7 +68,7 @@ def _versions_table(found: list[dict[str, Any]]) -> None:
         (
             (one["verdict"], one["kind"], _name(one), one["measure"], _size(one, "before"),
              _size(one, "after"), _size(one, "difference"), _interval(one), f"{one['effect']:+.2f}",
-             f"{one['p_value']:.3g}", " + ".join(map(str, one["devices"])))
+             f"{one['p_value']:.3g}", counted(one["devices"], one["is_paired"]))
             for one in found
         ),
         "The two versions have nothing in common that could be compared.",

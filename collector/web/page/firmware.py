@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from fastapi import HTTPException, Request
 from nicegui import ui
 
+from collector.judge.comparing import counted
 from collector.judge.reasons import size
 from collector.series.firmware import FirmwareRow, firmwares, usual_update
 from collector.web.compare import differences
@@ -155,7 +156,7 @@ def _cells(one: Mapping[str, Any]) -> list[str]:
         "" if one["low"] is None else f"{size(one['low'])} to {size(one['high'])}{an_hour}",
         f"{one['effect']:+.2f}",
         f"{one['p_value']:.3g}",
-        " + ".join(map(str, one["devices"])),
+        counted(one["devices"], one["is_paired"]),
     ]
 
 

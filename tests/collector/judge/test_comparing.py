@@ -2,74 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import random
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as some
 
 from collector.judge.comparing import (
     Pair,
     Thing,
-    cliffs_delta,
     compare,
-    holm,
+    counted,
     interval_between,
-    least_p,
-    mann_whitney,
-    shift,
-    shift_interval,
     verdict_between,
 )
 
 HEAP = Thing("heap", ("main",))
-
-
-def by_trying_all(one: list[float], other: list[float]) -> float:
-    """The definition: how many of all ways to deal the values out are at least as extreme."""
-    everything = one + other
-
-    def distance(chosen: tuple[int, ...]) -> float:
-        inside = [everything[i] for i in chosen]
-        outside = [everything[i] for i in range(len(everything)) if i not in chosen]
-        u = sum((a > b) + (a == b) / 2 for a in inside for b in outside)
-        return abs(u - len(inside) * len(outside) / 2)
-
-    seen = distance(tuple(range(len(one))))
-    ways = list(itertools.combinations(range(len(everything)), len(one)))
-    return sum(distance(way) >= seen - 1e-9 for way in ways) / len(ways)
-
-
-@given(some.lists(some.integers(0, 10**6), min_size=4, max_size=10, unique=True), some.integers(1, 3))
-def test_the_exact_p_value_is_that_of_all_ways_to_deal(values: list[int], cut: int) -> None:
-    one, other = [float(v) for v in values[:cut]], [float(v) for v in values[cut:]]
-    assert mann_whitney(one, other) == pytest.approx(by_trying_all(one, other))
-
-
-def test_the_approximation_is_close_where_values_are_equal() -> None:
-    chance = random.Random(1)
-    for _ in range(20):
-        one, other = ([float(chance.randrange(9)) for _ in range(7)] for _ in range(2))
-        assert mann_whitney(one, other) == pytest.approx(by_trying_all(one, other), abs=0.06)
-
-
-def test_p_values_are_even_when_there_is_no_difference() -> None:
-    chance = np.random.default_rng(5)
-    p_values = [mann_whitney(chance.normal(size=30).tolist(), chance.normal(size=25).tolist()) for _ in range(400)]
-    assert 0.02 <= np.mean(np.array(p_values) < 0.05) <= 0.08
-
-
-def test_known_values() -> None:
-    assert mann_whitney([1, 2, 3, 4], [5, 6, 7, 8]) == pytest.approx(2 / 70)
-    assert mann_whitney([1, 1, 1], [1, 1, 1]) == 1
-    assert least_p(3, 3) == pytest.approx(0.1)
-    assert cliffs_delta([1, 2], [3, 4]) == 1
-    assert cliffs_delta([3, 4], [3, 4]) == 0
-    assert shift([1, 2, 3], [11, 12, 13]) == 10
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
 
 
 def fleet(chance: random.Random, count: int, level: float, growth: float = 0) -> list[dict[str, float]]:
@@ -116,31 +64,6 @@ def test_a_difference_that_cannot_be_excluded_is_unclear() -> None:
     assert found.low is not None
     assert found.high is not None
     assert found.low < -5_000 < 0 < 5_000 < found.high
-
-
-@given(some.lists(some.integers(0, 10**6), min_size=8, max_size=12, unique=True), some.integers(4, 6))
-def test_the_interval_holds_what_the_test_does_not_refuse(values: list[int], cut: int) -> None:
-    one, other = [float(v) for v in values[:cut]], [float(v) for v in values[cut:]]
-    interval = shift_interval(one, other)
-    if len(other) < 4:
-        assert interval is None or least_p(len(one), len(other)) <= 0.05
-        return
-    assert interval is not None
-    low, high = interval
-    assert low <= shift(one, other) <= high
-    for by, refused in ((low - 0.3, True), (low + 0.3, False), (high - 0.3, False), (high + 0.3, True)):
-        if low + 0.3 < high - 0.3:
-            assert (mann_whitney(one, [value - by for value in other]) <= 0.05) == refused
-
-
-def test_the_interval_holds_the_difference_as_often_as_it_says() -> None:
-    chance = np.random.default_rng(11)
-    held = 0
-    for _ in range(400):
-        interval = shift_interval(chance.normal(size=25).tolist(), (chance.normal(size=30) + 2).tolist())
-        assert interval is not None
-        held += interval[0] <= 2 <= interval[1]
-    assert 0.92 <= held / 400 <= 0.98
 
 
 def test_two_boots_of_one_board_may_be_unclear() -> None:
@@ -230,3 +153,30 @@ def test_two_boots_that_do_not_differ_are_seldom_told_apart(alike: float, most: 
         low, high = interval_between(boot(), boot())
         wrong += not low <= 0 <= high
     assert wrong <= most * 200
+
+
+def test_of_the_same_devices_each_is_compared_with_itself() -> None:
+    """2 KiB more on devices that differ by tens: among others nothing is shown, of each itself it is."""
+    chance = random.Random(10)
+    before = [{"level": chance.gauss(100_000, 20_000)} for _ in range(10)]
+    after = [{"level": one["level"] + chance.gauss(2_000, 500)} for one in before]
+    (apart,) = compare([Pair(HEAP, before, after)])
+    (within,) = compare([Pair(HEAP, before, after, is_paired=True)])
+    assert (apart.verdict, within.verdict) == ("unclear", "worse")
+    assert within.difference == pytest.approx(2_000, abs=500)
+    assert (within.effect, within.devices, within.is_paired) == (1, (10, 10), True)
+    (back,) = compare([Pair(HEAP, after, before, is_paired=True)])
+    assert back.verdict == "better"
+
+
+def test_of_pairs_only_what_both_have_counts() -> None:
+    before = [{"level": 100_000.0, "growth": float(n)} for n in range(8)]
+    after = [{"level": 100_000.0} | ({"growth": n + 400.0} if n else {}) for n in range(8)]
+    level, growth = sorted(compare([Pair(HEAP, before, after, is_paired=True)]), key=lambda one: one.measure)[::-1]
+    assert (level.verdict, level.devices, level.p_value) == ("same", (8, 8), 1)
+    assert (growth.verdict, growth.devices, growth.difference) == ("worse", (7, 7), 400)
+
+
+def test_how_many_devices_in_a_word() -> None:
+    assert counted((12, 14), is_paired=False) == "12 + 14"
+    assert counted((12, 12), is_paired=True) == "the same 12"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -135,3 +136,39 @@ def test_each_device_counts_once_and_what_says_too_little_not_at_all() -> None:
     (pair,) = pairs_of(one + more, [*fleet("b", 5, 24, seed=1), boot("b9", 0.4)], {})
     assert isinstance(pair, Pair)
     assert (len(pair.before), len(pair.after)) == (5, 5)
+
+
+def test_devices_that_ran_both_versions_are_compared_with_themselves() -> None:
+    """As after an update of a part of the fleet: devices differ by more than the update makes of one."""
+    chance = np.random.default_rng(3)
+    bases = chance.normal(100_000, 20_000, 30)
+    one = [boot(f"d{n}", 24, base, seed=n) for n, base in enumerate(bases)]
+    other = [boot(f"d{n}", 24, base + 2_000, seed=100 + n) for n, base in enumerate(bases[:12])]
+    (pair,) = pairs_of(one, other, {})
+    assert (pair.is_paired, len(pair.before), len(pair.after)) == (True, 12, 12)
+    assert verdicts(one, other)["level"] == "worse"
+    strangers = [replace(each, device=f"e{each.device}") for each in other]
+    assert verdicts(one, strangers)["level"] == "unclear"
+
+
+def test_devices_that_ran_both_are_of_the_same_boards() -> None:
+    """A canary of one board among a fleet of two is not split by boards, and what it did not run is left out."""
+    small = fleet("a", 12, 24)
+    large = [boot(f"l{n}", 24, 900_000, seed=50 + n, size=4 * 1024 * 1024) for n in range(12)]
+    (pair,) = pairs_of(small + large, [replace(each, boot=2) for each in small], {})
+    assert (pair.thing.of, pair.is_paired, len(pair.before)) == ("", True, 12)
+
+
+def test_too_few_devices_that_ran_both_are_compared_with_all() -> None:
+    one = fleet("a", 12, 24)
+    few = [*one, *fleet("b", 4, 24)][1:]
+    for other, devices in ((one[:11], (12, 11)), (few, (12, 15))):
+        (pair,) = pairs_of(one, other, {})
+        assert (pair.is_paired, len(pair.before), len(pair.after)) == (False, *devices)
+
+
+def test_a_device_that_was_seen_too_shortly_with_one_version_is_left_out_of_its_pair() -> None:
+    one = fleet("a", 13, 24)
+    other = [*fleet("a", 12, 24, seed=1), boot("a12", 2)]
+    (pair,) = pairs_of(one, other, {})
+    assert (pair.is_paired, len(pair.before), len(pair.after)) == (True, 12, 12)
