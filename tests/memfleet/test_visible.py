@@ -75,8 +75,9 @@ def test_tables_show_what_devices_are_called(attack: str, capsys: pytest.Capture
         assert not acts(line)
 
 
-@given(st.lists(st.tuples(HOSTILE, HOSTILE, HOSTILE), min_size=1, max_size=5))
+@given(st.lists(st.tuples(HOSTILE, HOSTILE.map(str.rstrip), HOSTILE), min_size=1, max_size=5))
 def test_a_table_that_needs_no_folding_is_set_as_any_other(rows: list[tuple[str, str, str]]) -> None:
+    """But for spaces at the end of what is set to the right, which rich cuts off: numbers have none."""
     columns = ("device", ">used", "reason")
     lines = [[tables.state(first), *map(tables._cell, others)] for first, *others in rows]
     straight = tables._set_straight(columns, lines, 2_000)
