@@ -90,7 +90,8 @@ def add_gateways(api: APIRouter, services: Services) -> None:
     @api.post("/devices/move", status_code=202, response_model=answers.Accepted)
     async def move(wanted: Move, request: Request) -> Response:
         """Let another agent speak for a device."""
-        device, agent = require_name(wanted.device, "device"), require_name(wanted.agent, "agent")
+        agent = require_name(wanted.agent, "agent")
+        (device,) = await services.series.ask(devices_asked, [require_name(wanted.device, "device")])
         services.desk.move(device, agent, wanted.by or caller(request))
         return json_answer({"accepted": wanted.device}, 202)
 

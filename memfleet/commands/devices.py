@@ -116,5 +116,8 @@ def move(
 
     Example: [bold]memfleet devices move kitchen-1 --to gw-2[/bold]
     """
-    Client(url, token_file).post("devices/move", {"device": device, "agent": to, "by": getpass.getuser()})
+    client = Client(url, token_file)
+    client.post("devices/move", {"device": device, "agent": to, "by": getpass.getuser()})
+    if all(one["agent"] != to for one in client.get("agents")["agents"]):
+        typer.echo(f"Nobody has heard of the agent {to} yet: 'memfleet agents' lists who was heard", err=True)
     typer.echo(f"{device} belongs to {to}; 'memfleet quarantine --agent {to} --reason owner' lists what waits")

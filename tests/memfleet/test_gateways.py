@@ -142,6 +142,11 @@ def test_an_inventory_names_labels_and_owners_and_who_never_speaks_is_an_alert(
     wait_until(
         lambda: "b-never" not in {row["device"] for row in ask(collector, "devices", "--json")}, "it is listed no more"
     )
+    url = f"http://127.0.0.1:{collector.port}"
+    ahead = run("devices", "move", "b-1", "--to", "theif", "--url", url)
+    assert "Nobody has heard of the agent theif yet" in ahead.stderr
+    unknown = run("devices", "move", "b-l", "--to", "thief", "--url", url)
+    assert "no device named 'b-l'" in unknown.stderr
     ask(collector, "devices", "move", "b-1", "--to", "thief")
     wait_until(lambda: _moved(collector, broker, tmp_path), "the device speaks through another agent")
 
