@@ -136,7 +136,7 @@ def verdict_html(found: Sequence[Mapping[str, Any]], before: str, after: str) ->
 
 def differences_html(found: Sequence[Mapping[str, Any]]) -> str:
     """All measures of all things, in their order."""
-    return table_html(_COLUMNS, map(_cells, found)) if found else ""
+    return table_html(_COLUMNS, map(_cells, found), "list dense") if found else ""
 
 
 def _counted(measures: int) -> str:
