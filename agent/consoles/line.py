@@ -11,7 +11,13 @@ import re
 
 import msgspec
 
-_ESP_IDF = re.compile(r"\s*([EWIDV]) \(([^()]{1,32})\) ([^:]{1,64}):\s?(.*)", re.DOTALL)
+_ESP_IDF = re.compile(
+    r"\s*([EWIDV]) \(([^()]{1,32})\) "
+    # The radio's library leaves no blank behind its tag (wifi:pm stop); addresses, times and C++ names are no tags.
+    r"(?![\d.]+:\d)([^:\s]{1,64}|[^:]{1,64}(?=:(?:\s|$))):(?![:/])\s?(.*)",
+    re.DOTALL,
+)
+_ESP_IDF_UNTAGGED = re.compile(r"\s*([EWIDV]) \((\d{1,13}|\d\d:\d\d:\d\d\.\d{3})\) (.*)", re.DOTALL)
 _ESP_IDF_UNTIMED = re.compile(r"([EWIDV]) ([\w.\[\], -]{1,48}): (.*)", re.DOTALL)
 _ARDUINO = re.compile(r"\s*\[ *(\d{1,10})\]\[([EWIDVA])\]\[([^\]]{1,80})\] ?(?:(\w+)\(\): )?(.*)", re.DOTALL)
 _ZEPHYR = re.compile(
@@ -73,12 +79,14 @@ def read_line(number: int, text: str, *, end_number: int = 0, complete: bool = T
 def _read_esp_idf(line: Line) -> None:
     if match := _ESP_IDF.match(line.text):
         line.level, line.module, line.body = match[1], match[3], match[4]
-        if match[2].isdecimal() and int(match[2]) < _UNIX_MS_FROM:
-            line.uptime_ms = int(match[2])
-    elif match := _ESP_IDF_UNTIMED.match(line.text):
-        line.level, line.module, line.body = match[1], match[2], match[3]
+    elif match := _ESP_IDF_UNTAGGED.match(line.text):  # by its own format: "E (99001) http://10.0.0.1 timed out"
+        line.level, line.body = match[1], match[3]
+    elif untimed := _ESP_IDF_UNTIMED.match(line.text):
+        line.level, line.module, line.body = untimed[1], untimed[2], untimed[3]
     else:
         return
+    if match and match[2].isdecimal() and int(match[2]) < _UNIX_MS_FROM:
+        line.uptime_ms = int(match[2])
     line.system = "esp32"
 
 
