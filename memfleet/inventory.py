@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from telemetry.errors import ConfigError, EnvironmentFault
+from telemetry.errors import ConfigError
 from telemetry.topics import is_name
 
 
@@ -15,7 +15,7 @@ def read_inventory(path: Path) -> list[dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise EnvironmentFault(f"{path}: {error.strerror}", retry=False) from None
+        raise ConfigError(str(path), [f"cannot be read: {error.strerror}"]) from None
     except UnicodeDecodeError:
         raise ConfigError(str(path), ["is not UTF-8 text"]) from None
     return parse_inventory(text, str(path))
@@ -36,7 +36,10 @@ def parse_inventory(text: str, source: str) -> list[dict[str, Any]]:
     faults: list[str] = []
     listed: dict[str, dict[str, Any]] = {}
     for number, cells in enumerate(lines[1:], start=2):
-        if any(cell.strip() for cell in cells):
+        if any(cell.strip() for cell in cells[len(columns) :]):
+            counted = f"{len(cells)} cells under {len(columns)} columns"
+            faults.append(f"line {number}: {counted}; a comma within a text wants quotes around it")
+        elif any(cell.strip() for cell in cells):
             _take(dict(zip(columns, (cell.strip() for cell in cells), strict=False)), number, listed, faults)
     if not listed and not faults:
         faults.append("holds no device")

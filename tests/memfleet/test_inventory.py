@@ -45,3 +45,11 @@ def test_whatever_the_file_holds_there_is_a_list_or_a_clear_error(text: str) -> 
 def test_a_quote_without_end_is_named_with_its_line() -> None:
     with pytest.raises(ConfigError, match=r"f\.csv: line 3: is not CSV: "):
         parse_inventory('device,site\nd1,Lyon\nd2,"Ulm\nd3,Graz\n', "f.csv")
+
+
+def test_a_text_with_a_comma_is_not_cut() -> None:
+    with pytest.raises(ConfigError, match="line 3: 3 cells under 2 columns; a comma within a text wants quotes"):
+        parse_inventory("device,site\nd1,Lyon\nd2,Halle 3, K\u00f6ln\n", "f.csv")
+    (one,) = parse_inventory('device,site\nd1,"Halle 3, K\u00f6ln"\n', "f.csv")
+    assert one["labels"] == {"site": "Halle 3, K\u00f6ln"}
+    assert parse_inventory("device,site\nd1,Lyon,\n", "f.csv"), "spreadsheets leave empty cells"
