@@ -198,6 +198,8 @@ class Judge:
         if kind not in ("device", "event"):  # what has no news is neither good nor bad; only events end by themselves
             is_live = now - table.heard_ms[rows] <= self.hearing.live_ms
             due_now = is_live | over | np.isin(rows, lost.get(kind, ()))
+            for alerts in on_kind:  # nothing is waited for of what a rule leaves alone, and of who is out of service
+                due_now |= (alerts.status[rows] != IDLE) & ~alerts.selected[rows]
             rows, over = rows[due_now], over[due_now]
         times = self.hearing.newest_ms[rows] if kind == "device" else table.time_ms[rows]
         due = due_of(table, rows, times, touched[rows], over, self._is_mute(table, rows)) if len(rows) else None
@@ -259,7 +261,7 @@ class Judge:
             return []
         clear = (rule.clear(columns) if rule.clear else ~breach) & ~lost | over
         clear = clear & ~(due.mute & (not rule.is_on_silence)) | ~selected
-        at_once = (alerts.boot_ms[due.rows] > 0) & ~over & rule.is_of_a_boot
+        at_once = ((alerts.boot_ms[due.rows] > 0) & ~over & rule.is_of_a_boot) | ~selected
         fired, resolved = alerts.advance(Seen(due.rows, due.times, breach, clear, at_once), now)
         return self._findings.of(alerts, due, fired, resolved)
 

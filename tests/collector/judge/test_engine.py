@@ -326,12 +326,25 @@ def test_a_device_that_was_listed_and_never_spoke_is_silent_in_the_end_and_a_ret
     assert ended.reason == "The device was taken out of service."
 
 
+def test_all_alerts_of_a_device_end_at_once_when_it_is_taken_out_of_service() -> None:
+    """Long after it was heard, too: who retires a device has often waited for it."""
+    bench = Bench(silent_after_s=300)
+    bench.second(About("a", 1, {"platform": "esp32"}), rows("a", "stack", ("main",), bench.now_ms, {"min_free": 50}))
+    bench.second(rows("a", "event", ("panic",), bench.now_ms, {"fault": "LoadProhibited"}))
+    fired = {one.rule for one in bench.findings + bench.wait(3600) if one.status == "firing"}
+    assert {"stack-low-of-unknown-size", "silent"} <= fired
+    ended = bench.second(About("a", 1, {"platform": "esp32", "retired": "yes"}), agent="")
+    still = {one.rule for one in ended if one.status == "resolved"}
+    assert {"stack-low-of-unknown-size", "silent"} <= still
+    assert {one.reason for one in ended} == {"The device was taken out of service."}
+
+
 def test_what_a_rule_leaves_alone_from_now_on_has_not_got_better() -> None:
     low = '[[rule]]\nname = "low"\nkind = "heap"\nseverity = "info"\nwhen = "free < 1000"\nfirmware = "1.*"\n'
     bench = Bench(low + 'reason = "x"\nresolved = "{free:size} are free again."\n')
     found = []
     for firmware in ("1.9", "2.0"):
-        bench.second(About("board-1", 1, {"firmware": firmware}))
+        found += bench.second(About("board-1", 1, {"firmware": firmware}))
         found += [finding for _ in range(90) for finding in bench.heap(500)]
     assert [(one.status, one.reason) for one in found] == [
         ("firing", "x"), ("resolved", "The rule does not apply to it any more."),
