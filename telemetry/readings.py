@@ -118,6 +118,15 @@ PORT_EVENTS = frozenset(("port_lost", "port_released", "console_silent"))
 """Events by which an agent tells what became of a device's port, of which just nothing comes: no word of the device."""
 
 
+FAILURES = frozenset(
+    (
+        "alloc_failed", "oom_kill", "killed", "panic", "abort", "assert", "stack_overflow", "stack_fault",
+        "corrupt_heap",
+    )
+)  # fmt: skip
+"""Events by which a device's firmware has failed."""
+
+
 @dataclass(frozen=True, slots=True)
 class About:
     """What is known of a device during one boot: it stands in the stream before the boot's first reading.

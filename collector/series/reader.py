@@ -64,7 +64,7 @@ def device(db: sqlite3.Connection, name: str, now_ms: int, silent_after_ms: int 
 
 
 class _Alerts(NamedTuple):
-    """Open alerts of a device: how many, and the severities that still want somebody."""
+    """Open alerts of a device: how many, and the severities ("silent" for silence) that still want somebody."""
 
     number: int
     severities: frozenset[str]
@@ -119,7 +119,7 @@ def _state(open_ones: _Alerts, *, silent: bool) -> str:
     for severity in ("critical", "warning"):
         if severity in open_ones.severities:
             return severity
-    return "silent" if silent else "ok"
+    return "silent" if silent or "silent" in open_ones.severities else "ok"
 
 
 # A device that was listed and never spoke has no time of its own (last_t 0): it was never seen.
@@ -139,8 +139,12 @@ FROM series CROSS JOIN last ON last.series = series.id
 WHERE capacity > 0 {one} GROUP BY device
 """
 
+# A warning of nothing but silence is told by the state "silent".
 _OPEN_ALERTS = """
-SELECT device, count(*), group_concat(DISTINCT CASE WHEN acknowledged_ms = 0 AND silenced <= :now THEN severity END)
+SELECT device, count(*), group_concat(DISTINCT CASE
+    WHEN acknowledged_ms != 0 OR silenced > :now THEN NULL
+    WHEN severity = 'warning' AND json_extract(numbers, '$.silent_s') IS NOT NULL THEN 'silent'
+    ELSE severity END)
 FROM alerts WHERE status = 'firing' {one} GROUP BY device
 """
 

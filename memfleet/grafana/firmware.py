@@ -8,6 +8,7 @@ from typing import Any
 from memfleet.grafana import panels
 from memfleet.grafana.influxql import ANY_TIME, CHOSEN, alerts_as_annotations, by, every, fleet_variables, last_states
 from memfleet.grafana.panels import Panel, target
+from telemetry.readings import FAILURES
 
 UID = "memfleet-firmware"
 
@@ -56,9 +57,9 @@ def _leaks(prefix: str) -> Panel:
 def _failures(prefix: str) -> Panel:
     query = (
         f'SELECT count("boot") FROM "{prefix}event" WHERE {CHOSEN} AND {_OF_FIRMWARE} '
-        f"AND \"type\" != 'new_peak' AND \"type\" != 'boot' {every('firmware', 'type')}"
+        f'AND "type" =~ /^({"|".join(sorted(FAILURES))})$/ {every("firmware", "type")}'
     )
-    text = "Failed allocations, kills, panics and resets in each step."
+    text = "Failed allocations, kills, panics and corrupt heaps in each step."
     return panels.time_series("Failures", text, [target(query, alias="$tag_firmware $tag_type")], unit="short")
 
 

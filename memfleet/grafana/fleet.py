@@ -97,7 +97,7 @@ def _alerts(prefix: str) -> Panel:
 
 def _silent(prefix: str) -> Panel:
     query = (
-        f'SELECT "state", "reason" FROM ({last_states(prefix)}) WHERE "state" = 1 AND "kind" = \'device\' '
+        f'SELECT "state", "reason" FROM ({last_states(prefix, "silent_s")}) WHERE "state" = 1 AND "silent_s" >= 0 '
         f"{by('device', 'rule')}"
     )
     return panels.table("Silent devices", "Devices that nobody hears.", [target(query, form="table")], units={})

@@ -10,12 +10,13 @@ from typing import Any
 
 from memfleet.grafana import panels
 from memfleet.grafana.panels import Panel, expression
-from telemetry.readings import MEMORY_KINDS, MT3620_LIMIT
+from telemetry.readings import FAILURES, MEMORY_KINDS, MT3620_LIMIT
 
 SOURCE = "memfleet-metrics"
 
 _CHOSEN = 'fleet=~"$fleet", device=~"$device"'
-_MT3620, _WHOLE_DEVICE = 'platform="mt3620"', 'kind="device"'
+_MT3620, _FAILURE = 'platform="mt3620"', f'type=~"{"|".join(sorted(FAILURES))}"'
+_FAILED = "Failed allocations, kills, panics and corrupt heaps in each step."
 _THING = "device, rule, heap, task, thread, pool, firmware"
 
 
@@ -42,8 +43,8 @@ def _metric(name: str, *more: str) -> str:
     return f"{name}{{{', '.join((_CHOSEN, *more))}}}"
 
 
-def _firing(prefix: str, *more: str) -> str:
-    return f"(last_over_time({_metric(f'{prefix}verdict_state', *more)}[90d]) == 1)"
+def _firing(prefix: str) -> str:
+    return f"(last_over_time({_metric(f'{prefix}verdict_state')}[90d]) == 1)"
 
 
 def _curves(title: str, text: str, queries: dict[str, str], unit: str) -> Panel:
@@ -67,7 +68,7 @@ def _fleet(prefix: str, source: str) -> dict[str, Any]:
     rate = f"last_over_time({_metric(f'{prefix}verdict_leak_rate')}[90d]) and {_firing(prefix)}"
     severity = f"count by (severity) (max by (device, severity) {_firing(prefix)})"
     firmware = f"count by (firmware) (last_over_time({_metric(f'{prefix}device_boot')}[90d]))"
-    silent = f"max by (device) {_firing(prefix, _WHOLE_DEVICE)}"
+    silent = f"max by (device) ({_firing(prefix)} and last_over_time({_metric(f'{prefix}verdict_silent_s')}[90d]))"
     heard = f'{{__name__=~"{prefix}({"|".join(MEMORY_KINDS)})_boot", {_CHOSEN}}}'
     holes = f"sort_desc(max by (device) (max_over_time(lag({heard}[1d])[$__range:1m])))"
     gateways = f"sort_desc({_metric(f'{prefix}agent_oldest_age_ms')})"
@@ -161,14 +162,14 @@ def _firmware(prefix: str, source: str) -> dict[str, Any]:
     devices = f"count by (firmware) (last_over_time({_metric(f'{prefix}device_boot')}[90d]))"
     verdicts = f"count by (firmware, rule) {_firing(prefix)}"
     rates = f"max by (firmware) (last_over_time({_metric(f'{prefix}verdict_leak_rate')}[90d]) and {_firing(prefix)})"
-    events = f"sum by (firmware, type) (count_over_time({_metric(f'{prefix}event_count')}[$__interval]))"
+    failures = f"sum by (firmware, type) (count_over_time({_metric(f'{prefix}event_count', _FAILURE)}[$__interval]))"
     rows = [
         (8, [
             _rows("Devices", "That have run each firmware in the last 90 days.", [devices]),
             _rows("Verdicts by firmware", "What still holds.", [verdicts]),
             _rows("Fastest leak", "Of each firmware, bytes an hour.", [rates], "bytes"),
         ]),
-        (9, [_curves("Failures", "Events in each step.", {"{{firmware}} {{type}}": events}, "short")]),
+        (9, [_curves("Failures", _FAILED, {"{{firmware}} {{type}}": failures}, "short")]),
     ]  # fmt: skip
     title = ("memfleet-firmware-metrics", "Firmware comparison (metrics)")
     return panels.dashboard(title, rows, _variables(prefix, source))

@@ -79,6 +79,7 @@ def blocks(start_ms: int) -> Iterator[Rows]:
             yield _block(start_ms, device, "device", (), ("boots", "reset_reason"), [(number, "power_on")])
     yield from _of_few_devices(start_ms)
     yield _block(start_ms, "esp-1", "event", ("alloc_failed",), ("size", "caller"), [(4096, "app_main")])
+    yield _block(start_ms, "esp-1", "event", ("port_lost",), ("text",), [("ttyUSB0: unplugged",)])
     yield _block(start_ms, "azure-2", "event", ("oom_kill",), ("reason",), [("above 256 KiB",)])
 
 
@@ -106,11 +107,13 @@ def _block(
 
 
 def findings(start_ms: int) -> list[Finding]:
-    """A leak that fires, a device that is silent, and a low stack that fired and is over."""
+    """A leak that fires, a device that is silent, one that restarts, and a low stack that fired and is over."""
     leak = ("leak|esp-2|heap|internal", "leak", "warning", "esp-2", "heap", ("internal",))
     silence = ("silent|zephyr-2", "silent", "warning", "zephyr-2", "device", ())
+    loop = ("reboots|azure-2", "reboots", "warning", "azure-2", "device", ())
     stack = ("stack|zephyr-1|stack|main", "low_stack", "critical", "zephyr-1", "stack", ("main",))
     return [
+        _finding(start_ms, loop, "firing", 45, {"resets_1h": 4.0}),
         _finding(start_ms, leak, "firing", 30, {"leak_rate": 12_000.0, "leak_hours_left": 9.5}),
         _finding(start_ms, silence, "firing", 50, {"silent_s": 400.0}),
         _finding(start_ms, stack, "firing", 20, {"min_free": 240.0}),

@@ -9,9 +9,9 @@ from collector.series.rows import EventRow
 from collector.series.runs import RunRow
 from collector.web.page import text
 from collector.web.page.samples import event_words
+from telemetry.readings import FAILURES
 
-BAD = frozenset(("alloc_failed", "oom_kill", "killed", "panic", "stack_overflow", "corrupt_heap", "abort", "assert"))
-_MARKED = BAD | {"boot", "reset"}
+_MARKED = FAILURES | {"boot", "reset"}
 _MOST_MARKS = 200
 
 
@@ -36,7 +36,7 @@ def _bar(run: RunRow, between: tuple[int, int]) -> str:
 
 
 def _mark(event: EventRow, between: tuple[int, int]) -> str:
-    bad = ' class="bad"' if event.type in BAD else ""
+    bad = ' class="bad"' if event.type in FAILURES else ""
     return f'<i{bad} style="left:{_share(event.time_ms, between):.3%}" title="{escape(event_words(event))}"></i>'
 
 

@@ -46,6 +46,21 @@ def test_a_device_unheard_for_too_long_is_silent_but_an_alert_says_more(tmp_path
     assert [row.state for row in reader.devices(bench.db, T0 + 300_001, 600_000)] == ["warning", "ok"]
 
 
+def test_a_device_is_silent_though_a_rule_warns_of_it(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.arrive(rows("heap", ["k"], ["free"], [0, 0, 1]))
+    silence = "silent|dev-1|device"
+    numbers = {"silent_s": 300.0, "silent_after_s": 300.0}
+    said = {"key": silence, "episode": f"{silence}@{T0}", "rule": "silent", "numbers": numbers}
+    bench.find(finding(**said))
+    (row,) = reader.devices(bench.db, T0 + 300_001)
+    assert (row.state, row.alerts, row.note) == ("silent", 1, "")
+    bench.find(finding(**said, severity="critical"))
+    assert [row.state for row in reader.devices(bench.db, T0 + 300_001)] == ["critical"]
+    bench.find(finding(**said), finding())
+    assert [row.state for row in reader.devices(bench.db, T0 + 300_001)] == ["warning"], "something else ails it, too"
+
+
 def test_a_device_that_speaks_seldom_is_silent_after_a_span_of_its_own(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.arrive(About("dev-1", 1, {}, {"silent_after_s": 900}), rows("heap", ["k"], ["free"], [0, 0, 1]))

@@ -79,8 +79,9 @@ def test_only_what_still_fires_is_listed_and_counted(seeded: Seeded) -> None:
     (rows,) = seeded.panel("Verdicts")
     assert {(row["device"], row["rule"], row["heap"], row["reason"]) for row in rows} == {
         ("esp-2", "leak", "internal", "leak at esp-2"), ("zephyr-2", "silent", "", "silent at zephyr-2"),
+        ("azure-2", "reboots", "", "reboots at azure-2"),
     }  # fmt: skip
-    assert {(row["severity"], row["devices"]) for row in seeded.panel("Devices in trouble")[0]} == {("warning", 2)}
+    assert {(row["severity"], row["devices"]) for row in seeded.panel("Devices in trouble")[0]} == {("warning", 3)}
 
 
 def test_a_leak_is_told_with_its_rate_and_the_hours_left(seeded: Seeded) -> None:
@@ -141,7 +142,13 @@ def test_events_say_what_happened(seeded: Seeded) -> None:
         ("esp-1", "alloc_failed", 4096, "app_main"),
         ("azure-2", "oom_kill", None, None),
         ("azure-1", "new_peak", 250_000, None),
+        ("esp-1", "port_lost", None, None),
     }
+
+
+def test_a_port_that_was_lost_is_no_failure_of_a_firmware(seeded: Seeded) -> None:
+    failed = {(row["firmware"], row["type"]) for row in seeded.panel("Failures", "memfleet-firmware")[0]}
+    assert failed == {("1.0", "alloc_failed"), ("2.0", "oom_kill")}
 
 
 def test_choosing_a_device_leaves_the_others_out(seeded: Seeded) -> None:
@@ -158,7 +165,7 @@ def test_variables_offer_the_fleets_and_devices_that_are_there(seeded: Seeded) -
 def test_annotations_mark_where_alerts_began_and_where_peaks_were_new(seeded: Seeded) -> None:
     marks = {one["name"]: one for one in ALL["memfleet-device"]["annotations"]["list"]}
     assert {row["reason"] for row in seeded.rows(marks["Alerts"]["target"]["query"])} == {
-        "leak at esp-2", "low_stack at zephyr-1", "silent at zephyr-2",
+        "leak at esp-2", "low_stack at zephyr-1", "silent at zephyr-2", "reboots at azure-2",
     }  # fmt: skip
     assert [row["device"] for row in seeded.rows(marks["New peaks"]["target"]["query"])] == ["azure-1"]
 
