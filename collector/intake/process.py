@@ -31,6 +31,9 @@ TICK_MS = 1_000
 HOUSE_MS = 1_000
 RETRY_S = 2.0
 """How long a full disk is left alone before the journal is tried again."""
+CUT_OFF_MS = 30_000
+"""For how long the broker may be out of reach before it is said that we do not do our work: a restart of it takes less.
+"""
 KEEP_SESSION_S = 24 * 3600
 BALLAST_BYTES = 4 * 1024 * 1024
 
@@ -54,6 +57,7 @@ class Intake:
         self._inbox: list[Message] = []
         self._owned = None if config.shards is None else frozenset(config.shards)
         self._next_tick = self._next_house = 0
+        self._up_at = monotonic_ms()
         self._let_go()
         filters = (
             *subscriptions(config.fleet, config.shards, "frame"),
@@ -143,8 +147,15 @@ class Intake:
         now = monotonic_ms()
         if now >= self._next_tick:
             self._state.frames.append((encode_tick(self._now_ms()), 0))
-            self._state.trouble = self.link.rival
+            if self.link.up:
+                self._up_at = now
+            self._state.trouble = self.link.rival or self._cut_off(now)
             self._next_tick = max(self._next_tick + TICK_MS, now)
+
+    def _cut_off(self, now: int) -> str:
+        """Why no agent is heard, once the broker has been out of reach for a while; "" before."""
+        is_down = self.link.trouble and now - self._up_at >= CUT_OFF_MS
+        return f"no agent is heard: {self.link.trouble}" if is_down else ""
 
     def _commit(self) -> None:
         with self.journal.transaction() as db:

@@ -32,8 +32,8 @@ class ProcessStatus:
     """One process. `lag_frames`: unread frames of each journal it reads; `behind_ms`: age of the oldest unread reading.
 
     `frames` are held in its own journal (None: it keeps none); `changed_ms` is its last write (wall time); `store` is
-    what a store says of itself; `trouble` why a file that is there cannot be read; `rival` that somebody takes its
-    place at the broker.
+    what a store says of itself; `trouble` why a file that is there cannot be read; `broker` why intake hears no
+    agents: the broker is not reached, or somebody takes its place there.
     """
 
     process: str
@@ -47,7 +47,7 @@ class ProcessStatus:
     counters: dict[str, int] = field(default_factory=dict)
     lag_frames: dict[str, int] = field(default_factory=dict)
     trouble: str = ""
-    rival: str = ""
+    broker: str = ""
 
 
 class Health:
@@ -90,6 +90,11 @@ def statuses(directory: Path, stores: Sequence[str], now_ms: int) -> list[Proces
     return [_status(directory, process, file, now_ms) for process, file in process_files(stores).items()]
 
 
+def is_live(intake: ProcessStatus, now_ms: int) -> bool:
+    """Whether intake runs, by its own word."""
+    return intake.running and now_ms - intake.changed_ms <= INTAKE_QUIET_MS
+
+
 def unready(found: Sequence[ProcessStatus], now_ms: int) -> list[str]:
     """Why the collector is not doing its work, one sentence each; empty when it is."""
     reasons = [
@@ -100,10 +105,10 @@ def unready(found: Sequence[ProcessStatus], now_ms: int) -> list[str]:
         if not one.running and (one.process in NEEDED or one.process.startswith("store:"))
     ]
     for one in found:
-        if one.process == "intake" and one.running and now_ms - one.changed_ms > INTAKE_QUIET_MS:
+        if one.process == "intake" and one.running and not is_live(one, now_ms):
             reasons.append(f"intake has written nothing for {_age(now_ms - one.changed_ms)}")
-        elif one.rival:  # what an intake said before it fell silent may have ended with it
-            reasons.append(one.rival)
+        elif one.broker:  # what an intake said before it fell silent may have ended with it
+            reasons.append(one.broker)
         if one.process in _BEHIND and one.behind_ms > BEHIND_MS:
             reasons.append(f"{_BEHIND[one.process]} {_age(one.behind_ms)} behind")
         if one.store and one.store.state == "held":
@@ -132,7 +137,7 @@ def _status(directory: Path, process: str, file: str, now_ms: int) -> ProcessSta
                 store=report(path) if process.startswith("store:") else None,
                 counters=dict(db.execute("SELECT name, value FROM counters ORDER BY name")),
                 lag_frames=lags,
-                rival=_rival(db) if process == "intake" else "",
+                broker=_broker(db) if process == "intake" else "",
             )
     except (sqlite3.Error, OSError, ValueError) as error:
         return ProcessStatus(process, file, trouble=f"{error}" if path.exists() else "")
@@ -155,7 +160,7 @@ def _with_log(path: Path) -> list[os.stat_result]:
     return found
 
 
-def _rival(db: sqlite3.Connection) -> str:
+def _broker(db: sqlite3.Connection) -> str:
     with contextlib.suppress(sqlite3.OperationalError):  # of an earlier version that has not been brought up yet
         return "".join(sentence for (sentence,) in db.execute("SELECT sentence FROM trouble"))
     return ""

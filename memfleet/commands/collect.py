@@ -122,4 +122,4 @@ def gets_on(directory: Path) -> bool:
     """Whether the files show that a collector does its work: ticks come, and the series are not behind. A store that is
     down does not count, nor another program of our name at the broker: no restart of ours would help it."""
     now_ms = wall_ms()
-    return not unready([replace(one, rival="") for one in statuses(directory, (), now_ms)], now_ms)
+    return not unready([replace(one, broker="") for one in statuses(directory, (), now_ms)], now_ms)

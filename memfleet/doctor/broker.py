@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import time
 import uuid
+from contextlib import closing
+from pathlib import Path
 
 from collector.config import CollectorConfig
+from collector.web.status import is_live, statuses
 from memfleet.doctor.finding import Found
+from telemetry.clock import wall_ms
 from telemetry.errors import MemfleetError
+from telemetry.files import open_read_only
 from telemetry.mqtt import Link, Message, Session
 from telemetry.topics import subscriptions
 
 _PATIENCE_S = 10.0
+_IS_IT_RIGHT = "is it running at {}, and are user, password and certificates its?"
 
 
 class _Listener:
@@ -32,7 +38,24 @@ class _Listener:
 
 
 def check_broker(config: CollectorConfig, patience_s: float = _PATIENCE_S) -> Found:
-    """Connect as a guest of the collector's name, and count the agents that the broker knows."""
+    """Whether the collector's own intake is connected, while it runs; else connect, and count the agents that it
+    knows. A broker that knows programs by their logins would end the session of an intake that runs."""
+    return _of_intake(config) or _as_guest(config, patience_s)
+
+
+def _of_intake(config: CollectorConfig) -> Found | None:
+    folder, now_ms = Path(config.data_dir), wall_ms()
+    intake = next(one for one in statuses(folder, (), now_ms) if one.process == "intake")
+    if not is_live(intake, now_ms):
+        return None
+    if intake.broker:
+        return Found("broker", "wrong", intake.broker, _IS_IT_RIGHT.format(config.broker.url))
+    with closing(open_read_only(folder / intake.file)) as db:
+        (agents,) = db.execute("SELECT count(*) FROM agents").fetchone()
+    return _let_in(f"the collector is connected to {config.broker.url}", agents)
+
+
+def _as_guest(config: CollectorConfig, patience_s: float) -> Found:
     listener = _Listener()
     name = f"{config.fleet}-doctor-{uuid.uuid4().hex[:8]}"  # not the collector's own: the broker would end its session
     session = Session(name, tuple(subscriptions(config.fleet, config.shards, "status")))
@@ -50,10 +73,13 @@ def check_broker(config: CollectorConfig, patience_s: float = _PATIENCE_S) -> Fo
     except MemfleetError as error:
         return Found("broker", "wrong", str(error), "see [broker] in the configuration")
     if not listener.up:
-        return Found(
-            "broker", "wrong", trouble, f"is it running at {url}, and are user, password and certificates its?"
-        )
-    if not listener.agents:
+        return Found("broker", "wrong", trouble, _IS_IT_RIGHT.format(url))
+    return _let_in(f"{url} lets us in", len(listener.agents))
+
+
+def _let_in(sentence: str, agents: int) -> Found:
+    if not agents:
         advice = "enroll one with memfleet enroll, then start memfleet agent there"
-        return Found("broker", "doubtful", f"{url} lets us in; it has no word of any agent", advice)
-    return Found("broker", "ok", f"{url} lets us in; {len(listener.agents)} agents have left their status")
+        return Found("broker", "doubtful", f"{sentence}; it has no word of any agent", advice)
+    has_left = "agent has left its" if agents == 1 else "agents have left their"
+    return Found("broker", "ok", f"{sentence}; {agents} {has_left} status")

@@ -13,7 +13,7 @@ from agent.outbox import Outbox
 from agent.process import Agent
 from agent.publisher import Publisher
 from collector.config import CollectorConfig
-from collector.intake.process import Intake
+from collector.intake.process import CUT_OFF_MS, Intake
 from collector.records import RETIRED, Arrival, Tick, decode
 from collector.web.status import statuses, unready
 from telemetry.clock import monotonic_ms, wall_ms
@@ -62,6 +62,24 @@ def test_a_clock_that_is_set_does_not_stop_the_ticks(tmp_path: Path) -> None:
     assert len(times) == 6
     assert abs(times[2] - times[1] + HOUR_MS) < HOUR_MS / 10, "a tick says what the wall clock says"
     assert abs(times[4] - times[3] - 2 * HOUR_MS) < HOUR_MS / 10
+    intake.close()
+
+
+def test_a_broker_out_of_reach_is_said_after_a_while_and_no_longer_when_it_is_back(tmp_path: Path) -> None:
+    def reasons() -> list[str]:
+        now_ms = wall_ms()
+        return [one for one in unready(statuses(tmp_path, (), now_ms), now_ms) if "no agent is heard" in one]
+
+    port = free_port()
+    intake = Intake(CollectorConfig(broker=Broker(url=f"mqtt://127.0.0.1:{port}")), tmp_path)
+    run_for(intake, 1)
+    assert reasons() == [], "a broker that starts again is not yet out of reach"
+    intake._up_at -= CUT_OFF_MS
+    run_for(intake, 1)
+    (reason,) = reasons()
+    assert "connection refused; is it running?" in reason
+    with mosquitto(tmp_path / "broker", port=port):
+        step_until(intake.step, lambda: intake.link.up and not reasons(), "it is back")
     intake.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -13,19 +14,22 @@ from typing import Any
 import pytest
 
 from collector.config import CollectorConfig, Page, Retention, StoreConfig
+from collector.intake.process import CUT_OFF_MS, Intake
 from collector.notify.messages import Message
 from collector.notify.outbox import FILE, WAITS, Outbox
 from collector.ownfile import COUNTERS, open_own
 from collector.stores.ledger import Done, Ledger
 from collector.web.process import run
 from memfleet.cli import main
+from memfleet.doctor.broker import check_broker
 from memfleet.doctor.channels import check_channels
 from memfleet.doctor.machine import check_clock, check_data_folder, check_series
 from memfleet.doctor.page import check_page
 from memfleet.doctor.stores import check_refused
 from telemetry.files import add_counts, connect
+from telemetry.settings import Broker
 from tests.servers import free_port, influxd, mosquitto, victoria_metrics
-from tests.waiting import wait_until
+from tests.waiting import step_until, wait_until
 
 NOW = 1_790_000_000_000
 MINUTE = 60_000
@@ -60,6 +64,37 @@ def test_what_works_is_tried_in_earnest_and_cleaned_up(tmp_path: Path, doctor: A
             assert found[f"store {name}, deep"]["sentence"].startswith("every query of every panel")
         assert influx.query("SHOW MEASUREMENTS", "memfleet") == []
         assert victoria.promql('count({__name__=~"memfleet_.+"})') == []
+
+
+def test_a_collector_that_runs_keeps_its_connection(tmp_path: Path) -> None:
+    """Where the broker knows programs by their logins alone, a guest of its name would end it."""
+    passwords = tmp_path / "passwords"
+    subprocess.run(["mosquitto_passwd", "-c", "-b", passwords, "col", "secret"], check=True)
+    passwords.chmod(0o644)
+    lines = f"use_username_as_clientid true\nallow_anonymous false\npassword_file {passwords}\n"
+    (secret := tmp_path / "secret").write_text("secret")
+    secret.chmod(0o600)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    with mosquitto(tmp_path, configuration=lines) as server:
+        broker = Broker(url=server.url, username="col", password_file=str(secret))
+        config = CollectorConfig(data_dir=str(folder), broker=broker)
+        assert "lets us in" in check_broker(config).sentence
+        intake = Intake(config, folder)
+        step_until(intake.step, lambda: intake.link.up and intake.journal.last_id() > 0, "intake is connected")
+        found = check_broker(config)
+        assert (found.state, found.sentence) == (
+            "doubtful", f"the collector is connected to {server.url}; it has no word of any agent",
+        )  # fmt: skip
+        ticks = intake.journal.last_id()
+        step_until(intake.step, lambda: intake.journal.last_id() > ticks + 1, "it goes on")
+        assert (intake.link.up, intake.link.connections) == (True, 1)
+        server.stop()
+        step_until(intake.step, lambda: not intake.link.up, "the broker is gone")
+        intake._up_at -= CUT_OFF_MS
+        step_until(intake.step, lambda: check_broker(config).state == "wrong", "intake says so")
+        assert "no agent is heard: broker" in check_broker(config).sentence
+        intake.close()
 
 
 def test_without_deep_nothing_is_written(tmp_path: Path, doctor: Any) -> None:
