@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS agents(
 CREATE TABLE IF NOT EXISTS quarantine(
     id INTEGER PRIMARY KEY AUTOINCREMENT, received_ms INTEGER NOT NULL, agent TEXT NOT NULL, reason TEXT NOT NULL,
     detail TEXT NOT NULL, rows INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS quarantine_of ON quarantine(agent, reason, rows, received_ms);
 CREATE TABLE IF NOT EXISTS trouble(sentence TEXT NOT NULL);
 """
 TABLES += boots.TABLES + budget.TABLES + inventory.TABLES + wallclocks.TABLES

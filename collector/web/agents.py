@@ -10,6 +10,7 @@ from collector.agentclock import BEHIND_MS
 from collector.judge.reasons import span
 from collector.series import gateways
 from collector.series.rows import AgentReading
+from collector.web.quarantine import quarantined_rows
 from collector.web.services import Services
 
 
@@ -17,7 +18,8 @@ from collector.web.services import Services
 class AgentRow:
     """An agent: whether it is connected, how many devices it speaks for, and what it last said of itself.
 
-    `clock` is what it says of its clock, or by how much that is wrong.
+    `clock` is what it says of its clock, or by how much that is wrong; `quarantined` how many of its rows wait in
+    quarantine, by reason.
     """
 
     agent: str
@@ -29,11 +31,13 @@ class AgentRow:
     uptime_ms: int | None
     clock: str
     values: dict[str, Any]
+    quarantined: dict[str, int]
 
 
 async def agents_of(services: Services) -> list[AgentRow]:
     """Every agent that ever connected or spoke, by name."""
     connected = {row[0]: row for row in await services.quarantine.ask(_connections)}
+    refused = await services.quarantine.ask(quarantined_rows)
     told = await services.series.ask(gateways.agent_readings)
     devices = await services.series.ask(gateways.devices_by_agent)
     rows = []
@@ -51,6 +55,7 @@ async def agents_of(services: Services) -> list[AgentRow]:
                 reading.uptime_ms if reading else None,
                 _clock(reading) if reading else "",
                 dict(reading.values) if reading else {},
+                refused.get(name, {}),
             )
         )
     return rows

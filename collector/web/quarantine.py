@@ -30,6 +30,14 @@ def quarantined(db: sqlite3.Connection, limit: int, agent: str = "", reason: str
     return [QuarantineRow(*row) for row in found]
 
 
+def quarantined_rows(db: sqlite3.Connection) -> dict[str, dict[str, int]]:
+    """How many rows of each agent wait, by reason."""
+    found: dict[str, dict[str, int]] = {}
+    for agent, reason, rows in db.execute("SELECT agent, reason, sum(rows) FROM quarantine GROUP BY agent, reason"):
+        found.setdefault(agent, {})[reason] = rows
+    return found
+
+
 def quarantined_body(db: sqlite3.Connection, id_: int) -> bytes | None:
     """The very bytes that were refused; None when there is no such entry."""
     row = db.execute("SELECT body FROM quarantine WHERE id = ?", (id_,)).fetchone()

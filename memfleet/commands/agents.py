@@ -23,8 +23,8 @@ def command(url: UrlOption = DEFAULT_URL, token_file: TokenOption = None, as_jso
         print_json(agents)
         return
     columns = (
-        "state", "agent", "version", ">devices", ">ports", ">outbox", ">oldest", ">evicted", ">refused",
-        ">disk free, GiB", "clock", "last seen",
+        "state", "agent", "version", ">devices", ">ports", ">outbox", ">oldest", ">evicted", ">not believed",
+        "quarantined rows", ">disk free, GiB", "clock", "last seen",
     )  # fmt: skip
     print_table(columns, map(_cells, agents), "No agent has connected yet.")
 
@@ -42,6 +42,7 @@ def _cells(agent: dict[str, Any]) -> tuple[Any, ...]:
         span_text(age_ms / 1000) if age_ms else "",
         values.get("evicted") or "",
         sum(values.get(reason) or 0 for reason in ("cut_numbers", "cut_names", "long_lines")) or "",
+        ", ".join(f"{rows:,} {reason}" for reason, rows in agent["quarantined"].items()),
         f"{disk / _GIB:,.1f}" if disk is not None else "",
         Text(agent["clock"], "bold red" if agent["clock"].endswith(("behind", "ahead")) else ""),
         clock(agent["seen_ms"]),

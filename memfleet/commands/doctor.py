@@ -21,6 +21,7 @@ from memfleet.doctor.deep import check_deep
 from memfleet.doctor.finding import Found
 from memfleet.doctor.machine import check_clock, check_data_folder, check_series
 from memfleet.doctor.page import check_page
+from memfleet.doctor.quarantine import check_quarantine
 from memfleet.doctor.stores import check_refused, check_store, check_waiting
 from memfleet.tables import print_json, print_table
 from telemetry.clock import wall_ms
@@ -67,6 +68,7 @@ def _checks(config: CollectorConfig, deep: bool) -> Iterator[Found]:
     yield check_clock()
     yield check_broker(config)
     yield check_page(config)
+    yield from check_quarantine(Path(config.data_dir), wall_ms())
     for store in config.stores:
         found = check_store(store)
         yield found

@@ -131,6 +131,10 @@ def test_an_inventory_names_labels_and_owners_and_who_never_speaks_is_an_alert(
     assert any(line.split() == ["labels", "site=Lyon"] for line in ask(collector, "show", "b-1").splitlines())
     (refused,) = ask(collector, "quarantine", "--agent", "thief", "--reason", "owner", "--json")[:1]
     assert "belongs to agent" in refused["detail"]
+    refused_of = {one["agent"]: one["quarantined"] for one in ask(collector, "agents", "--json")}
+    assert refused_of["thief"]["owner"] >= 1
+    assert refused_of[agent] == {}
+    assert f"{refused_of['thief']['owner']} owner" in ask(collector, "agents")
 
     def paged() -> bool:
         return any(one["device"] == "b-never" and one["rule"] == "silent" for one in ask(collector, "alerts", "--json"))

@@ -24,9 +24,10 @@ from telemetry.errors import EnvironmentFault
 _MOST_HOLES = 200
 _GIB = 2**30
 _COLUMNS = (
-    "State", "Agent", "Version", "Devices", "Ports", "Waiting", "Dropped", "Refused", "Disk free", "Clock", "Last seen",
+    "State", "Agent", "Version", "Devices", "Ports", "Waiting", "Dropped", "Not believed", "Quarantined", "Disk free",
+    "Clock", "Last seen",
 )  # fmt: skip
-_REFUSED = {"cut_numbers": "numbers cut short", "cut_names": "names cut short", "long_lines": "lines too long"}
+_DISBELIEVED = {"cut_numbers": "numbers cut short", "cut_names": "names cut short", "long_lines": "lines too long"}
 """What an agent's consoles would not take for a reading, by the counter that it tells."""
 _LOOKING = '<p class="quiet">Looking …</p>'
 _HOLE_COLUMNS = ("Device", "From", "To", "For", "Why")
@@ -84,17 +85,18 @@ def _agent_cells(agent: AgentRow, now_ms: int) -> list[str]:
         str(told.get("ports", "–")),
         waiting if told else "–",
         f"{told.get('evicted', 0):,}" if told else "–",
-        _refused_html(told),
+        _disbelieved_html(told),
+        ", ".join(f"{rows:,} rows ({escape(reason)})" for reason, rows in agent.quarantined.items()) or "0",
         f"{disk / _GIB:,.1f} GiB" if isinstance(disk, int) else "–",
         escape(agent.clock or "–"),
         text.ago(agent.seen_ms or None, now_ms),
     ]
 
 
-def _refused_html(told: Mapping[str, Any]) -> str:
-    if not any(name in told for name in _REFUSED):
+def _disbelieved_html(told: Mapping[str, Any]) -> str:
+    if not any(name in told for name in _DISBELIEVED):
         return "–"
-    parts = [f"{told[name]:,} {words}" for name, words in _REFUSED.items() if told.get(name)]
+    parts = [f"{told[name]:,} {words}" for name, words in _DISBELIEVED.items() if told.get(name)]
     return f'<span class="wrap">{", ".join(parts)}</span>' if parts else "0"
 
 

@@ -52,7 +52,7 @@ class Intake:
         assert counts["quarantined_rows"] == sum(counts[name] for name in by_reason)
 
     def quarantine(self) -> list[tuple[int, str]]:
-        return self.db.execute("SELECT id, reason FROM quarantine").fetchall()
+        return self.db.execute("SELECT id, reason FROM quarantine ORDER BY id").fetchall()
 
 
 @pytest.fixture

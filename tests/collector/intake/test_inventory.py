@@ -68,7 +68,7 @@ class Intake:
         return entries
 
     def refusals(self) -> list[tuple[str, str]]:
-        return self.journal.db.execute("SELECT agent, reason FROM quarantine").fetchall()
+        return self.journal.db.execute("SELECT agent, reason FROM quarantine ORDER BY id").fetchall()
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from memfleet.doctor.broker import check_broker
 from memfleet.doctor.channels import check_channels
 from memfleet.doctor.machine import check_clock, check_data_folder, check_series
 from memfleet.doctor.page import check_page
+from memfleet.doctor.quarantine import check_quarantine
 from memfleet.doctor.stores import check_refused
 from telemetry.files import add_counts, connect
 from telemetry.settings import Broker
@@ -95,6 +96,21 @@ def test_a_collector_that_runs_keeps_its_connection(tmp_path: Path) -> None:
         step_until(intake.step, lambda: check_broker(config).state == "wrong", "intake says so")
         assert "no agent is heard: broker" in check_broker(config).sentence
         intake.close()
+
+
+def test_rows_that_were_refused_today_are_told_by_agent(tmp_path: Path) -> None:
+    assert list(check_quarantine(tmp_path, NOW)) == []
+    intake = Intake(CollectorConfig(), tmp_path)
+    for agent, reason, age_h in (("gw-2", "owner", 1), ("gw-2", "time", 2), ("gw-1", "owner", 25)):
+        intake.journal.db.execute(
+            "INSERT INTO quarantine(received_ms, agent, reason, detail, rows, body) VALUES(?, ?, ?, '', 700, x'00')",
+            (NOW - age_h * 60 * MINUTE, agent, reason),
+        )
+    (found,) = check_quarantine(tmp_path, NOW)
+    intake.close()
+    assert found.state == "doubtful"
+    assert found.sentence == "1,400 rows of agent gw-2 were refused within 24 hours (owner, time)"
+    assert "'memfleet quarantine --agent gw-2'" in found.advice
 
 
 def test_without_deep_nothing_is_written(tmp_path: Path, doctor: Any) -> None:
