@@ -114,6 +114,8 @@ def deliver(send: Callable[[bytes], Answer], lines: Sequence[str]) -> Outcome:
 
 def _advice(answer: Answer) -> str:
     said = f"HTTP {answer.status} {answer.text}".strip()
+    if "database not found" in answer.text:  # who may not create one is told so with 403
+        return f"the server has no such database ({said}); create it there, or check database"
     if answer.status in (401, 403):
         return f"the server refuses the login ({said}); check token_file, username and password_file"
     if answer.status == 404:

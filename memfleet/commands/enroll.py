@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from memfleet.enrolment import passwords, rights
-from memfleet.enrolment.certificates import Authority
+from memfleet.enrolment.certificates import AUTHORITY_DAYS, Authority
 from memfleet.enrolment.files import merge, read_text, require_new, write_secret
 from telemetry.errors import UsageError
 from telemetry.topics import require_name
@@ -54,7 +54,7 @@ def command(
     password_file: PasswordsOption = None,
     authority: AuthorityOption = None,
     out: Annotated[Path, typer.Option(help="Folder for the new secrets.")] = Path(),
-    days: Annotated[int, typer.Option(min=1, help="How long a certificate is good.")] = 365,
+    days: Annotated[int, typer.Option(min=1, max=AUTHORITY_DAYS, help="How long a certificate is good.")] = 365,
 ) -> None:
     """Give an agent credentials and exactly its own rights at the broker: mosquitto's files, merged or printed.
 

@@ -15,7 +15,7 @@ def require_new(*paths: Path) -> None:
     """UsageError when one of them exists."""
     for path in paths:
         if path.exists():
-            raise UsageError(f"{path} exists and is not written over; revoke first, or name another folder with --out")
+            raise UsageError(f"{path} exists and is not written over: move it away, or name another folder with --out")
 
 
 def write_secret(path: Path, text: str) -> None:

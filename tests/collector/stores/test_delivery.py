@@ -80,6 +80,7 @@ def test_trouble_in_the_middle_of_a_search_settles_nothing_either() -> None:
     ("answer", "advice"),
     [
         (Answer(401, "unauthorized"), "check token_file, username and password_file"),
+        (Answer(403, 'database not found: "x"'), "create it there"),
         (Answer(403, "forbidden"), "check token_file, username and password_file"),
         (Answer(404, "no bucket"), "check url, api, database and bucket"),
         (Answer(405), "check url, api and what stands between"),
