@@ -282,3 +282,18 @@ def test_no_view_scrolls_sideways_on_a_phone(shared: Shared) -> None:
         cut = "[...document.querySelectorAll('.table-wrap')].some(one => one.scrollWidth > one.clientWidth)"
         assert not page.evaluate(cut), path
     page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def test_the_longest_of_names_widens_no_view(shared: Shared) -> None:
+    """The last: the others count what there is."""
+    page, name, now_ms = shared.page, "w" * 64, wall_ms()
+    shared.own.arrive([*esp32(name, now_ms, 60)])
+    shared.own.find(alert(name, "User-mode memory is at 200 KiB.", "warning"))
+    seed_incident(shared.own, now_ms, [name], now_ms - MINUTE)
+    shared.settle()
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        for path in ("/", "/alerts", "/incidents", f"/device/{name}"):
+            page.goto(shared.address + path)
+            expect(page.get_by_text(name).first).to_be_visible()
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (width, path)
