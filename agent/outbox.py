@@ -62,7 +62,8 @@ class Outbox:
         return self._last - self._first + 1
 
     def add(self, bodies: Sequence[tuple[bytes, int]], clock: tuple[str, int] | None = None) -> None:
-        """Put (body, rows) pairs on disk. Past the quota the oldest go, counted; `base` then tells the collector.
+        """Put (body, rows) pairs on disk: all of them, or none where it is full (DiskFull). Past the quota the oldest
+        go, counted; `base` then tells the collector.
 
         `clock`: where times are not wall time, the host's boot id and what its monotonic clock shows, ms.
         """
@@ -76,6 +77,7 @@ class Outbox:
             if gone:
                 self._lose(self._journal.first_id() - 1)
             self._write_memory()
+        self._forget_memory()
         if gone and not self._evicting:
             _LOG.error("the outbox is full (outbox.max_mb): its oldest frames go, and will be missing at the collector")
         self._evicting = gone > 0
@@ -113,6 +115,7 @@ class Outbox:
             self._journal.trim(frame.id)
             self._lose(frame.id)
             self._write_memory()
+        self._forget_memory()
         self._first = self._journal.first_id()
 
     def _lose(self, upto: int) -> None:
@@ -153,6 +156,9 @@ class Outbox:
         db = self._journal.db
         db.executemany("INSERT OR REPLACE INTO boots VALUES(?, ?)", self._boots.items())
         db.executemany("INSERT OR REPLACE INTO memory VALUES(?, ?)", self._texts.items())
+
+    def _forget_memory(self) -> None:
+        """Once it is on disk, and no sooner: the disk may be full."""
         self._boots.clear()
         self._texts.clear()
 

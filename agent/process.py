@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from agent.publisher import Publisher
 from agent.report import PERIOD_MS, Report, system_clock_state, untrusted_clock_state
 from agent.stations import Stations
 from telemetry.clock import monotonic_ms, wall_ms
-from telemetry.errors import UsageError
+from telemetry.errors import DiskFull, UsageError
 from telemetry.readings import NEVER_SILENT_S, SILENT_AFTER, About, Reading
 from telemetry.wire import Clock
 
@@ -27,9 +29,13 @@ DESCRIBE_MS = 60_000
 """How often a collector may ask for all descriptions: it asks with each ack until it has them."""
 SOURCES_S = 0.1
 """How long a round waits for brokers: acks of the collector wait meanwhile."""
+HELD_MOST_BYTES = 16 * 2**20
+"""Readings that wait in memory while the disk is full: those of days, where boards speak each ten seconds."""
 UNSETTLED_MOST = 500
 """Messages of a broker that wait for the next commit; half of what it may have on its way to us."""
 
+
+_LOG = logging.getLogger("memfleet.agent")
 
 _OWNER = "owner"
 """Remembered in the outbox: whose it is, fleet/agent."""
@@ -37,7 +43,7 @@ _OWNER = "owner"
 
 class Agent:
     """Takes readings of any source to the collector. What `take` was given is on disk after the next commit, which
-    `commits` counts.
+    `commits` counts. While the disk is full it waits in memory; past `HELD_MOST_BYTES` of it DiskFull is raised.
 
     `now_ms` is the clock that stamps readings: wall time, or the monotonic clock where the gateway's is not trusted.
     Every half minute it adds a reading of itself; `tell_of_consoles` gives the fields that tell of these.
@@ -54,6 +60,7 @@ class Agent:
         )
         self._framer = Framer(Clock(self._boot_id, None) if monotonic else None)
         self._waiting: list[tuple[bytes, int]] = []
+        self._is_full = False
         self.commits = 0
         self.tell_of_consoles: Callable[[], Mapping[str, int]] = dict
         clock_state = untrusted_clock_state if monotonic else system_clock_state
@@ -92,11 +99,16 @@ class Agent:
             self.commit()
         if now >= self._next_checkpoint:
             self._next_checkpoint = now + CHECKPOINT_MS
-            self.outbox.checkpoint()
+            with self._room_or_patience():
+                self.outbox.checkpoint()
         self.publisher.step(timeout_s, wake)
 
     def commit(self) -> None:
-        """Put everything taken so far on disk."""
+        """Put everything taken so far on disk, or keep it for the next time while that is full."""
+        with self._room_or_patience():
+            self._put()
+
+    def _put(self) -> None:
         if self._framer.clock is not None:
             self._framer.clock = Clock(self._boot_id, self.publisher.anchors.get(self._boot_id))
         if body := self._framer.close():
@@ -105,12 +117,27 @@ class Agent:
             clock = (self._boot_id, monotonic_ms()) if self._framer.clock is not None else None
             self.outbox.add(self._waiting, clock)
             self._waiting = []
+            if self._is_full:
+                self._is_full = False
+                _LOG.warning("there is room on the disk again, and no reading was lost")
         self.commits += 1
+
+    @contextlib.contextmanager
+    def _room_or_patience(self) -> Iterator[None]:
+        """A full disk stops no reading: a serial port would go on talking to nobody."""
+        try:
+            yield
+        except DiskFull as fault:
+            if sum(len(body) for body, _ in self._waiting) > HELD_MOST_BYTES:
+                raise
+            if not self._is_full:
+                self._is_full = True
+                _LOG.error("%s; readings wait in memory until there is room", fault)
 
     def drain(self, timeout_s: float) -> bool:
         """Commit and publish until the collector has everything; False when time ran out before."""
         deadline = monotonic_ms() + timeout_s * 1000
-        self.commit()
+        self._put()
         while not self.publisher.idle and monotonic_ms() < deadline:
             self.publisher.step(0.05)
         return self.publisher.idle
@@ -119,7 +146,7 @@ class Agent:
         """Commit, say good-bye, close the files; `asked`: somebody wants it to end."""
         if asked:
             self._report.end()
-        self.commit()
+        self._put()
         self.publisher.close()
         self.outbox.close()
 

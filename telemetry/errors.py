@@ -38,6 +38,13 @@ class EnvironmentFault(MemfleetError):  # noqa: N818 - a fault of the surroundin
         super().__init__(message)
 
 
+class DiskFull(EnvironmentFault):
+    """There is no room on a disk of ours: what was to be written waits, or is lost and counted."""
+
+    def __init__(self, path: object, *, retry: bool) -> None:
+        super().__init__(f"{path}: the disk is full", retry=retry)
+
+
 class WireError(MemfleetError):
     """Bytes from outside do not follow the grammar: `reason` is a fixed word for counters, `detail` is free text."""
 

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
-from telemetry.errors import EnvironmentFault
+from telemetry.errors import DiskFull, EnvironmentFault
 
 BUSY_MS = 10_000
 """How long a connection waits for another that writes."""
@@ -64,7 +64,7 @@ def disk_fault(path: Path, error: sqlite3.OperationalError, *, retry: bool) -> E
         return EnvironmentFault(f"{path} is a folder, where a file belongs: move it away", retry=False)
     code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
     full = code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and free_bytes(path.parent) < _NO_ROOM)
-    return EnvironmentFault(f"{path}: {'the disk is full' if full else error}", retry=retry)
+    return DiskFull(path, retry=retry) if full else EnvironmentFault(f"{path}: {error}", retry=retry)
 
 
 def inode_of(path: Path) -> int:

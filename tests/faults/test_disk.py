@@ -12,10 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from agent.config import AgentConfig
+from agent.process import Agent
 from collector.web.status import statuses, unready
 from telemetry.clock import wall_ms
+from telemetry.errors import DiskFull
+from telemetry.readings import Reading
+from telemetry.settings import Broker
+from telemetry.wire import Rows, decode_body
 from tests.faults.rig import Rig, rig
 from tests.faults.run import Report, drained, verdict, wait_for_acks
+from tests.servers import free_port
 from tests.waiting import said, tail, wait_until
 
 DISK_MB = 96
@@ -81,3 +88,45 @@ def test_a_full_disk_stops_acks_is_said_and_ends_by_itself(tmp_path: Path) -> No
         report = verdict(under_test, Report())
         assert report.kept, (report, tail(intake.log))
         assert report.missing_acked == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_of_a_gateway_costs_no_reading(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, told = tmp_path / "gateway", 0
+    with small_disk(folder):
+        agent = Agent(AgentConfig(name="gw", broker=Broker(url=f"mqtt://127.0.0.1:{free_port()}")), folder)
+
+        def say(number: int) -> int:
+            for value in range(number, number + 100):
+                agent.take([Reading("d", "heap", ("k",), wall_ms(), {"free": value}, 1, 1000)])
+            agent._next_commit = agent._next_checkpoint = 0
+            agent.step(0)
+            return number + 100
+
+        while "the disk is full; readings wait in memory" not in caplog.text:
+            fill(folder)
+            told = say(told)
+        for _ in range(20):
+            told = say(told)
+        assert caplog.text.count("the disk is full") == 1
+        commits = agent.commits
+        (folder / "filler").unlink()
+        told = say(told)
+        assert agent.commits > commits
+        assert "there is room on the disk again" in caplog.text
+        bodies = [decode_body(frame.data) for frame in agent.outbox.after(0, 100_000)]
+        rows = [block for body in bodies for block in body if isinstance(block, Rows) and block.device == "d"]
+        assert [value for block in rows for _, _, value in block.rows] == list(range(told))
+        monkeypatch.setattr("agent.process.HELD_MOST_BYTES", 1)
+
+        def say_on_and_on() -> None:
+            for number in range(100):
+                fill(folder)
+                say(number)
+
+        with pytest.raises(DiskFull):
+            say_on_and_on()
+        (folder / "filler").unlink()
+        agent.close()
