@@ -92,5 +92,4 @@ class AgentConfig(Settings, frozen=True):
     """Folder of your firmware's ELF files: addresses of crashes and failed allocations get function and line."""
 
     def __post_init__(self) -> None:
-        once_each("port", [port.port for port in self.ports])
-        once_each("device", [port.device for port in self.ports])
+        once_each(port=[port.port for port in self.ports], device=[port.device for port in self.ports])

@@ -169,4 +169,4 @@ class CollectorConfig(Settings, frozen=True):
     retention: Retention = Retention()
 
     def __post_init__(self) -> None:
-        once_each("store", [store.name for store in self.stores])
+        once_each(store=[store.name for store in self.stores])

@@ -122,10 +122,17 @@ def _document(kind: type[msgspec.Struct], path: Path | None, environment: Mappin
     return document
 
 
-def once_each(what: str, names: Sequence[str]) -> None:
-    """ValueError, for a table's `__post_init__`, when one of the names stands there twice."""
-    if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise ValueError(f"{what} {', '.join(twice)} stands there more than once; each wants its own")
+def once_each(**names_of: Sequence[str]) -> None:
+    """ValueError, for a table's `__post_init__`, when one of the names of something stands there twice."""
+    counted = {what: Counter(names).items() for what, names in names_of.items()}
+    twice = [
+        f"{what} {name} stands there more than once"
+        for what, counts in counted.items()
+        for name, count in counts
+        if count > 1
+    ]
+    if twice:
+        raise ValueError(f"{'; '.join(twice)}; each wants its own")
 
 
 def read(path: Path) -> dict[str, Any]:

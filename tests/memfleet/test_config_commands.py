@@ -239,13 +239,17 @@ def test_addresses_of_brokers(url: str) -> None:
             '[[ports]]\nport = "/dev/a"\ndevice = "d"\n[[ports]]\nport = "/dev/b"\ndevice = "d"\n',
             "device d stands there more than once; each wants its own",
         ),
+        (
+            '[[ports]]\nport = "/dev/a"\ndevice = "d"\n' * 2,
+            "port /dev/a stands there more than once; device d stands there more than once; each wants its own",
+        ),
         ('[[stores]]\nname = "s"\nkind = "influxdb"\nurl = "http://x"\n' * 2, "store s stands there more than once"),
         ('[[sources]]\nmaps = ["shelly"]\n[[sources]]\nmaps = ["shely"]\n', "sources[1].maps: shely: cannot be read"),
         ('[[stores]]\nname = "s"\nkind = "influxdb"\nurl = "db:8086"\n', "'db:8086' is not an address, `http://host"),
         ('[notify]\nheartbeat_url = "hc"\n', "notify.heartbeat_url: 'hc' is not an address, `http://host:port`"),
         ('[capture]\nmask = ["(open"]\n', "capture.mask: '(open' is no regular expression"),
     ],
-    ids=["port", "device", "store", "map", "address of a store", "address of a heartbeat", "mask"],
+    ids=["port", "device", "both", "store", "map", "address of a store", "address of a heartbeat", "mask"],
 )
 def test_check_config_names_what_would_keep_it_from_starting(
     text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
