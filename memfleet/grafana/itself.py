@@ -86,8 +86,8 @@ def gateways(prefix: str) -> Panel:
     return panels.table("Gateways", text, [target(query, form="table")], units=units, order="-oldest_age_ms")
 
 
-def _of_agents(prefix: str, title: str, text: str, field: str, unit: str) -> Panel:
-    query = f'SELECT max("{field}") FROM "{prefix}agent" WHERE {CHOSEN} {every("device")}'
+def _of_agents(prefix: str, title: str, text: str, field: str, unit: str, worst: str = "max") -> Panel:
+    query = f'SELECT {worst}("{field}") FROM "{prefix}agent" WHERE {CHOSEN} {every("device")}'
     return panels.time_series(title, text, [target(query, alias="$tag_device")], unit=unit)
 
 
@@ -106,4 +106,4 @@ def _evicted(prefix: str) -> Panel:
 
 
 def _disk(prefix: str) -> Panel:
-    return _of_agents(prefix, "Disk free at agents", "Where the outbox stands.", "disk_free", "bytes")
+    return _of_agents(prefix, "Disk free at agents", "Where the outbox stands.", "disk_free", "bytes", "min")
