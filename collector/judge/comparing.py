@@ -13,12 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from collector.judge.ranks import Tested, apart, holm, within
+from collector.judge.ranks import LEVEL, Tested, apart, holm, within
 
 MEASURES = ("level", "peak", "growth")
 """Bytes, bytes, bytes/hour: the median and the most of used memory after start-up, and the slope of what is kept."""
 
-_LEVEL = 0.05
 _LEAST_EFFECT = 0.33
 """A Cliff's delta from which on a difference is worth a word (medium, after Romano 2006)."""
 _LEAST_SHARE = 0.005
@@ -188,7 +187,7 @@ def _verdict(measure: str, before: float, tested: Tested, older: int) -> str:
     least = _LEAST_GROWTH if of_growth else max(1.0, _LEAST_SHARE * abs(before))
     if tested.interval is None:
         return "unknown"
-    if tested.p_value <= _LEVEL and abs(tested.effect) >= _LEAST_EFFECT and abs(tested.difference) >= least:
+    if tested.p_value <= LEVEL and abs(tested.effect) >= _LEAST_EFFECT and abs(tested.difference) >= least:
         # What fills goes on filling, ever more slowly, and the longer one looks the higher is the highest peak.
         by_uptime = -older if of_growth else older
         if by_uptime * tested.difference > 0:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-_LEVEL = 0.05
+LEVEL = 0.05
+"""The p-value up to which a difference is believed; intervals hold what is not refused so."""
 _EXACT_PRODUCT, _EXACT_PAIRS = 400, 30
 _DEVIATIONS = 1.96
 
@@ -100,7 +101,7 @@ def shift_interval(one: Sequence[float], other: Sequence[float]) -> tuple[float,
     n, m = len(one), len(other)
     if n * m <= _EXACT_PRODUCT:
         tails = np.cumsum(_ways(n, m)) * (2 / math.comb(n + m, n))
-        outside = int(np.searchsorted(tails, _LEVEL, side="right"))
+        outside = int(np.searchsorted(tails, LEVEL, side="right"))
     else:
         outside = math.floor(n * m / 2 - _DEVIATIONS * math.sqrt(n * m * (n + m + 1) / 12))
     if outside < 1:
@@ -141,7 +142,7 @@ def _outside(pairs: int) -> int:
     """How many of the means of two lie beyond either end of their 95 % interval, and one."""
     if pairs <= _EXACT_PAIRS:
         tails = np.cumsum(_sums(list(range(1, pairs + 1)))) * 2 / 2.0**pairs
-        return int(np.searchsorted(tails, _LEVEL, side="right"))
+        return int(np.searchsorted(tails, LEVEL, side="right"))
     products = pairs * (pairs + 1)
     return math.floor(products / 4 - _DEVIATIONS * math.sqrt(products * (2 * pairs + 1) / 24))
 
