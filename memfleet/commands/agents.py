@@ -14,7 +14,7 @@ _GIB = 2**30
 
 
 def command(url: UrlOption = DEFAULT_URL, token_file: TokenOption = None, as_json: JsonOption = False) -> None:
-    """List the agents: connected or not, version, devices, what waits in the outbox, disk, clock.
+    """List the agents: connected or not, version, devices, what waits in the outbox, what was refused, disk, clock.
 
     Example: [bold]memfleet agents[/bold]
     """
