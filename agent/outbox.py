@@ -74,10 +74,9 @@ class Outbox:
             self._journal.trim(self._first - 1)
             self._journal.append(bodies)
             gone = self._journal.evict()
-            if gone:
-                self._lose(self._journal.first_id() - 1)
-            self._write_memory()
-        self._forget_memory()
+            lost = self._journal.first_id() - 1 if gone else self._lost
+            self._write_memory(lost)
+        self._memory_is_written(lost)
         if gone and not self._evicting:
             _LOG.error("the outbox is full (outbox.max_mb): its oldest frames go, and will be missing at the collector")
         self._evicting = gone > 0
@@ -113,15 +112,9 @@ class Outbox:
             db.execute("DELETE FROM refused WHERE id <= (SELECT max(id) FROM refused) - ?", (REFUSED_CAP,))
             self._journal.count({"refused_frames": 1, "refused_rows": frame.rows})
             self._journal.trim(frame.id)
-            self._lose(frame.id)
-            self._write_memory()
-        self._forget_memory()
+            self._write_memory(frame.id)
+        self._memory_is_written(frame.id)
         self._first = self._journal.first_id()
-
-    def _lose(self, upto: int) -> None:
-        """Frames up to that number went without an ack. Nobody but us knows, as long as none comes of a later one."""
-        self._lost = upto
-        self._texts[f"{_LOST}{self.epoch}"] = str(upto)
 
     def clocks(self) -> dict[str, int]:
         """The last that the monotonic clock of each of the host's boots was seen to show, ms, oldest boot first."""
@@ -151,14 +144,19 @@ class Outbox:
         """Keep a text for the next start; on disk it is with the next frames."""
         self._texts[key] = text
 
-    def _write_memory(self) -> None:
-        """Inside a transaction: a commit of its own for each would cost a write of the disk."""
+    def _write_memory(self, lost: int) -> None:
+        """Inside a transaction: a commit of its own for each would cost a write of the disk.
+
+        Frames up to `lost` went without an ack: nobody but us knows, as long as none comes of a later one.
+        """
         db = self._journal.db
         db.executemany("INSERT OR REPLACE INTO boots VALUES(?, ?)", self._boots.items())
-        db.executemany("INSERT OR REPLACE INTO memory VALUES(?, ?)", self._texts.items())
+        texts = self._texts | ({f"{_LOST}{self.epoch}": str(lost)} if lost != self._lost else {})
+        db.executemany("INSERT OR REPLACE INTO memory VALUES(?, ?)", texts.items())
 
-    def _forget_memory(self) -> None:
-        """Once it is on disk, and no sooner: the disk may be full."""
+    def _memory_is_written(self, lost: int) -> None:
+        """Its transaction is on disk, and no sooner: that may be full."""
+        self._lost = lost
         self._boots.clear()
         self._texts.clear()
 
@@ -177,7 +175,7 @@ class Outbox:
         """Close in order."""
         if self._boots or self._texts:
             with self._journal.transaction():
-                self._write_memory()
+                self._write_memory(self._lost)
         self.checkpoint()  # what the collector has is not to be found at the next start
         self._journal.close()
 
