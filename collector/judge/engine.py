@@ -240,7 +240,7 @@ class Judge:
             return []
         missing, never = missing[rows], np.zeros(len(rows), dtype=np.bool_)
         due = due_of(table, rows, heard[rows], never, table.outdated[rows], never)
-        fired, resolved = alerts.advance(Seen(rows, due.times, missing, ~missing, never), now)
+        fired, resolved = alerts.advance(Seen(rows, due.times, missing, ~missing, ~alerts.selected[rows]), now)
         return self._findings.of(alerts, due, fired, resolved)
 
     def _judge_rule(self, alerts: Alerts, due: Due, now: int) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from telemetry.readings import About
 from tests.collector.judge.stream import Bench, rows
 
 RULE = """
@@ -39,6 +40,15 @@ def test_a_thing_that_falls_silent_on_a_device_that_speaks() -> None:
     assert "Nothing was heard of main" in bench.findings[0].reason
     heap(bench, free=5000, largest_free=4000)
     assert states(bench)[1:] == [("low", "no_data", "resolved")]
+
+
+def test_nothing_is_missed_any_more_of_a_device_that_is_taken_out_of_service() -> None:
+    bench = Bench(RULE.replace('no_data = "30s"', 'no_data = "30s"\nkeep_firing_for = "5m"'))
+    heap(bench, free=5000, largest_free=4000)
+    other(bench, 31)
+    bench.second(About("board-1", 1, {"platform": "zephyr", "retired": "yes"}), agent="")
+    assert states(bench) == [("low", "no_data", "firing"), ("low", "no_data", "resolved")]
+    assert bench.findings[-1].reason == "The device was taken out of service."
 
 
 def test_a_silent_device_is_another_matter() -> None:
