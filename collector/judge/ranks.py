@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+
+from collector.judge.expression import Numbers
 
 LEVEL = 0.05
 """The p-value up to which a difference is believed; intervals hold what is not refused so."""
 _EXACT_PRODUCT, _EXACT_PAIRS = 400, 30
 _DEVIATIONS = 1.96
-
-Numbers = npt.NDArray[np.float64]
 
 
 class Tested(NamedTuple):
