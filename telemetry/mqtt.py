@@ -243,8 +243,12 @@ class Link:
         """Who takes the connection from us, as a sentence; "" when nobody does. Before MQTT 5 it is a guess."""
         if self._now() >= self._rival_until:
             return ""
-        name = self._session.client_id
-        return f"another program takes the connection to the broker from us: it is {name}, too, and needs another name"
+        name, login = self._session.client_id, self._broker.username
+        other = f"; or another login than {login}, if the broker takes logins for names" if login else ""
+        return (
+            "another program takes the connection to the broker from us: "
+            f"it is {name}, too, and needs another name{other}"
+        )
 
     @property
     def tells_limits(self) -> bool:

@@ -59,8 +59,9 @@ KINDS: Mapping[str, Kind] = {
             (
                 "outbox_depth", "oldest_age_ms", "evicted", "disk_free",
                 "ports", "cut_numbers", "cut_names", "long_lines", "clock_behind_ms",
+                "refused_rows",
             ),
-            ("clock", "version", "reset_reason"),
+            ("clock", "version", "reset_reason", "refused_why"),
         ),
         Kind("log", (), (), ("level", "module", "text")),
     )

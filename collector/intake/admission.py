@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from msgspec.structs import replace
 
@@ -129,6 +130,7 @@ class Admission:
             blocks, body = self._by_wall_clock(agent, blocks, body, received_ms)
         elif header.flags & EARLIER:
             blocks, body = [_guessed(block) for block in blocks], b""
+        blocks, body = self._beside_refusals(agent, header, blocks, body, received_ms)
         kept: list[Block] = []
         for block in blocks:
             kept += self._sift(block, agent, header.epoch, anchor, received_ms)
@@ -153,13 +155,24 @@ class Admission:
         """What the agent stamped itself, as far as that clock is worth something; `body` is empty where it differs."""
         clocks, heard = self.state.wall_clocks, blocks
         for place, block in enumerate(blocks):
-            if isinstance(block, Rows) and block.kind == "agent":
+            if _is_of_agent(block):
                 told = clocks.hear(agent, block, received_ms)
                 if told is not block:
                     heard = [*heard[:place], told, *heard[place + 1 :]]
         if clocks.is_wrong(agent):
             heard = [_guessed(block) for block in heard]
         return heard, body if heard is blocks else b""
+
+    def _beside_refusals(
+        self, agent: str, header: Header, blocks: list[Block], body: bytes, received_ms: int
+    ) -> tuple[list[Block], bytes]:
+        """What the agent says of itself, with what was refused of it; `body` is empty where that says something."""
+        if header.epoch == ANY_EPOCH:  # it was said some time ago
+            return blocks, body
+        refusals = self.state.refusals
+        told = [refusals.put_beside(agent, one, received_ms) if _is_of_agent(one) else one for one in blocks]
+        same = all(one is block for one, block in zip(told, blocks, strict=True))
+        return told, body if same else b""
 
     def _sift(self, block: Block, agent: str, epoch: int, anchor: int, received_ms: int) -> list[Block]:
         """The block, or what is left of it, or nothing; what is refused goes to quarantine."""
@@ -212,9 +225,15 @@ class Admission:
     def refuse(self, received_ms: int, agent: str, error: WireError, body: bytes, rows: int = 1) -> None:
         """Into quarantine with a reason. What cannot be decoded counts as one row."""
         self.state.refused.append(Refused(received_ms, agent, error.reason, error.detail, rows, body))
+        self.state.refusals.note(agent, received_ms, error.reason, rows)
         self.state.counts["received_rows"] += rows
         self.state.counts["quarantined_rows"] += rows
         self.state.counts[f"quarantined_{error.reason}"] += rows
+
+
+def _is_of_agent(block: Block) -> TypeGuard[Rows]:
+    """Whether an agent tells of itself there."""
+    return isinstance(block, Rows) and block.kind == "agent"
 
 
 def _guessed(block: Block) -> Block:

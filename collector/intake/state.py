@@ -12,6 +12,7 @@ from collector.intake import boots, budget, inventory, wallclocks
 from collector.intake.boots import Boots
 from collector.intake.budget import SERIES_PER_AGENT, Budget
 from collector.intake.inventory import Inventory
+from collector.intake.refusals import Refusals
 from collector.intake.wallclocks import WallClocks
 from telemetry.files import add_counts
 from telemetry.messages import Status
@@ -73,6 +74,7 @@ class IntakeState:
         self.inventory = Inventory(db)
         self.boots = Boots(db)
         self.wall_clocks = WallClocks(db)
+        self.refusals = Refusals(db)
         self.contig: dict[tuple[str, int], int] = {
             (agent, epoch): contig for agent, epoch, contig in db.execute("SELECT agent, epoch, contig FROM contig")
         }

@@ -73,6 +73,9 @@ SHORT_TEXTS = ("memory_reset_why", "memory_reset_of", "memory_reset_reason", "me
 """Of the newest of those that memory was the reason of: that it was, or that little was left where only that tells it;
 what ran short, the reason that the device gave, and that an allocation had failed just before, where one had."""
 
+SILENCE_TEXTS = ("never_heard",)
+"""That a silent device has not spoken since it was listed."""
+
 EVENT_TEXTS = ("task", "thread", "fault")
 """Whose it was, and what the processor said, where an event tells that beside what every event may."""
 
@@ -221,7 +224,7 @@ _COUNTS = frozenset(
         "alloc_blocks", "free_blocks", "blocks", "blocks_free", "alive", "caps", "boots", "code",
         "leak_boots", "resets_1h", "resets_24h", "crashes_24h",
         "memory_resets_24h", "peers", "peer_distance", "peer_growth_distance",
-        "outbox_depth", "evicted", "ports", "cut_numbers", "cut_names", "long_lines",
+        "outbox_depth", "evicted", "ports", "cut_numbers", "cut_names", "long_lines", "refused_rows",
     )
 )  # fmt: skip
 _FORM_OF_PART: Mapping[str, str] = {

@@ -86,7 +86,7 @@ class Findings:
         values: dict[str, Value] = {
             **dict(zip(KINDS[rule.kind].tags, names, strict=False)),
             **table.texts[row],
-            **(self._lives.newest_short(row, self._hearing.tick_ms) if rule.kind == "device" else {}),
+            **(self._texts_of_device(row) if rule.kind == "device" else {}),
             **{name: float(column[place]) for name, column in due.columns.items()},
             "names": " in ".join(name for name in names if name),
             "lasted": (at_ms - since_ms) / 1000,
@@ -113,6 +113,12 @@ class Findings:
             state=rule.state, suspect=suspect.name if suspect else "", settle_ms=settle_ms,
             boot=self._board.boots.get(device, 0),
         )  # fmt: skip
+
+    def _texts_of_device(self, row: int) -> dict[str, str]:
+        """SHORT_TEXTS and SILENCE_TEXTS, as far as there is something to say."""
+        never = self._board.tables["device"].devices[row] not in self._board.boots
+        silence = {"never_heard": "it has not spoken yet"} if never else {}
+        return self._lives.newest_short(row, self._hearing.tick_ms) | silence
 
     def _end(self, alerts: Alerts, row: int, at_ms: int, *, over: bool) -> tuple[str, int]:
         """How an alert ends that did not end by itself ("" where it did): somebody says that it does not count, the

@@ -18,6 +18,7 @@ from collector.judge.columns import (
     FORECAST_COLUMNS,
     SHORT_TEXTS,
     SILENCE_COLUMNS,
+    SILENCE_TEXTS,
     form_of,
     is_said,
     rule_columns,
@@ -222,7 +223,7 @@ def _expression(text: str, columns: Collection[str]) -> Expression | None:
 def _words_of(kind: str) -> dict[str, str]:
     """What a sentence of a rule on the kind may name: texts, and columns, each with the format of its unit."""
     forecast = ("forecast",) if FORECAST_COLUMNS[0] in rule_columns(kind) else ()
-    more = {"device": SHORT_TEXTS, "event": EVENT_TEXTS}.get(kind, ())
+    more = {"device": (*SHORT_TEXTS, *SILENCE_TEXTS), "event": EVENT_TEXTS}.get(kind, ())
     texts = ("names", "suspect", *KINDS[kind].tags, *KINDS[kind].texts, *forecast, *more)
     return {**dict.fromkeys(texts, ""), "lasted": "seconds", **{name: form_of(name) for name in rule_columns(kind)}}
 

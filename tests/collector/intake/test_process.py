@@ -156,14 +156,23 @@ def blocks(intake: Intake) -> list[Block]:
     return [block for entry in entries if isinstance(entry, Arrival) for block in entry.blocks]
 
 
-def test_two_collectors_of_one_name_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("names", "login", "said"),
+    [
+        (("collector", "collector"), "", ": it is plant-collector, too, and needs another name"),
+        (("one", "two"), "lab", "; or another login than lab, if the broker takes logins for names"),
+    ],
+)
+def test_two_collectors_of_one_name_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, str], login: str, said: str
+) -> None:
     monkeypatch.setattr("telemetry.mqtt.RIVAL_S", 3.0)
-    with mosquitto(tmp_path) as broker:
-        config = CollectorConfig(fleet="plant", broker=Broker(url=broker.url))
+    with mosquitto(tmp_path, configuration="use_username_as_clientid true\n" if login else "") as broker:
         twins = []
-        for name in ("one", "two"):
-            (tmp_path / name).mkdir()
-            twins.append(Intake(config, tmp_path / name))
+        for folder, name in zip(("one", "two"), names, strict=True):
+            (tmp_path / folder).mkdir()
+            config = CollectorConfig(fleet="plant", name=name, broker=Broker(url=broker.url, username=login))
+            twins.append(Intake(config, tmp_path / folder))
 
         def step() -> None:
             for twin in twins:
@@ -175,7 +184,7 @@ def test_two_collectors_of_one_name_are_told(tmp_path: Path, monkeypatch: pytest
                 reason
                 for name in ("one", "two")
                 for reason in unready(statuses(tmp_path / name, (), now_ms), now_ms)
-                if "it is plant-collector, too, and needs another name" in reason
+                if reason.endswith(said)
             ]
 
         step_until(step, lambda: told() != [], "one has lost its connection to the other")

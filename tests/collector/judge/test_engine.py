@@ -321,6 +321,7 @@ def test_a_device_that_was_listed_and_never_spoke_is_silent_in_the_end_and_a_ret
     assert bench.wait(295) == []
     (found,) = bench.wait(10)
     assert (found.rule, found.device, found.status) == ("silent", "listed", "firing")
+    assert found.reason.endswith(": it has not spoken yet.")
     (ended,) = bench.second(About("listed", 0, {"site": "Lyon", "retired": "yes"}), agent="")
     assert (ended.rule, ended.device, ended.status) == ("silent", "listed", "resolved")
     assert ended.reason == "The device was taken out of service."
@@ -333,6 +334,7 @@ def test_all_alerts_of_a_device_end_at_once_when_it_is_taken_out_of_service() ->
     bench.second(rows("a", "event", ("panic",), bench.now_ms, {"fault": "LoadProhibited"}))
     fired = {one.rule for one in bench.findings + bench.wait(3600) if one.status == "firing"}
     assert {"stack-low-of-unknown-size", "silent"} <= fired
+    assert not any("spoken yet" in one.reason for one in bench.findings)
     ended = bench.second(About("a", 1, {"platform": "esp32", "retired": "yes"}), agent="")
     still = {one.rule for one in ended if one.status == "resolved"}
     assert {"stack-low-of-unknown-size", "silent"} <= still
