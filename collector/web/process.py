@@ -155,7 +155,13 @@ class _Server(uvicorn.Server):
 async def _serve(app: FastAPI, services: Services, listener: socket.socket, stop: Stop) -> None:
     server = _Server(
         uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2, lifespan="on"
+            app,
+            log_config=None,  # ours
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+            lifespan="on",
         )
     )
     watcher = asyncio.create_task(_watch(server, stop))
