@@ -30,11 +30,12 @@ def save(db: sqlite3.Connection, incidents: Incidents) -> None:
     changed = {one.key: [name for name in one.members if (one.key, name) in incidents.changed] for one in found}
     rows = [_row(one.key, name, one.members[name]) for one in found for name in changed[one.key]]
     db.executemany(_PUT, rows)
-    if incidents.closed:
-        db.execute("DELETE FROM incident_calm")
-        db.executemany("INSERT INTO incident_calm VALUES(?, ?)", sorted(incidents.calm.items()))
+    calm = [(key, incidents.calm.get(key)) for key in sorted(incidents.calmed)]
+    db.executemany("DELETE FROM incident_calm WHERE fault = ?", [(key,) for key, since_ms in calm if since_ms is None])
+    db.executemany("INSERT OR REPLACE INTO incident_calm VALUES(?, ?)", [one for one in calm if one[1] is not None])
     incidents.changed.clear()
     incidents.closed.clear()
+    incidents.calmed.clear()
 
 
 def restore(db: sqlite3.Connection, incidents: Incidents) -> None:

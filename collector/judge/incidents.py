@@ -8,6 +8,7 @@ An alert joins the open incident of its fault. A silence does so only while the 
 is lost weeks later is another matter. An incident is over when nothing of it has fired for `settle_ms`, or for as long
 as one of its alerts may come back. A fault that came back within half a week of its last incident may do so again: the
 next waits for twice that pause, so that teeth that touch a limit each two hours are two incidents and not twelve a day.
+So it is with a device that falls silent again within hours: its silence belongs to the incident that waits for it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from collector.records import Finding, Incident
 _SEVERITIES = ("info", "warning", "critical")
 _SOON_MS, _SELDOM_MS = 600_000, 302_400_000
 """Pauses after which a fault is said to have come back. Whoever has shorter ones settled wants to hear of each."""
+_OFTEN_MS = 21_600_000
+"""The longest pause after which a device's silence is said to have come back: a rack that is switched off each night is
+no fault that goes on, and a device of it that is lost one morning is to be told."""
 
 _REGRADED = "It goes on as {}, as its rule says now."
 
@@ -65,10 +69,11 @@ class Open:
 
 
 class Incidents:
-    """All open incidents, and since when (tick) faults are calm whose incidents are over, for half a week: `calm`.
+    """All open incidents. `calm`: since when (tick) faults are calm whose incidents are over, and, by the key of its
+    finding, each device that was silent; for half a week.
 
-    `changed` are the keys of members (incident, finding) that differ from what is on disk, and `closed` the incidents
-    to be forgotten there."""
+    What differs from the disk: `changed`, keys of members (incident, finding); `closed`, incidents to be forgotten
+    there; `calmed`, keys of `calm`, which may be gone."""
 
     def __init__(self, settle_ms: int) -> None:
         self._settle_ms = settle_ms
@@ -76,8 +81,10 @@ class Incidents:
         self.calm: dict[str, int] = {}
         self.changed: set[tuple[str, str]] = set()
         self.closed: set[str] = set()
+        self.calmed: set[str] = set()
         self._of_fault: dict[str, str] = {}
         self._of_member: dict[str, str] = {}
+        """The incident in which each finding, by its key, fires or last fired."""
 
     def take(self, findings: Iterable[Finding], tick_ms: int) -> tuple[list[Finding], list[Incident]]:
         """The findings of a tick with their incidents named, and how the incidents stand that they changed."""
@@ -120,37 +127,56 @@ class Incidents:
         if newest is None or newest.joined_ms <= incident.joined_ms:
             self._of_fault[incident.fault] = incident.key
         for key, member in incident.members.items():
-            if member.firing:
+            other = self.open.get(self._of_member.get(key, ""))
+            if other is None or other.members[key].finding.since_ms <= member.finding.since_ms:
                 self._of_member[key] = incident.key
 
     def _join(self, finding: Finding, tick_ms: int) -> str:
         fault = fault_of(finding)
-        incident = self.open.get(self._of_fault.get(fault, ""))
-        if incident is None or (finding.agent and tick_ms - incident.joined_ms > self._settle_ms):
-            incident = Open(f"{fault}@{finding.since_ms}", fault, finding.since_ms, tick_ms)
-            incident = self.open.setdefault(incident.key, incident)
-            self._of_fault[fault] = incident.key
-        incident.joined_ms, incident.calm_ms = tick_ms, 0
-        before = incident.members.get(finding.key)
-        settle_ms = before.settle_ms if before else 0
-        if not incident.members and not finding.agent:  # who falls silent next may be another device behind that agent
-            settle_ms = self._again_within_ms(fault, tick_ms)
-        incident.put(Member(finding, True, settle_ms=settle_ms))
-        self._of_member[finding.key] = incident.key
-        self.changed.add((incident.key, finding.key))
-        return incident.key
+        known = self._silence_of(finding, fault, tick_ms) if finding.agent else self._newest_of(fault)
+        if known is None:
+            known = Open(f"{fault}@{finding.since_ms}", fault, finding.since_ms, tick_ms)
+            known = self.open.setdefault(known.key, known)
+        self._of_fault[fault] = known.key
+        known.joined_ms, known.calm_ms = tick_ms, 0
+        settle_ms = 0
+        if finding.key in known.members:
+            settle_ms = known.members[finding.key].settle_ms
+        elif finding.agent:
+            settle_ms = self._again_within_ms(finding.key, tick_ms, _OFTEN_MS)
+        elif not known.members:
+            settle_ms = self._again_within_ms(fault, tick_ms, _SELDOM_MS)
+        known.put(Member(finding, True, settle_ms=settle_ms))
+        self._of_member[finding.key] = known.key
+        self.changed.add((known.key, finding.key))
+        return known.key
 
-    def _again_within_ms(self, fault: str, tick_ms: int) -> int:
-        """For how long a fault may be back once more, which was calm until now; 0 for one that has not come back."""
-        pause_ms = tick_ms - self.calm.get(fault, 0)
-        return 2 * pause_ms if _SOON_MS <= pause_ms <= _SELDOM_MS else 0
+    def _newest_of(self, fault: str) -> Open | None:
+        return self.open.get(self._of_fault.get(fault, ""))
+
+    def _silence_of(self, finding: Finding, fault: str, tick_ms: int) -> Open | None:
+        """The incident that waits for just this device to fall silent again, or that of others which fall silent now.
+        Who falls silent later may be another device behind that agent."""
+        own, newest = self.open.get(self._of_member.get(finding.key, "")), self._newest_of(fault)
+        if own is not None and own.fault == fault:
+            waits_ms = max(self._settle_ms, own.members[finding.key].settle_ms)
+            if tick_ms - self.calm.get(finding.key, 0) <= waits_ms:
+                return own
+        return newest if newest is not None and tick_ms - newest.joined_ms <= self._settle_ms else None
+
+    def _again_within_ms(self, calm: str, tick_ms: int, seldom_ms: int) -> int:
+        """For how long what was calm until now may be back once more; 0 for what has not come back."""
+        pause_ms = tick_ms - self.calm.get(calm, 0)
+        return 2 * pause_ms if _SOON_MS <= pause_ms <= seldom_ms else 0
 
     def _leave(self, finding: Finding, tick_ms: int) -> str:
-        key = self._of_member.pop(finding.key, "")
+        key = self._of_member.get(finding.key, "")
         incident = self.open.get(key)
-        if incident is None:
+        if incident is None or not incident.members[finding.key].firing:
             return ""
         member = incident.members[finding.key]
+        if member.finding.agent:
+            self._calm(finding.key, tick_ms)
         settle_ms = max(member.settle_ms, finding.settle_ms)
         incident.put(Member(member.finding, False, finding.reason, settle_ms))
         if not incident.firing:
@@ -166,17 +192,26 @@ class Incidents:
             del self.open[incident.key]
             if self._of_fault.get(incident.fault) == incident.key:
                 del self._of_fault[incident.fault]
+            for key in incident.members:
+                if self._of_member.get(key) == incident.key:
+                    del self._of_member[key]
             self.closed.add(incident.key)
-            self.calm[incident.fault] = incident.calm_ms
+            self._calm(incident.fault, incident.calm_ms)
         if over:
-            self.calm = {fault: calm_ms for fault, calm_ms in self.calm.items() if tick_ms - calm_ms <= _SELDOM_MS}
+            for old in [key for key, calm_ms in self.calm.items() if tick_ms - calm_ms > _SELDOM_MS]:
+                del self.calm[old]
+                self.calmed.add(old)
         return [self._over(incident, tick_ms) for incident in over]
+
+    def _calm(self, key: str, since_ms: int) -> None:
+        self.calm[key] = since_ms
+        self.calmed.add(key)
 
     def _over(self, incident: Open, tick_ms: int) -> Incident:
         found = incident_of(incident, "resolved", incident.calm_ms)
         if incident.settle_ms <= self._settle_ms:
             return found
-        calm = f"It has not come back for {span((tick_ms - incident.calm_ms) / 1000)}."
+        calm = f"It has not happened again for {span((tick_ms - incident.calm_ms) / 1000)}."
         return msgspec.structs.replace(found, ended=f"{found.ended} {calm}")
 
 

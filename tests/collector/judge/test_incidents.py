@@ -139,7 +139,7 @@ def test_what_may_come_back_later_is_waited_for_as_long(incidents: Incidents) ->
     at_ms = T0 + 4 * SETTLE_MS
     take(incidents, finding("a", "resolved", at_ms), at_ms=at_ms)
     (over,) = take(incidents, at_ms=at_ms + 3 * SETTLE_MS)
-    assert (over.status, over.ended) == ("resolved", "a leaks. It has not come back for 30 min.")
+    assert (over.status, over.ended) == ("resolved", "a leaks. It has not happened again for 30 min.")
 
 
 def test_teeth_that_touch_a_limit_each_two_hours_are_two_incidents(incidents: Incidents) -> None:
@@ -153,7 +153,7 @@ def test_teeth_that_touch_a_limit_each_two_hours_are_two_incidents(incidents: In
     told += take(incidents, at_ms=at_ms + 600_000 + 2 * 6_600_000)
     ended = [one for one in told if one.status == "resolved"]
     assert len({one.key for one in told}) == 2
-    assert [one.ended for one in ended] == ["a leaks.", "a leaks. It has not come back for 3.7 hours."]
+    assert [one.ended for one in ended] == ["a leaks.", "a leaks. It has not happened again for 3.7 hours."]
 
 
 def test_what_comes_back_after_more_than_half_a_week_is_told_anew_each_time(incidents: Incidents) -> None:
@@ -169,16 +169,70 @@ def test_an_update_of_the_firmware_ends_the_alert_in_its_own_incident(incidents:
     assert calm.key == f"heap-leak|zephyr|1.5|heap|main@{T0}"
 
 
-def test_silence_belongs_to_the_agent_and_to_its_time(incidents: Incidents) -> None:
-    def silent(device: str, agent: str, at_ms: int) -> Finding:
-        return finding(device, at_ms=at_ms, rule="silent", kind="device", names=(), agent=agent)
+def silent(device: str, agent: str, at_ms: int, status: str = "firing") -> Finding:
+    return finding(device, status, at_ms, rule="silent", kind="device", names=(), agent=agent)
 
+
+def test_silence_belongs_to_the_agent_and_to_its_time(incidents: Incidents) -> None:
     together = take(incidents, silent("a", "gateway-1", T0), silent("b", "gateway-1", T0), silent("c", "gateway-2", T0))
     assert sorted(one.devices for one in together) == [1, 2]
     (weeks_later,) = take(incidents, silent("d", "gateway-1", T0 + 10**9), at_ms=T0 + 10**9)
     assert weeks_later.devices == 1
     (all_at_once,) = take(incidents, *(silent(f"x{n}", ALL_AGENTS, T0) for n in range(9)))
     assert all_at_once.devices == 9
+
+
+def flaps(incidents: Incidents, devices: str, every_ms: int, lasts_ms: int, times: int) -> list[Incident]:
+    """These devices of a gateway are silent for a while, again and again; all that is told."""
+    told = []
+    for time in range(times):
+        at_ms = T0 + time * every_ms
+        told += take(incidents, *(silent(one, "gw", at_ms) for one in devices), at_ms=at_ms)
+        at_ms += lasts_ms
+        told += take(incidents, *(silent(one, "gw", at_ms, "resolved") for one in devices), at_ms=at_ms)
+        told += take(incidents, at_ms=at_ms + SETTLE_MS)
+    return told
+
+
+@pytest.mark.parametrize(("devices", "every_min", "lasts_min"), [("a", 30, 5), ("a", 70, 60), ("abc", 200, 1)])
+def test_who_falls_silent_again_and_again_is_told_of_twice(
+    incidents: Incidents, devices: str, every_min: int, lasts_min: int
+) -> None:
+    told = flaps(incidents, devices, every_min * 60_000, lasts_min * 60_000, 12)
+    told += take(incidents, at_ms=told[-1].at_ms + 86_400_000)
+    keys = {one.key: one for one in told}
+    assert len(keys) == 2
+    assert [one.status for one in keys.values()] == ["resolved", "resolved"]
+    assert {one.devices for one in keys.values()} == {len(devices)}
+
+
+def test_a_rack_that_is_switched_off_each_night_is_told_of_each_time(incidents: Incidents) -> None:
+    told = flaps(incidents, "abc", 86_400_000, 10 * 3_600_000, 5)
+    assert len({one.key for one in told}) == 5
+
+
+def test_another_device_that_is_lost_later_is_told_though_one_falls_silent_again_and_again(
+    incidents: Incidents,
+) -> None:
+    first = flaps(incidents, "a", 1_800_000, 300_000, 3)
+    at_ms = T0 + 3 * 1_800_000
+    (again,) = take(incidents, silent("a", "gw", at_ms), at_ms=at_ms)
+    assert again.key in {one.key for one in first}
+    (other,) = take(incidents, silent("b", "gw", at_ms + SETTLE_MS + 1), at_ms=at_ms + SETTLE_MS + 1)
+    assert other.key not in {one.key for one in first}
+    (elsewhere,) = take(incidents, silent("a", ALL_AGENTS, at_ms + 10**7), at_ms=at_ms + 10**7)
+    assert elsewhere.key not in {one.key for one in first}
+
+
+def test_whose_incident_goes_on_without_it_is_told_anew(incidents: Incidents) -> None:
+    """Another device of it has been silent for hours: nobody would hear of this one."""
+    (both,) = take(incidents, silent("a", "gw", T0), silent("b", "gw", T0))
+    take(incidents, silent("a", "gw", T0 + 300_000, "resolved"), at_ms=T0 + 300_000)
+    (again,) = take(incidents, silent("a", "gw", T0 + 900_000), at_ms=T0 + 900_000)
+    assert again.key == both.key, "it has hardly been heard"
+    take(incidents, silent("a", "gw", T0 + 1_000_000, "resolved"), at_ms=T0 + 1_000_000)
+    (later,) = take(incidents, silent("a", "gw", T0 + 9_000_000), at_ms=T0 + 9_000_000)
+    assert later.key != both.key
 
 
 def test_findings_name_their_incident(incidents: Incidents) -> None:
@@ -194,7 +248,7 @@ Stream = list[tuple[int, list[Finding]]]
 @some.composite
 def streams(draw: some.DrawFn) -> Stream:
     """Ticks with findings as a judge gives them: a thing fires, then is resolved, then may fire again."""
-    things = some.tuples(some.sampled_from("abcd"), some.sampled_from(("1", "2")))
+    things = some.tuples(some.sampled_from("abcd"), some.sampled_from(("1", "2", "silent")))
     firing: set[tuple[str, str]] = set()
     ticks: Stream = []
     at_ms = T0
@@ -205,6 +259,9 @@ def streams(draw: some.DrawFn) -> Stream:
             device, firmware = thing
             status = "resolved" if thing in firing else "firing"
             firing ^= {thing}
+            if firmware == "silent":
+                found.append(silent(device, draw(some.sampled_from(("gw", ALL_AGENTS))), at_ms, status))
+                continue
             settle_ms = draw(some.sampled_from((0, 3 * SETTLE_MS))) if status == "resolved" else 0
             more = {"firmware": firmware, "rule": f"rule-{firmware}", "settle_ms": settle_ms}
             found.append(finding(device, status, at_ms, **more))

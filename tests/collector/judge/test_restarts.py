@@ -70,7 +70,7 @@ def test_one_leak_over_many_restarts_is_one_incident_until_a_whole_boot_is_calm(
     assert not board.incidents.open
     assert len({one.key for one in board.told}) == 1
     over = board.told[-1]
-    assert (over.status, over.ended) == ("resolved", "Over after 5.1 hours. It has not come back for 5.1 hours.")
+    assert (over.status, over.ended) == ("resolved", "Over after 5.1 hours. It has not happened again for 5.1 hours.")
 
 
 def test_the_first_reading_of_a_new_boot_ends_what_a_detector_saw_in_the_last() -> None:
@@ -128,7 +128,7 @@ def test_what_comes_back_with_some_boots_of_a_loop_is_one_incident() -> None:
     assert len({one.key for one in board.told}) == 1
     board.bench.now_ms += 25 * HOUR * 60_000
     board.minute(20_000)
-    assert board.told[-1].ended.endswith("It has not come back for 25.1 hours.")
+    assert board.told[-1].ended.endswith("It has not happened again for 25.1 hours.")
 
 
 def test_a_leak_that_has_filled_its_heap_is_not_over_before_a_restart() -> None:

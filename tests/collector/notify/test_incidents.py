@@ -162,7 +162,7 @@ def test_an_incident_that_was_calm_for_a_while_is_repeated_when_it_comes_back(
     maker.step(NOW + 901 * MINUTE)
     title, body = messages(tmp_path)[-1]
     assert title == "resolved: heap low on board-1, after 5.0 hours (lab)"
-    assert "firing. Since then: resolved. It has not come back for 10.0 hours." in body
+    assert "firing. Since then: resolved. It has not happened again for 10.0 hours." in body
 
 
 def test_a_channel_gets_one_message_an_interval(journals: Journals, make: Make, tmp_path: Path) -> None:
