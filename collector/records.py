@@ -138,9 +138,11 @@ def whole_story(reason: str, ended: str) -> str:
 
 def is_silenced(key: str, pattern: str) -> bool:
     """Whether a silence of that pattern holds for the alert or incident of a key ("rule|...", or "rule:state|..." where
-    the rule cannot be judged): whoever silences a rule wants to hear nothing of it."""
+    the rule cannot be judged): whoever silences a rule wants to hear nothing of it. A bracket stands for itself, too:
+    names have them (`buf[0]`)."""
     rule, bar, rest = key.partition("|")
-    return fnmatchcase(key, pattern) or fnmatchcase(f"{rule.partition(':')[0]}{bar}{rest}", pattern)
+    keys, patterns = (key, f"{rule.partition(':')[0]}{bar}{rest}"), (pattern, pattern.replace("[", "[[]"))
+    return any(fnmatchcase(one, wanted) for one in keys for wanted in patterns)
 
 
 class Desk(msgspec.Struct, frozen=True, tag="desk"):

@@ -130,6 +130,8 @@ def _token(file: Path | None, environment: Mapping[str, str]) -> str:
         return file.read_text().strip()
     except OSError as error:
         raise UsageError(f"--token-file {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"--token-file {file}: is no text (UTF-8)") from None
 
 
 def _why(error: httpx.HTTPError) -> str:

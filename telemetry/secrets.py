@@ -15,6 +15,8 @@ def read_secret(path: str) -> str:
         mode, text = file.stat().st_mode, file.read_text().strip()
     except OSError as error:
         raise EnvironmentFault(f"secret file {path}: {error.strerror}", retry=False) from None
+    except UnicodeDecodeError:
+        raise EnvironmentFault(f"secret file {path}: is no text (UTF-8)", retry=False) from None
     if mode & (stat.S_IRGRP | stat.S_IROTH):
         raise EnvironmentFault(f"secret file {path}: others can read it; chmod 600 {path}", retry=False)
     if not text:

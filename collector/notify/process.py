@@ -23,9 +23,10 @@ from collector.notify.messages import Notice, compose
 from collector.notify.muting import Muting
 from collector.notify.outbox import FILE, SHADOW, WAITS, Outbox
 from collector.notify.routes import wants
+from collector.ownfile import open_own
 from collector.records import UNDECODABLE, Finding, decode_desk, decode_finding
 from telemetry.clock import wall_ms
-from telemetry.files import add_counts, connect
+from telemetry.files import add_counts
 
 WINDOW_MS = 10_000
 _KEPT_MS = 30 * 86_400_000
@@ -42,7 +43,7 @@ class Maker:
         window_ms: int = WINDOW_MS,
     ) -> None:
         journals = {"findings": directory / "findings.journal", "desk": directory / "desk.journal"}
-        db = connect(directory / FILE)
+        db = open_own(directory / FILE, "")
         self.outbox, self._ledger, self._muting = Outbox(db), Ledger(db), Muting(db)
         self._consumer = Consumer(db, journals)
         self._config = config

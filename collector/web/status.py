@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from collector.records import Tick, decode
+from collector.records import UNDECODABLE, Tick, decode, decode_finding
 from collector.stores.report import StoreReport, report
 from telemetry.clock import monotonic_ms, wall_ms
 from telemetry.files import open_read_only
@@ -24,12 +24,13 @@ BEHIND_MS = 30_000
 _BEHIND = {"series": "the series are", "judge": "the judge is"}
 _LEAST_AGE_MS = 1_000
 NEEDED = ("intake", "series", "judge")
-"""With every store: notify has nothing to do where nobody is to be told."""
+"""With every store, and notify where somebody is to be told."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessStatus:
-    """One process. `lag_frames`: unread frames of each journal it reads; `behind_ms`: age of the oldest unread reading.
+    """One process. `lag_frames`: unread frames of each journal it reads; `behind_ms`: age of the oldest unread reading;
+    `untold_ms`: of notify, age of the oldest unread finding.
 
     `frames` are held in its own journal (None: it keeps none); `changed_ms` is its last write (wall time); `store` is
     what a store says of itself; `trouble` why a file that is there cannot be read; `broker` why intake hears no
@@ -48,13 +49,17 @@ class ProcessStatus:
     lag_frames: dict[str, int] = field(default_factory=dict)
     trouble: str = ""
     broker: str = ""
+    untold_ms: int = 0
 
 
 class Health:
     """The newest look at the processes, a second old at most, shared by everybody who asks."""
 
-    def __init__(self, directory: Path, stores: Sequence[str], now_ms: Callable[[], int] = wall_ms) -> None:
+    def __init__(
+        self, directory: Path, stores: Sequence[str], now_ms: Callable[[], int] = wall_ms, *, tells: bool = False
+    ) -> None:
         self._directory = directory
+        self._needed = (*NEEDED, "notify") if tells else NEEDED
         self._stores = stores
         self._now_ms = now_ms
         self._lock = asyncio.Lock()
@@ -68,7 +73,7 @@ class Health:
             if monotonic_ms() >= self._stale_at_ms:
                 now_ms = self._now_ms()
                 self._found = await asyncio.to_thread(statuses, self._directory, self._stores, now_ms)
-                self._reasons = unready(self._found, now_ms)
+                self._reasons = unready(self._found, now_ms, self._needed)
                 self._stale_at_ms = monotonic_ms() + _LEAST_AGE_MS
             return self._found, self._reasons
 
@@ -95,14 +100,14 @@ def is_live(intake: ProcessStatus, now_ms: int) -> bool:
     return intake.running and now_ms - intake.changed_ms <= INTAKE_QUIET_MS
 
 
-def unready(found: Sequence[ProcessStatus], now_ms: int) -> list[str]:
-    """Why the collector is not doing its work, one sentence each; empty when it is."""
+def unready(found: Sequence[ProcessStatus], now_ms: int, needed: Sequence[str] = NEEDED) -> list[str]:
+    """Why the collector is not doing its work, one sentence each; empty when it is. Every store is `needed`, too."""
     reasons = [
         f"{one.process} cannot be looked at ({one.file}: {one.trouble})"
         if one.trouble
         else f"{one.process} is not running yet ({one.file} is missing)"
         for one in found
-        if not one.running and (one.process in NEEDED or one.process.startswith("store:"))
+        if not one.running and (one.process in needed or one.process.startswith("store:"))
     ]
     for one in found:
         if one.process == "intake" and one.running and not is_live(one, now_ms):
@@ -111,9 +116,16 @@ def unready(found: Sequence[ProcessStatus], now_ms: int) -> list[str]:
             reasons.append(one.broker)
         if one.process in _BEHIND and one.behind_ms > BEHIND_MS:
             reasons.append(f"{_BEHIND[one.process]} {_age(one.behind_ms)} behind")
+        if one.process == "notify" in needed and one.running and _is_deaf(one, now_ms):
+            reasons.append(f"notify has not read what was found {_age(one.untold_ms)} ago: nobody is told")
         if one.store and one.store.state == "held":
             reasons.append(f"{one.process} is held: {one.store.reason}")
     return reasons
+
+
+def _is_deaf(notify: ProcessStatus, now_ms: int) -> bool:
+    """Whether it reads nothing: each finding that it takes in is written."""
+    return notify.untold_ms > BEHIND_MS and now_ms - notify.changed_ms > BEHIND_MS
 
 
 def _age(age_ms: int) -> str:
@@ -134,6 +146,7 @@ def _status(directory: Path, process: str, file: str, now_ms: int) -> ProcessSta
                 changed_ms=_changed_ms(db, path, process),
                 frames=_frames_held(db) if file.endswith(".journal") else None,
                 behind_ms=behind_ms,
+                untold_ms=_untold_ms(directory, lags, now_ms) if process == "notify" else 0,
                 store=report(path) if process.startswith("store:") else None,
                 counters=dict(db.execute("SELECT name, value FROM counters ORDER BY name")),
                 lag_frames=lags,
@@ -193,6 +206,19 @@ def _lags(db: sqlite3.Connection, directory: Path, now_ms: int) -> tuple[dict[st
             if unread and name == "readings":
                 behind_ms = max(0, now_ms - _stamp_ms(unread[1]))
     return lags, behind_ms
+
+
+def _untold_ms(directory: Path, lags: Mapping[str, int], now_ms: int) -> int:
+    if not lags.get("findings"):
+        return 0
+    with (
+        contextlib.suppress(sqlite3.Error, *UNDECODABLE),
+        contextlib.closing(_open_journal(directory, "findings")) as db,
+    ):
+        place = (_last_id(db) - lags["findings"] + 1,)
+        (data,) = db.execute("SELECT data FROM frames WHERE id >= ? ORDER BY id LIMIT 1", place).fetchone()
+        return max(0, now_ms - decode_finding(data).at_ms)
+    return 0
 
 
 def _open_journal(directory: Path, name: str) -> sqlite3.Connection:

@@ -76,6 +76,20 @@ def maker(journals: Journals, tmp_path: Path) -> Iterator[Maker]:
     made.close()
 
 
+@pytest.mark.parametrize("damage", [bytes(8192), b"SQLite format 3"])
+def test_damage_costs_what_it_remembers_and_no_message(journals: Journals, tmp_path: Path, damage: bytes) -> None:
+    Maker(tmp_path, settings(), LOG, 10_000).close()
+    journals.say(finding())
+    for file in tmp_path.glob("notify.db*"):
+        file.write_bytes(damage if file.name == "notify.db" else b"")
+    made = Maker(tmp_path, settings(), LOG, 10_000)
+    made.step(NOW)
+    made.step(NOW + 10_000)
+    made.close()
+    assert len(messages(tmp_path)) == 1
+    assert _rows(tmp_path, "SELECT name, value FROM counters WHERE name = 'damaged_files'") == [("damaged_files", 1)]
+
+
 def messages(directory: Path) -> list[tuple[str, str]]:
     return _rows(directory, "SELECT title, body FROM messages ORDER BY number")
 

@@ -83,6 +83,10 @@ def test_an_incident_too_says_what_was_before_a_restart(teller: Teller) -> None:
         ("heap-low:no_data|zephyr|1.5|heap|sys@1", "heap-low:no_data|*", True),
         ("heap-low|zephyr|1.5|heap|sys@1", "heap-low:no_data|*", False),
         ("heap-lower|zephyr|1.5|heap|sys@1", "heap-low|*", False),
+        ("heap-low|dev-1|heap|buf[0]", "heap-low|dev-1|heap|buf[0]", True),
+        ("heap-low|dev-1|heap|buf[0]", "*|buf[*", True),
+        ("heap-low|dev-1|heap|buf[0]", "heap-low|dev-1|heap|buf[[]0]", True),
+        ("heap-low|dev-1|heap|buf[1]", "heap-low|dev-1|heap|buf[0]", False),
     ],
 )
 def test_a_silence_of_a_rule_is_one_of_all_its_states(key: str, pattern: str, is_quiet: bool) -> None:

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from collector.config import CollectorConfig
+from collector.notify.process import Maker
 from collector.stores.ledger import Ledger
 from collector.web.metrics import render
-from collector.web.status import INTAKE_QUIET_MS, ProcessStatus, statuses, unready
+from collector.web.status import INTAKE_QUIET_MS, NEEDED, ProcessStatus, statuses, unready
 from memfleet.commands.collect import gets_on
 from telemetry.clock import wall_ms
 from telemetry.journal import Cursor, save_cursor
-from tests.collector.web.seeding import Collector
+from tests.collector.web.seeding import Collector, alert
 
 
 @pytest.fixture
@@ -51,6 +53,30 @@ def test_a_judge_that_does_not_get_on_is_named(collector: Collector) -> None:
     collector.arrive([], received_ms=now_ms)
     collector.settle()
     assert unready(statuses(collector.directory, (), now_ms), now_ms) == ["the judge is 40 s behind"]
+
+
+def test_a_notifier_that_reads_nothing_is_named_where_somebody_is_to_be_told(collector: Collector) -> None:
+    now_ms = wall_ms()
+    collector.arrive([], received_ms=now_ms)
+    collector.settle()
+    with_notify = (*NEEDED, "notify")
+
+    def told(at_ms: int) -> list[str]:
+        return unready(statuses(collector.directory, (), at_ms), at_ms, with_notify)
+
+    assert told(now_ms) == ["notify is not running yet (notify.db is missing)"]
+    assert unready(statuses(collector.directory, (), now_ms), now_ms) == []
+    Maker(collector.directory, CollectorConfig(), []).close()
+    assert told(now_ms) == []
+    collector.find(alert("board-1", "leaks", at_ms=now_ms))
+    collector.settle()
+    assert told(now_ms + 1000) == [], "it has hardly had time"
+    deaf = [one for one in told(now_ms + 60_000) if one.startswith("notify")]
+    assert deaf == ["notify has not read what was found 60 s ago: nobody is told"]
+    maker = Maker(collector.directory, CollectorConfig(), [])
+    maker.step(now_ms)
+    maker.close()
+    assert not [one for one in told(now_ms + 60_000) if one.startswith("notify")]
 
 
 def test_another_generation_counts_as_unread(collector: Collector) -> None:
