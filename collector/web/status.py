@@ -116,7 +116,7 @@ def unready(found: Sequence[ProcessStatus], now_ms: int, needed: Sequence[str] =
             reasons.append(one.broker)
         if one.process in _BEHIND and one.behind_ms > BEHIND_MS:
             reasons.append(f"{_BEHIND[one.process]} {_age(one.behind_ms)} behind")
-        if one.process == "notify" in needed and one.running and _is_deaf(one, now_ms):
+        if "notify" in needed and one.process == "notify" and one.running and _is_deaf(one, now_ms):
             reasons.append(f"notify has not read what was found {_age(one.untold_ms)} ago: nobody is told")
         if one.store and one.store.state == "held":
             reasons.append(f"{one.process} is held: {one.store.reason}")
