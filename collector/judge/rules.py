@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -163,10 +164,13 @@ class Rule:
 
 def load_rules(path: Path | None) -> tuple[Rule, ...]:
     """The rules of that file, or the set that ships when None; ConfigError holds every fault."""
-    source = str(path) if path else "default_rules.toml"
-    if path is None:
-        return parse_rules(resources.files(__package__).joinpath(source).read_text(), source)
-    return _rules(read(path), source)
+    return _default_rules() if path is None else _rules(read(path), str(path))
+
+
+@functools.cache
+def _default_rules() -> tuple[Rule, ...]:
+    name = "default_rules.toml"
+    return parse_rules(resources.files(__package__).joinpath(name).read_text(), name)
 
 
 def parse_rules(text: str, source: str = "rules") -> tuple[Rule, ...]:
