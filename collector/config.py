@@ -132,6 +132,11 @@ class Notify(Settings, frozen=True):
     """How often it is fetched, seconds."""
     routes: tuple[Route, ...] = ()
 
+    @property
+    def tells(self) -> bool:
+        """Whether there is anybody to tell, people or an outside watchdog."""
+        return bool(self.urls or self.url_file or self.routes or self.heartbeat_url)
+
 
 class Retention(Settings, frozen=True):
     """How long the embedded series and the journals are kept."""

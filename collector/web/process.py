@@ -135,9 +135,7 @@ def _services(config: CollectorConfig, directory: Path, now_ms: Callable[[], int
     slow_series = ReadOnlyFile(directory / "series.db", reader.open_reader)
     quarantine = ReadOnlyFile(directory / "readings.journal")
     fleet = FleetView(series, config.silent_after_s * 1000, now_ms)
-    notify = config.notify
-    tells = bool(notify.urls or notify.url_file or notify.routes or notify.heartbeat_url)
-    health = Health(directory, [store.name for store in config.stores], now_ms, tells=tells)
+    health = Health(directory, [store.name for store in config.stores], now_ms, tells=config.notify.tells)
     try:
         yield Services(config, directory, series, slow_series, quarantine, fleet, health, desk, peers, now_ms)
     finally:

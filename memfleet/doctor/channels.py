@@ -19,7 +19,7 @@ def check_channels(config: CollectorConfig, now_ms: int) -> list[Found]:
     """A line for each channel whose oldest message has waited for ten minutes, else one for all. Nothing is sent."""
     path = Path(config.data_dir) / FILE
     if not path.exists():
-        return [Found("channels", "ok", "no collector has run here yet")]
+        return [Found("channels", "ok", "no notifier has run here yet")]
     try:
         with closing(open_read_only(path)) as db:
             late = [one for one in waiting(db) if now_ms - one.since_ms > _LONG_MS]
