@@ -37,7 +37,8 @@ class Maps:
     the first that finds something in it wins.
 
     `counts`: messages understood, retained (told identity at most), malformed, doubted (in another unit than their map
-    says, nobody knows in which) and not understood.
+    says, nobody knows in which), nameless (a topic of many devices, and neither it nor the payload says which) and not
+    understood. `nameless_on`: the first topic of a nameless message.
     """
 
     def __init__(self, maps: Sequence[Map], learner: HomeAssistant | None = None) -> None:
@@ -46,6 +47,7 @@ class Maps:
         self._learner = learner
         self._known: dict[str, list[Match]] = {}
         self.counts: Counter[str] = Counter()
+        self.nameless_on = ""
 
     @property
     def subscriptions(self) -> list[str]:
@@ -92,6 +94,10 @@ class Maps:
                 reports.append(report)
                 if not rule.learned:
                     break
+        if topic and any(not report.alias and not report.mac for report in reports):
+            self.counts["nameless"] += 1
+            self.nameless_on = self.nameless_on or topic
+            return []
         if not reports:
             doubted = any(rule.doubts(value) for rule, _ in matches) or (not matches and bool(self.matches(topic)))
             self.counts["doubted" if doubted else "not_understood"] += 1

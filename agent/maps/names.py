@@ -42,7 +42,7 @@ class Names:
 
     def knows(self, report: Report) -> bool:
         """Whether the device has a name already."""
-        return f"{report.family}/{report.alias}" in self._by_alias or report.mac in self._by_mac
+        return _place(report) in self._by_alias or report.mac in self._by_mac
 
     def aliases_of(self, devices: Container[str]) -> list[tuple[str, str]]:
         """Family and alias of every place where one of these devices publishes."""
@@ -51,12 +51,12 @@ class Names:
 
     def known(self, report: Report) -> str:
         """The device's name when nothing in the report asks for another one, else empty."""
-        device = self._by_alias.get(f"{report.family}/{report.alias}", "")
+        device = self._by_alias.get(_place(report), "")
         return "" if report.mac and self._by_mac.get(report.mac) != device else device
 
     def device_of(self, report: Report) -> str:
         """The device's name, a new one if it has none; empty when there are too many devices already."""
-        key = f"{report.family}/{report.alias}"
+        key = _place(report)
         return self.known(report) or self._decide(key, report, self._by_alias.get(key))
 
     def _decide(self, key: str, report: Report, known: str | None) -> str:
@@ -85,6 +85,11 @@ class Names:
         while (name := f"{wished[:56]}-{number}") in self._devices:
             number += 1
         return name
+
+
+def _place(report: Report) -> str:
+    """Where a device publishes. Where only the MAC tells devices apart, that: they share a topic."""
+    return f"{report.family}/{report.alias or report.mac}"
 
 
 def _wished(report: Report) -> str:

@@ -49,6 +49,7 @@ class MapSource:
         self._last: tuple[str, bytes] = ("", b"")
         self._last_ms = 0
         self._said = ""
+        self._said_nameless = False
         self._command: Command | None = None
         self._next_round = 0
         self._learned = self.maps.learned
@@ -107,6 +108,12 @@ class MapSource:
             self._said = self.link.trouble
             if self._said:
                 _LOG.warning("no message of devices comes: %s", self._said)
+        if self.maps.nameless_on and not self._said_nameless:
+            self._said_nameless = True
+            _LOG.warning(
+                "messages on %r do not say which device they are of and are left out: look at `device` in their map",
+                self.maps.nameless_on,
+            )
         self._items += self.devices.due(now)
         if self.maps.learned != self._learned:
             self._learned = self.maps.learned
@@ -137,6 +144,6 @@ class MapSource:
     def close(self) -> list[About | Reading]:
         """Say good-bye to the broker; what was still being joined."""
         self.link.close()
-        counts = sorted((self.counts + self.maps.counts).items())
+        counts = sorted((self.counts + self.maps.counts + Counter(too_many_devices=self.devices.unnamed)).items())
         _LOG.info("of devices that publish by themselves: %s", ", ".join(f"{name} {count}" for name, count in counts))
         return self.devices.close()

@@ -107,6 +107,11 @@ def _tables(trial: Trial) -> Iterator[Table | str]:
         f"{trial.messages} messages: {understood} understood, {counts['retained']} retained (no sample of now), "
         f"{counts['not_understood']} not understood"
     )
+    if trial.maps.nameless_on:
+        yield (
+            f"{counts['nameless']} are left out, since they do not say which device they are of: `device` in their map "
+            f"finds nothing in them (the first came on {trial.maps.nameless_on})"
+        )
     systems = Table("system", "devices", "with memory", title="What is there")
     for system in sorted({seen.system for seen in trial.seen.values()}):
         those = [seen for seen in trial.seen.values() if seen.system == system]

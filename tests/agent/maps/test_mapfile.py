@@ -33,6 +33,20 @@ def test_the_six_lines_of_the_documents_map_a_json_of_one_s_own(tmp_path: Path) 
     assert (found["free"], found["resolution"]) == (41 * 1024, 1024)
 
 
+def test_messages_that_do_not_say_whose_they_are_are_not_taken_for_one_device(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    topic = 'match = "h/+/x"\ndevice = "{who}"\nmac = "{mac}"\n[topics.heap.main]\nfree = "free"'
+    file.write_text(f'system = "own"\n[[topics]]\n{topic}')
+    trial = Trial(load_maps([str(file)]))
+    assert trial.take("h/1/x", b'{"free":1}', False, 1) == []
+    assert trial.take("h/2/x", b'{"free":2}', False, 1) == []
+    assert (trial.maps.counts["nameless"], trial.maps.nameless_on) == (2, "h/1/x")
+    told = [f'{{"free":3,"mac":"24:0a:c4:00:00:0{number}"}}'.encode() for number in (1, 2, 1)]
+    devices = [trial.take("h/3/x", payload, False, 1)[0]["device"] for payload in told]
+    assert devices == ["240ac4000001", "240ac4000002", "240ac4000001"], "each MAC is a device of its own"
+    assert trial.take("h/4/x", b'{"free":4,"who":"pump"}', False, 1)[0]["device"] == "pump"
+
+
 HEAD = 'system = "s"\n[[topics]]\nmatch = "a/{device}"\n'
 
 

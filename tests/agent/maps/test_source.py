@@ -132,6 +132,24 @@ def test_what_arrived_is_in_the_outbox_and_only_then_acknowledged(
     assert len(rows) == 1200
 
 
+def test_messages_of_nobody_are_told_once(
+    broker: Mosquitto, device: paho.Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('system = "own"\n[[topics]]\nmatch = "h/+/x"\ndevice = "{who}"\n[topics.heap.main]\nfree = "free"')
+    say(device, "h/0/x", {"free": 1}, retain=True)
+    source = MapSource(Source(broker=Broker(url=broker.url), maps=(str(own),)), "a", Forgetful(), wall_ms)
+
+    def step() -> None:
+        say(device, "h/1/x", {"free": 5})
+        source.step(0.1)
+
+    step_until(step, lambda: source.maps.counts["nameless"] > 5, "messages came")
+    assert [text for text in caplog.messages if "h/0/x" in text] == [
+        "messages on 'h/0/x' do not say which device they are of and are left out: look at `device` in their map"
+    ]
+
+
 def test_a_broker_that_is_not_there_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     source = MapSource(Source(broker=Broker(url="mqtt://127.0.0.1:9")), "a", Forgetful(), wall_ms)
     step_until(lambda: source.step(0.05), lambda: source.link.trouble, "the connection is refused")
