@@ -7,8 +7,9 @@ copy is past its journal's end, and none is before its journal's beginning.
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,18 +17,26 @@ from telemetry.errors import EnvironmentFault, UsageError
 from telemetry.files import make_folder, open_read_only
 
 HOLD = "backup.hold"
-HOLD_MOST_S = 3600
-"""A hold that is older was left by a backup that died."""
+"""Locked while a backup is taken. One that is there and free was left by a backup that was killed."""
+PART = ".part"
+"""Ends the names of copies until all are made: a folder that has such files is no backup."""
 
 _ORDER = ("notify.db", "series.db", "store-*.db", "findings.journal", "desk.journal", "readings.journal")
 
 
-def held(directory: Path, now_s: float) -> bool:
+def held(directory: Path) -> bool:
     """Whether a backup is being taken: then nothing is to be forgotten."""
     try:
-        return now_s - (directory / HOLD).stat().st_mtime < HOLD_MOST_S
+        hold = os.open(directory / HOLD, os.O_RDONLY)
     except FileNotFoundError:
         return False
+    try:
+        fcntl.flock(hold, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(hold)
+    return False
 
 
 def back_up(directory: Path, target: Path) -> dict[str, int]:
@@ -41,26 +50,31 @@ def back_up(directory: Path, target: Path) -> dict[str, int]:
     make_folder(target)
     with _hold(directory):
         paths = [path for pattern in _ORDER for path in sorted(directory.glob(pattern))]
-        return {path.name: _copy(path, target / path.name) for path in paths}
+        parts = [_copy(path, target / f"{path.name}{PART}") for path in paths]
+        copies = [part.rename(part.with_suffix("")) for part in parts]
+    return {copy.name: copy.stat().st_size for copy in copies}
 
 
 @contextlib.contextmanager
 def _hold(directory: Path) -> Iterator[None]:
     place = directory / HOLD
-    if held(directory, time.time()):
-        raise UsageError(f"{place} is there: another backup of this collector is running")
     try:
-        place.touch()
+        hold = os.fdopen(os.open(place, os.O_RDONLY | os.O_CREAT, 0o644))
     except OSError as error:
         advice = "run this as the user that runs the collector"
         raise EnvironmentFault(f"{place} cannot be written: {error.strerror}; {advice}", retry=False) from None
-    try:
-        yield
-    finally:
-        place.unlink(missing_ok=True)
+    with hold:
+        try:
+            fcntl.flock(hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"another backup of this collector is running: it holds {place}") from None
+        try:
+            yield
+        finally:
+            place.unlink(missing_ok=True)
 
 
-def _copy(source: Path, copy: Path) -> int:
+def _copy(source: Path, copy: Path) -> Path:
     """SQLite's own copying: whole transactions, while the owner goes on writing."""
     try:
         with (
@@ -70,4 +84,4 @@ def _copy(source: Path, copy: Path) -> int:
             old.backup(new)
     except sqlite3.Error as error:
         raise EnvironmentFault(f"{source} cannot be copied to {copy}: {error}", retry=False) from None
-    return copy.stat().st_size
+    return copy

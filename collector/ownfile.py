@@ -17,6 +17,18 @@ from telemetry.salvage import set_aside
 COUNTERS = "CREATE TABLE IF NOT EXISTS counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;\n"
 
 
+def own_files(stores: Sequence[str]) -> dict[str, str]:
+    """Every part of a collector with stores of these names, and the file of which it is the one writer."""
+    files = {
+        "intake": "readings.journal",
+        "series": "series.db",
+        "judge": "findings.journal",
+        "notify": "notify.db",
+        "page": "desk.journal",
+    }
+    return files | {f"store:{name}": f"store-{name}.db" for name in stores}
+
+
 def open_own(path: Path, tables: str, steps: Sequence[str] = ()) -> sqlite3.Connection:
     """The file with these tables (IF NOT EXISTS) and `counters`, for its one writer.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,7 +25,7 @@ def readers_of(name: str, config: CollectorConfig, directory: Path) -> list[Path
 
 def forget_read(journal: Journal, name: str, readers: Sequence[Path]) -> None:
     """Forget what all readers have behind them; nothing while one of them has not begun, or a backup is being taken."""
-    if held(journal.path.parent, time.time()):
+    if held(journal.path.parent):
         return
     cursors = [peek_cursor(path, name) for path in readers]
     least = min((cursor.id if cursor.generation == journal.generation else 0 for cursor in cursors), default=0)

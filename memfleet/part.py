@@ -7,6 +7,7 @@ as a command does takes each of six processes a quarter of a second and 12 MB: t
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import logging
 import os
@@ -16,9 +17,11 @@ from typing import NamedTuple
 
 from collector.config import CollectorConfig
 from collector.consumer import Stop
+from collector.ownfile import own_files
 from memfleet.adoption import adopt, move_in
 from memfleet.lifeline import die_with_parent, stop_on_signals
 from memfleet.program import run_program
+from telemetry.claim import Claim
 from telemetry.errors import UsageError
 from telemetry.files import make_folder
 from telemetry.settings import load
@@ -39,15 +42,17 @@ def part_names(config: CollectorConfig) -> list[str]:
 
 
 def run_part(name: str, config: CollectorConfig, directory: Path, stop: Stop) -> None:
-    """Run one part until stopped. UsageError for a name that is none."""
-    make_folder(directory)
-    if name.startswith("store:"):
-        stores = importlib.import_module("collector.stores.process")
-        stores.run(config, directory, stop, name.removeprefix("store:"))
-    elif name in _MODULES:
-        importlib.import_module(_MODULES[name]).run(config, directory, stop)
-    else:
+    """Run one part until stopped. UsageError for a name that is none, EnvironmentFault while it runs already."""
+    if name not in part_names(config):
         raise UsageError(f"no part {name!r}; this configuration has {', '.join(part_names(config))}")
+    make_folder(directory)
+    file = own_files([store.name for store in config.stores])[name]
+    with contextlib.closing(Claim(directory / file)):
+        if name in _MODULES:
+            importlib.import_module(_MODULES[name]).run(config, directory, stop)
+        else:
+            stores = importlib.import_module("collector.stores.process")
+            stores.run(config, directory, stop, name.removeprefix("store:"))
 
 
 class Asked(NamedTuple):

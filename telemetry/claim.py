@@ -29,7 +29,7 @@ class Claim:
                 f"{path} is written by another process: end that one, or give this one a folder of its own", retry=True
             ) from None
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Give it up."""
         if self._file >= 0:
             os.close(self._file)

@@ -120,7 +120,7 @@ class Journal:
         try:
             self.db = self._open_or_salvage()
         except BaseException:
-            self._claim.release()
+            self._claim.close()
             raise
         self._inode = inode_of(path)
         self.generation = self._meta("generation")
@@ -310,7 +310,7 @@ class Journal:
             self.db.execute("INSERT OR REPLACE INTO meta VALUES('clean', 1)")
             self.checkpoint()
         self.db.close()
-        self._claim.release()
+        self._claim.close()
 
     def _lay_ballast(self) -> None:
         """Only where there is plenty of room: laid on a disk that is nearly full it would fill it."""

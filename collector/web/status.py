@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from collector.ownfile import own_files
 from collector.records import UNDECODABLE, Tick, decode, decode_finding
 from collector.stores.report import StoreReport, report
 from telemetry.clock import monotonic_ms, wall_ms
@@ -78,21 +79,9 @@ class Health:
             return self._found, self._reasons
 
 
-def process_files(stores: Sequence[str]) -> dict[str, str]:
-    """Every process of a collector with the file it owns."""
-    files = {
-        "intake": "readings.journal",
-        "series": "series.db",
-        "judge": "findings.journal",
-        "notify": "notify.db",
-        "page": "desk.journal",
-    }
-    return files | {f"store:{name}": f"store-{name}.db" for name in stores}
-
-
 def statuses(directory: Path, stores: Sequence[str], now_ms: int) -> list[ProcessStatus]:
     """The state of every process; one whose file is missing or cannot be read counts as not running."""
-    return [_status(directory, process, file, now_ms) for process, file in process_files(stores).items()]
+    return [_status(directory, process, file, now_ms) for process, file in own_files(stores).items()]
 
 
 def is_live(intake: ProcessStatus, now_ms: int) -> bool:

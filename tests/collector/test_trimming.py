@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 from pathlib import Path
 
 import pytest
@@ -39,10 +40,10 @@ def test_the_slowest_reader_says_how_far(tmp_path: Path, name: str) -> None:
         forget_read(journal, name, readers)
         assert journal.first_id() == 1, f"{readers[0].name} has not begun"
         read(readers[0], path, 4)
-        (tmp_path / HOLD).touch()
-        forget_read(journal, name, readers)
-        assert journal.first_id() == 1, "a backup is being taken"
-        (tmp_path / HOLD).unlink()
+        with (tmp_path / HOLD).open("w") as hold:
+            fcntl.flock(hold, fcntl.LOCK_EX)
+            forget_read(journal, name, readers)
+            assert journal.first_id() == 1, "a backup is being taken"
         forget_read(journal, name, readers)
         assert (journal.first_id(), journal.last_id()) == (5, 10)
         read(readers[0], path, 3)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -88,12 +86,32 @@ def test_a_backup_overwrites_nothing_and_says_what_it_needs(tmp_path: Path) -> N
         back_up(tmp_path, full)
 
 
-def test_a_hold_that_a_dead_backup_left_ends(tmp_path: Path) -> None:
-    (tmp_path / HOLD).touch()
-    assert held(tmp_path, time.time())
-    os.utime(tmp_path / HOLD, (0, 0))
-    assert not held(tmp_path, time.time())
-    assert not held(tmp_path / "elsewhere", time.time())
+HOLDER = "import fcntl, sys; it = open(sys.argv[1], 'w'); fcntl.flock(it, 2); print(flush=True); sys.stdin.read()"
+
+
+def test_a_backup_that_is_killed_holds_nothing_up_and_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    data.mkdir()
+    with sqlite3.connect(data / "readings.journal") as db:
+        db.execute("CREATE TABLE frames(id INTEGER)")
+    (data / "series.db").write_bytes(b"no database" * 1000)
+    words = [sys.executable, "-c", HOLDER, str(data / HOLD)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert held(data)
+        with pytest.raises(UsageError, match=f"another backup of this collector is running: it holds {data / HOLD}"):
+            back_up(data, copy)
+        other.kill()
+    assert (data / HOLD).exists()
+    assert not held(data)
+    copy.rmdir()
+    with pytest.raises(EnvironmentFault, match=r"series\.db cannot be copied"):
+        back_up(data, copy)
+    assert [file.name for file in copy.iterdir()] == ["series.db.part"]
+    (data / "series.db").unlink()
+    assert back_up(data, tmp_path / "second").keys() == {"readings.journal"}
+    assert not (data / HOLD).exists()
 
 
 def test_a_folder_of_somebody_elses_is_said(tmp_path: Path) -> None:

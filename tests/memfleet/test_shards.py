@@ -15,6 +15,7 @@ import pytest
 
 from agent.config import AgentConfig, Outbox
 from agent.process import Agent
+from collector.ownfile import own_files
 from collector.records import Arrival, decode
 from memfleet.alone import alone_in
 from memfleet.part import shard_range
@@ -25,7 +26,7 @@ from telemetry.topics import shard_of
 from telemetry.wire import Rows
 from tests.faults.ledgers import counters
 from tests.faults.numbered import reading
-from tests.memfleet.running import memfleet
+from tests.memfleet.running import memfleet, run
 from tests.servers import free_port, influxd, mosquitto
 from tests.waiting import LIMIT_S, wait_until
 
@@ -190,6 +191,23 @@ def test_a_second_collector_is_refused_the_folder(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith(f"memfleet: another `memfleet collect` keeps its data in {tmp_path}; end that one")
     assert [file.name for file in tmp_path.iterdir()] == ["lock"]
+
+
+@pytest.mark.parametrize("part", ["intake", "series", "notify", "page", "store:far"])
+def test_a_part_that_runs_already_is_not_run_twice(tmp_path: Path, part: str) -> None:
+    """Two would each go on from what is in the file: what they count would be doubled, a message go out twice."""
+    data, file = tmp_path / "data", tmp_path / "c.toml"
+    file.write_text(
+        f'data_dir = "{data}"\n[page]\nport = 0\n[broker]\nurl = "mqtt://127.0.0.1:9"\n'
+        '[[stores]]\nname = "far"\nkind = "influxdb"\nurl = "http://127.0.0.1:9"\n'
+    )
+    words = ["collect", "--config", str(file), "--only", part]
+    own = data / own_files(["far"])[part]
+    with memfleet(*words, log=tmp_path / "first.log"):
+        wait_until(own.exists, "the first has its file", tmp_path / "first.log")
+        done = run(*words)
+    assert done.returncode == 1
+    assert f"{own} is written by another process: end that one" in done.stderr
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
