@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from telemetry.files import disk_fault
+from telemetry.files import disk_fault, inode_of, require_same
 from telemetry.journal import Cursor, Frame, JournalReader, load_cursor, save_cursor
 
 Stop = threading.Event
@@ -25,11 +25,14 @@ class Consumer:
     def __init__(self, db: sqlite3.Connection, journals: Mapping[str, Path]) -> None:
         self.db = db
         self._path = Path(db.execute("PRAGMA database_list").fetchone()[2])
+        self._inode = inode_of(self._path)
         self._readers = {name: JournalReader(path) for name, path in journals.items()}
         self._cursors = {name: load_cursor(db, name) for name in journals}
 
     def poll(self, journal: str, limit: int = 1000) -> list[Frame]:
-        """The next frames of that journal, at most `limit`; empty when there is nothing new."""
+        """The next frames of that journal, at most `limit`; empty when there is nothing new. EnvironmentFault when
+        somebody has taken our own file away."""
+        require_same(self._path, self._inode)
         frames, self._cursors[journal] = self._readers[journal].read(self._cursors[journal], limit)
         return frames
 

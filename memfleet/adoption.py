@@ -9,14 +9,13 @@ mosquitto does) would end our own connection when a second one came by our login
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
 
 from collector.config import CollectorConfig
 from telemetry.errors import EnvironmentFault, UsageError
-from telemetry.files import make_folder
+from telemetry.files import make_folder, write_whole
 from telemetry.settings import Broker, load
 
 FILE = "collector.json"
@@ -102,6 +101,4 @@ def _read(directory: Path) -> Identity | None:
 
 def _write(directory: Path, identity: Identity) -> None:
     make_folder(directory)
-    new = directory / f"{FILE}.{os.getpid()}"
-    new.write_bytes(msgspec.json.format(msgspec.json.encode(identity), indent=2) + b"\n")
-    new.replace(directory / FILE)
+    write_whole(directory / FILE, msgspec.json.format(msgspec.json.encode(identity), indent=2) + b"\n")

@@ -27,7 +27,8 @@ class Client:
         self._url = url.rstrip("/")
         token = _token(token_file, environment)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=self._url, headers=headers, timeout=30, follow_redirects=False)
+        with self._reaching():
+            self._http = httpx.Client(base_url=self._url, headers=headers, timeout=30, follow_redirects=False)
 
     def get(self, path: str, **query: Any) -> Any:
         """The answer of GET /api/v1/PATH; a query value of None is left out."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Mapping
@@ -12,8 +14,8 @@ from telemetry.errors import DiskFull, EnvironmentFault
 BUSY_MS = 10_000
 """How long a connection waits for another that writes."""
 _PRIMARY = 0xFF
-_NO_ROOM = 256 * 1024
-"""SQLite grows its log and its index by less."""
+NO_ROOM = 256 * 1024
+"""A disk with less is full, bytes: SQLite grows its log and its index by less."""
 
 
 def make_folder(path: Path) -> None:
@@ -58,12 +60,32 @@ def open_read_only(path: Path, timeout_s: float = 5.0, *, one_thread: bool = Tru
     return sqlite3.connect(address, uri=True, isolation_level=None, timeout=timeout_s, check_same_thread=one_thread)
 
 
-def disk_fault(path: Path, error: sqlite3.OperationalError, *, retry: bool) -> EnvironmentFault:
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a small file: who reads it finds the old one or the new one, never half of it. EnvironmentFault."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(data)
+        draft.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        if error.errno == errno.ENOSPC:
+            raise DiskFull(path, retry=True) from None
+        raise EnvironmentFault(f"{path} cannot be written: {error.strerror}", retry=False) from None
+
+
+def require_same(path: Path, inode: int) -> None:
+    """EnvironmentFault when an open file of ours was taken away: what is written to it nobody would ever find."""
+    if inode_of(path) != inode:
+        raise EnvironmentFault(f"{path} was removed or replaced while it was in use", retry=True)
+
+
+def disk_fault(path: Path, error: sqlite3.Error, *, retry: bool) -> EnvironmentFault:
     """What SQLite could not do with a file of ours. Where there is no room for its log it says "disk I/O error"."""
     if path.is_dir():
         return EnvironmentFault(f"{path} is a folder, where a file belongs: move it away", retry=False)
     code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
-    full = code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and free_bytes(path.parent) < _NO_ROOM)
+    full = code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and free_bytes(path.parent) < NO_ROOM)
     return DiskFull(path, retry=retry) if full else EnvironmentFault(f"{path}: {error}", retry=retry)
 
 

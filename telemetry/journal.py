@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from telemetry.claim import Claim
-from telemetry.errors import EnvironmentFault, JournalError
+from telemetry.errors import JournalError
 from telemetry.files import (
     BUSY_MS,
     add_counts,
@@ -35,6 +35,7 @@ from telemetry.files import (
     make_folder,
     open_file,
     open_read_only,
+    require_same,
 )
 from telemetry.migration import bring_up, table_names
 from telemetry.salvage import copy_readable, open_damaged, readable_frames, set_aside
@@ -136,7 +137,7 @@ class Journal:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
             if code in _SURROUNDINGS:
                 self._drop_ballast()
-                raise EnvironmentFault(f"{self.path}: {error}", retry=code in _MAY_MEND) from None
+                raise disk_fault(self.path, error, retry=code in _MAY_MEND) from None
             return self._salvage()
 
     def _open(self) -> sqlite3.Connection:
@@ -203,9 +204,8 @@ class Journal:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Everything inside is on disk when the block ends, or nothing of it. A full disk raises EnvironmentFault, and
-        so does a file that somebody has taken away: what was written to it nobody would ever find."""
-        if inode_of(self.path) != self._inode:
-            raise EnvironmentFault(f"{self.path} was removed or replaced while it was in use", retry=True)
+        so does a file that somebody has taken away."""
+        require_same(self.path, self._inode)
         before = self._bytes
         try:
             self.db.execute("BEGIN IMMEDIATE")

@@ -228,23 +228,30 @@ def run(config: CollectorConfig, directory: Path, stop: Stop) -> None:
     ConfigError when a file of the broker's settings cannot be used.
     """
     require_files(config.broker)
+    failed = False
     while not stop.is_set():
         try:
-            _serve(config, directory, stop)
+            _serve(config, directory, stop, again=failed)
         except EnvironmentFault as fault:
             if not fault.retry:
                 raise
             _LOG.error("%s; nothing is acknowledged until it can be written again", fault)
+            failed = True
             stop.wait(RETRY_S)
 
 
-def _serve(config: CollectorConfig, directory: Path, stop: Stop) -> None:
-    """What is in memory is ahead of the file when a commit fails, so each try begins from the file."""
+def _serve(config: CollectorConfig, directory: Path, stop: Stop, *, again: bool) -> None:
+    """What is in memory is ahead of the file when a commit fails, so each try begins from the file. `again`: it is one
+    after such a failure."""
     intake = Intake(config, directory)
     said = ""
+    failed_at = intake.journal.last_id() if again else None
     try:
         while not stop.is_set():
             intake.step()
+            if failed_at is not None and intake.journal.last_id() > failed_at:
+                failed_at = None
+                _LOG.info("%s is written again", intake.journal.path)
             if intake.link.trouble != said:
                 said = intake.link.trouble
                 if said:

@@ -19,7 +19,7 @@ from pathlib import Path
 from collector.devices import DeviceBook
 from collector.ownfile import open_own
 from collector.stores.lanes import Lane, Sight
-from telemetry.files import add_counts, disk_fault
+from telemetry.files import add_counts, disk_fault, inode_of, require_same
 from telemetry.journal import Cursor, load_cursor, save_cursor
 from telemetry.readings import About
 
@@ -54,6 +54,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._db = open_own(path, _TABLES)
+        self._inode = inode_of(path)
         self.book = DeviceBook(self._db)
 
     def lane(self, journal: str, path: Path) -> Lane:
@@ -100,6 +101,7 @@ class Ledger:
 
     @contextlib.contextmanager
     def _transaction(self, lanes: Mapping[str, Lane]) -> Iterator[None]:
+        require_same(self._path, self._inode)
         try:
             self._db.execute("BEGIN IMMEDIATE")
             for journal, lane in lanes.items():

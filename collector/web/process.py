@@ -29,21 +29,24 @@ from collector.web.services import Services
 from collector.web.status import Health
 from telemetry.clock import wall_ms
 from telemetry.errors import EnvironmentFault, UsageError
+from telemetry.files import write_whole
 
 
 def run(config: CollectorConfig, directory: Path, stop: Stop, now_ms: Callable[[], int] = wall_ms) -> None:
     """Serve until stopped. The port in use is written to DIR/page.port (`page.port = 0` takes any free one).
 
-    ConfigError: no token where one is wanted. EnvironmentFault: the port is taken.
+    ConfigError: no token where one is wanted. EnvironmentFault: the port is taken, or that file is taken away.
     """
     access = load_access(config.page)
     with listening(config.page) as listener, _services(config, directory, now_ms) as services:
         app = build_app(services)
         app.add_middleware(Guard, access=access)
         port_file = directory / PORT_FILE
-        _write_whole(port_file, str(listener.getsockname()[1]))
+        write_whole(port_file, f"{listener.getsockname()[1]}\n".encode())
         try:
-            asyncio.run(_serve(app, services, listener, stop))
+            asyncio.run(_serve(app, services, listener, lambda: stop.is_set() or not port_file.exists()))
+            if not stop.is_set():
+                raise EnvironmentFault(f"{port_file} was removed while it was in use", retry=True)
         finally:
             port_file.unlink(missing_ok=True)
 
@@ -152,7 +155,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(app: FastAPI, services: Services, listener: socket.socket, stop: Stop) -> None:
+async def _serve(app: FastAPI, services: Services, listener: socket.socket, is_over: Callable[[], bool]) -> None:
     server = _Server(
         uvicorn.Config(
             app,
@@ -164,7 +167,7 @@ async def _serve(app: FastAPI, services: Services, listener: socket.socket, stop
             lifespan="on",
         )
     )
-    watcher = asyncio.create_task(_watch(server, stop))
+    watcher = asyncio.create_task(_watch(server, is_over))
     try:
         await server.serve(sockets=[listener])
     finally:
@@ -172,14 +175,7 @@ async def _serve(app: FastAPI, services: Services, listener: socket.socket, stop
         await services.peers.close()
 
 
-async def _watch(server: uvicorn.Server, stop: Stop) -> None:
-    while not stop.is_set():
+async def _watch(server: uvicorn.Server, is_over: Callable[[], bool]) -> None:
+    while not is_over():
         await asyncio.sleep(0.1)
     server.should_exit = True
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Readers find the old text or the new one, never half of it."""
-    draft = path.with_name(path.name + ".draft")
-    draft.write_text(text + "\n")
-    draft.replace(path)

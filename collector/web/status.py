@@ -14,7 +14,7 @@ from collector.ownfile import own_files
 from collector.records import UNDECODABLE, Tick, decode, decode_finding
 from collector.stores.report import StoreReport, report
 from telemetry.clock import monotonic_ms, wall_ms
-from telemetry.files import open_read_only
+from telemetry.files import NO_ROOM, free_bytes, open_read_only
 
 JOURNALS = ("readings", "findings", "desk")
 
@@ -51,6 +51,7 @@ class ProcessStatus:
     trouble: str = ""
     broker: str = ""
     untold_ms: int = 0
+    is_disk_full: bool = False
 
 
 class Health:
@@ -100,7 +101,8 @@ def unready(found: Sequence[ProcessStatus], now_ms: int, needed: Sequence[str] =
     ]
     for one in found:
         if one.process == "intake" and one.running and not is_live(one, now_ms):
-            reasons.append(f"intake has written nothing for {_age(now_ms - one.changed_ms)}")
+            why = ": the disk is full" if one.is_disk_full else ""
+            reasons.append(f"intake has written nothing for {_age(now_ms - one.changed_ms)}{why}")
         elif one.broker:  # what an intake said before it fell silent may have ended with it
             reasons.append(one.broker)
         if one.process in _BEHIND and one.behind_ms > BEHIND_MS:
@@ -140,6 +142,7 @@ def _status(directory: Path, process: str, file: str, now_ms: int) -> ProcessSta
                 counters=dict(db.execute("SELECT name, value FROM counters ORDER BY name")),
                 lag_frames=lags,
                 broker=_broker(db) if process == "intake" else "",
+                is_disk_full=free_bytes(directory) < NO_ROOM,
             )
     except (sqlite3.Error, OSError, ValueError) as error:
         return ProcessStatus(process, file, trouble=f"{error}" if path.exists() else "")

@@ -9,7 +9,7 @@ from pathlib import Path
 from collector.config import CollectorConfig
 from collector.judge.reasons import span
 from collector.notify.outbox import FILE, Waiting, waiting
-from memfleet.doctor.finding import Found
+from memfleet.doctor.finding import Found, unreadable
 from telemetry.files import open_read_only
 
 _LONG_MS = 600_000
@@ -24,7 +24,7 @@ def check_channels(config: CollectorConfig, now_ms: int) -> list[Found]:
         with closing(open_read_only(path)) as db:
             late = [one for one in waiting(db) if now_ms - one.since_ms > _LONG_MS]
     except sqlite3.Error as error:
-        return [Found("channels", "doubtful", f"{path}: {error}", "run this as the user that runs the collector")]
+        return [unreadable("channels", path, error)]
     if not late:
         return [Found("channels", "ok", "no message has waited for more than ten minutes")]
     return [_late(one, now_ms) for one in late]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agent.report import system_clock_state
 from collector.config import CollectorConfig
-from memfleet.doctor.finding import Found
+from memfleet.doctor.finding import Found, unreadable
 from telemetry.files import open_read_only
 
 _MIB = 2**20
@@ -22,9 +22,12 @@ def check_data_folder(config: CollectorConfig) -> Found:
     """Whether the data folder can be written and holds what it may grow to."""
     folder = Path(config.data_dir)
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not os.access(existing, os.W_OK):
-        advice = f"chown it to the user that runs the collector, or change data_dir: {existing}"
-        return Found("data folder", "wrong", f"{folder} cannot be written by this user", advice)
+    if not existing.is_dir():
+        return Found("data folder", "wrong", f"{existing} is a file, where a folder belongs", "move it away")
+    others = [path for path in (existing, *folder.glob("*")) if not os.access(path, os.W_OK)]
+    if others:
+        advice = f"chown it to the user that runs the collector, or change data_dir: {folder}"
+        return Found("data folder", "wrong", f"{others[0]} cannot be written by this user", advice)
     retention = config.retention
     taken = sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
     wanted = (retention.series_max_mb + retention.journal_max_mb) * _MIB - taken
@@ -47,7 +50,7 @@ def check_series(config: CollectorConfig) -> Found | None:
         with closing(open_read_only(path)) as db:
             found = db.execute("SELECT value FROM counters WHERE name = 'series_rows_crowded_out'").fetchone()
     except sqlite3.Error as error:
-        return Found("series", "doubtful", f"{path}: {error}", "run this as the user that runs the collector")
+        return unreadable("series", path, error)
     if not found or not found[0]:
         return None
     sentence = f"{found[0]:,} readings went before their {config.retention.raw_days} days were over, since it began"

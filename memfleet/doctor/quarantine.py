@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from memfleet.doctor.finding import Found
+from memfleet.doctor.finding import Found, unreadable
 from telemetry.files import open_read_only
 
 _DAY_MS = 86_400_000
@@ -22,7 +22,7 @@ def check_quarantine(directory: Path, now_ms: int) -> Iterator[Found]:
         with closing(open_read_only(path)) as db:
             found = db.execute(_RECENT, (now_ms - _DAY_MS,)).fetchall()
     except sqlite3.Error as error:
-        yield Found("quarantine", "wrong", f"{path}: {error}", "the collector's own log says why")
+        yield unreadable("quarantine", path, error)
         return
     for agent, reasons, rows in found:
         whose = f"of agent {agent}" if agent else "of nobody we know"

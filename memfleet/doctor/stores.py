@@ -11,7 +11,7 @@ from collector.stores.delivery import Answer
 from collector.stores.http import Connection
 from collector.stores.process import open_store
 from collector.stores.report import gone, refused, report
-from memfleet.doctor.finding import Found
+from memfleet.doctor.finding import Found, unreadable
 from telemetry.errors import MemfleetError
 
 _TIMEOUT_MS = (3_000, 10_000)
@@ -51,7 +51,7 @@ def check_refused(directory: Path, store: StoreConfig, now_ms: int) -> Found | N
     try:
         lately = [one for one in refused(path, _LOOKED_AT) if one[0] > now_ms - _LATELY_MS]
     except sqlite3.Error as error:
-        return Found(what, "doubtful", f"{path}: {error}", "run this as the user that runs the collector")
+        return unreadable(what, path, error)
     if not lately:
         return None
     many = f"{len(lately)} or more" if len(lately) == _LOOKED_AT else str(len(lately))
@@ -69,7 +69,7 @@ def check_waiting(directory: Path, store: StoreConfig) -> Found | None:
         told = report(path) if path.exists() else None
         lost = gone(path) if told else 0
     except sqlite3.Error as error:
-        return Found(what, "doubtful", f"{path}: {error}", "run this as the user that runs the collector")
+        return unreadable(what, path, error)
     if told is None:
         return None
     if lost > 0:

@@ -75,7 +75,10 @@ def test_a_full_disk_stops_acks_is_said_and_ends_by_itself(tmp_path: Path) -> No
         def stands_still() -> bool:
             fill(data)
             reasons = unready(statuses(data, (), wall_ms()), wall_ms())
-            return any("intake has written nothing" in reason for reason in reasons)
+            return any(
+                reason.startswith("intake has written nothing") and reason.endswith("s: the disk is full")
+                for reason in reasons
+            )
 
         wait_until(stands_still, "it is said")
         assert "the disk is full; nothing is acknowledged until it can be written again" in said(intake.log)
@@ -83,6 +86,7 @@ def test_a_full_disk_stops_acks_is_said_and_ends_by_itself(tmp_path: Path) -> No
         (data / "filler").unlink()
         wait_for_acks(under_test, held + 1)
         assert intake.own_deaths == lives, "without a restart"
+        assert f"{data / 'readings.journal'} is written again" in said(intake.log)
         under_test.rest()
         drained(under_test)
         report = verdict(under_test, Report())

@@ -10,6 +10,7 @@ import pytest
 from collector.config import CollectorConfig, Page
 from memfleet.adoption import adopt, move_in
 from telemetry.errors import ConfigError, EnvironmentFault, UsageError
+from telemetry.files import write_whole
 from telemetry.settings import Broker
 
 DEAD = CollectorConfig(fleet="plant", name="one", shards=("00", "01"))
@@ -51,6 +52,13 @@ def test_a_damaged_identity_is_said(tmp_path: Path) -> None:
     (tmp_path / "collector.json").write_text("{")
     with pytest.raises(EnvironmentFault, match=r"collector\.json"):
         move_in(DEAD, tmp_path)
+
+
+def test_a_place_that_cannot_be_written_is_said_and_nothing_is_left(tmp_path: Path) -> None:
+    (tmp_path / "collector.json").mkdir()
+    with pytest.raises(EnvironmentFault, match=r"collector\.json"):
+        write_whole(tmp_path / "collector.json", b"{}")
+    assert [file.name for file in tmp_path.iterdir()] == ["collector.json"]
 
 
 def test_where_logins_count_the_dead_one_keeps_its_own(tmp_path: Path) -> None:

@@ -190,7 +190,8 @@ def test_what_goes_wrong_is_one_clear_line(address: str, memfleet: Memfleet) -> 
     nobody = memfleet("devices", "--url", "http://127.0.0.1:9", status=1)
     assert nobody.startswith("memfleet: no collector answers at http://127.0.0.1:9 (connection refused); start one")
     assert nobody.count("\n") == 1
-    assert "not an address" in memfleet("devices", "--url", "nonsense", status=2)
+    for wrong in ("nonsense", "http://[::1"):
+        assert f"--url {wrong} is not an address" in memfleet("devices", "--url", wrong, status=2)
     assert "no device named 'nobody'" in memfleet("show", "nobody", "--url", address, status=2)
     assert "no device named 'nobody'" in memfleet("logs", "nobody", "--url", address, status=2)
     assert "/nowhere is no agent's folder" in memfleet("logs", "nobody", "--data", "/nowhere", status=2)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -20,6 +22,7 @@ from collector.records import Arrival, decode
 from memfleet.alone import alone_in
 from memfleet.part import shard_range
 from telemetry.errors import EnvironmentFault
+from telemetry.files import open_read_only
 from telemetry.journal import START, JournalReader
 from telemetry.settings import Broker
 from telemetry.topics import shard_of
@@ -208,6 +211,29 @@ def test_a_part_that_runs_already_is_not_run_twice(tmp_path: Path, part: str) ->
         done = run(*words)
     assert done.returncode == 1
     assert f"{own} is written by another process: end that one" in done.stderr
+
+
+def test_a_folder_that_is_removed_while_it_is_in_use_is_begun_anew(tmp_path: Path) -> None:
+    names = agents_of("00-ff", 1)
+    with mosquitto(tmp_path) as broker, talkers(names, broker.url, tmp_path) as (talker,):
+        file, data = config(tmp_path, "one", broker.url), tmp_path / "one"
+
+        def held() -> int:
+            with contextlib.suppress(sqlite3.Error), contextlib.closing(open_read_only(data / "series.db")) as db:
+                return int(db.execute("SELECT count(*) FROM heap").fetchone()[0])
+            return 0
+
+        def whole() -> bool:
+            talker.step()
+            return talker.delivered and held() > 0 and (data / "page.port").exists() and (data / "notify.db").exists()
+
+        with collect(tmp_path, file):
+            talker.say(10)
+            wait_until(whole, "readings are stored", tmp_path / "one.log")
+            while data.exists():  # they go on writing while it is emptied
+                shutil.rmtree(data, ignore_errors=True)
+            talker.say(20)
+            wait_until(whole, "those that come later are stored, too", tmp_path / "one.log")
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sqlite3
 import subprocess
 import threading
 from contextlib import closing
@@ -23,6 +25,7 @@ from collector.web.process import run
 from memfleet.cli import main
 from memfleet.doctor.broker import check_broker
 from memfleet.doctor.channels import check_channels
+from memfleet.doctor.finding import unreadable
 from memfleet.doctor.machine import check_clock, check_data_folder, check_series
 from memfleet.doctor.page import check_page
 from memfleet.doctor.quarantine import check_quarantine
@@ -160,6 +163,39 @@ def test_room_is_what_is_free_for_what_the_files_may_still_grow(
         file.truncate(150 * 2**20)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free_mib * 2**20))
     assert check_data_folder(config).state == state
+
+
+def test_what_is_in_the_way_of_the_data_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "data"
+    config = CollectorConfig(data_dir=str(file))
+    file.touch()
+    assert check_data_folder(config).sentence == f"{file} is a file, where a folder belongs"
+    file.unlink()
+    file.mkdir()
+    (file / "series.db").touch()
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path).name != "series.db")
+    found = check_data_folder(config)
+    assert (found.state, found.sentence) == ("wrong", f"{file}/series.db cannot be written by this user")
+
+
+def test_a_file_that_cannot_be_looked_into_is_said_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = CollectorConfig(data_dir=str(tmp_path))
+    (tmp_path / "series.db").write_bytes(b"no database" * 1000)
+    found = check_series(config)
+    assert found is not None
+    assert (found.sentence, found.advice) == (
+        f"{tmp_path}/series.db: file is not a database",
+        "the collector's own log says why",
+    )
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    found = check_series(config)
+    assert found is not None
+    assert found.advice == "run this as the user that runs the collector"
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    assert unreadable("series", tmp_path / "series.db", full).sentence == f"{tmp_path}/series.db: the disk is full"
 
 
 def test_readings_that_had_to_go_before_their_time_are_told(tmp_path: Path) -> None:
