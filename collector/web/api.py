@@ -1,7 +1,7 @@
 """The HTTP API, JSON under /api/v1. Page, commands and programs of others read the fleet here and act on it.
 
 Times are milliseconds since 1970, sizes bytes. A fault is answered with {"error": one sentence}: 400 wrong request,
-401 no token, 403 not allowed, 404 no such thing, 503 not there yet.
+401 no token, 403 not allowed, 404 no such thing, 405 not asked so, 503 not there yet.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, HTTPException, Query, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi.routing import APIRoute
+from starlette.routing import Match
 
 from collector.series import reader, runs
 from collector.series.rows import DeviceRow, Points
@@ -27,6 +29,8 @@ from collector.web.report import add_report
 from collector.web.services import Services
 from telemetry.errors import UsageError
 from telemetry.readings import KINDS
+
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def build_api(services: Services) -> APIRouter:
@@ -46,11 +50,24 @@ def build_api(services: Services) -> APIRouter:
             {"fleet": services.config.fleet, "ready": not reasons, "reasons": reasons, "processes": found}
         )
 
-    @api.get("/{path:path}", include_in_schema=False)
-    async def nothing(path: str) -> Response:
-        raise HTTPException(404, f"the API has no /api/v1/{path[:80]}")
-
+    _add_nothing(api)
     return api
+
+
+def _add_nothing(api: APIRouter) -> None:
+    """What is asked and is not there. Without it the page, which stands behind the API, would answer."""
+    routes = [route for route in api.routes if isinstance(route, APIRoute)]
+
+    @api.api_route("/{path:path}", methods=_METHODS, include_in_schema=False)
+    async def nothing(request: Request, path: str) -> Response:
+        known = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+        ways = sorted({method for route in known for method in route.methods or ()})
+        if not ways:
+            raise HTTPException(404, f"the API has no /api/v1/{path[:80]}")
+        allowed = ", ".join(ways)
+        raise HTTPException(
+            405, f"/api/v1/{path[:80]} is asked with {allowed}, not {request.method}", {"Allow": allowed}
+        )
 
 
 def _add_devices(api: APIRouter, services: Services) -> None:

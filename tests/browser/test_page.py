@@ -132,6 +132,28 @@ def test_the_fleet_is_found_filtered_and_kept_by_state(desk: Desk) -> None:
     page.close()
 
 
+def test_what_is_shown_of_the_fleet_stands_in_the_address_and_back_returns_to_it(desk: Desk) -> None:
+    page = desk.open("/?sort=nonsense&state=&page=x")
+    page.get_by_label("Find devices").fill("1")
+    page.get_by_role("button", name="Device", exact=True).click()
+    expect(page).to_have_url(f"{desk.address}/?find=1&sort=device")
+    page.get_by_role("link", name="kitchen-1").click()
+    expect(page).to_have_url(f"{desk.address}/device/kitchen-1")
+    page.go_back()
+    expect(page.get_by_label("Find devices")).to_have_value("1")
+    expect(page.get_by_role("columnheader", name="Device")).to_have_attribute("aria-sort", "ascending")
+    page.get_by_role("button", name="silent").click()
+    expect(page).to_have_url(f"{desk.address}/?find=1&state=silent&sort=device")
+    page.close()
+
+
+@pytest.mark.parametrize("path", ["/logs?at=x&within=y", "/device/kitchen-1?start=abc&end=-1"])
+def test_an_address_that_says_nothing_of_use_shows_the_usual(desk: Desk, path: str) -> None:
+    page = desk.open(path)
+    expect(page.get_by_role("heading").first).to_be_visible()
+    page.close()
+
+
 def test_a_link_is_followed_though_its_row_is_told_anew_while_it_is_pressed(desk: Desk) -> None:
     desk.send(*zephyr("pressed-1", wall_ms(), 5))
     page = desk.open("/")

@@ -24,7 +24,7 @@ from collector.web.page.fleet import memory_html
 from collector.web.page.frame import PATIENCE_S, frame
 from collector.web.page.live_chart import LiveChart
 from collector.web.page.panels import Line, Panel, Seen, Source, panels_of
-from collector.web.page.parts import markup
+from collector.web.page.parts import markup, number_in
 from collector.web.page.said import lines_html
 from collector.web.page.samples import MOST, Sample, SampleTable, samples_of
 from collector.web.page.timeline import timeline_html
@@ -50,7 +50,7 @@ def register(services: Services) -> None:
     """Serve the view at /device/NAME."""
 
     @ui.page("/device/{name}", response_timeout=PATIENCE_S)
-    async def device_page(request: Request, name: str, start: int = 0, end: int = 0) -> None:
+    async def device_page(request: Request, name: str, start: str = "", end: str = "") -> None:
         ui.page_title(f"{name} · memfleet")
         row, fleet = None, Fleet()
         with contextlib.suppress(EnvironmentFault):  # no series yet: no device either
@@ -61,7 +61,7 @@ def register(services: Services) -> None:
                 _unknown(services, name)
                 return
             now_ms = services.now_ms()
-            view = DeviceView(services, request, row, (min(max(0, start), now_ms), min(max(0, end), now_ms)))
+            view = DeviceView(services, request, row, (min(number_in(start), now_ms), min(number_in(end), now_ms)))
             await view.draw()
         ui.timer(1.0, view.refresh)
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import HTTPException, Request
 from nicegui import ui
@@ -18,7 +17,7 @@ from collector.series.firmware import FirmwareRow, firmwares, usual_update
 from collector.web.compare import differences
 from collector.web.fleet import Fleet
 from collector.web.page.frame import PATIENCE_S, frame
-from collector.web.page.parts import choice, markup, table_html
+from collector.web.page.parts import choice, keep_address, markup, table_html
 from collector.web.services import Services
 from telemetry.errors import EnvironmentFault
 
@@ -69,8 +68,7 @@ class Comparison:
     async def _choose(self, before: str = "", after: str = "", days: str = "") -> None:
         self._before, self._after = before or self._before, after or self._after
         self._days = days if days in _SPANS else self._days
-        query = urlencode({"before": self._before, "after": self._after})
-        ui.run_javascript(f"history.replaceState(null, '', '?{query}')")
+        keep_address(before=self._before, after=self._after)
         await self.compare()
 
     async def compare(self) -> None:

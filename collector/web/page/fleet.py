@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from html import escape
 
 from fastapi import Request
@@ -12,13 +13,14 @@ from collector.series.rows import AlertRow, DeviceRow
 from collector.web.fleet import STATES, Fleet, fullness, left_ms
 from collector.web.page import text
 from collector.web.page.frame import PATIENCE_S, frame
-from collector.web.page.parts import field, markup, switch, turn_switch
+from collector.web.page.parts import FIND_MOST, field, keep_address, markup, number_in, switch, turn_switch
 from collector.web.services import Services
 from telemetry.errors import EnvironmentFault
 
 ROWS = 50
+_WORST = "worst"
 _COLUMNS = {
-    "State": "worst", "Device": "device", "Platform": "platform", "Firmware": "firmware", "Memory, KiB": "fullest",
+    "State": _WORST, "Device": "device", "Platform": "platform", "Firmware": "firmware", "Memory, KiB": "fullest",
     "Outlook": "", "Last seen": "heard",
 }  # fmt: skip
 """The columns, and what the fleet is ordered by when one is pressed."""
@@ -29,25 +31,35 @@ def register(services: Services) -> None:
     """Serve the view at /."""
 
     @ui.page("/", title="memfleet", response_timeout=PATIENCE_S)
-    async def fleet_page(request: Request, find: str = "", state: str = "") -> None:
+    async def fleet_page(request: Request, find: str = "", state: str = "", sort: str = "", page: str = "") -> None:
         fleet = Fleet()
         with contextlib.suppress(EnvironmentFault):
             fleet = await services.fleet.look()
         with frame(services, request, "/", fleet):
-            view = FleetTable(services, find, {state} & set(STATES))
+            states = set(state.split(",")) & set(STATES)
+            order = sort if sort.removeprefix("-") in filter(None, _COLUMNS.values()) else _WORST
+            view = FleetTable(services, Shown(find[:FIND_MOST], states, order, max(0, number_in(page) - 1) * ROWS))
             view.show(fleet)
         ui.timer(1.0, view.refresh)
+
+
+@dataclass(slots=True)
+class Shown:
+    """What of the fleet is shown: devices that are found, of these states (empty: of all), in that order, from the
+    `first` of them on."""
+
+    find: str
+    states: set[str]
+    order: str
+    first: int
 
 
 class FleetTable:
     """The table with its filter, as one browser sees it."""
 
-    def __init__(self, services: Services, find: str, states: set[str]) -> None:
+    def __init__(self, services: Services, shown: Shown) -> None:
         self._services = services
-        self._find = find
-        self._states = states
-        self._first = 0
-        self._order = "worst"
+        self._shown = shown
         self._fleet = Fleet()
         with ui.element("div") as self._empty:
             markup(_empty_html(services.config.broker.url)).classes("card empty")
@@ -58,7 +70,7 @@ class FleetTable:
 
     def _build_tools(self) -> None:
         with ui.element("div").classes("tools"):
-            field("Find devices", "Find a device, board, firmware …", self._find, self._search)
+            field("Find devices", "Find a device, board, firmware …", self._shown.find, self._search)
             self._chips = {state: self._chip(state) for state in STATES}
             ui.element("div").classes("grow")
             self._position = markup("", "span").classes("quiet number").props("role=status")
@@ -66,7 +78,7 @@ class FleetTable:
             self._on = self._step("Next", ROWS)
 
     def _chip(self, state: str) -> ui.html:
-        return switch("", on=state in self._states).on("click", lambda: self._toggle(state))
+        return switch("", on=state in self._shown.states).on("click", lambda: self._toggle(state))
 
     def _step(self, words: str, rows: int) -> ui.html:
         return markup(words, "button").classes("plain").on("click", lambda: self._turn(rows))
@@ -96,9 +108,10 @@ class FleetTable:
         self._fleet = fleet
         self._empty.visible = not fleet.devices
         self._full.visible = bool(fleet.devices)
-        found = fleet.select(self._find, tuple(self._states), order=self._order)
-        self._first = max(0, min(self._first, (len(found) - 1) // ROWS * ROWS))
-        shown = found[self._first : self._first + ROWS]
+        asked = self._shown
+        found = fleet.select(asked.find, tuple(asked.states), order=asked.order)
+        asked.first = max(0, min(asked.first, (len(found) - 1) // ROWS * ROWS))
+        shown = found[asked.first : asked.first + ROWS]
         now_ms = self._services.now_ms()
         for index, row in enumerate(self._rows):
             device = shown[index] if index < len(shown) else None
@@ -107,32 +120,36 @@ class FleetTable:
             self._chips[state].content = f"{text.state_html(state)} <span class='number'>{count:,}</span>"
         for order, head in self._heads.items():
             ways = ("ascending", "descending") if order in _NAMES else ("descending", "ascending")
-            head.props["aria-sort"] = dict(zip((order, f"-{order}"), ways, strict=True)).get(self._order, "none")
-        last = self._first + len(shown)
-        self._position.content = f"{self._first + 1:,}–{last:,} of {len(found):,}" if found else "No device matches"
-        self._back.props["disabled"] = self._first == 0
+            head.props["aria-sort"] = dict(zip((order, f"-{order}"), ways, strict=True)).get(asked.order, "none")
+        last = asked.first + len(shown)
+        self._position.content = f"{asked.first + 1:,}–{last:,} of {len(found):,}" if found else "No device matches"
+        self._back.props["disabled"] = asked.first == 0
         self._on.props["disabled"] = last >= len(found)
 
     def _search(self, find: str) -> None:
-        self._find = find
-        self._first = 0
-        self.show(self._fleet)
+        self._shown.find = find
+        self._choose(0)
 
     def _toggle(self, state: str) -> None:
-        self._states ^= {state}
-        turn_switch(self._chips[state], on=state in self._states)
-        self._first = 0
-        self.show(self._fleet)
+        self._shown.states ^= {state}
+        turn_switch(self._chips[state], on=state in self._shown.states)
+        self._choose(0)
 
     def _sort(self, order: str) -> None:
         """By that column; pressed again, the other way round."""
-        self._order = f"-{order}" if self._order == order else order
-        self._first = 0
-        self.show(self._fleet)
+        self._shown.order = f"-{order}" if self._shown.order == order else order
+        self._choose(0)
 
     def _turn(self, rows: int) -> None:
-        self._first += rows
+        self._choose(self._shown.first + rows)
+
+    def _choose(self, first: int) -> None:
+        now = self._shown
+        now.first = first
         self.show(self._fleet)
+        order = now.order if now.order != _WORST else ""
+        page = now.first // ROWS + 1 if now.first else 0
+        keep_address(find=now.find, state=",".join(sorted(now.states)), sort=order, page=page)
 
 
 def row_html(device: DeviceRow, alert: AlertRow | None, now_ms: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import Request
 from nicegui import ui
@@ -13,7 +12,7 @@ from nicegui import ui
 from collector.series.lines import LEVELS, Asked, lines
 from collector.web.fleet import Fleet
 from collector.web.page.frame import PATIENCE_S, fill, frame
-from collector.web.page.parts import choice, field, markup, moment
+from collector.web.page.parts import FIND_MOST, choice, field, keep_address, markup, moment, number_in
 from collector.web.page.said import lines_html
 from collector.web.services import Services
 from telemetry.clock import monotonic_ms
@@ -43,26 +42,20 @@ class Search:
         start, end = (self.at_ms - reach_ms, self.at_ms + reach_ms) if self.at_ms else (now_ms - reach_ms, now_ms)
         return Asked(start, end, self.device or None, self.level, self.text, _MOST_LINES)
 
-    def query(self) -> str:
-        """The same as the query of an address."""
-        told = {"find": self.text, "device": self.device, "level": self.level, "at": self.at_ms, "within": self.within}
-        return urlencode({name: value for name, value in told.items() if value})
-
 
 def register(services: Services) -> None:
     """Serve the view at /logs."""
 
     @ui.page("/logs", title="Logs · memfleet", response_timeout=PATIENCE_S)
     async def logs_page(
-        request: Request, find: str = "", device: str = "", level: str = "", at: int = 0, within: str = ""
+        request: Request, find: str = "", device: str = "", level: str = "", at: str = "", within: str = ""
     ) -> None:
         fleet = Fleet()
         with contextlib.suppress(EnvironmentFault):
             fleet = await services.fleet.look()
-        known = within if within in _WITHIN else _AROUND if at else _BACK
-        search = Search(
-            find[:200], device[:200], level if level in LEVELS else "", min(max(0, at), services.now_ms()), known
-        )
+        at_ms = min(number_in(at), services.now_ms())
+        known = within if within in _WITHIN else _AROUND if at_ms else _BACK
+        search = Search(find[:FIND_MOST], device[:FIND_MOST], level if level in LEVELS else "", at_ms, known)
         with frame(services, request, "/logs", fleet):
             view = LogView(services, search)
             await fill(view.refresh)
@@ -90,8 +83,8 @@ class LogView:
             self._lines = markup("").classes("log whole").props("role=log tabindex=0")
 
     async def _change(self, **changes: Any) -> None:
-        self._search = replace(self._search, **changes)
-        ui.run_javascript(f"history.replaceState(null, '', '?{self._search.query()}')")
+        now = self._search = replace(self._search, **changes)
+        keep_address(find=now.text, device=now.device, level=now.level, at=now.at_ms, within=now.within)
         await self.refresh()
 
     async def follow(self) -> None:

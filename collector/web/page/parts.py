@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import Any
+from urllib.parse import urlencode
 
 from nicegui import ui
+
+FIND_MOST = 200
+"""Characters of what somebody looks for."""
+_DIGITS = 16
+"""Times in an address have fewer, and the numbers of pages."""
 
 
 def markup(content: str, tag: str = "div") -> ui.html:
@@ -46,12 +52,12 @@ def choice(
 
 def field(label: str, hint: str, text: str, act: Callable[[str], Any]) -> ui.element:
     """A field to type into; `act` gets the text a few times a second while somebody types."""
-    place = ui.element("input").classes("find").props("type=search")
+    place = ui.element("input").classes("find").props("type=search autocomplete=off")
     place.props["placeholder"] = hint
     place.props["defaultValue"] = text  # as `value` it would undo what is being typed at each update
     place.props["aria-label"] = label
     handler = "event => emit(event.target.value)"
-    return place.on("input", lambda event: act(str(event.args)[:200]), js_handler=handler, throttle=0.2)
+    return place.on("input", lambda event: act(str(event.args)[:FIND_MOST]), js_handler=handler, throttle=0.2)
 
 
 def moment(label: str, at_ms: int, act: Callable[[int], Any]) -> ui.element:
@@ -59,6 +65,18 @@ def moment(label: str, at_ms: int, act: Callable[[int], Any]) -> ui.element:
     place = ui.element("moment-field").props(f"ms={at_ms}")
     place.props["label"] = label
     return place.on("moment", lambda event: act(int(event.args)), js_handler="event => emit(event.detail)")
+
+
+def keep_address(**told: str | int) -> None:
+    """Let the address of the browser say what is shown, so that it can be sent on and Back returns to it. What is empty
+    or 0 is left out."""
+    query = urlencode({name: value for name, value in told.items() if value})
+    ui.run_javascript(f"history.replaceState(null, '', location.pathname + '{f'?{query}' if query else ''}')")
+
+
+def number_in(text: str) -> int:
+    """A number of an address; 0 where there is none."""
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < _DIGITS else 0
 
 
 def table_html(columns: Sequence[str], rows: Iterable[Sequence[str]], classes: str = "list") -> str:

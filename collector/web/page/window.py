@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from nicegui import ui
 
-from collector.web.page.parts import markup, moment, switch, turn_switch
+from collector.web.page.parts import keep_address, markup, moment, switch, turn_switch
 
 _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
@@ -107,8 +107,7 @@ class WindowTools:
         self.window = window
         self._show()
         start, end = window.between(0) if window.end_ms is not None else (0, 0)
-        query = f"?start={start}&end={end}" if end else ""
-        ui.run_javascript(f"history.replaceState(null, '', location.pathname + '{query}')")
+        keep_address(start=start, end=end)
         await self._changed()
 
     def _show(self) -> None:

@@ -170,6 +170,23 @@ def test_a_wrong_request_gets_one_clear_sentence(running: Running, path: str, st
     assert words in answer.json()["error"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "said"),
+    [
+        ("POST", "devices", 405, "/api/v1/devices is asked with GET, not POST"),
+        ("DELETE", "silences", 405, "/api/v1/silences is asked with GET, POST, not DELETE"),
+        ("GET", "alerts/acknowledge", 405, "/api/v1/alerts/acknowledge is asked with POST, not GET"),
+        ("PUT", "nonsense", 404, "the API has no /api/v1/nonsense"),
+    ],
+)
+def test_what_is_asked_the_wrong_way_is_not_answered_by_the_page(
+    running: Running, method: str, path: str, status: int, said: str
+) -> None:
+    answer = running.http.request(method, f"/api/v1/{path}")
+    assert (answer.status_code, answer.json()["error"]) == (status, said)
+    assert answer.headers.get("Allow", "") == (said.partition(" with ")[2].partition(", not")[0])
+
+
 def test_only_what_there_is_can_be_acknowledged(running: Running) -> None:
     answer = running.http.post("/api/v1/alerts/acknowledge", json={"key": "leak|meter-42|process|"})
     assert answer.status_code == 404
