@@ -9,6 +9,8 @@ mosquitto does) would end our own connection when a second one came by our login
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -50,23 +52,35 @@ def move_in(config: CollectorConfig, directory: Path) -> None:
         _write(directory, own)
 
 
-def adopt(config: CollectorConfig, directory: Path, place: int) -> CollectorConfig:
+@contextlib.contextmanager
+def taken_over(directory: Path, adopter: str) -> Iterator[None]:
+    """Write down who adopted the folder, which nobody else may hold by then; it stays so unless the block ends in a
+    UsageError: who cannot begin has taken nothing over."""
+    known = _identity(directory)
+    if known.adopted_by == adopter:
+        yield
+        return
+    _write(directory, msgspec.structs.replace(known, adopted_by=adopter))
+    try:
+        yield
+    except UsageError:
+        _write(directory, known)
+        raise
+
+
+def adopted_settings(config: CollectorConfig, directory: Path, place: int) -> CollectorConfig:
     """The settings that run a dead collector's folder: its name and shards with our broker, stores and rules.
 
     `place` (from 1 on) numbers the adopted folders: their pages listen that much above ours. UsageError when the
     folder is no collector's or of another fleet.
     """
-    known = _read(directory)
-    if known is None:
-        raise UsageError(f"--adopt {directory}: there is no {FILE} of a collector in it")
+    known = _identity(directory)
     if known.fleet != config.fleet:
         raise UsageError(f"--adopt {directory}: it is of fleet {known.fleet}, this collector serves {config.fleet}")
     if known.name == config.name:
         raise UsageError(
             f"--adopt {directory}: it is of a collector named {known.name} too; the broker needs two names"
         )
-    if known.adopted_by != config.name:
-        _write(directory, msgspec.structs.replace(known, adopted_by=config.name))
     port = config.page.port + place if config.page.port else 0
     return msgspec.structs.replace(
         config,
@@ -88,6 +102,13 @@ def _login(own: Broker, directory: Path) -> Broker:
             "url, ca_file, cert_file and key_file; by ours the broker would take it for this collector"
         )
     return own
+
+
+def _identity(directory: Path) -> Identity:
+    known = _read(directory)
+    if known is None:
+        raise UsageError(f"--adopt {directory}: there is no {FILE} of a collector in it")
+    return known
 
 
 def _read(directory: Path) -> Identity | None:

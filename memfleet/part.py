@@ -18,7 +18,7 @@ from typing import NamedTuple
 from collector.config import CollectorConfig
 from collector.consumer import Stop
 from collector.ownfile import own_files
-from memfleet.adoption import adopt, move_in
+from memfleet.adoption import adopted_settings, move_in, taken_over
 from memfleet.lifeline import die_with_parent, stop_on_signals
 from memfleet.program import run_program
 from telemetry.claim import Claim
@@ -42,17 +42,14 @@ def part_names(config: CollectorConfig) -> list[str]:
 
 
 def run_part(name: str, config: CollectorConfig, directory: Path, stop: Stop) -> None:
-    """Run one part until stopped. UsageError for a name that is none, EnvironmentFault while it runs already."""
+    """Run one part until stopped. UsageError for a name that is none."""
     if name not in part_names(config):
         raise UsageError(f"no part {name!r}; this configuration has {', '.join(part_names(config))}")
-    make_folder(directory)
-    file = own_files([store.name for store in config.stores])[name]
-    with contextlib.closing(Claim(directory / file)):
-        if name in _MODULES:
-            importlib.import_module(_MODULES[name]).run(config, directory, stop)
-        else:
-            stores = importlib.import_module("collector.stores.process")
-            stores.run(config, directory, stop, name.removeprefix("store:"))
+    if name in _MODULES:
+        importlib.import_module(_MODULES[name]).run(config, directory, stop)
+    else:
+        stores = importlib.import_module("collector.stores.process")
+        stores.run(config, directory, stop, name.removeprefix("store:"))
 
 
 class Asked(NamedTuple):
@@ -67,7 +64,7 @@ class Asked(NamedTuple):
         """The settings of each, its own first. UsageError, ConfigError."""
         owned = tuple(shard_range(self.shards)) if self.shards else None
         own = load(CollectorConfig, self.config, os.environ, shards=owned)
-        return [own, *(adopt(own, folder, place) for place, folder in enumerate(self.adopted, 1))]
+        return [own, *(adopted_settings(own, folder, place) for place, folder in enumerate(self.adopted, 1))]
 
     def command(self, part: str) -> list[str]:
         """A command line that runs one part of the last of them, with this very Python."""
@@ -78,14 +75,28 @@ class Asked(NamedTuple):
 
 
 def run_alone(asked: Asked, part: str) -> None:
-    """Run one part of the last collector until a signal ends it."""
+    """Run one part of the last collector until a signal ends it. EnvironmentFault while it runs already."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    config = asked.collectors()[-1]
+    own, *adopted = asked.collectors()
+    config = adopted[-1] if adopted else own
+    directory = Path(config.data_dir)
     die_with_parent()
-    if not asked.adopted:
-        move_in(config, Path(config.data_dir))
-    run_part(part, config, Path(config.data_dir), stop_on_signals())
+    with contextlib.closing(_claim(part, config, directory)), contextlib.ExitStack() as folder:
+        if adopted:
+            folder.enter_context(taken_over(directory, own.name))
+        else:
+            move_in(config, directory)
+        run_part(part, config, directory, stop_on_signals())
+
+
+def _claim(part: str, config: CollectorConfig, directory: Path) -> Claim:
+    """The right to be the one that runs it there."""
+    file = own_files([store.name for store in config.stores]).get(part)
+    if file is None:
+        raise UsageError(f"no part {part!r}; this configuration has {', '.join(part_names(config))}")
+    make_folder(directory)
+    return Claim(directory / file)
 
 
 def shard_range(text: str) -> list[str]:

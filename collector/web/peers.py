@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from collector.config import CollectorConfig
 from collector.web.access import read_token
+from collector.web.answers import Answer, Incidents
 from telemetry.clock import monotonic_ms
 from telemetry.errors import ConfigError, EnvironmentFault
 
@@ -56,9 +59,16 @@ class Peers:
                 self._known[active] = monotonic_ms(), told
             return told
 
-    async def get(self, peer: str, path: str, **query: Any) -> Any:
-        """A peer's answer of GET /api/v1/PATH; EnvironmentFault when there is none."""
-        return await self._call(peer, "GET", path, params=query)
+    async def get(self, peer: str, path: str, form: type[Answer], **query: Any) -> Any:
+        """A peer's answer of GET /api/v1/PATH; EnvironmentFault when there is none of that form."""
+        told = await self._call(peer, "GET", path, params=query)
+        try:
+            form.model_validate(told, extra="ignore")  # a later version may say more
+        except ValidationError as error:
+            (first, *_) = error.errors()
+            place = ".".join(str(part) for part in ("answer", *first["loc"]))
+            raise EnvironmentFault(f"peer {peer} answers something else: {place}: {first['msg']}", retry=True) from None
+        return told
 
     async def post(self, peer: str, path: str, body: Mapping[str, Any]) -> None:
         """POST to a peer; EnvironmentFault when it does not take it."""
@@ -72,7 +82,7 @@ class Peers:
 
     async def _incidents(self, peer: str, active: bool) -> Told:
         try:
-            answer = await self._call(peer, "GET", "incidents", params={"active": active, "limit": _MOST})
+            answer = await self.get(peer, "incidents", Incidents, active=active, limit=_MOST)
         except EnvironmentFault as fault:
             at_ms, last = self._answers.get((peer, active), (0, Told(peer)))
             is_recent = monotonic_ms() - at_ms <= _KEPT_MS
@@ -93,5 +103,6 @@ class Peers:
             why = str(error) or type(error).__name__
             raise EnvironmentFault(f"peer {peer} does not answer: {why}", retry=True) from None
         if not answer.is_success:
-            raise EnvironmentFault(f"peer {peer}: {told.get('error', answer.status_code)}", retry=True)
+            said = told.get("error") if isinstance(told, dict) else None
+            raise EnvironmentFault(f"peer {peer}: {said or f'status {answer.status_code}'}", retry=True)
         return told

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from collector.config import CollectorConfig
 from collector.web.desk import DeskBook
 from collector.web.files import ReadOnlyFile
 from collector.web.fleet import FleetView
-from collector.web.peers import Peers
 from collector.web.status import Health
+
+if TYPE_CHECKING:
+    from collector.web.peers import (
+        Peers,
+    )  # which knows the form of all answers, and so of what is made by means of these
 
 
 @dataclass(frozen=True, slots=True)

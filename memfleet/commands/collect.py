@@ -15,7 +15,7 @@ import typer
 
 from collector.config import CollectorConfig
 from collector.web.status import NEEDED, statuses, unready
-from memfleet.adoption import move_in, still_ours
+from memfleet.adoption import move_in, still_ours, taken_over
 from memfleet.alone import alone_in
 from memfleet.lifeline import die_with_parent, read_anew_on_hangup, stop_on_signals
 from memfleet.part import Asked, part_names, run_alone
@@ -62,6 +62,8 @@ def command(
             advice = "end that one, or give this one a data_dir and a name of its own"
             folders.enter_context(alone_in(Path(one.data_dir), "memfleet collect", advice))
         move_in(settings, Path(settings.data_dir))
+        for one in adopted:
+            folders.enter_context(taken_over(Path(one.data_dir), settings.name))
         _run(asked, settings, adopted)
 
 

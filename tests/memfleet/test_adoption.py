@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from collector.config import CollectorConfig, Page
-from memfleet.adoption import adopt, move_in
+from memfleet.adoption import adopted_settings, move_in, taken_over
 from telemetry.errors import ConfigError, EnvironmentFault, UsageError
 from telemetry.files import write_whole
 from telemetry.settings import Broker
@@ -19,33 +19,50 @@ LIVING = CollectorConfig(fleet="plant", name="other", shards=("02",), page=Page(
 
 def test_an_adopted_folder_keeps_its_name_and_shards_and_gets_our_surroundings(tmp_path: Path) -> None:
     move_in(DEAD, tmp_path)
-    adopted = adopt(LIVING, tmp_path, 1)
+    adopted = adopted_settings(LIVING, tmp_path, 1)
     assert (adopted.name, adopted.shards, adopted.data_dir) == ("one", ("00", "01"), str(tmp_path))
     assert (adopted.broker, adopted.page.port) == (LIVING.broker, 8081)
-    assert adopt(LIVING, tmp_path, 1) == adopted
+    assert adopted_settings(LIVING, tmp_path, 1) == adopted
 
 
 def test_the_dead_one_that_returns_is_refused_its_folder(tmp_path: Path) -> None:
     move_in(DEAD, tmp_path)
-    adopt(LIVING, tmp_path, 1)
+    with taken_over(tmp_path, "other"):
+        pass
     with pytest.raises(EnvironmentFault, match="was adopted by collector other"):
         move_in(DEAD, tmp_path)
+
+
+def test_who_cannot_begin_has_taken_nothing_over(tmp_path: Path) -> None:
+    move_in(DEAD, tmp_path)
+    before = (tmp_path / "collector.json").read_bytes()
+    with pytest.raises(UsageError, match="no rules"), taken_over(tmp_path, "other"):
+        raise UsageError("no rules")
+    assert (tmp_path / "collector.json").read_bytes() == before
+    adopted_settings(LIVING, tmp_path, 1)
+    assert (tmp_path / "collector.json").read_bytes() == before, "to look at it is not to take it"
+    with taken_over(tmp_path, "other"):
+        pass
+    with pytest.raises(UsageError, match="no rules"), taken_over(tmp_path, "other"):
+        raise UsageError("no rules")
+    with pytest.raises(EnvironmentFault, match="was adopted by collector other"):
+        move_in(DEAD, tmp_path)  # what was taken over before stays so
 
 
 def test_a_collector_may_return_to_its_own_folder_with_other_shards(tmp_path: Path) -> None:
     move_in(DEAD, tmp_path)
     move_in(CollectorConfig(fleet="plant", name="one", shards=("05",)), tmp_path)
-    assert adopt(LIVING, tmp_path, 1).shards == ("05",)
+    assert adopted_settings(LIVING, tmp_path, 1).shards == ("05",)
 
 
 def test_only_a_collectors_folder_of_the_same_fleet_can_be_adopted(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no collector\.json"):
-        adopt(LIVING, tmp_path, 1)
+        adopted_settings(LIVING, tmp_path, 1)
     move_in(DEAD, tmp_path)
     with pytest.raises(UsageError, match="of fleet plant, this collector serves mill"):
-        adopt(CollectorConfig(fleet="mill", name="other"), tmp_path, 1)
+        adopted_settings(CollectorConfig(fleet="mill", name="other"), tmp_path, 1)
     with pytest.raises(UsageError, match="needs two names"):
-        adopt(DEAD, tmp_path, 1)
+        adopted_settings(DEAD, tmp_path, 1)
 
 
 def test_a_damaged_identity_is_said(tmp_path: Path) -> None:
@@ -65,9 +82,9 @@ def test_where_logins_count_the_dead_one_keeps_its_own(tmp_path: Path) -> None:
     move_in(DEAD, tmp_path)
     living = msgspec.structs.replace(LIVING, broker=Broker(url="mqtts://lab:8883", username="other"))
     with pytest.raises(UsageError, match=r"own login into .*broker\.toml"):
-        adopt(living, tmp_path, 1)
+        adopted_settings(living, tmp_path, 1)
     (tmp_path / "broker.toml").write_text('url = "mqtts://lab:8883"\nusername = "one"\n')
-    assert adopt(living, tmp_path, 1).broker == Broker(url="mqtts://lab:8883", username="one")
+    assert adopted_settings(living, tmp_path, 1).broker == Broker(url="mqtts://lab:8883", username="one")
     (tmp_path / "broker.toml").write_text("user = 1\n")
     with pytest.raises(ConfigError, match="user"):
-        adopt(living, tmp_path, 1)
+        adopted_settings(living, tmp_path, 1)

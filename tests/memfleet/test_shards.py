@@ -196,6 +196,19 @@ def test_a_second_collector_is_refused_the_folder(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["lock"]
 
 
+def test_a_collector_that_runs_is_not_adopted(tmp_path: Path) -> None:
+    one, other = (config(tmp_path, name, "mqtt://127.0.0.1:9") for name in ("one", "other"))
+    identity = tmp_path / "one" / "collector.json"
+    with collect(tmp_path, one):
+        wait_until((tmp_path / "one" / "readings.journal").exists, "its intake runs", tmp_path / "one.log")
+        before = identity.read_bytes()
+        done = run("collect", "--config", other, "--adopt", tmp_path / "one")
+        assert (done.returncode, "another `memfleet collect` keeps its data in" in done.stderr) == (2, True)
+        done = run("collect", "--config", other, "--adopt", tmp_path / "one", "--only", "intake")
+        assert (done.returncode, "is written by another process" in done.stderr) == (1, True)
+        assert identity.read_bytes() == before
+
+
 @pytest.mark.parametrize("part", ["intake", "series", "notify", "page", "store:far"])
 def test_a_part_that_runs_already_is_not_run_twice(tmp_path: Path, part: str) -> None:
     """Two would each go on from what is in the file: what they count would be doubled, a message go out twice."""

@@ -12,6 +12,7 @@ from fastapi import Request
 from nicegui import ui
 
 from collector.series.lines import Asked, LineRow
+from collector.web.answers import IncidentWhole, Lines
 from collector.web.fleet import Fleet
 from collector.web.folding import Folded, Part, story_of
 from collector.web.incidents import REACH_MS, incident_of, lines_of
@@ -105,7 +106,8 @@ class IncidentView:
 
     async def _members_of(self, part: Part) -> list[tuple[str, dict[str, Any]]]:
         key = part.incident["key"]
-        found = await (self._services.peers.get(part.peer, "incident", key=key) if part.peer else self._own(key))
+        peers = self._services.peers
+        found = await (peers.get(part.peer, "incident", IncidentWhole, key=key) if part.peer else self._own(key))
         return [(part.peer, member) for member in found["members"]]
 
     async def _own(self, key: str) -> dict[str, Any]:
@@ -114,7 +116,7 @@ class IncidentView:
     async def _lines_of(self, part: Part) -> Sequence[LineRow]:
         key = part.incident["key"]
         if part.peer:
-            answer = await self._services.peers.get(part.peer, "incident/lines", key=key, limit=_MOST_LINES)
+            answer = await self._services.peers.get(part.peer, "incident/lines", Lines, key=key, limit=_MOST_LINES)
             return msgspec.convert(answer["lines"], list[LineRow])
         asked = Asked(0, 0, limit=_MOST_LINES)
         return await self._services.slow_series.ask(lines_of, key, REACH_MS, asked)

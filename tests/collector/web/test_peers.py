@@ -26,7 +26,16 @@ class Other:
     url: str = ""
     wait_s: float = 0.0
     status: int = 200
+    says: object = None
     done: list[object] = field(default_factory=list)
+
+
+LEAK = {
+    "key": "leak", "status": "firing", "rule": "leak", "severity": "critical", "since_ms": 1, "at_ms": 2,
+    "lasted_ms": 1, "devices": 1, "firing": 1, "first": "d", "worst": "d", "reason": "It grows.", "kind": "heap",
+    "names": ["k"], "platform": "esp32", "firmware": "1", "numbers": {}, "ended": "", "acknowledged_ms": 0,
+    "acknowledged_by": "", "silenced_until_ms": 0, "of_a_later_version": True,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -35,7 +44,7 @@ def other() -> Iterator[Other]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self._answer({"incidents": [{"key": "leak"}]})
+            self._answer({"incidents": [LEAK]} if busy.says is None else busy.says)
 
         def do_POST(self) -> None:
             busy.done.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
@@ -76,9 +85,32 @@ def test_what_a_peer_said_a_moment_ago_stands_while_it_does_not_answer(
 
     monkeypatch.setattr(peers, "_LOOK_S", LIMIT_S)
     first, busy, gone = asyncio.run(looks())
-    assert first == Told(other.url, ({"key": "leak"},))
-    assert busy == Told(other.url, first.incidents, f"peer {other.url}: 503")
+    assert first == Told(other.url, (LEAK,))
+    assert busy == Told(other.url, first.incidents, f"peer {other.url}: status 503")
     assert gone == Told(other.url, (), busy.fault)
+
+
+@pytest.mark.parametrize(
+    ("status", "says", "fault"),
+    [
+        (200, {}, " answers something else: answer.incidents: Field required"),
+        (200, {"incidents": [{"key": "leak"}]}, " answers something else: answer.incidents.0.status: Field required"),
+        (200, [], " answers something else: answer: Input should be a valid dictionary or instance of Incidents"),
+        (500, [], ": status 500"),
+        (401, {"error": "no"}, ": no"),
+    ],
+)
+def test_what_is_no_collector_of_ours_is_a_fault_of_that_peer_alone(
+    other: Other, status: int, says: object, fault: str
+) -> None:
+    async def look() -> list[Told]:
+        asked = of(other)
+        told = await asked.incidents(active=True)
+        await asked.close()
+        return told
+
+    other.status, other.says = status, says
+    assert asyncio.run(look()) == [Told(other.url, (), f"peer {other.url}{fault}")]
 
 
 def test_what_is_asked_of_a_slow_peer_is_waited_for(other: Other, monkeypatch: pytest.MonkeyPatch) -> None:
