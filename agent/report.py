@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from agent.outbox import Outbox
+from telemetry.clock import monotonic_ms
 from telemetry.errors import WireError
 from telemetry.pace import PERIODS
 from telemetry.readings import SILENT_AFTER, About, Reading, Value
@@ -28,7 +29,14 @@ class Report:
     `clock_state` says what the stamps are worth: synchronised, unsynchronised, untrusted or unknown.
     """
 
-    def __init__(self, name: str, version: str, outbox: Outbox, clock_state: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        outbox: Outbox,
+        clock_state: Callable[[], str],
+        up_ms: Callable[[], int] = monotonic_ms,
+    ) -> None:
         self._name = name
         self._version = version
         self._outbox = outbox
@@ -37,12 +45,10 @@ class Report:
         outbox.set_boot(_own(name), self._boot)
         self._reset_reason = outbox.recall(_END).get("", "")
         outbox.remember(_END, "")
-        self._started_ms: int | None = None
+        self._up_ms, self._started_ms = up_ms, up_ms()
 
     def reading(self, now_ms: int, folder: Path, consoles: Mapping[str, int] | None = None) -> Reading:
         """The agent at `now_ms` (the clock that stamps its readings); `consoles` is what it has to say of these."""
-        if self._started_ms is None:
-            self._started_ms = now_ms
         values: dict[str, Value] = {
             "outbox_depth": self._outbox.depth,
             "oldest_age_ms": self._oldest_age_ms(now_ms),
@@ -54,7 +60,7 @@ class Report:
         }
         if self._reset_reason:
             values["reset_reason"] = self._reset_reason
-        uptime_ms = max(0, now_ms - self._started_ms)
+        uptime_ms = self._up_ms() - self._started_ms  # the wall clock may be set meanwhile
         return Reading(self._name, "agent", (), now_ms, values, self._boot, uptime_ms)
 
     def about(self) -> About:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 WRONG_S = 60
 """A clock that is off by more is wrong: the way takes seconds."""
+OLDEST_MS = 365 * 24 * 3600 * 1000
+NEWEST_MS = 5 * 60 * 1000
+"""Readings may be stamped from a year before they were received to five minutes after; others are refused."""
 BEHIND_MS = "clock_behind_ms"
 """The field that intake adds to what an agent says of itself by a wrong clock; negative where that is ahead."""
 _WAITS_MS = 10_000

@@ -18,10 +18,10 @@ from typing import TypeGuard
 
 from msgspec.structs import replace
 
+from collector.agentclock import NEWEST_MS, OLDEST_MS
 from collector.intake.boots import ANY_EPOCH
 from collector.intake.clocks import Clocks
 from collector.intake.state import IntakeState, Refused
-from collector.intake.wallclocks import NEWEST_MS, OLDEST_MS
 from collector.records import encode_arrival, encode_hole
 from telemetry.clock import stamp
 from telemetry.errors import WireError

@@ -10,16 +10,13 @@ import sqlite3
 
 from msgspec.structs import replace
 
-from collector.agentclock import BEHIND_MS, WRONG_S, behind_s
+from collector.agentclock import BEHIND_MS, NEWEST_MS, OLDEST_MS, WRONG_S, behind_s
 from telemetry.wire import Rows
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS wrong_clocks(agent TEXT PRIMARY KEY, behind_ms INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-OLDEST_MS = 365 * 24 * 3600 * 1000
-NEWEST_MS = 5 * 60 * 1000
-"""Readings may be stamped from a year before they were received to five minutes after."""
 _SAME_MS = 10_000
 """Two words of a clock that is off differ by less; those that lay at the broker by what lies between them."""
 
@@ -37,7 +34,8 @@ class WallClocks:
         return agent in self._wrong
 
     def hear(self, agent: str, block: Rows, received_ms: int) -> Rows:
-        """Take in what an agent says of itself; the same, with by how much its clock is off where that is known.
+        """Take in what an agent says of itself; the same, with by how much its clock is off where that is known, and
+        with 0 once where it is no more.
 
         Where nobody would take it in by its stamp, it was said when it came: who is to tell of that clock?
         """
@@ -46,9 +44,10 @@ class WallClocks:
         behind = behind_s(block.t0 + row[0], received_ms, waits_ms)
         if behind is None:
             return block
+        was_wrong = agent in self._wrong
         self._learn(agent, round(behind * 1000))
-        behind_ms = self._wrong.get(agent)
-        if behind_ms is None or BEHIND_MS in block.fields:
+        behind_ms = self._wrong.get(agent, 0)
+        if not (behind_ms or was_wrong) or BEHIND_MS in block.fields:
             return block
         t0 = block.t0 if -NEWEST_MS <= behind_ms <= OLDEST_MS else block.t0 + behind_ms
         told = [[*row, behind_ms] for row in block.rows]

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from collector.agentclock import BEHIND_MS, WRONG_S, behind_s
+from collector.agentclock import BEHIND_MS, NEWEST_MS, WRONG_S, behind_s
 from collector.judge.columns import CLOCK_AHEAD, CLOCK_BEHIND, GROWING_KINDS, RATCHETS, limit_of
 from collector.judge.detectors.history import History
 from collector.judge.detectors.kernel import look_at_kernel
@@ -140,6 +140,13 @@ class Board:
         table = self.tables["agent"]
         row = table.find(agent, ())
         return row is not None and bool(abs(table.column(CLOCK_BEHIND)[row]) > WRONG_S)
+
+    def agents_far_off(self) -> list[str]:
+        """Agents whose clock is so wrong that what their devices say is of the past, or refused."""
+        table = self.tables["agent"]
+        behind, ahead = table.column(CLOCK_BEHIND), table.column(CLOCK_AHEAD)
+        rows = np.flatnonzero((behind * 1000 > LIVE_MS) | (ahead * 1000 > NEWEST_MS))
+        return [table.devices[row] for row in rows.tolist()]
 
     def take_used(self, kind: str, rows: RowNumbers, times: RowNumbers, uptimes: Numbers, used: Numbers) -> None:
         """Used memory for the histories; what is not known, and what is of a start-up, is left out."""

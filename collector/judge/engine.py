@@ -176,6 +176,7 @@ class Judge:
         table = self.board.tables["device"]
         was_silent = table.column("silent_s") >= table.column("silent_after_s")
         table.column("silent_after_s")[:] = self.hearing.allowed_s(len(table))
+        self.hearing.spare(self.board.agents_far_off())
         table.column("silent_s")[:] = self.hearing.silence_s(len(table))
         is_silent = table.column("silent_s") >= table.column("silent_after_s")
         return [table.devices[row] for row in np.flatnonzero(is_silent & ~was_silent).tolist()]

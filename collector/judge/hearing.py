@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,11 +24,13 @@ _OUTAGE_TICKS = 5
 
 @dataclass(slots=True)
 class Agent:
-    """`arrived_ms`: the last arrival; `frontier_ms`: the newest sample it brought. Far apart: it drains a backlog."""
+    """`arrived_ms`: the last arrival; `frontier_ms`: the newest sample it brought. Far apart: it drains a backlog.
+    `spared_ms`: the last tick at which its devices could not be heard for its clock, 0 where there was none."""
 
     number: int
     arrived_ms: int = 0
     frontier_ms: int = 0
+    spared_ms: int = 0
 
 
 class Hearing:
@@ -42,6 +45,7 @@ class Hearing:
         self._outage_ms = _OUTAGE_TICKS * step_ms
         self.live_ms = max(LIVE_MS, 2 * step_ms)
         self.silent_after_ms = silent_after_ms
+        self._lag_ms = min(self.live_ms, max(2 * step_ms, silent_after_ms // 2))
         self.agents: dict[str, Agent] = {}
         self.newest_ms = np.zeros(0, dtype=np.int64)
         self.own_ms = np.zeros(0, dtype=np.int64)
@@ -154,26 +158,38 @@ class Hearing:
         self.newest_ms = np.minimum(self.newest_ms, now_ms)
         self.deaf_until_ms, self._arrived_ms = min(self.deaf_until_ms, now_ms), min(self._arrived_ms, now_ms)
         for name, agent in self.agents.items():
-            if max(agent.arrived_ms, agent.frontier_ms) > now_ms:
+            if max(agent.arrived_ms, agent.frontier_ms, agent.spared_ms) > now_ms:
                 agent.arrived_ms, agent.frontier_ms = min(agent.arrived_ms, now_ms), min(agent.frontier_ms, now_ms)
+                agent.spared_ms = min(agent.spared_ms, now_ms)
                 self.changed.add(name)
+
+    def spare(self, names: Collection[str]) -> None:
+        """The clocks of these agents are so wrong that by now nothing can be told of their devices: what they bring is
+        of the past, or refused. Once that is mended a device has the whole time to speak."""
+        for name in names:
+            agent = self.agents.get(name)
+            if agent is not None and self._arrives(agent):
+                agent.spared_ms = self.tick_ms
+                self.changed.add(name)
+
+    def _arrives(self, agent: Agent) -> bool:
+        return self.tick_ms - agent.arrived_ms < self.silent_after_ms
 
     def silence_s(self, devices: int) -> Numbers:
         """For how long nothing was heard of each of the first so many devices; NaN while that may not be judged.
 
-        That is: after our own outage, until it was heard again or had the whole time to speak; and while its agent
-        still brings samples of the past.
+        That is: after our own outage, and after its agent's clock was wrong (`spare`), until it was heard again or had
+        the whole time to speak; and while its agent still brings samples of the past.
         """
         now, newest = self.tick_ms, self.newest_ms[:devices]
+        if not devices:
+            return np.zeros(0)
         allowed = np.maximum(self.own_ms[:devices], self.silent_after_ms)
-        spared = (newest < self.deaf_until_ms) & (now - self.deaf_until_ms < allowed)
+        agents, of = self.agents.values(), self.agent_of[:devices]
+        spared_ms = np.array([agent.spared_ms for agent in agents], dtype=np.int64)[of]
         draining = np.array(
-            [
-                now - agent.arrived_ms < self.silent_after_ms and now - agent.frontier_ms > self.live_ms
-                for agent in self.agents.values()
-            ],
-            dtype=np.bool_,
-        )
-        if devices:
-            spared |= draining[self.agent_of[:devices]]
+            [self._arrives(agent) and now - agent.frontier_ms > self._lag_ms for agent in agents], dtype=np.bool_
+        )[of]
+        until_ms = np.maximum(spared_ms, self.deaf_until_ms)
+        spared = draining | ((newest < until_ms) & (now - until_ms < allowed))
         return np.where(spared, np.nan, np.maximum(0, now - newest) / 1000)

@@ -31,7 +31,8 @@ CREATE TABLE IF NOT EXISTS judge_devices(
     number INTEGER PRIMARY KEY, device TEXT NOT NULL, boot INTEGER, newest_ms INTEGER NOT NULL, agent INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS judge_reboots(number INTEGER PRIMARY KEY, state BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS judge_agents(
-    agent TEXT PRIMARY KEY, number INTEGER NOT NULL, arrived_ms INTEGER NOT NULL, frontier_ms INTEGER NOT NULL);
+    agent TEXT PRIMARY KEY, number INTEGER NOT NULL, arrived_ms INTEGER NOT NULL, frontier_ms INTEGER NOT NULL,
+    spared_ms INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS judge_time(
     only INTEGER PRIMARY KEY, tick_ms INTEGER NOT NULL, deaf_until_ms INTEGER NOT NULL);
 """
@@ -44,10 +45,12 @@ STEPS = (
     " ALTER TABLE incident_members ADD COLUMN settle_ms INTEGER NOT NULL DEFAULT 0;",
     archive.TABLES  # noqa: S608 - constants; a file of version 1 has no such tables yet
     + "DELETE FROM judge_histories WHERE kind = 'process'; DELETE FROM judge_samples WHERE kind = 'process';",
+    "ALTER TABLE judge_agents ADD COLUMN spared_ms INTEGER NOT NULL DEFAULT 0;",
 )
 """What leads from one version of the tables to the next. To 2: values and histories, kept by the row, are learned anew.
 To 3: what a restart ended may come back, in alerts and (`incident_state`) in incidents. To 4: samples of processes hold
-what the kernel holds for them; their histories are learned anew.
+what the kernel holds for them; their histories are learned anew. To 5: until when devices were spared for the clock of
+their agent.
 """
 
 
@@ -153,7 +156,7 @@ def _save_hearing(db: sqlite3.Connection, judge: Judge) -> None:
         db,
         "judge_agents",
         (
-            (name, agent.number, agent.arrived_ms, agent.frontier_ms)
+            (name, agent.number, agent.arrived_ms, agent.frontier_ms, agent.spared_ms)
             for name, agent in ((name, hearing.agents[name]) for name in sorted(hearing.changed))
         ),
     )

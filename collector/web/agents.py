@@ -63,7 +63,7 @@ async def agents_of(services: Services) -> list[AgentRow]:
 
 def _clock(reading: AgentReading) -> str:
     behind_ms = reading.values.get(BEHIND_MS)
-    if not isinstance(behind_ms, int):
+    if not isinstance(behind_ms, int) or not behind_ms:  # 0: it is right again
         return str(reading.values.get("clock", ""))
     return f"{span(abs(behind_ms) / 1000)} {'behind' if behind_ms > 0 else 'ahead'}"
 

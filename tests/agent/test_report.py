@@ -30,7 +30,8 @@ def put(outbox: Outbox, time_ms: int, text: str = "") -> None:
 
 def test_it_tells_of_outbox_disk_clock_and_ports(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "outbox.journal", 2**20)
-    report = Report("gw-1", "1.2.3", outbox, lambda: "synchronised")
+    ups = iter((50, 60, 31_050))
+    report = Report("gw-1", "1.2.3", outbox, lambda: "synchronised", lambda: next(ups))
     assert report.reading(T0, tmp_path).values["oldest_age_ms"] == 0
     put(outbox, T0 + 1_000)
     put(outbox, T0 + 5_000)

@@ -78,9 +78,13 @@ def test_what_a_wrong_clock_stamps_is_flagged_until_it_is_right(behind_ms: int) 
         ("guess",)
     }, "known after a restart"
     gateway.behind_ms = 100
-    assert {reading.flags for reading in gateway.speak()} == {()}
+    told = gateway.speak()
+    assert {reading.flags for reading in told} == {()}
+    assert offs(told) == [0], "it is said once that it is right: who keeps what was said last would go on with the old"
     gateway.begin()
-    assert {reading.flags for reading in gateway.speak()} == {()}
+    told = gateway.speak()
+    assert {reading.flags for reading in told} == {()}
+    assert offs(told) == [None]
 
 
 @pytest.mark.parametrize("behind_ms", [-10 * 60_000, -HOUR_MS, YEARS_MS])

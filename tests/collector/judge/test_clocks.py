@@ -65,6 +65,31 @@ def test_restarts_behind_a_clock_that_is_off_count_as_it_runs_evenly(behind_ms: 
     assert [one.rule for one in bench.findings if one.device == "board-1" and one.rule == "reboot-loop"] == expected
 
 
+@pytest.mark.parametrize("behind_ms", [-3_600_000, 3_600_000])
+def test_nobody_is_silent_whose_readings_are_refused_or_dated_wrong_for_a_clock(behind_ms: int) -> None:
+    """board-1 goes on speaking all the time; board-2 dies meanwhile, and that is told once it can be known."""
+    bench = Bench(silent_after_s=120)
+
+    def word(off_ms: int) -> Rows:
+        values = {"oldest_age_ms": 0, BEHIND_MS: off_ms}
+        return rows("gw-1", "agent", (), bench.now_ms + 900 - max(0, off_ms), values)
+
+    def heap(name: str, off_ms: int) -> Rows:
+        return rows(name, "heap", ("main",), bench.now_ms + 900 - off_ms, {"size": 22_528, "free": 9_000})
+
+    bench.second(word(0), heap("board-1", 0), heap("board-2", 0), agent="gw-1")
+    for _ in range(20):
+        blocks = [word(behind_ms)] + ([heap("board-1", behind_ms)] if behind_ms > 0 else [])
+        bench.second(*blocks, agent="gw-1")
+        bench.wait(29)
+    for _ in range(20):
+        bench.second(word(0), agent="gw-1")
+        bench.wait(28)
+        bench.second(heap("board-1", 0), agent="gw-1")
+    silent = [(one.device, one.status) for one in bench.findings if one.rule == "silent"]
+    assert silent == [("board-2", "firing")]
+
+
 def test_a_gateway_that_comes_back_with_a_backlog_has_the_right_time() -> None:
     bench = Bench()
     bench.second(own(bench, 0), agent="gw-1")

@@ -236,7 +236,7 @@ def test_a_peak_stands_for_what_is_used_where_that_was_never_told() -> None:
 def test_samples_of_processes_of_an_earlier_version_are_left_out(tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("old") / "findings.journal"
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        bring_up(db, path, TABLES, STEPS[:2])
+        bring_up(db, path, TABLES.replace("spared_ms INTEGER NOT NULL DEFAULT 0", "later INTEGER"), STEPS[:2])
         for number, kind in enumerate(("process", "heap")):
             db.execute("INSERT INTO judge_samples VALUES(?, ?, x'', x'')", (number, kind))
             db.execute("INSERT INTO judge_histories VALUES(?, 0, 0, x'', x'')", (kind,))

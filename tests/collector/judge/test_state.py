@@ -9,6 +9,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
+from collector.agentclock import BEHIND_MS
 from collector.judge import archive
 from collector.judge.backtest import Shelf
 from collector.judge.columns import REBOOT_COLUMNS, SILENCE_COLUMNS
@@ -52,11 +53,15 @@ def fleet(chance: random.Random, now_ms: int, boots: dict[str, int]) -> list[Arr
         if chance.random() < 0.1:
             said = {"size": 10, "caller": f"f{chance.random()}"}
             blocks.append(rows(device, "event", ("alloc_failed",), time_ms, said, boot=boots[device]))
+    if chance.random() < 0.2:
+        word = {"oldest_age_ms": 0, BEHIND_MS: chance.choice([0, 3_600_000, -3_600_000])}
+        blocks.append(rows("agent", "agent", (), now_ms - 100, word))
     return [Arrival(now_ms - 10, "agent", list(blocks))] if blocks else []
 
 
 def assert_same(old: Judge, new: Judge) -> None:
-    """Every number of every series, and every history."""
+    """Every number of every series, every history, and who was heard when."""
+    assert old.hearing.agents == new.hearing.agents
     for kind, table in old.board.tables.items():
         other, count = new.board.tables[kind], len(table)
         assert (table.devices, table.names, table.texts) == (other.devices, other.names, other.texts)
