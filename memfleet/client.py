@@ -118,7 +118,9 @@ def _fault(url: str, answer: httpx.Response) -> EnvironmentFault | UsageError:
     except (ValueError, KeyError, TypeError):
         return EnvironmentFault(f"{url} is not a collector's page: status {answer.status_code}", retry=False)
     if answer.status_code == 401:
-        return UsageError(f"{url} wants a token: set MEMFLEET_TOKEN or give --token-file")
+        advice = "set MEMFLEET_TOKEN or give --token-file"
+        given = "authorization" in answer.request.headers
+        return UsageError(f"{url} wants {'another' if given else 'a'} token: {advice}")
     if answer.status_code in (400, 403, 404):
         return UsageError(sentence)
     return EnvironmentFault(sentence, retry=answer.status_code == 503)

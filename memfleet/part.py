@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -52,6 +53,9 @@ def run_part(name: str, config: CollectorConfig, directory: Path, stop: Stop) ->
         stores.run(config, directory, stop, name.removeprefix("store:"))
 
 
+_SHARDS = re.compile("([0-9a-f]{2})(?:-([0-9a-f]{2}))?")
+
+
 class Asked(NamedTuple):
     """Which collectors to run: that of a configuration (None: every setting's default) with its shards (`00-7f`; None:
     all), and the dead ones in those folders, which it adopts."""
@@ -62,14 +66,14 @@ class Asked(NamedTuple):
 
     def collectors(self) -> list[CollectorConfig]:
         """The settings of each, its own first. UsageError, ConfigError."""
-        owned = tuple(shard_range(self.shards)) if self.shards else None
+        owned = tuple(shard_range(self.shards)) if self.shards is not None else None
         own = load(CollectorConfig, self.config, os.environ, shards=owned)
         return [own, *(adopted_settings(own, folder, place) for place, folder in enumerate(self.adopted, 1))]
 
     def command(self, part: str) -> list[str]:
         """A command line that runs one part of the last of them, with this very Python."""
         words = ["--config", str(self.config)] if self.config else []
-        words += ["--shards", self.shards] if self.shards else []
+        words += ["--shards", self.shards] if self.shards is not None else []
         words += [word for folder in self.adopted for word in ("--adopt", str(folder))]
         return [sys.executable, "-m", "memfleet.part", *words, "--only", part]
 
@@ -101,12 +105,9 @@ def _claim(part: str, config: CollectorConfig, directory: Path) -> Claim:
 
 def shard_range(text: str) -> list[str]:
     """Shards of a range: `00-7f`, or a single one."""
-    first, _, last = text.partition("-")
-    try:
-        numbers = range(int(first, 16), int(last or first, 16) + 1)
-    except ValueError:
-        numbers = range(0)
-    if not numbers or numbers[0] < 0 or numbers[-1] > 0xFF:
+    found = _SHARDS.fullmatch(text.lower())
+    numbers = range(int(found[1], 16), int(found[2] or found[1], 16) + 1) if found else range(0)
+    if not numbers:
         raise UsageError(f"--shards {text!r}: write two hex digits or a range of them, as 00-7f")
     return [f"{number:02x}" for number in numbers]
 

@@ -147,10 +147,11 @@ class Guard:
         once = connection.query_params.get("token")
         if once and method == "GET" and self._access.role(once) > Role.NOBODY:
             return _keep_token(scope, once)
-        role = self._access.role(_token_of(connection))
+        token = _token_of(connection)
+        role = self._access.role(token)
         scope.setdefault("state", {})["role"] = role
         if role is Role.NOBODY:
-            return _wants_token(path)
+            return _wants_token(path, given=bool(token or once))
         if method not in _SAFE_METHODS and path.startswith("/api/") and role < Role.OPERATOR:
             return _refusal(403, "this wants the operator token (page.operator_token_file)")
         return None
@@ -192,11 +193,11 @@ def _keep_token(scope: Scope, token: str) -> Response:
     return answer
 
 
-def _wants_token(path: str) -> Response:
-    sentence = "this wants a token: send it as 'Authorization: Bearer ...'"
+def _wants_token(path: str, *, given: bool) -> Response:
+    sentence = "this wants another token" if given else "this wants a token: send it as 'Authorization: Bearer ...'"
     if path.startswith("/api/") or path == "/metrics":
         return JSONResponse({"error": sentence}, 401, {"WWW-Authenticate": "Bearer"})
-    return HTMLResponse(_ASK_PAGE, 401)
+    return HTMLResponse(_ASK_PAGE.replace("WRONG", "<p>That token is not the right one.</p>" if given else ""), 401)
 
 
 def _refusal(status: int, sentence: str) -> Response:
@@ -208,6 +209,6 @@ _ASK_PAGE = """<!doctype html><html lang="en"><title>memfleet</title>
 body{font:16px/1.5 system-ui,sans-serif;max-width:32rem;margin:15vh auto;padding:0 1rem;color-scheme:light dark}
 input,button{font:inherit;padding:.5rem .75rem}</style>
 <main><h1>memfleet</h1><p>This page wants a token. Whoever runs the collector can give you one.</p>
-<form method="get"><label for="token">Token</label><br>
+WRONG<form method="get"><label for="token">Token</label><br>
 <input id="token" name="token" type="password" autocomplete="current-password" required>
 <button>Open</button></form></main></html>"""

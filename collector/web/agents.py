@@ -12,6 +12,7 @@ from collector.series import gateways
 from collector.series.rows import AgentReading
 from collector.web.quarantine import quarantined_rows
 from collector.web.services import Services
+from telemetry.topics import shard_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,16 @@ class AgentRow:
 
 
 async def agents_of(services: Services) -> list[AgentRow]:
-    """Every agent that ever connected or spoke, by name."""
+    """Every agent that ever connected or spoke, by name; those whose shards have moved are another collector's."""
+    shards = services.config.shards
     connected = {row[0]: row for row in await services.quarantine.ask(_connections)}
     refused = await services.quarantine.ask(quarantined_rows)
     told = await services.series.ask(gateways.agent_readings)
     devices = await services.series.ask(gateways.devices_by_agent)
     rows = []
     for name in sorted({*connected, *told} - {""}):
+        if shards is not None and shard_of(name) not in shards:
+            continue
         _, online, version, status_ms = connected.get(name, (name, 0, "", 0))
         reading = told.get(name)
         rows.append(

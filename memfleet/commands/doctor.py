@@ -21,6 +21,7 @@ from memfleet.doctor.deep import check_deep
 from memfleet.doctor.finding import Found
 from memfleet.doctor.machine import check_clock, check_data_folder, check_series
 from memfleet.doctor.page import check_page
+from memfleet.doctor.peers import check_peers
 from memfleet.doctor.quarantine import check_quarantine
 from memfleet.doctor.stores import check_refused, check_store, check_waiting
 from memfleet.tables import print_json, print_table
@@ -41,7 +42,7 @@ def command(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check broker, page, stores, credentials, channels, clock and disk, and say what to do where something is wrong.
+    """Check broker, page, peers, stores, credentials, channels, clock and disk, and say what to do about what is wrong.
 
     Exit status 1 when something is.
 
@@ -68,6 +69,7 @@ def _checks(config: CollectorConfig, deep: bool) -> Iterator[Found]:
     yield check_clock()
     yield check_broker(config)
     yield check_page(config)
+    yield from check_peers(config)
     yield from check_quarantine(Path(config.data_dir), wall_ms())
     for store in config.stores:
         found = check_store(store)

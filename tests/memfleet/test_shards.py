@@ -20,8 +20,8 @@ from agent.process import Agent
 from collector.ownfile import own_files
 from collector.records import Arrival, decode
 from memfleet.alone import alone_in
-from memfleet.part import shard_range
-from telemetry.errors import EnvironmentFault
+from memfleet.part import Asked, shard_range
+from telemetry.errors import EnvironmentFault, UsageError
 from telemetry.files import open_read_only
 from telemetry.journal import START, JournalReader
 from telemetry.settings import Broker
@@ -194,6 +194,13 @@ def test_a_second_collector_is_refused_the_folder(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith(f"memfleet: another `memfleet collect` keeps its data in {tmp_path}; end that one")
     assert [file.name for file in tmp_path.iterdir()] == ["lock"]
+
+
+@pytest.mark.parametrize("wrong", ["", "00-7", "0-ff", "7", "00-", "-7f", "7f-00", "000-fff", "xy"])
+def test_shards_are_written_in_two_digits(wrong: str) -> None:
+    with pytest.raises(UsageError, match="write two hex digits or a range of them, as 00-7f"):
+        Asked(None, wrong).collectors()
+    assert (shard_range("00-FF")[-1], shard_range("7f"), len(shard_range("80-ff"))) == ("ff", ["7f"], 128)
 
 
 def test_a_collector_that_runs_is_not_adopted(tmp_path: Path) -> None:

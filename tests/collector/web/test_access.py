@@ -100,7 +100,11 @@ def test_a_token_in_the_address_becomes_a_cookie(guarded: httpx.Client) -> None:
     assert "SameSite=strict" in cookie
     assert guarded.get("/alerts", headers={"cookie": cookie.split(";")[0]}).status_code == 200
     guarded.cookies.clear()
-    assert guarded.get("/alerts", params={"token": "wrong"}).status_code == 401
+    asked = guarded.get("/alerts", params={"token": "wrong"})
+    assert (asked.status_code, "That token is not the right one." in asked.text) == (401, True)
+    assert "not the right one" not in guarded.get("/alerts").text
+    refused = guarded.get("/api/v1/devices", headers={"Authorization": "Bearer wrong"})
+    assert refused.json() == {"error": "this wants another token"}
 
 
 def test_a_token_never_sends_a_browser_elsewhere(guarded: httpx.Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,8 +10,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from collector.records import Desk, decode_desk
+from telemetry.clock import wall_ms
 from telemetry.journal import START, JournalReader
+from telemetry.topics import shard_of
 from tests.collector.web.conftest import Running
+from tests.collector.web.seeding import Collector, rows
+from tests.collector.web.server import client_of, page_process
+from tests.waiting import wait_until
 
 
 def test_devices_come_worst_first(running: Running) -> None:
@@ -185,6 +191,18 @@ def test_what_is_asked_the_wrong_way_is_not_answered_by_the_page(
     answer = running.http.request(method, f"/api/v1/{path}")
     assert (answer.status_code, answer.json()["error"]) == (status, said)
     assert answer.headers.get("Allow", "") == (said.partition(" with ")[2].partition(", not")[0])
+
+
+def test_agents_whose_shards_have_moved_are_another_collectors(tmp_path: Path) -> None:
+    collector = Collector(tmp_path)
+    for agent in ("gw-1", "gw-2"):
+        collector.arrive([rows(agent, "agent", (), [wall_ms()], {"outbox_depth": [0]})], agent)
+    assert shard_of("gw-1") != shard_of("gw-2")
+    with page_process(tmp_path, {"shards": [shard_of("gw-2")]}) as address, client_of(address) as http:
+        collector.settle()
+        wait_until(lambda: http.get("/api/v1/agents").json()["agents"], "it is listed")
+        assert [one["agent"] for one in http.get("/api/v1/agents").json()["agents"]] == ["gw-2"]
+    collector.close()
 
 
 def test_only_what_there_is_can_be_acknowledged(running: Running) -> None:

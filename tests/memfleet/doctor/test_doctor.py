@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from collector.config import CollectorConfig, Page, Retention, StoreConfig
+from collector.config import CollectorConfig, Page, Peer, Retention, StoreConfig
 from collector.intake.process import CUT_OFF_MS, Intake
 from collector.notify.messages import Message
 from collector.notify.outbox import FILE, WAITS, Outbox
@@ -28,10 +28,13 @@ from memfleet.doctor.channels import check_channels
 from memfleet.doctor.finding import unreadable
 from memfleet.doctor.machine import check_clock, check_data_folder, check_series
 from memfleet.doctor.page import check_page
+from memfleet.doctor.peers import check_peers
 from memfleet.doctor.quarantine import check_quarantine
 from memfleet.doctor.stores import check_refused
 from telemetry.files import add_counts, connect
 from telemetry.settings import Broker
+from tests.collector.web.seeding import Collector, seed_fleet
+from tests.collector.web.server import page_process
 from tests.servers import free_port, influxd, mosquitto, victoria_metrics
 from tests.waiting import step_until, wait_until
 
@@ -163,6 +166,31 @@ def test_room_is_what_is_free_for_what_the_files_may_still_grow(
         file.truncate(150 * 2**20)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free_mib * 2**20))
     assert check_data_folder(config).state == state
+
+
+def test_each_peer_is_asked(tmp_path: Path) -> None:
+    folder, token, wrong = tmp_path / "other", tmp_path / "token", tmp_path / "wrong"
+    folder.mkdir()
+    token.write_text("for-readers")
+    wrong.write_text("for-nobody")
+    seeded = Collector(folder)
+    seed_fleet(seeded, NOW, others=1)
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    with page_process(folder, {"page": {"port": 0, "read_token_file": str(token)}}) as url:
+
+        def said(peer: Peer) -> tuple[str, str]:
+            (found,) = check_peers(CollectorConfig(page=Page(peers=(peer,))))
+            return found.state, found.sentence
+
+        assert said(Peer(url=url, token_file=str(token))) == ("ok", "it answers; incidents open there: 0")
+        assert said(Peer(url=url, token_file=str(wrong))) == ("wrong", f"peer {url}: this wants another token")
+        assert said(Peer(url=url)) == (
+            "wrong",
+            f"peer {url}: this wants a token: send it as 'Authorization: Bearer ...'",
+        )
+        assert said(Peer(url=nowhere))[0] == "wrong"
+        assert said(Peer(url=url, token_file="/nowhere"))[1].startswith("page.peers[0].token_file: ")
+    seeded.close()
 
 
 def test_what_is_in_the_way_of_the_data_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
