@@ -45,6 +45,9 @@ class Notice:
     chart: bytes = b""
 
 
+_UNJUDGED = {"no_data": "no data for ", "error": "cannot judge "}
+
+
 def compose(notices: Sequence[Notice], fleet: str, page: str, made_ms: int) -> Message:
     """One message on all of these: the most severe first, what is over last. Title, level and chart are the first's."""
     notices = sorted(notices, key=_rank)
@@ -70,7 +73,8 @@ def _headline(notice: Notice) -> str:
     incident, news = notice.known.incident, notice.known.news
     who = incident.first if incident.devices == 1 else f"{incident.devices} devices"
     lasted = f", after {span((incident.at_ms - incident.since_ms) / 1000)}" if news == "over" else ""
-    return f"{_PREFIXES[news]}{incident.rule.replace('-', ' ')} on {who}{lasted}"
+    state = incident.key.partition("|")[0].partition(":")[2]
+    return f"{_PREFIXES[news]}{_UNJUDGED.get(state, '')}{incident.rule.replace('-', ' ')} on {who}{lasted}"
 
 
 def _block(notice: Notice, page: str, made_ms: int) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from operator import itemgetter
 
 from collector.records import Arrival, Hole
@@ -26,6 +27,7 @@ CREATE TABLE IF NOT EXISTS losses(
     agent TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, frames INTEGER NOT NULL) WITHOUT ROWID;
 """
 
+_SILENCE = "SELECT from_ms, to_ms FROM holes WHERE device = ? AND cause = 'silence' AND from_ms < ? AND to_ms > ?"
 _offset = itemgetter(0)
 
 
@@ -69,9 +71,21 @@ class Holes:
             allowed_ms = max(self._silent_after_ms, 1000 * self._about(device).limits.get(SILENT_AFTER, 0))
             if not self._newest.get(device):
                 self._begin(device, first, allowed_ms)
+            if first < self._newest.get(device, 0):
+                self._fill(device, sorted(times), allowed_ms)
             for time_ms in sorted(times) if last - first > allowed_ms else (first,):
                 self._step(device, time_ms, allowed_ms)
             self._newest[device] = max(self._newest.get(device, 0), last)
+
+    def _fill(self, device: str, times: list[int], allowed_ms: int) -> None:
+        """Late readings may lie in what was taken for silence, as those that waited in quarantine do: of that hole
+        stays what is still one."""
+        found = self._db.execute(_SILENCE, (device, times[-1], times[0])).fetchall()
+        for from_ms, to_ms in found:
+            ends = [from_ms, *(time_ms for time_ms in times if from_ms < time_ms < to_ms), to_ms]
+            left = [(device, *gap, "silence", 0) for gap in pairwise(ends) if gap[1] - gap[0] > allowed_ms]
+            self._db.execute("DELETE FROM holes WHERE device = ? AND from_ms = ?", (device, from_ms))
+            self._db.executemany("INSERT INTO holes VALUES(?, ?, ?, ?, ?)", left)
 
     def _begin(self, device: str, first_ms: int, allowed_ms: int) -> None:
         """Was it there when its agent lost frames? It was silent by then, if it was not."""

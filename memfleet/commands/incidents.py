@@ -129,6 +129,9 @@ def unsilence(
 
 def _pattern(rule: str, platform: str, firmware: str, device: str) -> str:
     """A pattern on the keys of incidents (rule|platform|firmware|...), or of a device's alerts (rule|device|...)."""
+    for option, said in (("rule", rule), ("platform", platform), ("firmware", firmware), ("device", device)):
+        if not said or "|" in said:
+            raise UsageError(f"--{option} {said!r}: no {option} is called so; write a name, or a pattern as 'a*'")
     if device != "*":
         if (platform, firmware) != ("*", "*"):
             raise UsageError("--device goes with --rule alone: a device has one platform and one firmware")
@@ -151,4 +154,5 @@ def _story(one: dict[str, Any]) -> str:
 
 
 def _lasted_ms(one: dict[str, Any]) -> int:
-    return int((one["at_ms"] if one["status"] == "resolved" else wall_ms()) - one["since_ms"])
+    end_ms = one["at_ms"] if one["status"] == "resolved" else wall_ms()
+    return max(0, int(end_ms - one["since_ms"]))  # our clock may have gone back

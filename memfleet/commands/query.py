@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -44,6 +45,7 @@ def command(
     )
     if not answer["t"]:
         client.must_know(device)
+        _must_be_read(client, device, kind, name or [])
     if as_json:
         print_json(answer)
         return
@@ -53,3 +55,13 @@ def command(
         zip(map(clock, answer["t"]), answer["boot"], *(answer["values"][field] for field in fields), strict=True),
         f"Nothing was read of {kind} {' '.join(name or ())} in that time.",
     )
+
+
+def _must_be_read(client: Client, device: str, kind: str, name: list[str]) -> None:
+    """UsageError when nothing of that name was ever read: an empty table would be taken for a quiet hour."""
+    read = client.get(f"devices/{quote(device, safe='')}/series")["series"]
+    known = [" ".join(one["names"]) for one in read if one["kind"] == kind]
+    if " ".join(name) not in known:
+        what = f"{kind} {' '.join(name)}".strip()
+        there = ", ".join(sorted(known)) or "nothing"
+        raise UsageError(f"no {what} is read of {device}; of that kind is read: {there}")

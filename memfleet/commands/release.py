@@ -35,6 +35,8 @@ def command(
 
     [bold]Example:[/bold] memfleet release bench-7 -- idf.py -p /dev/ttyUSB0 flash
     """
+    if words[0] in ("--data", "--config"):
+        raise UsageError(f"{words[0]} stands before the port: memfleet release {words[0]} ... {port} -- COMMAND")
     if words[0] == "--":
         words = words[1:]
     if not words:

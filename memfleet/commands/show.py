@@ -41,8 +41,11 @@ def command(
     _print_facts(row)
     if row["open_alerts"]:
         _print_below(
-            ("alert", "since", "reason"),
-            ((state(one["severity"]), clock(one["since_ms"]), one["reason"]) for one in row["open_alerts"]),
+            ("alert", "of", "since", "reason"),
+            (
+                (state(one["severity"]), " ".join((one["kind"], *one["names"])), clock(one["since_ms"]), one["reason"])
+                for one in row["open_alerts"]
+            ),
             "",
         )
     _print_below(

@@ -78,6 +78,9 @@ def test_a_port_is_released_for_a_command(tmp_path: Path) -> None:
     assert unknown.returncode == 2
     assert str(board.link) in unknown.stderr
     ports.close()
+    late = run("release", "bench-7", "--data", str(tmp_path), "--", "true")
+    said = "--data stands before the port: memfleet release --data ... bench-7 -- COMMAND"
+    assert (late.returncode, said in late.stderr) == (2, True)
     silent = run("release", "--data", str(tmp_path), "bench-7", "--", "true")
     assert silent.returncode == 1
     assert "no agent answers" in silent.stderr

@@ -71,7 +71,9 @@ def test_show_and_query(address: str, memfleet: Memfleet) -> None:
     assert shown["platform"] == "mt3620"
     assert [one["kind"] for one in shown["series"]] == ["process"]
     assert "leak" in str(shown["open_alerts"])
-    assert "User-mode memory grows" in memfleet("show", "meter-0042", "--url", address).replace("\n", " ")
+    told = memfleet("show", "meter-0042", "--url", address)
+    assert "User-mode memory grows" in told.replace("\n", " ")
+    assert re.search(r"alert +of +since +reason *\ncritical +process ", told)
     (event,) = json.loads(memfleet("show", "kitchen-1", "--url", address, "--json"))["events"]
     assert event["type"] == "alloc_failed"
     shown = memfleet("show", "kitchen-1", "--url", address)
@@ -82,6 +84,12 @@ def test_show_and_query(address: str, memfleet: Memfleet) -> None:
     points = json.loads(memfleet("query", "kitchen-1", "heap", "DRAM", "--from", "2h", "--url", address, "--json"))
     assert len(points["t"]) == 360
     assert "largest_free" in memfleet("query", "kitchen-1", "heap", "DRAM", "--url", address)
+    said = memfleet("query", "kitchen-1", "heap", "DRM", "--url", address, status=2)
+    assert "no heap DRM is read of kitchen-1; of that kind is read: DRAM" in said.replace("\n", " ")
+    then = ("--from", "60d", "--to", "59d")
+    assert "Nothing was read of heap DRAM in that time." in memfleet(
+        "query", "kitchen-1", "heap", "DRAM", *then, "--url", address
+    )
 
 
 def test_what_is_silenced_is_what_was_named(address: str, memfleet: Memfleet) -> None:
@@ -91,6 +99,9 @@ def test_what_is_silenced_is_what_was_named(address: str, memfleet: Memfleet) ->
     assert silenced("--rule", "silent") == "silent|*", "silence goes by agent"
     assert silenced("--rule", "heap-leak", "--firmware", "1.5.*") == "heap-leak|*|1.5.*|*"
     assert silenced("--device", "meter-1") == "*|meter-1|*"
+    for option, wrong in (("rule", ""), ("device", "a|b"), ("firmware", "")):
+        said = memfleet("incidents", "silence", f"--{option}", wrong, "--url", address, status=2)
+        assert f"--{option} {wrong!r}: no {option} is called so" in said
     said = memfleet("incidents", "silence", "--rule", "silent", "--for", "0s", "--url", address, status=2)
     assert "is over at once" in said
     said = memfleet("incidents", "silence", "--rule", "silent", "--for", "2", "--url", address, status=2)

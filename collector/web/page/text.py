@@ -42,6 +42,7 @@ def span(length_ms: int | None) -> str:
     """A length of time in its one or two largest units."""
     if length_ms is None:
         return "–"
+    length_ms = max(0, length_ms)  # our clock may have gone back
     for unit, name, part, part_name in ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min")):
         if length_ms >= unit:
             rest = length_ms % unit // part

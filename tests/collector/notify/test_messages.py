@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from collector.notify.evidence import line_of
 from collector.notify.ledger import Known
@@ -27,6 +28,20 @@ def incident(rule: str = "heap-low", severity: str = "warning", status: str = "f
 def notice(one: Incident, told_severity: str = "", *, chart: bytes = b"") -> Notice:
     told_ms = NOW if told_severity else 0
     return Notice(Known(one, told_ms, 1 if told_ms else 0, told_severity, 1 if told_ms else 0), (), (), chart)
+
+
+@pytest.mark.parametrize(
+    ("state", "title"),
+    [
+        ("", "heap low on board-1 (lab)"),
+        (":error", "cannot judge heap low on board-1 (lab)"),
+        (":no_data", "no data for heap low on board-1 (lab)"),
+    ],
+)
+def test_a_rule_that_cannot_be_judged_has_no_title_of_a_breach(state: str, title: str) -> None:
+    one = incident()
+    told = msgspec.structs.replace(one, key=one.key.replace("heap-low", f"heap-low{state}", 1))
+    assert compose([notice(told)], "lab", "", NOW).title == title
 
 
 def test_the_worst_comes_first_and_what_is_over_last() -> None:

@@ -45,6 +45,21 @@ def test_silence_is_a_hole_once_it_ends_and_while_it_lasts(tmp_path: Path) -> No
     assert found(bench, T0) == [HoleRow("dev-1", "gateway", T0 + SILENT, T0 + 2 * SILENT + 1, "silence", 0)]
 
 
+def test_readings_that_come_late_leave_of_a_silence_what_is_still_one(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    heard(bench, 0)
+    heard(bench, 10 * SILENT)
+    heard(bench, 2 * SILENT, 3 * SILENT, 4 * SILENT)
+    assert [(hole.from_ms, hole.to_ms) for hole in found(bench)] == [
+        (T0 + 4 * SILENT, T0 + 10 * SILENT),
+        (T0, T0 + 2 * SILENT),
+    ]
+    for late in (1, 9, 8, 7, 6, 5):
+        heard(bench, late * SILENT)
+    assert found(bench) == []
+    assert counters(bench.db)["holes_silence"] == 1
+
+
 def test_what_an_agent_tells_of_a_port_ends_no_hole(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     heard(bench, 0)
