@@ -94,10 +94,12 @@ class Maps:
                 reports.append(report)
                 if not rule.learned:
                     break
-        if topic and any(not report.alias and not report.mac for report in reports):
+        named = [report for report in reports if report.alias or report.mac or not topic]
+        if reports and not named:
             self.counts["nameless"] += 1
             self.nameless_on = self.nameless_on or topic
             return []
+        reports = named
         if not reports:
             doubted = any(rule.doubts(value) for rule, _ in matches) or (not matches and bool(self.matches(topic)))
             self.counts["doubted" if doubted else "not_understood"] += 1

@@ -43,12 +43,13 @@ class LastValues:
 
     def take(self, series: int, block: Rows, received: int) -> None:
         """Take in a block of one series; readings older than the newest known add nothing. What an agent says of itself
-        comes in order: its newest word is its last, though its clock was set back."""
+        comes in order: its newest word is its last, though its clock was set back (or ours, when it came)."""
         newest = self._newest.get(series)
         rows = block.rows if len(block.rows) == 1 else sorted(block.rows, key=_offset)
-        if newest is not None and block.kind != "agent" and block.t0 + rows[-1][0] < newest.t:
-            return
         last = rows[-1]
+        is_late = newest is not None and block.t0 + last[0] < newest.t
+        if newest is not None and is_late and (block.kind != "agent" or received < newest.received):
+            return
         uptime = None if block.u0 is None or last[1] is None else block.u0 + last[1]
         known = newest.values if newest is not None and newest.boot == block.boot else {}
         if None in last[2:]:

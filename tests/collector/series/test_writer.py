@@ -103,10 +103,14 @@ def test_newest_values_gather_over_one_boot_and_begin_anew_with_the_next(tmp_pat
 def test_what_an_agent_said_last_stands_though_its_clock_was_set_back(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     for time_ms, depth, behind_ms in ((9_000_000, 1, None), (5_400_000, 2, 3_600_000), (9_060_000, 3, 0)):
-        bench.arrive(rows("agent", [], ["outbox_depth", "clock_behind_ms"], [time_ms, 0, depth, behind_ms]))
+        said = rows("agent", [], ["outbox_depth", "clock_behind_ms"], [time_ms, 0, depth, behind_ms])
+        bench.arrive(said, received_ms=T0 + 9_000_000 + depth)
         (series,) = reader.series_of(bench.db, "dev-1")
         assert series.values["outbox_depth"] == depth
     assert series.values["clock_behind_ms"] == 0
+    bench.arrive(rows("agent", [], ["outbox_depth"], [1_000_000, 0, 4]), received_ms=T0 + 60)
+    (series,) = reader.series_of(bench.db, "dev-1")
+    assert series.values["outbox_depth"] == 3, "what has waited in quarantine is no news"
 
 
 def test_what_is_seen_of_a_device_follows_its_newest_boot(tmp_path: Path) -> None:
