@@ -216,7 +216,7 @@ def test_a_collector_that_runs_is_not_adopted(tmp_path: Path) -> None:
         assert identity.read_bytes() == before
 
 
-@pytest.mark.parametrize("part", ["intake", "series", "notify", "page", "store:far"])
+@pytest.mark.parametrize("part", ["series", "page", "store:far"])
 def test_a_part_that_runs_already_is_not_run_twice(tmp_path: Path, part: str) -> None:
     """Two would each go on from what is in the file: what they count would be doubled, a message go out twice."""
     data, file = tmp_path / "data", tmp_path / "c.toml"
