@@ -18,6 +18,8 @@ __all__ = ["DEFAULT_URL", "Client", "JsonOption", "TokenOption", "UrlOption"]
 
 _PAGE = 1_000
 _LONG_S = 600
+_NO_STEPS = ("", ".", "..")
+"""Names that whoever reads an address takes for a way, not for a name."""
 
 
 class Client:
@@ -34,6 +36,12 @@ class Client:
         """The answer of GET /api/v1/PATH; a query value of None is left out."""
         return self._call("GET", path, params={name: value for name, value in query.items() if value is not None})
 
+    def of_device(self, name: str, part: str = "") -> Any:
+        """What is known of a device, or a part of it. UsageError for a name that an address cannot hold, too."""
+        if name in _NO_STEPS:
+            raise UsageError(f"{name!r} is no device's name; 'memfleet devices' lists them")
+        return self.get(f"devices/{quote(name, safe='')}{part}")
+
     def get_all(self, path: str, key: str, **query: Any) -> list[Any]:
         """All items of a list that is answered in parts."""
         items: list[Any] = []
@@ -47,7 +55,7 @@ class Client:
         """UsageError when nobody heard of a device or an agent of that name: "nothing is wrong" would be read as an
         all-clear of another one."""
         try:
-            self.get(f"devices/{quote(name, safe='')}")
+            self.of_device(name)
         except UsageError:
             if name not in {one["agent"] for one in self.get("agents")["agents"]}:
                 raise

@@ -21,6 +21,14 @@ def seconds(text: str) -> float:
         raise UsageError(f"{text!r} is not a span of time; write 45s, 10m, 1h30m, 14d or 2w") from None
 
 
+def some_seconds(option: str, text: str) -> float:
+    """Seconds in the span of an option that asks for more than none."""
+    span_s = seconds(text)
+    if not span_s:
+        raise UsageError(f"{option} {text}: nothing comes in no time; write 45s, 10m or 1h30m")
+    return span_s
+
+
 def span_text(span_s: float) -> str:
     """A span as people say it, in its largest fitting unit: 45s, 10m, 2.5h, 14d."""
     for unit, least in (("d", 2 * 86_400), ("h", 2 * 3_600), ("m", 120)):

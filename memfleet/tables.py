@@ -121,7 +121,7 @@ def moment_ms(text: str, now_ms: int, *, is_unset: bool = False) -> int:
             )
         return time_ms
     if _SPAN.match(text):
-        return now_ms - int(seconds(text) * 1000)
+        return max(now_ms - int(seconds(text) * 1000), 0)  # nothing is older
     try:
         return int(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
     except ValueError:

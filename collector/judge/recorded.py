@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import gzip
 import heapq
+import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from io import BufferedReader
 from itertools import dropwhile, groupby, islice
 from operator import itemgetter
 from pathlib import Path
@@ -29,6 +31,9 @@ from telemetry.readings import KINDS, MEMORY_KINDS, About, Reading, fault_of
 from telemetry.wire import Rows, flag_bits
 
 AGENT = "recorded"
+STDIN = Path("-")
+"""Instead of a file: what another program writes."""
+
 _RUN_LINES = 200_000
 _STEPS_MS = (1_000, 5_000, 10_000, 30_000, 60_000)
 _WIDE_STEPS_MS = (300_000, 120_000)
@@ -157,10 +162,10 @@ def record(lines: Iterable[bytes], files: ExitStack, time_of: Callable[[bytes], 
 
 
 def open_lines(path: Path, files: ExitStack) -> Iterator[bytes]:
-    """The lines of a file, unpacked when it begins as gzip does, without the mark of UTF-8; UsageError when it is
-    UTF-16 or cannot be read, or not to its end."""
+    """The lines of a file, or of standard input, unpacked when it begins as gzip does, without the mark of UTF-8;
+    UsageError when it is UTF-16 or cannot be read, or not to its end."""
     try:
-        plain = files.enter_context(path.open("rb"))
+        plain = cast(BufferedReader, sys.stdin.buffer) if path == STDIN else files.enter_context(path.open("rb"))
         begins = plain.peek(3)
         if begins.startswith(_WIDE_CHARACTERS):
             raise UsageError(f"{path} is UTF-16; write it as UTF-8")

@@ -35,7 +35,8 @@ _SOME_NAMED = 3
 def command(
     rules: Annotated[Path | None, typer.Argument(help="File of rules, TOML; left out: the rules that ship.")] = None,
     file: Annotated[
-        Path | None, typer.Option("--input", help="Readings as `memfleet export` writes them; .gz is unpacked.")
+        Path | None,
+        typer.Option("--input", help="Readings as `memfleet export` writes them, gzip or not; - for stdin."),
     ] = None,
     start: Annotated[
         str | None,
@@ -70,12 +71,12 @@ def command(
     import msgspec
 
     from collector.judge.backtest import Backtest
-    from collector.judge.recorded import batches, open_lines, record
+    from collector.judge.recorded import STDIN, batches, open_lines, record
     from collector.judge.rules import load_rules
     from telemetry.ndjson import time_of
 
     _refuse_recording(rules)
-    judged, source = load_rules(rules), str(file or url)
+    judged, source = load_rules(rules), "standard input" if file == STDIN else str(file or url)
     with ExitStack() as files:
         lines: Iterable[bytes] = (
             open_lines(file, files) if file else _stored(Client(url, token_file), start or _STORED_SINCE, end, files)

@@ -17,7 +17,7 @@ from memfleet.board import fleet_board
 from memfleet.broker import DemoBroker
 from memfleet.lifeline import stop_on_signals
 from memfleet.local import LocalCollector
-from memfleet.spans import seconds
+from memfleet.spans import some_seconds
 from memfleet.supervisor import own_command
 from telemetry.clock import monotonic_ms
 
@@ -41,7 +41,7 @@ def command(
     [bold]Example:[/bold] memfleet demo --devices 50 --for 2m
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    span_s = seconds(for_) if for_ else None
+    span_s = some_seconds("--for", for_) if for_ else None
     stop = stop_on_signals()
     with tempfile.TemporaryDirectory(prefix="memfleet-demo-") as folder:
         collector = LocalCollector(Path(folder), FLEET, port, SILENT_AFTER_S, SUSPECTED_EVERY_S)

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from agent.maps import load_maps
 from agent.maps.listening import Listener
 from agent.maps.trial import Trial
 from memfleet.lifeline import stop_on_signals
 from memfleet.options import must_be_writable
-from memfleet.spans import seconds
+from memfleet.spans import some_seconds
+from memfleet.tables import print_table
 from telemetry.clock import wall_ms
 from telemetry.errors import EnvironmentFault, UsageError
 from telemetry.mqtt import Message
@@ -67,6 +66,7 @@ def command(
     if write.exists() and not force:
         raise UsageError(f"{write} exists; --force writes over it, or name another file with --write")
     must_be_writable(write)
+    span_s = some_seconds("--for", for_)
     require_name(fleet, "fleet")
     require_name(name, "agent")
     trial = Trial(load_maps())
@@ -77,7 +77,7 @@ def command(
         trial.take(message.topic, message.payload, message.retained, wall_ms())
 
     listener = Listener(settings, "memfleet-discover", take)
-    listener.listen(seconds(for_), stop_on_signals().is_set)
+    listener.listen(span_s, stop_on_signals().is_set)
     found = _found(trial)
     if found["systems"]:
         let_in = "".join(f"{setting} = {json.dumps(value)}\n" for setting, value in access.items() if value)
@@ -126,8 +126,6 @@ def _print(found: dict[str, Any], trial: Trial, path: str, *, as_json: bool) -> 
             " like memory with `memfleet map --broker`"
         )
         return
-    table = Table("system", "devices", title=f"{trial.messages} messages")
-    for system, count in found["systems"].items():
-        table.add_row(system, str(count))
-    Console().print(table)
+    typer.echo(f"{trial.messages} messages")
+    print_table(("system", ">devices"), found["systems"].items(), "")
     typer.echo(f"wrote {path}; next: memfleet check-config {path} && memfleet agent --config {path}")

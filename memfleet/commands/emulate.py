@@ -23,7 +23,7 @@ from emulators.recording import lines, lived
 from memfleet.emulated import publish, serve_consoles, write_lines
 from memfleet.lifeline import die_with_parent, stop_on_signals
 from memfleet.options import must_be_writable, outbox_folder
-from memfleet.spans import seconds
+from memfleet.spans import some_seconds
 from telemetry.errors import UsageError
 from telemetry.readings import About, Reading
 from telemetry.settings import load
@@ -92,7 +92,7 @@ def command(
         if out is not None:
             must_be_writable(out)
         power_on_ms = round(start.replace(tzinfo=UTC).timestamp() * 1000)
-        items = lived(Fleet.from_config(config), power_on_ms, round(seconds(virtual) * 1000))
+        items = lived(Fleet.from_config(config), power_on_ms, round(some_seconds("--virtual", virtual) * 1000))
         typer.echo(_recorded(items, out, store, collector))
     elif consoles:
         serve_consoles(config, stop_on_signals(), typer.echo)

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from agent.maps import load_maps, shipped_names
 from agent.maps.listening import Listener
 from agent.maps.trial import Trial
 from memfleet.lifeline import stop_on_signals
-from memfleet.spans import seconds
+from memfleet.spans import some_seconds
+from memfleet.tables import print_table
 from telemetry.clock import wall_ms
 from telemetry.errors import ConfigError, UsageError
 from telemetry.mqtt import Message
 from telemetry.settings import Broker, convert
+from telemetry.visible import visible
 
 
 def command(
@@ -45,6 +45,8 @@ def command(
     if try_ is None and broker is None:
         typer.echo("\n".join(shipped_names()))
         return
+    if try_ is not None and broker is not None:
+        raise UsageError("--try reads saved messages and --broker listens for new ones: give one of them")
     trial = Trial(_loaded(map_ or []))
     if try_ is not None:
         for line, message in _messages(try_):
@@ -56,11 +58,10 @@ def command(
             "the command line",
         )
         listener = Listener(settings, "memfleet-map", lambda message: _show(trial, message, {}, json_))
-        listener.listen(seconds(for_), stop_on_signals().is_set)
+        listener.listen(some_seconds("--for", for_), stop_on_signals().is_set)
     trial.finish()
     if not json_:
-        for table in _tables(trial):
-            Console().print(table)
+        _print(trial)
 
 
 def _loaded(names: list[str]) -> Any:
@@ -100,30 +101,36 @@ def _message(line: bytes, place: str) -> Message:
     return Message(topic, text.encode(), bool(row.get("retained") or row.get("retain")), 0, 0)
 
 
-def _tables(trial: Trial) -> Iterator[Table | str]:
+def _print(trial: Trial) -> None:
+    """For people: what was understood, and tables of what is there, what would be stored and what no map reads."""
     counts = trial.maps.counts
     understood = counts["understood"] + counts["announcements"]
-    yield (
+    typer.echo(
         f"{trial.messages} messages: {understood} understood, {counts['retained']} retained (no sample of now), "
         f"{counts['not_understood']} not understood"
     )
     if trial.maps.nameless_on:
-        yield (
+        typer.echo(
             f"{counts['nameless']} are left out, since they do not say which device they are of: `device` in their map "
-            f"finds nothing in them (the first came on {trial.maps.nameless_on})"
+            f"finds nothing in them (the first came on {visible(trial.maps.nameless_on)})"
         )
-    systems = Table("system", "devices", "with memory", title="What is there")
-    for system in sorted({seen.system for seen in trial.seen.values()}):
-        those = [seen for seen in trial.seen.values() if seen.system == system]
-        systems.add_row(system, str(len(those)), str(sum(seen.memory for seen in those)))
-    yield from [systems] if systems.row_count else []
-    stored = Table("device", "kind", "name", "newest values", "resolution", title="What would be stored, in bytes")
-    for (device, kind, name), reading in sorted(trial.stored.items()):
-        values = ", ".join(f"{field} {value}" for field, value in reading.values.items())
-        stored.add_row(device, kind, name, values, str(reading.resolution))
-    yield from [stored] if stored.row_count else []
-    if trial.hints:
-        hints = Table("topic", "path", "value", title="Looks like memory and is not mapped")
-        for (topic, path), value in sorted(trial.hints.items()):
-            hints.add_row(topic, path, str(value))
-        yield hints
+    for title, columns, rows in _tables(trial):
+        if rows:
+            typer.echo(f"\n{title}")
+            print_table(columns, rows, "")
+
+
+def _tables(trial: Trial) -> Iterator[tuple[str, tuple[str, ...], list[tuple[Any, ...]]]]:
+    """Each with its title, its columns and its rows."""
+    of_systems: dict[str, list[bool]] = {}
+    for seen in trial.seen.values():
+        of_systems.setdefault(seen.system, []).append(seen.memory)
+    systems = [(system, len(those), sum(those)) for system, those in sorted(of_systems.items())]
+    yield "What is there", ("system", ">devices", ">with memory"), systems
+    stored = [
+        (*of, ", ".join(f"{field} {value}" for field, value in reading.values.items()), reading.resolution)
+        for of, reading in sorted(trial.stored.items())
+    ]
+    yield "What would be stored, in bytes", ("device", "kind", "name", "newest values", ">resolution"), stored
+    hints = [(*of, value) for of, value in sorted(trial.hints.items())]
+    yield "Looks like memory and is not mapped", ("topic", "path", ">value"), hints

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
@@ -59,7 +58,7 @@ def command(
 
 def _must_be_read(client: Client, device: str, kind: str, name: list[str]) -> None:
     """UsageError when nothing of that name was ever read: an empty table would be taken for a quiet hour."""
-    read = client.get(f"devices/{quote(device, safe='')}/series")["series"]
+    read = client.of_device(device, "/series")["series"]
     known = [" ".join(one["names"]) for one in read if one["kind"] == kind]
     if " ".join(name) not in known:
         what = f"{kind} {' '.join(name)}".strip()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -30,9 +29,8 @@ def command(
     Example: [bold]memfleet show kitchen-1[/bold]
     """
     client = Client(url, token_file)
-    path = f"devices/{quote(device, safe='')}"
-    row = client.get(path)
-    series = client.get(f"{path}/series")["series"]
+    row = client.of_device(device)
+    series = client.of_device(device, "/series")["series"]
     since_ms = wall_ms() - _EVENTS_MS
     events = client.get("events", device=device, start=since_ms, limit=_MOST_EVENTS)["events"]
     if as_json:

@@ -25,6 +25,7 @@ from telemetry.errors import EnvironmentFault, UsageError
 
 _UNITS = {"": 1, "B": 1, "K": 1 << 10, "KIB": 1 << 10, "M": 1 << 20, "MIB": 1 << 20}
 _STATS_ROWS = 1000
+_USUAL = f"{Settings('tlsf').size >> 10}KiB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,16 @@ def command(
     files: Annotated[
         list[Path], typer.Argument(help="Recorded traces, plain text traces or device logs, gzip or not.")
     ],
-    allocator: Annotated[str | None, typer.Option(help=f"Replay on {', '.join(ALLOCATORS)}.")] = None,
-    size: Annotated[str | None, typer.Option(help="Heap size as 65536 or 160KiB; for musl, of all its pages.")] = None,
+    allocator: Annotated[
+        str | None,
+        typer.Option(help=f"Replay on {', '.join(ALLOCATORS)}; else as recorded, or by the kind of log, or on tlsf."),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Heap size as 65536 or 96KiB; for musl, of all its pages. Else as recorded, or {_USUAL}; musl: all."
+        ),
+    ] = None,
     compare_answers: Annotated[bool, typer.Option("--compare", help="Hold the answers against recorded ones.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, also where there is a summary.")] = False,
     plot: Annotated[Path | None, typer.Option(help="Draw used, free and largest block as .png or .svg.")] = None,

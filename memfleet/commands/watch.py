@@ -19,7 +19,7 @@ from memfleet.alone import alone_in
 from memfleet.board import fleet_board
 from memfleet.lifeline import stop_on_signals
 from memfleet.local import LocalCollector
-from memfleet.spans import seconds
+from memfleet.spans import some_seconds
 from memfleet.version import VERSION
 from telemetry.clock import monotonic_ms
 from telemetry.errors import UsageError
@@ -44,7 +44,7 @@ def command(
     [bold]Example:[/bold] memfleet watch /dev/ttyUSB0
     """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    span_s = seconds(for_) if for_ else None
+    span_s = some_seconds("--for", for_) if for_ else None
     name = device or _name_of(source)
     given = {"port": source, "device": name, "baud": baud, "system": system, "relay": relay}
     board = convert(Port, given, "the command line")

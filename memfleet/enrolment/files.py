@@ -21,7 +21,12 @@ def require_new(*paths: Path) -> None:
 def write_secret(path: Path, text: str) -> None:
     """A new file that its owner alone can read; UsageError when it exists."""
     with _said(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise UsageError(
+                f"{path.parent} is no folder, and none can be made there: name another with --out"
+            ) from None
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:

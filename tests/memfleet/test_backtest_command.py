@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,13 @@ def test_each_verdict_is_a_line_and_each_bad_line_is_named(recording: Path) -> N
     assert f"left out: {recording}, line 11: is no JSON object" in done.stderr
     assert "line 12: kind 'tree' is none of" in done.stderr
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("unpacked", [bytes, gzip.decompress], ids=["packed", "plain"])
+def test_readings_come_from_another_program(recording: Path, unpacked: Callable[[bytes], bytes]) -> None:
+    done = run("backtest", "--input", "-", data=unpacked(recording.read_bytes()))
+    assert done.stdout == run("backtest", "--input", recording).stdout
+    assert "left out: standard input, line 11: is no JSON object" in done.stderr
 
 
 def test_only_the_time_that_was_asked_for_is_judged(recording: Path) -> None:

@@ -204,6 +204,7 @@ def test_what_goes_wrong_is_one_clear_line(address: str, memfleet: Memfleet) -> 
     for wrong in ("nonsense", "http://[::1"):
         assert f"--url {wrong} is not an address" in memfleet("devices", "--url", wrong, status=2)
     assert "no device named 'nobody'" in memfleet("show", "nobody", "--url", address, status=2)
+    assert "is no device's name" in memfleet("show", "..", "--url", address, status=2)
     assert "no device named 'nobody'" in memfleet("logs", "nobody", "--url", address, status=2)
     assert "/nowhere is no agent's folder" in memfleet("logs", "nobody", "--data", "/nowhere", status=2)
     assert "is not a time" in memfleet("query", "a", "heap", "x", "--from", "soon", "--url", address, status=2)
@@ -228,6 +229,7 @@ def test_moments() -> None:
     assert moment_ms("1h30m", now_ms) == moment_ms("90m", now_ms) == now_ms - 5_400_000
     assert moment_ms("2w", now_ms) == now_ms - 14 * 86_400_000
     assert moment_ms("0", now_ms) == 0
+    assert moment_ms("999999d", now_ms) == 0
     assert moment_ms("40000", now_ms, is_unset=True) == 40_000
     for text in ("40000", "20261123", "60", "60.5"):  # a date without its hyphens, seconds ago without their unit
         with pytest.raises(UsageError, match="as a time since 1970 is before 2000"):

@@ -108,7 +108,7 @@ def test_messages_are_tried_without_a_broker(tmp_path: Path) -> None:
     rows = [
         {"topic": "tele/lamp/STATE", "payload": '{"UptimeSec":5,"Heap":24}', "retained": False},
         {"topic": "tele/old/STATE", "payload": '{"UptimeSec":5,"Heap":24}', "retained": True},
-        {"topic": "plant/1/health", "payload": {"dev": {"id": "a1"}, "mem": {"free_kb": 41}}},
+        {"topic": "plant/[red]1[/]/health", "payload": {"dev": {"id": "a1"}, "mem": {"free_kb": 41}}},
     ]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     done = run("map", "--try", str(file), "--json")
@@ -117,7 +117,7 @@ def test_messages_are_tried_without_a_broker(tmp_path: Path) -> None:
     assert (old["line"], old["retained"], old["kind"]) == (2, True, "device")
     table = run("map", "--try", str(file), columns=200).stdout
     assert "1 retained" in table
-    assert "plant/1/health" in table
+    assert "plant/[red]1[/]/health" in table
     assert "mem.free_kb" in table
 
 
@@ -130,7 +130,10 @@ def test_faults_are_said_in_a_line(tmp_path: Path) -> None:
         (("map", "--map", "tasmotta", "--try", str(bad)), "the maps that ship are"),
         (("discover", "--broker", "mqtt://127.0.0.1:9", "--for", "1s", "--write", str(tmp_path / "x")), "refused"),
         (("discover", "--broker", "mqtt://127.0.0.1:9", "--write", str(bad)), "exists"),
+        (("discover", "--broker", "mqtt://127.0.0.1:9", "--for", "0s", "--write", str(tmp_path / "x")), "no time"),
+        (("map", "--try", str(bad), "--broker", "mqtt://127.0.0.1:9"), "give one of them"),
         (("agent", "--data", str(tmp_path)), "nothing to read"),
+        (("enroll", "gw-1", "--out", str(bad)), f"{bad} is no folder"),
     ):
         done = run(*words)
         assert done.returncode in (1, 2)
