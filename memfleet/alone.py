@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
-from collections.abc import Iterator
+import os
 from pathlib import Path
+from typing import Self, TextIO
 
 from telemetry.errors import EnvironmentFault, UsageError
-from telemetry.files import make_folder
+from telemetry.files import inode_of, make_folder
 
 
-@contextlib.contextmanager
-def alone_in(directory: Path, program: str, advice: str) -> Iterator[None]:
-    """Hold the folder, which is made where it is missing. UsageError while another one of the program holds it,
-    EnvironmentFault where it cannot be written."""
-    make_folder(directory)
-    with contextlib.ExitStack() as files:
+class Alone:
+    """A folder that one program has to itself for a block; it is made where it is missing.
+
+    UsageError while another one of the program holds it, EnvironmentFault where it cannot be written.
+    """
+
+    def __init__(self, directory: Path, program: str, advice: str) -> None:
+        self._directory, self._taken = directory, f"another `{program}` keeps its data in {directory}; {advice}"
+        self._lock = self._take()
+
+    def look(self) -> None:
+        """Hold the folder again where it was removed, and its lock with it. Raises as if it were the first time."""
+        if inode_of(self._directory / "lock") != os.fstat(self._lock.fileno()).st_ino:
+            self._lock.close()
+            self._lock = self._take()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.close()
+
+    def _take(self) -> TextIO:
+        make_folder(self._directory)
         try:
-            lock = files.enter_context((directory / "lock").open("w"))
+            lock = (self._directory / "lock").open("w")
         except OSError as error:
             raise EnvironmentFault(f"{error.filename} cannot be written: {error.strerror}", retry=False) from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise UsageError(f"another `{program}` keeps its data in {directory}; {advice}") from None
-        yield
+            lock.close()
+            raise UsageError(self._taken) from None
+        return lock

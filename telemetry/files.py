@@ -93,7 +93,7 @@ def inode_of(path: Path) -> int:
     """Which file stands there; 0 where there is none."""
     try:
         return path.stat().st_ino
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return 0
 
 

@@ -16,7 +16,7 @@ import typer
 from collector.config import CollectorConfig
 from collector.web.status import NEEDED, statuses, unready
 from memfleet.adoption import move_in, still_ours, taken_over
-from memfleet.alone import alone_in
+from memfleet.alone import Alone
 from memfleet.lifeline import die_with_parent, read_anew_on_hangup, stop_on_signals
 from memfleet.part import Asked, part_names, run_alone
 from memfleet.renewal import PARTS, require_usable
@@ -57,26 +57,29 @@ def command(
     settings, *adopted = asked.collectors()
     die_with_parent()
     still_ours(settings, Path(settings.data_dir))
+    held: list[Alone] = []
     with contextlib.ExitStack() as folders:
         for one in (settings, *adopted):
             advice = "end that one, or give this one a data_dir and a name of its own"
-            folders.enter_context(alone_in(Path(one.data_dir), "memfleet collect", advice))
+            held.append(folders.enter_context(Alone(Path(one.data_dir), "memfleet collect", advice)))
         move_in(settings, Path(settings.data_dir))
         for one in adopted:
             folders.enter_context(taken_over(Path(one.data_dir), settings.name))
-        _run(asked, settings, adopted)
+        _run(asked, settings, adopted, held)
 
 
-def _run(asked: Asked, settings: CollectorConfig, adopted: Sequence[CollectorConfig]) -> None:
+def _run(asked: Asked, settings: CollectorConfig, adopted: Sequence[CollectorConfig], held: Sequence[Alone]) -> None:
     """All parts of our own collector and of those that it adopts, until a signal ends them."""
     commands = {name: asked._replace(adopted=()).command(name) for name in part_names(settings)}
     for place, one in enumerate(adopted, 1):
         so_far = asked._replace(adopted=asked.adopted[:place])
         commands |= {f"{one.name}/{part}": so_far.command(part) for part in part_names(one)}
-    _supervise(commands, [settings, *adopted], asked)
+    _supervise(commands, [settings, *adopted], asked, held)
 
 
-def _supervise(commands: Mapping[str, Sequence[str]], collectors: Sequence[CollectorConfig], asked: Asked) -> None:
+def _supervise(
+    commands: Mapping[str, Sequence[str]], collectors: Sequence[CollectorConfig], asked: Asked, held: Sequence[Alone]
+) -> None:
     stop, anew = stop_on_signals(), read_anew_on_hangup()
     supervisor = Supervisor(commands)
     service = Service(os.environ, lambda: all(gets_on(Path(one.data_dir)) for one in collectors), time.monotonic)
@@ -87,6 +90,8 @@ def _supervise(commands: Mapping[str, Sequence[str]], collectors: Sequence[Colle
             if time.monotonic() - begun < BEGINS_S:
                 _require(supervisor.failed)
             service.look()
+            for folder in held:
+                folder.look()
             if anew.is_set():
                 anew.clear()
                 _read_anew(supervisor, commands, collectors, asked)

@@ -15,7 +15,7 @@ from rich.live import Live
 from agent.config import AgentConfig, Outbox, Port
 from agent.process import Gateway
 from memfleet.advice import no_memory_yet
-from memfleet.alone import alone_in
+from memfleet.alone import Alone
 from memfleet.board import fleet_board
 from memfleet.lifeline import stop_on_signals
 from memfleet.local import LocalCollector
@@ -51,7 +51,7 @@ def command(
     directory = data or _default_directory(os.environ)
     stop = stop_on_signals()
     console = Console()
-    with alone_in(directory, "memfleet watch", "give this one --data"):
+    with Alone(directory, "memfleet watch", "give this one --data") as alone:
         collector = LocalCollector(directory, "desk", port)
         try:
             with console.status("starting the page ..."):
@@ -67,6 +67,7 @@ def command(
             try:
                 with Live(console=console, auto_refresh=False) as live:
                     while not stop.is_set() and (until_ms is None or monotonic_ms() < until_ms):
+                        alone.look()
                         desk.round(live)
             finally:
                 agent.close(asked=stop.is_set() or span_s is not None)

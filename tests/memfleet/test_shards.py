@@ -19,7 +19,7 @@ from agent.config import AgentConfig, Outbox
 from agent.process import Agent
 from collector.ownfile import own_files
 from collector.records import Arrival, decode
-from memfleet.alone import alone_in
+from memfleet.alone import Alone
 from memfleet.part import Asked, shard_range
 from telemetry.errors import EnvironmentFault, UsageError
 from telemetry.files import open_read_only
@@ -187,7 +187,7 @@ def test_what_moved_to_another_collector_is_neither_kept_nor_acknowledged(tmp_pa
 
 
 def test_a_second_collector_is_refused_the_folder(tmp_path: Path) -> None:
-    with alone_in(tmp_path, "memfleet collect", "end that one"):
+    with Alone(tmp_path, "memfleet collect", "end that one"):
         environment = {**os.environ, "MEMFLEET_DATA_DIR": str(tmp_path)}
         words = [sys.executable, "-m", "memfleet", "collect"]
         done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=LIMIT_S)
@@ -254,9 +254,11 @@ def test_a_folder_that_is_removed_while_it_is_in_use_is_begun_anew(tmp_path: Pat
                 shutil.rmtree(data, ignore_errors=True)
             talker.say(20)
             wait_until(whole, "those that come later are stored, too", tmp_path / "one.log")
+            with pytest.raises(UsageError, match="another `memfleet collect` keeps its data"):
+                Alone(data, "memfleet collect", "")
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "lock").mkdir()
     with pytest.raises(EnvironmentFault, match=f"{tmp_path}/lock cannot be written: Is a directory"):
-        alone_in(tmp_path, "memfleet collect", "").__enter__()
+        Alone(tmp_path, "memfleet collect", "")
