@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 
 Value = int | str
 
-FLAGS = ("debugger", "unreliable", "modulus", "guess")
+FLAGS = ("debugger", "unreliable", "modulus", "guess", "part")
 """debugger: inflated by a debugger; unreliable: the counter lost its footing; modulus: printed modulo 65536;
-guess: time not certain."""
+guess: time not certain; part: of a heap that is told as a whole, and full while others of its parts have room."""
+
+NOT_JUDGED = ("debugger", "unreliable", "part")
+"""Readings with one of these flags are shown, and otherwise left alone."""
 
 PLATFORMS = ("mt3620", "esp32", "zephyr", "freertos", "other")
 

@@ -18,15 +18,15 @@ from collector.judge.detectors.marks import BORN_MS, PERIOD_MS
 from collector.judge.detectors.outlived import forget_outlived
 from collector.judge.expression import Numbers, Truths
 from collector.judge.hearing import LIVE_MS
-from collector.judge.inbox import NOT_JUDGED
 from collector.judge.samples import Part, Samples
 from collector.judge.series import Rows as RowNumbers
 from collector.judge.series import Table
 from collector.judge.used import LAYERS
-from telemetry.readings import FLAGS, KINDS, About
-from telemetry.wire import Rows
+from telemetry.readings import KINDS, NOT_JUDGED, About
+from telemetry.wire import Rows, flag_bits
 
-_GUESSED = 1 << FLAGS.index("guess")
+_GUESSED = flag_bits(["guess"])
+_LEFT_ALONE = flag_bits(NOT_JUDGED)
 _UNLISTED = 3
 """So many listings without a task, which others of its heap are in, say that it is gone: one may have been torn."""
 _WARM_UP_MS = 20_000
@@ -86,7 +86,7 @@ class Board:
 
         `time_ms` is its latest sample, `newest_ms` the device's newest before it.
         """
-        if block.kind not in self.tables or block.flags & NOT_JUDGED:
+        if block.kind not in self.tables or block.flags & _LEFT_ALONE:
             return None
         if not self._is_current_boot(block, time_ms, newest_ms):
             return None

@@ -16,15 +16,14 @@ from collector.judge.hearing import LIVE_MS, Hearing
 from collector.judge.series import Names, Table
 from collector.judge.series import Rows as RowNumbers
 from collector.judge.used import FREE, used_of
-from telemetry.readings import FLAGS, About
-from telemetry.wire import Rows
+from telemetry.readings import NOT_JUDGED, About
+from telemetry.wire import Rows, flag_bits
 
 Fields = tuple[str, ...]
 TakeUsed = Callable[[str, RowNumbers, RowNumbers, Numbers, Numbers], None]
 """Takes a kind; and of each sample its row, time (wall ms), uptime (ms, NaN: unknown), used memory by layer."""
 
-NOT_JUDGED = 1 << FLAGS.index("debugger") | 1 << FLAGS.index("unreliable")
-"""Readings with these flags are shown, and otherwise left alone."""
+_LEFT_ALONE = flag_bits(NOT_JUDGED)
 
 _MOST_FORMS = 1000
 _AT_ONCE = 4000
@@ -88,7 +87,7 @@ class Inbox:
         first of their boot, or flagged."""
         boots = self._boots
         for block in blocks:
-            if isinstance(block, Rows) and not block.flags & NOT_JUDGED:
+            if isinstance(block, Rows) and not block.flags & _LEFT_ALONE:
                 boot = boots.get(block.device)
                 if boot is not None and boot.number == block.boot:
                     route = boot.routes.get((block.kind, block.names))

@@ -12,6 +12,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from telemetry.wire import flag_bits
+
 Numbers = npt.NDArray[np.float64]
 
 _COLUMNS: Mapping[str, str] = {
@@ -21,8 +23,10 @@ _COLUMNS: Mapping[str, str] = {
     "stack": "max_used, size, min_free",
     "pool": "used, size, blocks_free * block_size",
 }
-"""What is used, of how much, and what is left, bytes, in the rows of a kind. The size need be said once a boot."""
+"""What is used, of how much, and what is left, bytes, in the rows of a kind. The size need be said once a boot. Parts
+of a heap are left out: what one of them has more, another may have less."""
 
+_PART = flag_bits(["part"])
 _WARM_UP_MS = 600_000
 _LEAST_SPAN_MS = 1_800_000
 _LEAST_SAMPLES = 8
@@ -111,8 +115,9 @@ def _boots(
 ) -> Iterator[Boot]:
     device, kind, names = of
     rows = db.execute(
-        f"SELECT boot, t, uptime, {_COLUMNS[kind]} FROM {kind} WHERE series = ? AND t BETWEEN ? AND ? ORDER BY boot, t",  # noqa: S608 - names of ours
-        (series, *span_ms),
+        f"SELECT boot, t, uptime, {_COLUMNS[kind]} FROM {kind} "  # noqa: S608 - names of ours
+        "WHERE series = ? AND t BETWEEN ? AND ? AND NOT flags & ? ORDER BY boot, t",
+        (series, *span_ms, _PART),
     ).fetchall()
     for number, of_boot in groupby(rows, itemgetter(0)):
         told = np.array(list(of_boot), dtype=float)  # what was not told becomes NaN

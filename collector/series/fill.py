@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from telemetry.readings import FLAGS, MT3620_LIMIT, Value
+from telemetry.readings import MT3620_LIMIT, Value
+from telemetry.wire import flag_bits
 
-_NOT_COMPARABLE = 1 << FLAGS.index("unreliable") | 1 << FLAGS.index("modulus")
+_NOT_COMPARABLE = flag_bits(["unreliable", "modulus", "part"])
 
 
 class Fill(NamedTuple):

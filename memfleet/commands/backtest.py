@@ -17,7 +17,7 @@ from memfleet.spans import seconds
 from memfleet.tables import clock, moment_ms, print_json
 from telemetry.clock import SET_FROM_MS, wall_ms
 from telemetry.errors import UsageError
-from telemetry.wire import flag_bits
+from telemetry.readings import NOT_JUDGED
 
 if TYPE_CHECKING:
     from collector.judge.explaining_device import Explained
@@ -121,17 +121,19 @@ def _within(readings: Iterable[Described], start_ms: int, end_ms: int) -> Iterat
 def _of_device(readings: Iterable[Described], device: str, others: set[str]) -> Iterator[Described]:
     """The readings of one device; notes who else has some, and says at the end what is left out for that, and how many
     readings the judge leaves alone."""
-    from collector.judge.inbox import NOT_JUDGED
-
     heard, flagged = False, 0
+    flags: set[str] = set()
     for about, reading in readings:
         if reading.device != device:
             others.add(reading.device)
         else:
-            heard, flagged = True, flagged + bool(flag_bits(reading.flags) & NOT_JUDGED)
+            left_alone = set(reading.flags) & set(NOT_JUDGED)
+            heard, flagged, flags = True, flagged + bool(left_alone), flags | left_alone
             yield about, reading
     if flagged:
-        sys.stderr.write(f"{flagged} readings carry the flag debugger or unreliable: they are shown, not judged\n")
+        sys.stderr.write(
+            f"{flagged} readings carry the flag {' or '.join(sorted(flags))}: they are shown, not judged\n"
+        )
     if heard and others:
         sys.stderr.write(f"{device} is judged by itself here: it is compared with no peers\n")
 

@@ -105,7 +105,7 @@ def test_what_a_debugger_inflated_is_said_to_be_left_alone(tmp_path: Path) -> No
     path = tmp_path / "readings.ndjson"
     path.write_text("\n".join(json.dumps(one) for one in [*flagged, line("board", 3, 50_000)]))
     done = run("backtest", "--input", path, "--explain", "board")
-    assert "3 readings carry the flag debugger or unreliable: they are shown, not judged" in done.stderr
+    assert "3 readings carry the flag debugger: they are shown, not judged" in done.stderr
 
 
 def test_nobody_can_be_explained_who_is_not_there(recording: Path) -> None:

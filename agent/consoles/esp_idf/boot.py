@@ -136,7 +136,7 @@ class BootForm(Form):
         if size // KIB != kib:
             return []
         raw = {"type": match[4], "size_rounded": kib * KIB}
-        return [self.fact("heap", (f"0x{match[1].lower()}",), {"size": size}, line, raw=raw)]
+        return [self.fact("heap", (f"0x{match[1].lower()}",), {"size": size}, line, flags=("part",), raw=raw)]
 
     def _memory(self, line: Line) -> list[Fact] | None:
         if match := _PSRAM.search(line.body):

@@ -6,13 +6,17 @@
       Totals:
         free 22076 allocated 139972 min_free 4184 largest_free_block 9216
 
-Each region is a heap of its own, named by its address; the totals are a heap named by the capabilities asked for.
-Totals are not the sums of the regions, and totals of different capabilities overlap: nothing is ever added up.
+The totals are a heap named by the capabilities asked for; each region, named by its address, is a part of it: an
+allocator fills one before the next. Where the regions are of both internal and external memory, the totals say nothing
+of the internal one, which ends first: it is told as the summary of the same capabilities with MALLOC_CAP_INTERNAL would
+tell it, that is as the sum of its regions (`heap_caps_get_info`), where none of them was lost. Other than so nothing is
+added up: totals of different capabilities overlap.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from agent.consoles.fact import Fact
 from agent.consoles.form import Form, Numbers, Session
@@ -26,6 +30,20 @@ _TOTALS = re.compile(r"\s*free (\d+) allocated (\d+) min_free (\d+) largest_free
 _TORN = re.compile(
     r"At (?:0x)?[0-9a-f]{8} len |^\s*largest_free_block |^\s*free \d+ .*_free|\bfree \d+ allocated ", re.IGNORECASE
 )
+_INTERNAL_CAPS = 1 << 11
+_EXTERNAL = (
+    range(0x3C000000, 0x3E000000),  # ESP32-S3
+    range(0x3F500000, 0x3FC00000),  # ESP32, ESP32-S2
+    range(0x42000000, 0x44000000),  # ESP32-C5, C61
+    range(0x48000000, 0x4C000000),  # ESP32-P4
+)
+"""Where external memory stands in each chip's addresses (SOC_EXTRAM_DATA_LOW and _HIGH, soc/soc.h)."""
+_REGION_FIELDS = 7
+_OWNER_BYTES = 4
+"""What the totals take off for each block, and each heap, where blocks know their task."""
+_HEADERS = 512
+"""So much what is held may change by the headers of blocks that come and go meanwhile."""
+
 _TORN_TOTALS = re.compile(r"\s*(?:Totals: *)?free \d+(?: a.*)?$")
 
 
@@ -38,6 +56,8 @@ class HeapSummaryForm(Form):
         super().__init__(session)
         self._caps: str | None = None
         self._region: tuple[Line, str, Numbers] | None = None
+        self._regions: dict[int, Numbers] = {}
+        """Those of the open summary, by address."""
 
     def take(self, line: Line) -> list[Fact] | None:
         text = line.body
@@ -57,6 +77,7 @@ class HeapSummaryForm(Form):
         if match := _HEADER.match(text):
             facts = self.flush()
             self._caps = match[1].zfill(8)
+            self._regions.clear()
             self.wait(line)
             return facts
         return self._torn(text)
@@ -85,7 +106,8 @@ class HeapSummaryForm(Form):
         end_line = line.number if line and "alloc_blocks" in values else first.number
         blocks = values.get("alloc_blocks", 0), values.get("free_blocks", 0)
         raw = {"total_blocks": sum(map(int, blocks))} if "alloc_blocks" in values else {}
-        return [self.fact("heap", (address,), values, first, end_line=end_line, raw=raw)]
+        self._regions[int(address, 16)] = values
+        return [self.fact("heap", (address,), values, first, end_line=end_line, flags=("part",), raw=raw)]
 
     def _totals(self, match: re.Match[str], line: Line) -> list[Fact]:
         facts = self._end_region(None)
@@ -98,4 +120,31 @@ class HeapSummaryForm(Form):
             return [*facts, self.event("no_such_heap", values, line, raw={"caps": f"0x{caps}"} if caps else {})]
         if caps is None:  # the header was lost: totals of unlike capabilities must not meet in one series
             return [*facts, self.event("heap_totals", values, line)]
-        return [*facts, self.fact("heap", (f"caps 0x{caps}",), values, line)]
+        facts.append(self.fact("heap", (f"caps 0x{caps}",), values, line))
+        internal = self._internal(free + used)
+        if internal:
+            name = f"caps 0x{int(caps, 16) | _INTERNAL_CAPS:08X}"
+            facts.append(self.fact("heap", (name,), internal, line))
+        return facts
+
+    def _internal(self, held: int) -> Numbers | None:
+        """The totals of the internal regions, where there are others, too. None where a region or a number of one was
+        lost: all together, they hold what the totals hold, whatever was taken or freed in between."""
+        inside = [values for address, values in self._regions.items() if not any(address in one for one in _EXTERNAL)]
+        if not 0 < len(inside) < len(self._regions):
+            return None
+        told = list(self._regions.values())
+        if any(len(values) < _REGION_FIELDS for values in told):
+            return None
+        blocks = len(told) + _sum(told, "alloc_blocks")
+        more = _sum(told, "free") + _sum(told, "used") - held
+        if not -_HEADERS <= more <= _OWNER_BYTES * blocks + _HEADERS:
+            return None
+        return {
+            **{name: _sum(inside, name) for name in ("free", "used", "min_free")},
+            "largest_free": max(int(values["largest_free"]) for values in inside),
+        }
+
+
+def _sum(told: Iterable[Numbers], name: str) -> int:
+    return sum(int(values[name]) for values in told)

@@ -24,7 +24,7 @@ from agent.consoles.form import Form, Numbers, Session
 from agent.consoles.line import Line
 
 ALL_HEAPS = "total"
-"""The `heap` of a task's own line, which is about all heaps together."""
+"""The `heap` of a task's own line, which is about all heaps together: of what it holds in each the line is the sum."""
 
 _BLOCKS_KEPT = 4096
 _MODULUS = 2**16
@@ -96,11 +96,11 @@ class TaskTrackingForm(Form):
                 "peak": int(peak),
                 "caps": int(caps, 16),
             }
-            return self._begin(name, values, int(blocks), (), line)
+            return self._begin(name, values, int(blocks), ("part",), line)
         if match := _OLD_REGION.match(text):
             name, caps, size, current, peak, blocks = match.groups()
             values = {"heap_size": int(size), "current": int(current), "peak": int(peak), "caps": int(caps)}
-            return self._begin(name, values, int(blocks), ("modulus",), line)
+            return self._begin(name, values, int(blocks), ("modulus", "part"), line)
         if match := _TASK.match(text):
             return self._total(match[1], match[2], (int(match[3]), int(match[4]), int(match[5])), (), line)
         if match := _OLD_TASK.match(text):

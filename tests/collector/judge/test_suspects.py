@@ -58,7 +58,7 @@ def test_a_task_that_is_gone_and_holds_memory_leaks_at_once_unless_it_is_the_mai
     (found,) = bench.findings
     assert (found.rule, found.suspect) == ("deleted-task-holds-memory", "worker")
     assert found.reason == (
-        "The task worker is gone and still holds 4.0 KiB of heap DRAM in 2 blocks: nobody is left to give it back."
+        "The task worker is gone and still holds 4.0 KiB in 2 blocks in DRAM: nobody is left to give it back."
     )
 
 

@@ -41,5 +41,11 @@ def test_what_tells_only_what_is_left_is_compared_by_that(kind: str, field: str,
     assert boot.between(50 * MINUTE, 200 * MINUTE).used.tolist() == [-760, -750, -740, -730, -720]
 
 
+def test_a_part_of_a_heap_is_not_compared(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.arrive(*(rows("heap", [name], ("used",), [0, 0, 5], flags=flags) for name, flags in (("a", 0), ("b", 16))))
+    assert [boot.names for boot in boots_of(bench.db, ["dev-1"], (T0, T0 + 1))] == [("a",)]
+
+
 def test_a_thing_that_says_neither_has_no_boot(tmp_path: Path) -> None:
     assert boots(tmp_path, "heap", ("largest_free",), (900,), (800,)) == []
