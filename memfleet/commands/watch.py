@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from agent.config import AgentConfig, Outbox, Port
@@ -26,6 +26,7 @@ from telemetry.errors import UsageError
 from telemetry.settings import convert
 
 ADVISE_MS = 60_000
+_ROWS = 20
 LOOK_MS = 1_000
 
 
@@ -69,6 +70,7 @@ def command(
                     while not stop.is_set() and (until_ms is None or monotonic_ms() < until_ms):
                         alone.look()
                         desk.round(live)
+                desk.leave()
             finally:
                 agent.close(asked=stop.is_set() or span_s is not None)
         finally:
@@ -111,15 +113,21 @@ class _Desk:
             found = bridge.console
             self._console.print(no_memory_yet(waited_s, found.lines, found.understood, found.system))
 
+    def leave(self) -> None:
+        """Where nobody looked on, say how it stands."""
+        if not self._console.is_terminal and (board := self._board()):
+            self._console.print(board)
+
     def _draw(self, live: Live) -> None:
-        if not self._console.is_terminal:
-            return
-        answer = self._collector.get("/api/v1/devices?limit=20")
+        if self._console.is_terminal and (board := self._board()):
+            live.update(board, refresh=True)
+
+    def _board(self) -> RenderableType | None:
+        answer = self._collector.get(f"/api/v1/devices?limit={_ROWS}")
         alerts = self._collector.get("/api/v1/alerts")
-        if answer and alerts:
-            live.update(
-                fleet_board(f"memfleet watch  {self._collector.url}", answer, alerts["alerts"], 20), refresh=True
-            )
+        if not answer or not alerts:
+            return None
+        return fleet_board(f"memfleet watch  {self._collector.url}", answer, alerts["alerts"], _ROWS)
 
 
 def _agent_config(collector: LocalCollector, port: Port) -> AgentConfig:

@@ -92,11 +92,13 @@ def test_a_table_that_needs_no_folding_is_set_as_any_other(rows: list[tuple[str,
     assert tables._set_straight(columns, lines, 10) is None
 
 
+@pytest.mark.parametrize("count", [1, 5], ids=["a few", "many"])
 @pytest.mark.parametrize("attack", [*ATTACKS, "[bold red]loud[/bold red]"])
-def test_the_board_of_the_demo_shows_them_too(attack: str) -> None:
+def test_the_board_of_the_demo_shows_them_too(attack: str, count: int) -> None:
     device = {"device": attack, "state": attack, "platform": attack, "firmware": attack, "used": None, "limit": None}
-    answer = {"devices": [device], "total": 1, "states": {"ok": 1}}
+    answer = {"devices": [device] * count, "total": count, "states": {"ok": count}}
+    alert = {"device": attack, "severity": attack, "reason": f"{attack}, and why"}
     stream = io.StringIO()
-    Console(file=stream, width=400).print(fleet_board("memfleet", answer, [{"device": attack, "reason": attack}], 5))
+    Console(file=stream, width=400).print(fleet_board("memfleet", answer, [alert], 5))
     assert not any(acts(line) for line in stream.getvalue().splitlines())
-    assert visible(attack) in stream.getvalue()
+    assert f"{visible(attack)}, and why" in stream.getvalue()

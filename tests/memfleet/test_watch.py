@@ -46,6 +46,18 @@ class Desk:
         return memfleet(*self._words, log=log or self.log, environment=self._environment)
 
 
+def test_every_alert_of_the_board_is_said_in_full_where_nobody_looked_on(tmp_path: Path) -> None:
+    terminal = Terminal()
+    desk = Desk(tmp_path, terminal.path, "--for", "8s")
+    with desk.running() as today:
+        wait_until(lambda: _greet(terminal, desk.url), "the board is heard", desk.log)
+        terminal.print(LINE.format(free=100, used=7_900).encode())
+        today.wait(LIMIT_S)
+    told = " ".join(said(desk.log).split())
+    assert "1 device: 1 critical" in told
+    assert "critical bench-7: Only 100 bytes of 7.8 KiB are free: allocations may fail next." in told
+
+
 def test_a_board_on_the_desk_is_on_the_page(tmp_path: Path) -> None:
     terminal = Terminal()
     desk = Desk(tmp_path, terminal.path, "--relay")
