@@ -1,6 +1,8 @@
 """What a series looked like, by spans of time, for every series at once: the ground that detectors look at. By column.
 
 Level k holds the last 32 buckets of WIDTHS_MS[k] each; a bucket holds the least value seen in it, NaN when none was.
+Those of hours hold, of used memory, the least that two samples in a row did not exceed: one that happens to see the
+moment in which a connection is made anew would else stand for half a day.
 The first layer is used memory; a heap has a second: what lies outside of its largest free block; a process too: what
 the kernel holds for it. Beside the buckets stand a few marks of the boot (`marks.py`), and the shapes of the boots
 before it, each as points of used memory over uptime: the medians of three parts of it, and its newest sample.
@@ -45,6 +47,8 @@ WIDTHS_MS = (5_000, 20_000, 80_000, 320_000, 1_280_000, 4_800_000, 3 * HOUR_MS, 
 BUCKETS = 32
 _DAY_LEVELS = (6, 7)
 """The levels that tell the least of each 24 hours longest."""
+_OFTEN_MS = 1_800_000
+"""Of samples that stand no farther apart a bucket of hours has enough to pass one over."""
 _FORGOTTEN_A_BUCKET = 0.9
 """What remains of the largest fall with each bucket of `_PEAK_LEVEL`."""
 _PEAK_LEVEL, _LONG_LEVEL = 4, 5
@@ -129,11 +133,12 @@ class History:
             self.blocks.add(rows, times, values[:, 0], self.peaks[rows, LAST_MS])
         starts = np.flatnonzero(np.diff(rows, prepend=-1))
         unique = rows[starts]
+        of_hours = self._held_twice(rows, starts, times, values)
         marks = self.peaks[unique, :MARKS].T.copy()  # a line a mark
         follow(marks, starts, times, values[:, 0], uptimes, self.held(unique))
         self.peaks[unique, :MARKS] = marks.T
         add = self._add_one_each if len(starts) == len(rows) else self._add_to_levels
-        closed = add(rows, times, values)
+        closed = add(rows, times, values, of_hours)
         self.peaks[closed[0][closed[1] == _PEAK_LEVEL], PEAKS] *= _FORGOTTEN_A_BUCKET
         return closed
 
@@ -261,7 +266,17 @@ class History:
             samples[numbers * np.array(WIDTHS_MS)[levels][:, None] < started_ms[:, None]] = np.nan
         return samples
 
-    def _add_one_each(self, rows: Rows, times: npt.NDArray[np.int64], values: Numbers) -> tuple[Rows, Rows]:
+    def _held_twice(self, rows: Rows, starts: Rows, times: npt.NDArray[np.int64], values: Numbers) -> Numbers:
+        """The values, of which those of used memory are no lower than that of the sample just before each."""
+        before, before_ms = np.append(np.nan, values[:-1, 0]), np.append(np.nan, times[:-1])
+        before[starts], before_ms[starts] = self.peaks[rows[starts], LAST], self.peaks[rows[starts], LAST_MS]
+        held = values.copy()
+        held[:, 0] = np.fmax(values[:, 0], np.where(times - before_ms <= _OFTEN_MS, before, np.nan))
+        return held
+
+    def _add_one_each(
+        self, rows: Rows, times: npt.NDArray[np.int64], values: Numbers, of_hours: Numbers
+    ) -> tuple[Rows, Rows]:
         """What `_add_to_levels` does, where no row has more than one sample, as in most ticks: a line a row."""
         buckets = (times // np.array(WIDTHS_MS)[:, None]).T.copy()
         before = self.newest[rows]
@@ -272,7 +287,9 @@ class History:
         slots = np.arange(len(WIDTHS_MS)) * BUCKETS + (buckets & (BUCKETS - 1))
         for layer in range(layers):
             cells = (rows * layers + layer)[:, None] * (len(WIDTHS_MS) * BUCKETS) + slots
-            held, own = of_layers.take(cells), values[:, layer, None].astype(np.float32)
+            held, own = of_layers.take(cells), np.repeat(values[:, layer, None], len(WIDTHS_MS), axis=1)
+            own[:, _DAY_LEVELS] = of_hours[:, layer, None]
+            own = own.astype(np.float32)
             least = np.where(opens, own, np.fmin(held, own))
             lower = in_order & (least != held)  # few: most cells are read, and stay as they are
             of_layers[cells[lower]] = least[lower]
@@ -280,13 +297,16 @@ class History:
         levels, places = np.nonzero((opens & (before >= 0)).T)
         return rows[places], levels
 
-    def _add_to_levels(self, rows: Rows, times: npt.NDArray[np.int64], values: Numbers) -> tuple[Rows, Rows]:
+    def _add_to_levels(
+        self, rows: Rows, times: npt.NDArray[np.int64], values: Numbers, of_hours: Numbers
+    ) -> tuple[Rows, Rows]:
         """Group sorted samples by row, level and bucket, and put the least of each group into its bucket."""
         buckets = times // np.array(WIDTHS_MS)[:, None]
         new_row = np.diff(rows, prepend=-1) != 0
         starts = np.flatnonzero(new_row | (np.diff(buckets, prepend=-1) != 0))
         levels, places = starts // len(rows), starts % len(rows)
-        least = np.fmin.reduceat(np.tile(values, (len(WIDTHS_MS), 1)), starts, axis=0)
+        of_levels = [of_hours if level in _DAY_LEVELS else values for level in range(len(WIDTHS_MS))]
+        least = np.fmin.reduceat(np.concatenate(of_levels), starts, axis=0)
         return self._fold(rows[places], levels, buckets.ravel()[starts], least)
 
     def _fold(self, rows: Rows, levels: Rows, buckets: Rows, least: Numbers) -> tuple[Rows, Rows]:

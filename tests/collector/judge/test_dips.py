@@ -11,7 +11,7 @@ import pytest
 from collector.judge.backtest import Shelf
 from collector.judge.detectors.dips import without_dips, without_dips_at_ends
 from collector.judge.engine import Judge
-from collector.judge.rules import parse_rules
+from collector.judge.rules import load_rules, parse_rules
 from collector.records import Arrival
 from tests.collector.judge.stream import LEAK_RULE, START_MS, rows
 
@@ -77,6 +77,31 @@ def test_one_low_sample_neither_hides_a_leak_nor_ends_it() -> None:
     for (one,) in others:
         assert one[:2] == ("heap-leak", "firing")
         assert one[2] <= told_without[2] + 1
+
+
+def test_moments_that_a_reading_sees_now_and_then_neither_hide_a_leak_nor_make_a_step_of_it() -> None:
+    """From noon of the second day on a reading in nine hours sees a board that has given back 38 KiB to connect anew:
+    of every half day that was the least, and what was told of the leak, by the rules that ship, hung on it."""
+    boards, days, every_ms = 12, 7, 300_000
+    judge = Judge(load_rules(None), Shelf(), 1200, step_ms=every_ms)
+    leaks = np.arange(boards) % 2
+    told = [list[tuple[str, str, float]]() for _ in range(boards)]
+    seen = np.random.default_rng(11).random((days * 288, boards)) < 1 / 108
+    for number, dips in enumerate(seen):
+        day, now_ms = number / 288, START_MS + number * every_ms
+        held = USED + number % 7 * 64 + 14 * KIB * day * leaks - 38 * KIB * dips * (day > 1.5)
+        arriving = [
+            rows(f"board-{board}", "heap", ("main",), now_ms, {"size": SIZE, "free": SIZE - int(one)})
+            for board, one in enumerate(held)
+        ]
+        for one in judge.batch([Arrival(now_ms + 10, "agent", arriving)], now_ms + 1000):
+            if one.rule != "unlike-peers":
+                told[int(one.device.removeprefix("board-"))].append((one.rule, one.status, day))
+    assert not any(told[::2])
+    for of_board in told[1::2]:
+        ((rule, status, day),) = of_board
+        assert (rule, status) == ("heap-leak", "firing")
+        assert day < 4
 
 
 def test_memory_that_stays_given_back_ends_it() -> None:
