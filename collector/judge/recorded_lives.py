@@ -17,7 +17,7 @@ _WRAP_MS, _WRAP_SLACK_MS = 2**32, 60_000
 _DRIFT = 0.05
 """By which part of the time two clocks may come apart."""
 _SAME_WORD_MS = 1_000
-"""What a device says of its heaps and tasks within that time it says at once."""
+"""What a device says twice within that time it says once."""
 
 
 class _Life(NamedTuple):
@@ -40,6 +40,13 @@ class _Life(NamedTuple):
         """Whether that is how far it must be by then."""
         since_ms = time_ms - self.time_ms
         return abs(self.uptime_ms + since_ms - uptime_ms) <= _UPTIME_SLACK_MS + _DRIFT * since_ms
+
+
+class _Report(NamedTuple):
+    """When a device began to report, and of what it has said something since: kinds and names."""
+
+    time_ms: int
+    things: set[tuple[str, tuple[str, ...]]]
 
 
 class Descriptions:
@@ -115,12 +122,14 @@ class Boots:
 
 class Paces:
     """Learns how often each device speaks, so that one that reports every hour is not silent between two reports,
-    whatever stands beside it in the file. Until a gap is known a period of hours is assumed. Of one that measures only
-    measurements count: what it says as it starts, or when something happens, has no period."""
+    whatever stands beside it in the file. Until a gap is known a period of hours is assumed. A report is what it says
+    until it says something of the same heap, pool or task again: a board may tell of one some seconds after another.
+    Of one that measures only measurements count: what it says as it starts, or when something happens, has no period.
+    """
 
     def __init__(self) -> None:
         self._paces: dict[str, Pace] = {}
-        self._heard_ms: dict[str, int] = {}
+        self._reports: dict[str, _Report] = {}
         self._measuring: set[str] = set()
 
     def settle(self, about: About, reading: Reading) -> About:
@@ -128,14 +137,15 @@ class Paces:
         device, measures = reading.device, reading.kind in MEMORY_KINDS
         if measures and device not in self._measuring:
             self._measuring.add(device)
-            self._paces[device] = Pace(LONGEST_SILENCE_MS)
-            self._heard_ms.pop(device, None)
+            self._paces.pop(device, None)
+            self._reports.pop(device, None)
         pace = self._paces.setdefault(device, Pace(LONGEST_SILENCE_MS))
-        heard_ms = self._heard_ms.get(device)
-        is_word = measures or device not in self._measuring
-        if is_word and (heard_ms is None or reading.time_ms - heard_ms >= _SAME_WORD_MS):
-            pace.heard(reading.time_ms, 0)
-            self._heard_ms[device] = reading.time_ms
+        if measures or device not in self._measuring:
+            report, thing = self._reports.get(device), (reading.kind, reading.names)
+            if report is None or (thing in report.things and reading.time_ms - report.time_ms >= _SAME_WORD_MS):
+                report = self._reports[device] = _Report(reading.time_ms, set())
+                pace.heard(reading.time_ms, 0)
+            report.things.add(thing)
         silent_after_s = max(about.limits.get(SILENT_AFTER, 0), pace.silent_after_s)
         return About(about.device, about.boot, about.texts, {**about.limits, SILENT_AFTER: silent_after_s})
 

@@ -147,6 +147,16 @@ def test_what_a_device_says_as_it_starts_is_not_how_often_it_speaks() -> None:
         assert not list(Backtest(rules, 300, 60_000).run(batches(readings, recording.start_ms, 60_000)))
 
 
+def test_what_a_device_says_some_seconds_after_something_else_is_of_the_same_report() -> None:
+    lines = [line("seldom", s, 5000) for s in range(0, 7200, 600)]
+    lines += [line("seldom", s + 14, 900, name="script") for s in range(0, 7200, 600)]
+    rules = tuple(rule for rule in load_rules(None) if rule.name == "silent")
+    with ExitStack() as files:
+        recording = record(lines, files, ndjson.time_of)
+        readings = recording.readings(paced=True)
+        assert not list(Backtest(rules, 300, 60_000).run(batches(readings, recording.start_ms, 60_000)))
+
+
 def test_what_intake_would_refuse_is_left_out_here_too() -> None:
     lines = [line("a", 1, -5), line("a", 2, 2**32 - 100), line("a", 3, 5, largest_free=4000)]
     lines += [line("a", 4, 5, size=2**64), line("a", 5, 5, size=1e30)]
