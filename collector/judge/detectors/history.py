@@ -287,9 +287,8 @@ class History:
         slots = np.arange(len(WIDTHS_MS)) * BUCKETS + (buckets & (BUCKETS - 1))
         for layer in range(layers):
             cells = (rows * layers + layer)[:, None] * (len(WIDTHS_MS) * BUCKETS) + slots
-            held, own = of_layers.take(cells), np.repeat(values[:, layer, None], len(WIDTHS_MS), axis=1)
+            held, own = of_layers.take(cells), np.repeat(values[:, layer, None].astype(np.float32), len(WIDTHS_MS), 1)
             own[:, _DAY_LEVELS] = of_hours[:, layer, None]
-            own = own.astype(np.float32)
             least = np.where(opens, own, np.fmin(held, own))
             lower = in_order & (least != held)  # few: most cells are read, and stay as they are
             of_layers[cells[lower]] = least[lower]
