@@ -20,7 +20,8 @@ class Ground(NamedTuple):
     `newest` the newest value, bytes, and `open_ms` how long after the end of the window it was read; `hidden` bytes
     that may be used and are not counted, where only what is free is told; `most` bytes were used at most in this boot,
     as the device itself keeps it (NaN: it does not); `day_before` the highest least value of any 24 hours before the
-    window, where it is of whole days (NaN: there were none).
+    window, where it is of whole days (NaN: there were none); `foot` the least that was used since the highest of those
+    peaks, to within hours.
     """
 
     limits: Numbers
@@ -38,6 +39,7 @@ class Ground(NamedTuple):
     hidden: Numbers
     most: Numbers
     day_before: Numbers
+    foot: Numbers
 
     def of(self, rows: Rows) -> Ground:
         """Of those rows only."""

@@ -155,6 +155,16 @@ class History:
         highest: Numbers = np.fmax.reduce(np.where(before, values, np.nan), axis=(1, 2)).astype(np.float64)
         return highest
 
+    def least_since(self, rows: Rows, since_ms: Numbers) -> Numbers:
+        """The least of the closed buckets of hours that end after that time; NaN where there are none."""
+        least = np.full(len(rows), np.nan)
+        for level in _DAY_LEVELS:
+            levels, width_ms = np.full(len(rows), level), WIDTHS_MS[level]
+            ends_ms = self.begin_open_ms(rows, levels)[:, None] - np.arange(BUCKETS - 2, -1, -1) * width_ms
+            later = np.where(ends_ms > since_ms[:, None], self.windows(rows, levels), np.nan)
+            least = np.fmin(least, np.fmin.reduce(later, axis=1))
+        return least
+
     def highest_day_before(self, rows: Rows, levels: Rows, layer: int = 0) -> Numbers:
         """The highest least value of any 24 hours before the window of this level; NaN where there are none."""
         begins_ms = (self.newest[rows, levels] - BUCKETS + 1) * np.array(WIDTHS_MS)[levels]

@@ -122,6 +122,7 @@ def kernel_ground_of(table: Table, history: History, views: Rows, rows: Rows) ->
     return ground_of(table, history, views, rows)._replace(
         limits=unknown,
         ceilings=unknown,
+        foot=unknown,
         held_before=history.highest_before(rows, LEVEL_OF[views], layer=KERNEL),
         peaks=unknown,
         given_back=history.given_back(rows, LEVEL_OF[views], layer=KERNEL),

@@ -6,8 +6,8 @@ first it is looked at from where it rises on: what begins late need not fill a w
 
 A leak is told when, over the closed buckets of one view of the history,
 * the envelope rose at least so often, in every third of the time alike: no single step, no last tooth, no plateau;
-* it is above all that stood before the window, peaks included: else it is the next tooth; and it grew by more than came
-  and went within the window;
+* it is above all that stood before the window, peaks included, and above a peak that was given back by half of its
+  height: else it is the next tooth; and it grew by more than came and went within the window;
 * its slope (`shape.slopes`) has an interval above half of it;
 * even slowing down as it did from the first half to the second (by q, so for ever by q + q^2 + ...) it would reach the
   limit: a cache that warms up would not. q is taken low by its error (`shape.bend`);
@@ -54,6 +54,8 @@ _THIRD = 0.5
 _LEAST_PART = 0.004
 _MARGIN, _BESIDE = 0.25, 2
 """By which part of its growth it must be above what stood before; a peak within the first buckets stood before."""
+_TOOTH = 0.5
+"""By which part of the height of the highest tooth, which was given back, it must stand above that tooth, too."""
 _GIVEN_BACK = 0.5
 """The part of its growth that the newest value, which may not be of the window yet, lies below its end at most."""
 _PAUSES, _PAUSE_H = 4, 24
@@ -253,13 +255,15 @@ def asked_of_teeth(seen: Seen, ground: Ground) -> list[Asked]:
     held_before = np.where(views <= _LONG_VIEWS, np.fmax(held_before, ground.known_to), held_before)
     within = ground.ceiling_ages_ms / HOUR_MS <= (windows.shape[1] - first - _BESIDE) * HOURS_OF[views]
     ceilings = np.where(within, held_before, np.fmax(ground.ceilings, held_before))
+    tooth = np.where(within, np.nan, ground.ceilings - ground.foot)
+    outdone = ceilings + np.fmax(_MARGIN * grown, _TOOTH * tooth)
     noise, kept = _above_noise(over, above, views) * above, end - _GIVEN_BACK * grown
     wandered = WANDERS * ground.given_back
     return [
         at_least("growth, beside what rose and was given back", "size", grown, noise),
         at_least("growth, beside what went of late in as long", "size", grown, wandered).or_unknown(),
         at_least("the newest value: most of the growth is kept", "size", ground.newest, kept).or_unknown(),
-        more_than("level, to be above all before: no next tooth", "size", end, ceilings + _MARGIN * grown).or_unknown(),
+        more_than("level, to be above all before: no next tooth", "size", end, outdone).or_unknown(),
     ]
 
 

@@ -80,6 +80,7 @@ def ground_of(table: Table, history: History, views: Rows, rows: Rows) -> Ground
         np.where(np.isnan(known["used"]), _HIDDEN * known["limit"], 0),
         most_used(known),
         day_before(history, views, rows),
+        history.least_since(rows, history.mark(rows, CEILING_MS)),
     )
 
 
@@ -189,6 +190,7 @@ def block_ground_of(table: Table, history: History, views: Rows, rows: Rows, gro
         newest=newest["limit"] - newest["largest_free"],
         most=unknown,
         day_before=unknown,
+        foot=unknown,
     )
 
 

@@ -36,7 +36,7 @@ def case(chance: np.random.Generator) -> tuple[np.ndarray, int, Ground]:
             chance.choice([np.nan, 40_000, 90_000]), chance.choice([np.nan, 90_000]), chance.choice([0, 2_000]),
             chance.choice([np.nan, 0, 20_000]), chance.choice([1, 1024]), age_ms, chance.choice([0, 1]),
             chance.choice([np.nan, 60_000, 200_000]), chance.choice([0, 60_000]), 0, np.nan,
-            chance.choice([np.nan, 60_000, 90_000]),
+            chance.choice([np.nan, 60_000, 90_000]), chance.choice([np.nan, 30_000]),
         ))
     )  # fmt: skip
     return window[None], view, ground
@@ -84,7 +84,10 @@ def test_it_names_what_was_given_back_and_what_is_missing() -> None:
     window = np.full((1, BUCKETS), np.nan)
     window[0, -10:] = [1000, 1100, 5000, 1200, 1300, 1400, 1500, 1600, 1700, 1800]
     ground = Ground(
-        *(np.array([one]) for one in (1e6, np.nan, 0, np.nan, np.nan, 0, 0, 1, 1e6, 0, np.nan, 0, 0, np.nan, np.nan))
+        *(
+            np.array([one])
+            for one in (1e6, np.nan, 0, np.nan, np.nan, 0, 0, 1, 1e6, 0, np.nan, 0, 0, np.nan, np.nan, np.nan)
+        )
     )
     said = explain_leak(window, 0, ground)
     assert said.window is not None

@@ -120,6 +120,7 @@ def ground(rows: int = 1, **known: float) -> Ground:
         "hidden": 0,
         "most": np.nan,
         "day_before": np.nan,
+        "foot": np.nan,
     } | known
     return Ground(**{name: np.full(rows, value, dtype=np.float64) for name, value in values.items()})
 
@@ -204,6 +205,28 @@ def test_a_single_rise_below_an_earlier_peak_is_the_next_tooth() -> None:
     window = line(300)
     assert np.isnan(find_leaks(window, 0, ground(ceilings=20_000)).rate[0])
     assert find_leaks(window, 0, ground(ceilings=8_000)).rate[0] > 0
+
+
+def test_who_gave_a_tall_tooth_back_must_rise_above_it_by_half_of_its_height() -> None:
+    window = line(300)  # from 4,000 to 13,000
+    assert np.isnan(find_leaks(window, 0, ground(ceilings=9_500, foot=2_000)).rate[0])
+    assert find_leaks(window, 0, ground(ceilings=9_500, foot=3_500)).rate[0] > 0
+    within = ground(ceilings=9_500, foot=2_000, ceiling_ages_ms=0)  # beside the growth, not before it
+    assert find_leaks(window, 0, within).rate[0] > 0
+
+
+@pytest.mark.parametrize(("longest_h", "told"), [(4.4, False), (6.0, True)])
+def test_a_queue_that_outages_fill_may_be_half_as_full_again_as_ever_before(longest_h: float, *, told: bool) -> None:
+    bench, noise = Bench(LEAK_RULE), random.Random(1)
+    bench.judge = Judge(parse_rules(LEAK_RULE), Shelf(), 1e9, step_ms=600_000)
+    outages = {1.0: 2.9, 1.6: 2.7, 4.3: longest_h}
+    for up_s in range(0, 5 * 86_400, 600):
+        waits = (up_s / 3600 - 24 * day for day, hours in outages.items() if 0 <= up_s / 3600 - 24 * day < hours)
+        used = int(81_920 + 6_144 * sum(waits) + noise.uniform(0, 3_000))
+        values = {"size": 163_840, "used": used}
+        reading = rows("b", "heap", ("main",), bench.now_ms + 599_000, values, uptime_ms=1000 * up_s)
+        bench.second(reading, seconds=600)
+    assert bool(bench.findings) == told
 
 
 def test_a_window_without_samples_is_no_leak() -> None:
