@@ -6,8 +6,9 @@ first it is looked at from where it rises on: what begins late need not fill a w
 
 A leak is told when, over the closed buckets of one view of the history,
 * the envelope rose at least so often, in every third of the time alike: no single step, no last tooth, no plateau;
-* it is above all that stood before the window, peaks included, and above a peak that was given back by half of its
-  height: else it is the next tooth; and it grew by more than came and went within the window;
+* it is above all that stood before the window, peaks included, by a quarter of its growth, or half of what the highest
+  peak gave back where that is more: else it is the next tooth;
+* it grew by more than came and went within the window;
 * its slope (`shape.slopes`) has an interval above half of it;
 * even slowing down as it did from the first half to the second (by q, so for ever by q + q^2 + ...) it would reach the
   limit: a cache that warms up would not. q is taken low by its error (`shape.bend`);
@@ -55,7 +56,7 @@ _LEAST_PART = 0.004
 _MARGIN, _BESIDE = 0.25, 2
 """By which part of its growth it must be above what stood before; a peak within the first buckets stood before."""
 _TOOTH = 0.5
-"""By which part of the height of the highest tooth, which was given back, it must stand above that tooth, too."""
+"""By which part of what was given back since the highest of those peaks it must stand above all that, too."""
 _GIVEN_BACK = 0.5
 """The part of its growth that the newest value, which may not be of the window yet, lies below its end at most."""
 _PAUSES, _PAUSE_H = 4, 24
